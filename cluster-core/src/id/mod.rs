@@ -1,0 +1,15 @@
+//! The words of addressing and order: every number and text that names something has its own type.
+
+mod entity_id;
+mod key;
+mod numbers;
+mod request_id;
+mod shard;
+mod snowflake;
+
+pub use entity_id::{EntityId, InvalidText, TEXT_BYTES_MAX};
+pub use key::{Key, KeyDigest};
+pub use numbers::{Epoch, FenceNumber, Incarnation, MachineId, MessageTag, Seq, StateVersion};
+pub use request_id::{InvalidRequestId, RequestId, RequestIds};
+pub use shard::{SHARD_HASH_VERSION, ShardCount, ShardId};
+pub use snowflake::{SNOWFLAKE_EPOCH_MS, Snowflake, Snowflakes};

@@ -1,0 +1,70 @@
+//! One transaction of the committer.
+
+use bytes::Bytes;
+
+use super::rows::{AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StateWrite, StoredOutcome};
+use crate::id::{RequestId, Seq};
+
+/// Everything that one transaction writes. Wholly or not at all.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Requests to accept, in order of their `seq`.
+    pub accepts: Vec<RequestRow>,
+    /// Ends of requests. They leave the pending ones, and their attempt rows go.
+    pub outcomes: Vec<OutcomeRow>,
+    /// Changed states; at most one for each entity.
+    pub states: Vec<StateWrite>,
+    /// Failed attempts.
+    pub attempts: Vec<AttemptWrite>,
+    /// Requests given up.
+    pub dead: Vec<DeadWrite>,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.accepts.is_empty()
+            && self.outcomes.is_empty()
+            && self.states.is_empty()
+            && self.attempts.is_empty()
+            && self.dead.is_empty()
+    }
+}
+
+/// What a committed batch found.
+#[derive(Debug, Clone, Default)]
+pub struct Committed {
+    /// For each entry of [`Batch::accepts`], in order.
+    pub accepts: Vec<Accepted>,
+}
+
+/// What became of one request to accept.
+#[derive(Debug, Clone)]
+pub enum Accepted {
+    /// It is stored under the `seq` it came with (by this call, or by an earlier one of the same batch
+    /// whose outcome was unknown).
+    New,
+    /// A request of this id, to the same entity, message and arguments, was accepted before under
+    /// another `seq`. Nothing was stored.
+    SameId(KnownRequest),
+    /// A request of this key in the same scope was accepted before. Nothing was stored; the caller of
+    /// this storage compares the arguments.
+    SameKey(KnownRequest),
+    /// The id belongs to a different request. Nothing was stored: an error for its caller.
+    IdCollision,
+}
+
+/// A request that was there before.
+#[derive(Debug, Clone)]
+pub struct KnownRequest {
+    /// Its place in the owner's order.
+    pub seq: Seq,
+    /// Its id.
+    pub id: RequestId,
+    /// Its encoded arguments.
+    pub arguments: Bytes,
+    /// Its outcome, if it has one.
+    pub outcome: Option<StoredOutcome>,
+    /// Whether it is a dead letter.
+    pub dead: bool,
+}

@@ -1,0 +1,125 @@
+//! What can go wrong in a storage, by what the caller must do about it.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use crate::id::{EntityId, StateVersion};
+
+/// A storage's failure. Cheap to clone: every request of a failed batch reports the same one.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The work was surely not done; the same call may be made again.
+    #[error("the storage cannot be used now; try again")]
+    Unavailable {
+        /// What the driver said.
+        #[source]
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The connection was lost while committing: the work is done wholly or not at all. Raise the
+    /// fence, then make the same call again: every write is idempotent.
+    #[error("the outcome of the commit is unknown")]
+    UnknownOutcome {
+        /// What the driver said.
+        #[source]
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The writer's fence no longer holds: another incarnation took over, or a later fence number was
+    /// raised. Nothing was written, nothing of this fence ever will be.
+    #[error("this runner's incarnation {incarnation} is fenced off: it owns nothing any more")]
+    Fenced {
+        /// The incarnation that wrote.
+        incarnation: u64,
+    },
+    /// The stored state has not the version that the write came from. Nothing of the batch was
+    /// written.
+    #[error(
+        "state of {entity_type}/{entity_id} has version {found}, the write came from {expected}"
+    )]
+    StateConflict {
+        /// The entity's type.
+        entity_type: Arc<str>,
+        /// The entity's id.
+        entity_id: EntityId,
+        /// The version that the write came from.
+        expected: StateVersion,
+        /// The stored version.
+        found: StateVersion,
+    },
+    /// A row is larger than the storage's limit. Refused before anything was written.
+    #[error("{what} has {bytes} bytes, at most {limit} are allowed")]
+    TooLarge {
+        /// Which part of which row.
+        what: &'static str,
+        /// Its size in bytes.
+        bytes: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Another live process has the database open.
+    #[error("{database} is in use by another live process (prefix `{prefix}`); stop it first")]
+    InUse {
+        /// Which database, without secrets.
+        database: String,
+        /// The table prefix in use.
+        prefix: String,
+    },
+    /// A setting that all runners must agree on differs from the database's.
+    #[error(
+        "setting `{setting}` is {given} here but {stored} in the database; start with {stored}"
+    )]
+    SettingDiffers {
+        /// The setting's name.
+        setting: &'static str,
+        /// The value that the database has.
+        stored: String,
+        /// The value given by this runner.
+        given: String,
+    },
+    /// The schema is too new for this binary, or is not one of ours.
+    #[error(
+        "the schema needs version {minimum} of this library's schema, this binary has {current}"
+    )]
+    SchemaTooNew {
+        /// The oldest schema version that may still use the database.
+        minimum: u32,
+        /// The schema version of this binary.
+        current: u32,
+    },
+    /// Two different shapes have one fingerprint: neither may be misread as the other.
+    #[error(
+        "two different shapes have the fingerprint {fingerprint:016x}; change one of the types"
+    )]
+    ShapeCollision {
+        /// The fingerprint.
+        fingerprint: u64,
+    },
+    /// A setting given to the storage itself is not usable.
+    #[error("the storage setting `{setting}` is not usable: {reason}")]
+    BadSetting {
+        /// The setting's name.
+        setting: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// A stored row cannot be read as what it should be.
+    #[error("a stored row of `{table}` is damaged: {reason}")]
+    Corrupt {
+        /// The table, without prefix.
+        table: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StorageError {
+    /// The failure of a call that surely did nothing.
+    pub fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {
+        StorageError::Unavailable { source: Arc::new(source) }
+    }
+
+    /// The failure of a call that may have committed.
+    pub fn unknown_outcome(source: impl Error + Send + Sync + 'static) -> Self {
+        StorageError::UnknownOutcome { source: Arc::new(source) }
+    }
+}

@@ -1,0 +1,30 @@
+//! What the runtime asks of a database, by role. The docs of these traits are contracts, and the
+//! suite in [`crate::testing::suite`] runs them against any implementation.
+//!
+//! Only the owner of a shard writes its rows, and every write compares the owner's [`Fence`] in the
+//! same transaction. All methods take and return batches.
+
+mod batch;
+mod error;
+//mod faulty;
+//mod memory;
+mod ownership;
+mod rows;
+mod traits;
+mod transaction;
+
+pub use batch::{Accepted, Batch, Committed, KnownRequest};
+pub use error::StorageError;
+//pub use faulty::{FaultyStorage, Faults};
+//pub use memory::MemoryStorage;
+pub use ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
+pub use rows::{
+    AttemptWrite, ContractRow, DeadLetterRow, DeadWrite, FoundRequest, KeyRow, OutcomeKind,
+    OutcomeRow, PendingRequest, PendingScan, RequestRow, RetentionClass, RetireScan, Retired,
+    ShapeRow, StateKey, StateRow, StateWrite, StoredOutcome,
+};
+pub use traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
+pub use transaction::{OpenTransaction, TransactionStorage};
+
+/// A boxed future, so that storages can be trait objects.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,292 @@
+//! Rows as the runtime sees them, whatever tables a database keeps them in.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::id::{
+    EntityId, Epoch, Key, KeyDigest, MessageTag, RequestId, Seq, ShardId, StateVersion,
+};
+use crate::message::{Headers, TraceContext};
+use crate::time::Timestamp;
+
+/// A persisted request as its owner accepts it. Never changed afterwards.
+#[derive(Debug, Clone)]
+pub struct RequestRow {
+    /// The owner's order; the clustering key.
+    pub seq: Seq,
+    /// The entity's shard.
+    pub shard: ShardId,
+    /// The epoch under which it was accepted.
+    pub epoch: Epoch,
+    /// The caller's id; unique.
+    pub id: RequestId,
+    /// The entity's type.
+    pub entity_type: Arc<str>,
+    /// The entity's id.
+    pub entity_id: EntityId,
+    /// Which message.
+    pub message: MessageTag,
+    /// The caller's idempotency key; only keyed requests enter the unique index.
+    pub key: Option<KeyRow>,
+    /// The encoded arguments, with format and fingerprint.
+    pub arguments: Bytes,
+    /// The caller's headers.
+    pub headers: Headers,
+    /// The caller's trace.
+    pub trace: Option<TraceContext>,
+    /// How long it is kept once finished.
+    pub class: RetentionClass,
+    /// The request whose handler made this one, if it was made by a handler.
+    pub outer: Option<RequestId>,
+    /// When it was accepted, in cluster time.
+    pub accepted_at: Timestamp,
+    /// Not to be started before, in cluster time; `None`: at once.
+    pub due_at: Option<Timestamp>,
+}
+
+/// A key as it is stored: the full text is compared, the digest is only how it is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// The digest in the unique index.
+    pub digest: KeyDigest,
+    /// The key itself.
+    pub key: Key,
+}
+
+/// How long a finished request is kept. Stored with it when it is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RetentionClass {
+    /// Its caller waited for it.
+    Awaited = 0,
+    /// It was handed over with `send`; its outcome may be asked for later.
+    Sent = 1,
+    /// It has a key: kept for the deduplication window.
+    Keyed = 2,
+    /// Its key was derived inside another request: kept as long as that one.
+    Derived = 3,
+}
+
+impl RetentionClass {
+    /// All classes, in the order of their stored numbers.
+    pub const ALL: [RetentionClass; 4] = [Self::Awaited, Self::Sent, Self::Keyed, Self::Derived];
+
+    /// The stored number.
+    pub const fn as_u8(self) -> u8 {
+        self as u8
+    }
+
+    /// Reads the stored number.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OutcomeKind {
+    /// The handler's value.
+    Ok = 0,
+    /// The handler's own error.
+    Err = 1,
+    /// A cluster error in its wire form: a stored defect, or a limit.
+    Failed = 2,
+    /// It was cancelled.
+    Interrupted = 3,
+}
+
+impl OutcomeKind {
+    /// The stored number.
+    pub const fn as_u8(self) -> u8 {
+        self as u8
+    }
+
+    /// Reads the stored number.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        [Self::Ok, Self::Err, Self::Failed, Self::Interrupted].get(usize::from(number)).copied()
+    }
+}
+
+/// The end of a request, written once.
+#[derive(Debug, Clone)]
+pub struct OutcomeRow {
+    /// The request.
+    pub seq: Seq,
+    /// Its shard.
+    pub shard: ShardId,
+    /// The epoch under which it finished.
+    pub epoch: Epoch,
+    /// How it ended, and with what.
+    pub outcome: StoredOutcome,
+    /// When, in cluster time.
+    pub finished_at: Timestamp,
+}
+
+/// An outcome's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOutcome {
+    /// How it ended.
+    pub kind: OutcomeKind,
+    /// The encoded value or error, with format and fingerprint.
+    pub payload: Bytes,
+}
+
+/// The key of a state row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StateKey {
+    /// The entity's shard.
+    pub shard: ShardId,
+    /// The entity's type.
+    pub entity_type: Arc<str>,
+    /// The entity's id.
+    pub entity_id: EntityId,
+}
+
+/// An entity's stored state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateRow {
+    /// Its version.
+    pub version: StateVersion,
+    /// The encoded state, with format and fingerprint.
+    pub payload: Bytes,
+}
+
+/// A change of an entity's state, written only over the version it came from.
+#[derive(Debug, Clone)]
+pub struct StateWrite {
+    /// Whose state.
+    pub key: StateKey,
+    /// The epoch under which it is written.
+    pub epoch: Epoch,
+    /// The version it came from; zero: there is no row yet.
+    pub from: StateVersion,
+    /// The version it makes; above `from`, by more than one where several changes share a batch.
+    pub to: StateVersion,
+    /// The encoded state, with format and fingerprint.
+    pub payload: Bytes,
+}
+
+/// A failed attempt at a request, counted durably before the next one.
+#[derive(Debug, Clone)]
+pub struct AttemptWrite {
+    /// The request.
+    pub seq: Seq,
+    /// Its shard.
+    pub shard: ShardId,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// The next attempt is not before this, in cluster time.
+    pub retry_at: Timestamp,
+    /// What went wrong, for people.
+    pub error: String,
+}
+
+/// A request that is given up: it leaves the pending ones and is kept until somebody decides.
+#[derive(Debug, Clone)]
+pub struct DeadWrite {
+    /// The request.
+    pub seq: Seq,
+    /// Its shard.
+    pub shard: ShardId,
+    /// Attempts made.
+    pub attempts: u32,
+    /// The last error, for people.
+    pub error: String,
+    /// When it was given up, in cluster time.
+    pub died_at: Timestamp,
+}
+
+/// A dead letter as listed.
+#[derive(Debug, Clone)]
+pub struct DeadLetterRow {
+    /// The request as it was accepted.
+    pub request: RequestRow,
+    /// Attempts made.
+    pub attempts: u32,
+    /// The last error.
+    pub error: String,
+    /// When it was given up, in cluster time.
+    pub died_at: Timestamp,
+}
+
+/// Which pending requests to load.
+#[derive(Debug, Clone)]
+pub struct PendingScan {
+    /// Only those accepted after this one.
+    pub after: Seq,
+    /// Only those of one entity, if given.
+    pub entity: Option<StateKey>,
+    /// At most this many rows.
+    pub limit: usize,
+}
+
+/// A request that has no outcome yet and is neither due later, held, nor dead.
+#[derive(Debug, Clone)]
+pub struct PendingRequest {
+    /// The request as it was accepted.
+    pub request: RequestRow,
+    /// Failed attempts so far.
+    pub attempts: u32,
+    /// Set while it is in retry back-off: not to be started before, in cluster time.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// A request found by its id.
+#[derive(Debug, Clone)]
+pub struct FoundRequest {
+    /// The request as it was accepted.
+    pub request: RequestRow,
+    /// Its outcome, if it has one.
+    pub outcome: Option<StoredOutcome>,
+    /// Whether it is a dead letter.
+    pub dead: bool,
+}
+
+/// Which finished requests to remove. Removes oldest first in the owner's order.
+#[derive(Debug, Clone)]
+pub struct RetireScan {
+    /// By class ([`RetentionClass::as_u8`]): remove what finished before. The entry of `Derived` is not
+    /// used: those go when their outer request's row is gone.
+    pub finished_before: [Timestamp; 4],
+    /// Look only after this request; zero starts anew.
+    pub after: Seq,
+    /// Look at this many requests at most.
+    pub limit: usize,
+}
+
+/// What a retention step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retired {
+    /// Requests removed, with their outcomes.
+    pub removed: usize,
+    /// Where the next step goes on; `None`: the scan reached the end.
+    pub next: Option<Seq>,
+}
+
+/// A shape, stored once per fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShapeRow {
+    /// The fingerprint under which payloads name it.
+    pub fingerprint: u64,
+    /// The canonical bytes of the shape.
+    pub shape: Bytes,
+}
+
+/// A message of an entity type, for tools that know no Rust types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractRow {
+    /// The entity type.
+    pub entity_type: Arc<str>,
+    /// The message's tag; for the row of the state itself the tag of the empty name.
+    pub tag: MessageTag,
+    /// The message's name; empty for the row of the state itself.
+    pub name: Arc<str>,
+    /// The fingerprint of the arguments, or of the state.
+    pub arguments: u64,
+    /// The fingerprint of the reply; zero for the row of the state.
+    pub reply: u64,
+    /// The fingerprint of the error; zero where there is none.
+    pub error: u64,
+}

@@ -1,0 +1,153 @@
+//! The traits, by role.
+
+use std::sync::Arc;
+
+use super::batch::{Batch, Committed};
+use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
+use super::rows::{
+    ContractRow, DeadLetterRow, FoundRequest, PendingRequest, PendingScan, RetireScan, Retired,
+    ShapeRow, StateKey, StateRow,
+};
+use super::transaction::TransactionStorage;
+use super::{BoxFuture, StorageError};
+use crate::id::{RequestId, Seq, ShardId};
+use crate::time::Timestamp;
+
+/// A whole storage. Implementations are shared by all tasks of a process.
+///
+/// Every future may be dropped at any await: the work is then done wholly or not at all, and which of
+/// both is unknown.
+pub trait Storage: OwnershipStorage + MessageStorage + ContractStorage {
+    /// The kind of the database in one lower-case word, for metrics and errors.
+    fn kind(&self) -> &'static str;
+
+    /// Users' own transactions, where the database has them.
+    fn transactions(&self) -> Option<&dyn TransactionStorage> {
+        None
+    }
+}
+
+/// Runners, fences, shards, cluster settings, cluster time.
+pub trait OwnershipStorage: Send + Sync + 'static {
+    /// Makes a new incarnation with a live fence row, checks or stores the cluster's settings, and
+    /// numbers the shard groups. Fences off every incarnation that can no longer be alive (in an
+    /// embedded database: all earlier ones).
+    ///
+    /// # Errors
+    /// `SettingDiffers` names the setting and both values; nothing was changed then.
+    fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>>;
+
+    /// Takes shards that no live incarnation owns; each gets a higher epoch. Returns only those asked
+    /// for that were taken or are owned by this incarnation already (their epoch stays).
+    ///
+    /// # Errors
+    /// `Fenced` when the fence does not hold.
+    fn take_shards(
+        &self,
+        fence: Fence,
+        shards: Vec<ShardId>,
+    ) -> BoxFuture<'_, Result<Vec<TakenShard>, StorageError>>;
+
+    /// The highest `seq` ever given to a stored request: a new owner starts above it.
+    fn highest_seq(&self) -> BoxFuture<'_, Result<Seq, StorageError>>;
+
+    /// Raises the incarnation's fence number by one. Waits for or ends every transaction under the old
+    /// number: when this returns, none of them will commit any more, and what has committed can be read.
+    ///
+    /// # Errors
+    /// `Fenced` when the given fence does not hold. After `UnknownOutcome` call it again with the same
+    /// fence: it succeeds when the number stands at the given one or one above.
+    fn raise_fence(&self, fence: Fence) -> BoxFuture<'_, Result<Fence, StorageError>>;
+
+    /// Ends the incarnation: its fence holds no more and its shards are free. Idempotent.
+    fn leave(&self, fence: Fence) -> BoxFuture<'_, Result<(), StorageError>>;
+
+    /// Cluster time: the database's clock plus the stored offset.
+    fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>>;
+
+    /// Moves cluster time by `ms` for every process that uses the database; for tests.
+    fn advance_cluster_time(&self, ms: i64) -> BoxFuture<'_, Result<(), StorageError>>;
+}
+
+/// Requests, outcomes, states.
+pub trait MessageStorage: Send + Sync + 'static {
+    /// Writes a batch in one transaction, after comparing the fence in it.
+    ///
+    /// Order: requests are accepted in the order of the batch. A request whose id or key is known is not
+    /// stored and reported as such; the rest of the batch is written all the same.
+    /// Idempotence: writing the same batch again, also under a raised fence, changes nothing and
+    /// reports the same, except that outcomes of known requests may have come since. For that a
+    /// state that already has version `to` and the same payload counts as written, an outcome that is
+    /// already there counts as written, and so does a dead letter.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Fenced`, `StateConflict`, `TooLarge`: nothing was written. `UnknownOutcome`: all
+    /// or nothing was; raise the fence and write the same batch again.
+    fn commit(
+        &self,
+        fence: Fence,
+        batch: Arc<Batch>,
+    ) -> BoxFuture<'_, Result<Committed, StorageError>>;
+
+    /// Loads pending requests of the shards that the incarnation owns, in the order of their `seq`, each
+    /// once. Finished, held, dead and not yet due ones are left out; those in retry back-off are not.
+    /// Uses an index also at millions of finished rows.
+    fn load_pending(
+        &self,
+        fence: Fence,
+        scan: PendingScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>>;
+
+    /// Finds requests by id; the answers stand in the order of the question.
+    fn find_requests(
+        &self,
+        ids: Vec<RequestId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>>;
+
+    /// Loads states; the answers stand in the order of the question.
+    fn load_states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StateRow>>, StorageError>>;
+
+    /// Lists dead letters in the order of their `seq`, after the given one, at most `limit`.
+    fn dead_letters(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>>;
+
+    /// Removes finished requests that are past their age, in one bounded transaction. Never removes what
+    /// is pending, due later, held or dead, nor a derived one whose outer request is still there.
+    ///
+    /// # Errors
+    /// `Fenced` when the fence does not hold.
+    fn retire(
+        &self,
+        fence: Fence,
+        scan: RetireScan,
+    ) -> BoxFuture<'_, Result<Retired, StorageError>>;
+}
+
+/// Shapes and names of messages, for tools and for reading what older programs wrote.
+pub trait ContractStorage: Send + Sync + 'static {
+    /// Stores shapes that are not stored yet. Idempotent; needs no fence: the row of a fingerprint never
+    /// changes.
+    ///
+    /// # Errors
+    /// `ShapeCollision` when a fingerprint is stored with other bytes.
+    fn store_shapes(&self, shapes: Vec<ShapeRow>) -> BoxFuture<'_, Result<(), StorageError>>;
+
+    /// The shape of a fingerprint.
+    fn load_shape(&self, fingerprint: u64)
+    -> BoxFuture<'_, Result<Option<ShapeRow>, StorageError>>;
+
+    /// Stores or replaces what is known of messages.
+    fn store_contracts(
+        &self,
+        contracts: Vec<ContractRow>,
+    ) -> BoxFuture<'_, Result<(), StorageError>>;
+
+    /// All known messages, sorted by type and name.
+    fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>>;
+}

@@ -1,0 +1,40 @@
+//! The user's own rows in the entity's commit.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::batch::{Batch, Committed};
+use super::ownership::Fence;
+use super::{BoxFuture, StorageError};
+
+/// A storage whose database can run users' statements in the transaction of a handler.
+pub trait TransactionStorage: Send + Sync + 'static {
+    /// Opens a transaction. On a database with one writer it takes the write lock: the committer waits
+    /// until it ends.
+    ///
+    /// # Errors
+    /// `Unavailable` when no connection can be had.
+    fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>>;
+}
+
+/// An open transaction. Dropped without `commit`, it rolls back.
+pub trait OpenTransaction: Send {
+    /// The connection that users' statements run on: what `Database::Connection` of the storage's crate
+    /// downcasts to.
+    fn connection(&mut self) -> &mut (dyn Any + Send);
+
+    /// Writes the batch in the same transaction, compares the fence last, and commits.
+    ///
+    /// # Errors
+    /// As [`MessageStorage::commit`](super::MessageStorage::commit). After `UnknownOutcome` the
+    /// outcome of the handler's request tells whether it committed; it cannot be written again, the
+    /// handler must run again if it did not.
+    fn commit(
+        self: Box<Self>,
+        fence: Fence,
+        batch: Arc<Batch>,
+    ) -> BoxFuture<'static, Result<Committed, StorageError>>;
+
+    /// Rolls back.
+    fn rollback(self: Box<Self>) -> BoxFuture<'static, ()>;
+}

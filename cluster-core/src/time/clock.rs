@@ -1,0 +1,159 @@
+//! The clock of a runner: the machine's, or a virtual one for tests.
+#![allow(clippy::disallowed_methods)] // The one place that may read real clocks and arm real timers.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::{Add, Sub};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::virtual_clock::VirtualSleep;
+use super::{Timestamp, VirtualClock};
+
+/// A point on a clock's monotonic scale: nanoseconds since the clock was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// Takes nanoseconds since the clock was made.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Moment(nanos)
+    }
+
+    /// Nanoseconds since the clock was made.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Moment;
+
+    /// Ends at the largest moment (584 years) instead of overflowing.
+    fn add(self, delay: Duration) -> Moment {
+        Moment(self.0.saturating_add(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Sub for Moment {
+    type Output = Duration;
+
+    /// Zero when `earlier` is not earlier.
+    fn sub(self, earlier: Moment) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Reads time and makes timers. Cheap to clone; every clone is the same clock.
+#[derive(Clone)]
+pub struct Clock(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// The origin of its moments.
+    System(Instant),
+    Virtual(Arc<VirtualClock>),
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Clock(Kind::System(Instant::now()))
+    }
+
+    /// A clock that stands still until a test advances it.
+    pub fn from_virtual(clock: Arc<VirtualClock>) -> Self {
+        Clock(Kind::Virtual(clock))
+    }
+
+    /// The moment on the monotonic scale. On the machine's clock a real clock read (tens of
+    /// nanoseconds): a cached one would be stale after the process was stopped.
+    pub fn now(&self) -> Moment {
+        match &self.0 {
+            Kind::System(origin) => {
+                Moment(u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+            }
+            Kind::Virtual(clock) => clock.now(),
+        }
+    }
+
+    /// The time of day. May jump; no duration is ever computed from two of these.
+    pub fn wall(&self) -> Timestamp {
+        match &self.0 {
+            Kind::System(_) => Timestamp::from(SystemTime::now()),
+            Kind::Virtual(clock) => clock.wall(),
+        }
+    }
+
+    /// A timer that ends `delay` from now.
+    pub fn sleep(&self, delay: Duration) -> Sleep {
+        match &self.0 {
+            Kind::System(_) => Sleep(Timer::System(Box::pin(tokio::time::sleep(delay)))),
+            Kind::Virtual(clock) => {
+                Sleep(Timer::Virtual(VirtualSleep::new(clock.clone(), clock.now() + delay)))
+            }
+        }
+    }
+
+    /// Waits for `future`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Elapsed`] when the limit came first; the future is dropped.
+    pub async fn timeout<F: Future>(
+        &self,
+        limit: Duration,
+        future: F,
+    ) -> Result<F::Output, Elapsed> {
+        let mut future = std::pin::pin!(future);
+        let mut sleep = self.sleep(limit);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            Pin::new(&mut sleep).poll(cx).map(|()| Err(Elapsed))
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Kind::System(_) => "Clock(system)",
+            Kind::Virtual(_) => "Clock(virtual)",
+        })
+    }
+}
+
+/// A limit came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the time limit came first")]
+pub struct Elapsed;
+
+/// A timer: resolves at its moment. Dropping it disarms it.
+#[must_use = "futures do nothing unless polled"]
+pub struct Sleep(Timer);
+
+enum Timer {
+    System(Pin<Box<tokio::time::Sleep>>),
+    Virtual(VirtualSleep),
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Timer::System(sleep) => sleep.as_mut().poll(cx),
+            Timer::Virtual(sleep) => Pin::new(sleep).poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sleep")
+    }
+}

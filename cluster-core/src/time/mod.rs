@@ -1,0 +1,9 @@
+//! Time is injected: this module is the only one that reads a real clock or arms a real timer.
+
+mod clock;
+mod timestamp;
+mod virtual_clock;
+
+pub use clock::{Clock, Elapsed, Moment, Sleep};
+pub use timestamp::Timestamp;
+pub use virtual_clock::VirtualClock;

@@ -1,0 +1,56 @@
+//! Cluster time as it is stored.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A time in milliseconds since 1970-01-01T00:00:00Z. What databases, envelopes and schedules hold.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Takes milliseconds since 1970; negative ones lie before it.
+    pub const fn from_unix_ms(ms: i64) -> Self {
+        Timestamp(ms)
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn unix_ms(self) -> i64 {
+        self.0
+    }
+
+    /// The first millisecond at or after this time plus `delay`: fractions round up, so that
+    /// nothing fires early. Ends at the largest time instead of overflowing.
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        let ms = delay.as_nanos().div_ceil(1_000_000);
+        Timestamp(self.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)))
+    }
+
+    /// This time less `age`, not before the smallest time.
+    #[must_use]
+    pub fn before(self, age: Duration) -> Self {
+        Timestamp(self.0.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long after `earlier` this is; zero when it is not later.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        let ms = self.0.saturating_sub(earlier.0);
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// Rounds up to the millisecond, so that nothing fires early.
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => Timestamp(0).after(since),
+            Err(before) => Timestamp(0).before(before.duration()),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
