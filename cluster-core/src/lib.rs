@@ -3,6 +3,7 @@
 //! Layers, imports go down only: `cluster`, `testing` → `entity` → `storage` → `contract`, `codec`,
 //! `message` → `id`, `time`, `config`, `error`.
 
+pub mod error;
 pub mod id;
 pub mod message;
 pub mod storage;
