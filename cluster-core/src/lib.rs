@@ -3,6 +3,8 @@
 //! Layers, imports go down only: `cluster`, `testing` → `entity` → `storage` → `contract`, `codec`,
 //! `message` → `id`, `time`, `config`, `error`.
 
+pub mod codec;
+pub mod contract;
 pub mod id;
 pub mod message;
 pub mod storage;
