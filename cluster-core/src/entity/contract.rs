@@ -1,14 +1,19 @@
 //! The traits that the macros implement.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::method::Method;
 use super::options::{EntityOptions, MessageInfo, StateKind};
 use super::outcome::Outcome;
-use super::{Context, Handle, MessageSchema};
+use super::schema::MessageSchema;
+use super::shared::Shared;
+use super::{Context, Handle, Receipt};
 use crate::contract::TraceError;
 use crate::error::Source;
+use crate::id::RequestId;
 use crate::storage::BoxFuture;
 
 /// What can be an argument, a reply, an error or a state: owned, sendable, with serde in both directions.
@@ -54,7 +59,7 @@ pub trait Client: Clone + Send + Sync + 'static {
 }
 
 /// The dispatch table of contract `Self` for the entity `T`.
-pub trait ServedBy<T>: Contract {
+pub trait ServedBy<T: Serves>: Contract {
     /// One entry for each message, in the order of [`Contract::messages`].
     fn table() -> &'static [Method<T>];
 }
@@ -127,6 +132,8 @@ pub trait Message: Wire {
     type Contract: ?Sized + Contract;
     /// How its handler's return type is taken apart.
     type Outcome: Outcome;
+    /// [`Volatile`] or [`Durable`].
+    type Delivery: Deliver<Self>;
     /// What its attribute declared.
     const INFO: &'static MessageInfo;
 
@@ -143,3 +150,34 @@ pub trait Message: Wire {
     note = "declare its handler with `#[message(persisted)]`"
 )]
 pub trait Persisted: Message {}
+
+/// How a message is delivered, as a type: decides what `send` gives.
+pub trait Deliver<M> {
+    /// What is known once the request is handed over.
+    type Sent: Send;
+
+    #[doc(hidden)]
+    fn sent(shared: Arc<Shared>, id: Option<RequestId>) -> Self::Sent;
+}
+
+/// The delivery of `#[message]`.
+#[derive(Debug)]
+pub struct Volatile;
+
+/// The delivery of `#[message(persisted)]`.
+#[derive(Debug)]
+pub struct Durable;
+
+impl<M> Deliver<M> for Volatile {
+    type Sent = ();
+
+    fn sent(_: Arc<Shared>, _: Option<RequestId>) {}
+}
+
+impl<M: Message> Deliver<M> for Durable {
+    type Sent = Receipt<M>;
+
+    fn sent(shared: Arc<Shared>, id: Option<RequestId>) -> Receipt<M> {
+        Receipt::new(shared, id.expect("a persisted request has an id"))
+    }
+}

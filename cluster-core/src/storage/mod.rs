@@ -24,7 +24,7 @@ pub use rows::{
     ShapeRow, StateKey, StateRow, StateWrite, StoredOutcome,
 };
 pub use traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
-pub use transaction::{OpenTransaction, TransactionStorage};
+pub use transaction::{Database, OpenTransaction, TransactionStorage};
 
 /// A boxed future, so that storages can be trait objects.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -7,6 +7,14 @@ use super::batch::{Batch, Committed};
 use super::ownership::Fence;
 use super::{BoxFuture, StorageError};
 
+/// A kind of database, by its storage's type: what `ctx.transaction::<Sqlite>()` names.
+pub trait Database: 'static {
+    /// What users' statements run on.
+    type Connection: Send + 'static;
+    /// The storage's [`kind`](super::Storage::kind).
+    const NAME: &'static str;
+}
+
 /// A storage whose database can run users' statements in the transaction of a handler.
 pub trait TransactionStorage: Send + Sync + 'static {
     /// Opens a transaction. On a database with one writer it takes the write lock: the committer waits
@@ -22,6 +30,9 @@ pub trait OpenTransaction: Send {
     /// The connection that users' statements run on: what `Database::Connection` of the storage's crate
     /// downcasts to.
     fn connection(&mut self) -> &mut (dyn Any + Send);
+
+    /// The same, to look at.
+    fn connection_ref(&self) -> &(dyn Any + Send);
 
     /// Writes the batch in the same transaction, compares the fence last, and commits.
     ///
