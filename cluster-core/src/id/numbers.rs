@@ -46,7 +46,8 @@ number! {
 
 number! {
     /// The order in which an owner accepted requests: unique in the database, growing in time, and
-    /// growing within a shard over all its owners. Zero is before every request.
+    /// growing within a shard over all its owners. Zero is before every request; databases hold it as
+    /// a signed number, so it stays below 2^63 as snowflakes do.
     Seq(u64), as_u64
 }
 

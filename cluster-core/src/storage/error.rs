@@ -94,6 +94,10 @@ pub enum StorageError {
         /// The fingerprint.
         fingerprint: u64,
     },
+    /// A statement of the user ended the handler's transaction (`COMMIT`, `ROLLBACK`). Nothing of the
+    /// batch was written.
+    #[error("a statement of the handler ended its transaction; leave COMMIT and ROLLBACK to it")]
+    TransactionEnded,
     /// A setting given to the storage itself is not usable.
     #[error("the storage setting `{setting}` is not usable: {reason}")]
     BadSetting {

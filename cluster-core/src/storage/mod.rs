@@ -7,6 +7,7 @@
 mod batch;
 mod error;
 //mod faulty;
+mod limits;
 //mod memory;
 mod ownership;
 mod rows;
@@ -16,6 +17,7 @@ mod transaction;
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
 pub use error::StorageError;
 //pub use faulty::{FaultyStorage, Faults};
+pub use limits::{PAYLOAD_BYTES_MAX_DEFAULT, RowLimits};
 //pub use memory::MemoryStorage;
 pub use ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
 pub use rows::{
@@ -24,7 +26,7 @@ pub use rows::{
     ShapeRow, StateKey, StateRow, StateWrite, StoredOutcome,
 };
 pub use traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
-pub use transaction::{OpenTransaction, TransactionStorage};
+pub use transaction::{Database, OpenTransaction, TransactionStorage};
 
 /// A boxed future, so that storages can be trait objects.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
