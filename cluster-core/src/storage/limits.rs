@@ -6,8 +6,8 @@ use super::rows::{RequestRow, ShapeRow};
 use crate::id::TEXT_BYTES_MAX;
 use crate::message::HEADERS_BYTES_MAX;
 
-/// The default of [`RowLimits::payload_bytes_max`]: 4 MiB, the default limit of a call's payload, plus
-/// 64 KiB for what stands around it.
+/// The default of [`RowLimits::payload_bytes_max`]: 4 MiB, the default limit of a call's payload,
+/// plus 64 KiB for what stands around it.
 pub const PAYLOAD_BYTES_MAX_DEFAULT: usize = (4 << 20) + (64 << 10);
 
 /// What a storage refuses as too large, before anything reaches the database.

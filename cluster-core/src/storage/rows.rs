@@ -247,8 +247,8 @@ pub struct FoundRequest {
 /// Which finished requests to remove. Removes oldest first in the owner's order.
 #[derive(Debug, Clone)]
 pub struct RetireScan {
-    /// By class ([`RetentionClass::as_u8`]): remove what finished before. The entry of `Derived` is not
-    /// used: those go when their outer request's row is gone.
+    /// By class ([`RetentionClass::as_u8`]): remove what finished before. The entry of `Derived` is
+    /// not used: those go when their outer request's row is gone.
     pub finished_before: [Timestamp; 4],
     /// Look only after this request; zero starts anew.
     pub after: Seq,

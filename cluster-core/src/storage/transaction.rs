@@ -17,8 +17,8 @@ pub trait Database: 'static {
 
 /// A storage whose database can run users' statements in the transaction of a handler.
 pub trait TransactionStorage: Send + Sync + 'static {
-    /// Opens a transaction. On a database with one writer it takes the write lock: the committer waits
-    /// until it ends.
+    /// Opens a transaction. On a database with one writer it takes the write lock: the committer
+    /// waits until it ends.
     ///
     /// # Errors
     /// `Unavailable` when no connection can be had.
@@ -35,9 +35,9 @@ pub trait OpenTransaction: Send {
     ///
     /// # Errors
     /// As [`MessageStorage::commit`](super::MessageStorage::commit), and `TransactionEnded` when a
-    /// statement of the user ended the transaction. After `UnknownOutcome` raise the fence; then the
-    /// outcome of the handler's request tells whether it committed; it cannot be written again, the
-    /// handler must run again if it did not.
+    /// statement of the user ended the transaction. After `UnknownOutcome` raise the fence; then
+    /// the outcome of the handler's request tells whether it committed; it cannot be written again,
+    /// the handler must run again if it did not.
     fn commit(
         self: Box<Self>,
         fence: Fence,
