@@ -8,7 +8,7 @@ mod batch;
 mod error;
 //mod faulty;
 mod limits;
-//mod memory;
+mod memory;
 mod ownership;
 mod rows;
 mod traits;
@@ -18,7 +18,7 @@ pub use batch::{Accepted, Batch, Committed, KnownRequest};
 pub use error::StorageError;
 //pub use faulty::{FaultyStorage, Faults};
 pub use limits::{PAYLOAD_BYTES_MAX_DEFAULT, RowLimits};
-//pub use memory::MemoryStorage;
+pub use memory::MemoryStorage;
 pub use ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
 pub use rows::{
     AttemptWrite, ContractRow, DeadLetterRow, DeadWrite, FoundRequest, KeyRow, OutcomeKind,
