@@ -6,7 +6,7 @@
 
 mod batch;
 mod error;
-//mod faulty;
+mod faulty;
 mod limits;
 mod memory;
 mod ownership;
@@ -16,7 +16,7 @@ mod transaction;
 
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
 pub use error::StorageError;
-//pub use faulty::{FaultyStorage, Faults};
+pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};
 pub use limits::{PAYLOAD_BYTES_MAX_DEFAULT, RowLimits};
 pub use memory::MemoryStorage;
 pub use ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
