@@ -3,6 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::fault::Fault;
+
 /// The newtype name by which tracer and encoder know a [`Json`].
 pub(crate) const JSON_NEWTYPE: &str = "$cluster::Json";
 
@@ -45,4 +47,10 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Json<T> {
         let text = deserializer.deserialize_newtype_struct(JSON_NEWTYPE, Text)?;
         serde_json::from_str(&text).map(Json).map_err(serde::de::Error::custom)
     }
+}
+
+/// Reads the body of a JSON payload.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    let text = std::str::from_utf8(body).map_err(|_| Fault::new("the JSON is not UTF-8"))?;
+    serde_json::from_str(text).map_err(|error| Fault::new(error.to_string()))
 }

@@ -1,16 +1,46 @@
-//! Payloads: a format byte, the fingerprint of the contract, and the value.
+//! Payloads: what messages, replies, errors and state are in storage and on the wire.
+//!
+//! # Specification
+//!
+//! A payload is a header and a body. The header is nine bytes: the [`Format`], then the
+//! [`Fingerprint`] of the type's [`Shape`](crate::contract::Shape), eight bytes little-endian. The body is the value:
+//!
+//! - In [`Format::Bincode`] it is what bincode 2 writes in its standard configuration. Integers of one byte
+//!   are that byte. Wider unsigned ones are varints: up to 250 one byte; else 251, 252, 253 or 254 and
+//!   two, four, eight or sixteen bytes, little-endian, the fewest that do. Signed ones are zigzagged
+//!   first. Floats are four or eight bytes, little-endian. A bool is one byte, 0 or 1; a char its UTF-8
+//!   bytes; text and bytes have their length before them as a varint. An option is 0, or 1 and the value. A
+//!   sequence or map is its count and its elements, or keys and values in turn. An enum is the number of its
+//!   variant as a varint, then the variant's values. Tuples, arrays, structs and newtypes are their
+//!   members, units nothing. `usize` is a u64, `isize` an i64. A [`Json`] and a value at an opaque
+//!   place are text.
+//! - In [`Format::Json`] it is JSON text.
+//!
+//! # Limits
+//!
+//! A payload is as long as its caller allows, a value as deep as [`DEPTH_MAX`], and holds at most
+//! [`HOLLOW_MAX`] elements that take no bytes. A value that could not be read back is not written.
 
+mod decode;
+mod decode_parts;
+mod encode;
+mod encode_parts;
 mod error;
+mod fault;
 mod json;
+mod limits;
 pub(crate) mod primitive;
 
 use bytes::Bytes;
 pub use error::{DecodeError, EncodeError};
+pub(crate) use json::JSON_NEWTYPE;
 pub use json::Json;
+pub use limits::{DEPTH_MAX, HOLLOW_MAX};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::contract::{Fingerprint, Schema, Shape};
+use self::primitive::{Input, Output};
+use crate::contract::{Fingerprint, Schema};
 
 /// The length of what stands before the value in every payload, in bytes.
 pub const HEADER_LEN: usize = 9;
@@ -26,6 +56,19 @@ pub enum Format {
     Json = 2,
 }
 
+/// How many bytes a payload has room for before its buffer grows.
+const PAYLOAD_CAPACITY: usize = 128;
+
+impl Format {
+    fn from_byte(byte: u8) -> Result<Self, DecodeError> {
+        match byte {
+            1 => Ok(Self::Bincode),
+            2 => Ok(Self::Json),
+            other => Err(DecodeError::UnknownFormat(other)),
+        }
+    }
+}
+
 /// Encodes `value` in [`Format::Bincode`].
 ///
 /// `limit` is the largest allowed payload in bytes, header included.
@@ -39,7 +82,11 @@ pub fn encode<T: Serialize + ?Sized>(
     schema: &Schema,
     limit: usize,
 ) -> Result<Bytes, EncodeError> {
-    unreachable!("filled in next")
+    let mut out = Output::new(header(Format::Bincode, schema), limit);
+    encode::write(value, schema.shape(), &mut out)
+        .map_err(|fault| fault.into_encode_error(schema.type_name()))?;
+    let payload = out.finish().map_err(|size| EncodeError::TooLarge { limit, size })?;
+    Ok(payload.into())
 }
 
 /// Encodes `value` in [`Format::Json`], for people and gateways.
@@ -52,16 +99,39 @@ pub fn encode_json<T: Serialize + ?Sized>(
     schema: &Schema,
     limit: usize,
 ) -> Result<Bytes, EncodeError> {
-    unreachable!("filled in next")
+    let mut payload = header(Format::Json, schema);
+    serde_json::to_writer(&mut payload, value).map_err(|error| EncodeError::Refused {
+        path: schema.type_name().to_owned(),
+        why: error.to_string(),
+    })?;
+    let size = payload.len();
+    if size > limit { Err(EncodeError::TooLarge { limit, size }) } else { Ok(payload.into()) }
 }
 
 /// Decodes a payload of either format. The bytes may be hostile.
+///
+/// JSON describes itself, so a JSON payload is read whatever its fingerprint.
 ///
 /// # Errors
 ///
 /// [`DecodeError`]; every byte must be part of the value.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], schema: &Schema) -> Result<T, DecodeError> {
-    unreachable!("filled in next")
+    let payload = Payload::parse(bytes)?;
+    match payload.format {
+        Format::Bincode => {
+            payload.expect(schema.fingerprint())?;
+            let mut input = Input::new(payload.body);
+            let value = decode::read(schema.shape(), &mut input)
+                .map_err(|fault| fault.into_decode_error(schema.type_name()))?;
+            match input.left() {
+                0 => Ok(value),
+                left => Err(DecodeError::Trailing { left }),
+            }
+        }
+        Format::Json => {
+            json::parse(payload.body).map_err(|fault| fault.into_decode_error(schema.type_name()))
+        }
+    }
 }
 
 /// The contract that a payload was written with; reads the header only.
@@ -70,22 +140,49 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], schema: &Schema) -> Result<T, D
 ///
 /// [`DecodeError::Truncated`] or [`DecodeError::UnknownFormat`].
 pub fn fingerprint_of(bytes: &[u8]) -> Result<Fingerprint, DecodeError> {
-    unreachable!("filled in next")
+    Ok(Payload::parse(bytes)?.fingerprint)
 }
 
-/// Shows a payload without its type.
+/// The format that a payload is written in; reads the header only.
 ///
 /// # Errors
 ///
-/// [`DecodeError`]; a payload of another shape is [`DecodeError::IncompatibleContract`].
-pub fn to_json(bytes: &[u8], shape: &Shape) -> Result<serde_json::Value, DecodeError> {
-    unreachable!("filled in next")
+/// [`DecodeError::Truncated`] or [`DecodeError::UnknownFormat`].
+pub fn format_of(bytes: &[u8]) -> Result<Format, DecodeError> {
+    Ok(Payload::parse(bytes)?.format)
 }
 
-/// Whether two payloads under one key carry the same arguments, as far as that can be told.
-///
-/// Payloads with different fingerprints are not compared and count as equal. `shape` is the
-/// shape of both; maps and hash sets are compared without their order.
-pub fn arguments_equal(a: &[u8], b: &[u8], shape: &Shape) -> bool {
-    unreachable!("filled in next")
+/// An empty body behind its header, with room for a small value.
+fn header(format: Format, schema: &Schema) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(PAYLOAD_CAPACITY);
+    bytes.push(format as u8);
+    bytes.extend_from_slice(&schema.fingerprint().as_u64().to_le_bytes());
+    bytes
+}
+
+/// A payload taken apart.
+struct Payload<'a> {
+    format: Format,
+    fingerprint: Fingerprint,
+    body: &'a [u8],
+}
+
+impl<'a> Payload<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let truncated = || DecodeError::Truncated { path: "header".to_owned() };
+        let (format, rest) = bytes.split_first().ok_or_else(truncated)?;
+        let format = Format::from_byte(*format)?;
+        let (fingerprint, body) = rest.split_first_chunk().ok_or_else(truncated)?;
+        let fingerprint = Fingerprint::from_u64(u64::from_le_bytes(*fingerprint));
+        Ok(Self { format, fingerprint, body })
+    }
+
+    fn expect(&self, expected: Fingerprint) -> Result<(), DecodeError> {
+        let written = self.fingerprint;
+        if written == expected {
+            Ok(())
+        } else {
+            Err(DecodeError::IncompatibleContract { written, expected })
+        }
+    }
 }

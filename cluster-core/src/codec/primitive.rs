@@ -1,7 +1,12 @@
-//! The one place that knows bincode.
+//! The one place that knows bincode: single values in and out, and this crate's own tables.
 
+use bincode::de::read::{BorrowReader, Reader};
+use bincode::enc::write::Writer;
+pub(crate) use bincode::{Decode, Encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::fault::Fault;
 
 /// Little-endian, variable-length integers: fixed for ever, every stored payload is written with it.
 const CONFIG: bincode::config::Configuration = bincode::config::standard();
@@ -21,4 +26,145 @@ pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String>
     let (table, read) =
         bincode::serde::decode_from_slice(bytes, config).map_err(|error| error.to_string())?;
     if read < bytes.len() { Err("bytes left over".to_owned()) } else { Ok(table) }
+}
+
+/// Bytes on their way out. Beyond the limit they are counted and no longer kept.
+pub(crate) struct Output {
+    bytes: Vec<u8>,
+    size: usize,
+    limit: usize,
+}
+
+impl Output {
+    pub(crate) fn new(bytes: Vec<u8>, limit: usize) -> Self {
+        Self { size: bytes.len(), bytes, limit }
+    }
+
+    /// How long everything written is, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    #[inline]
+    pub(crate) fn put<T: Encode>(&mut self, value: T) {
+        bincode::encode_into_writer(value, self, CONFIG).expect("memory takes every primitive");
+    }
+
+    /// Writes a length in front of what was written from `start` on.
+    pub(crate) fn put_length_at(&mut self, start: usize, length: u64) {
+        let mut prefix = Output::new(Vec::new(), usize::MAX);
+        prefix.put(length);
+        self.size += prefix.size;
+        if let Some(behind) = self.bytes.get(start..).map(<[u8]>::to_vec) {
+            self.bytes.truncate(start);
+            self.bytes.extend(prefix.bytes);
+            self.bytes.extend(behind);
+        }
+    }
+
+    /// Everything written, or its size if that is over the limit.
+    pub(crate) fn finish(self) -> Result<Vec<u8>, usize> {
+        if self.size > self.limit { Err(self.size) } else { Ok(self.bytes) }
+    }
+}
+
+impl Writer for Output {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        self.size += bytes.len();
+        if self.size <= self.limit {
+            self.bytes.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+}
+
+/// Bytes on their way in. They may be hostile: a length in them is never trusted for an allocation.
+pub(crate) struct Input<'de> {
+    rest: &'de [u8],
+}
+
+impl<'de> Input<'de> {
+    pub(crate) fn new(bytes: &'de [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// How many bytes were not read yet.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    #[inline]
+    pub(crate) fn get<T: Decode<()>>(&mut self) -> Result<T, Fault> {
+        bincode::decode_from_reader(self, CONFIG).map_err(fault)
+    }
+
+    /// A length or count. It says nothing about how many bytes there really are.
+    #[inline]
+    pub(crate) fn length(&mut self) -> Result<usize, Fault> {
+        usize::try_from(self.get::<u64>()?).map_err(|_| Fault::truncated())
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&mut self) -> Result<&'de [u8], Fault> {
+        let length = self.length()?;
+        self.take_bytes(length).map_err(fault)
+    }
+
+    #[inline]
+    pub(crate) fn text(&mut self) -> Result<&'de str, Fault> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Fault::new("the text is not UTF-8"))
+    }
+
+    /// Whether an option holds something.
+    #[inline]
+    pub(crate) fn is_some(&mut self) -> Result<bool, Fault> {
+        match self.get::<u8>()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(Fault::new(format!("{other} is no option tag"))),
+        }
+    }
+}
+
+impl Reader for Input<'_> {
+    #[inline]
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), bincode::error::DecodeError> {
+        bytes.copy_from_slice(self.take_bytes(bytes.len())?);
+        Ok(())
+    }
+
+    #[inline]
+    fn peek_read(&mut self, n: usize) -> Option<&[u8]> {
+        self.rest.get(..n)
+    }
+
+    #[inline]
+    fn consume(&mut self, n: usize) {
+        self.rest = self.rest.get(n..).unwrap_or_default();
+    }
+}
+
+impl<'de> BorrowReader<'de> for Input<'de> {
+    #[inline]
+    fn take_bytes(&mut self, length: usize) -> Result<&'de [u8], bincode::error::DecodeError> {
+        let Some((taken, rest)) = self.rest.split_at_checked(length) else {
+            let additional = length - self.rest.len();
+            return Err(bincode::error::DecodeError::UnexpectedEnd { additional });
+        };
+        self.rest = rest;
+        Ok(taken)
+    }
+}
+
+#[cold]
+fn fault(error: bincode::error::DecodeError) -> Fault {
+    use bincode::error::DecodeError;
+    match error {
+        DecodeError::UnexpectedEnd { .. } => Fault::truncated(),
+        DecodeError::InvalidIntegerType { .. } => Fault::new("the integer is too wide"),
+        DecodeError::InvalidBooleanValue(byte) => Fault::new(format!("{byte} is no bool")),
+        DecodeError::InvalidCharEncoding(_) => Fault::new("not a character"),
+        other => Fault::new(other.to_string()),
+    }
 }

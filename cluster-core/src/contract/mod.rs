@@ -2,9 +2,11 @@
 
 mod error;
 mod fingerprint;
+mod make;
 mod probe;
 mod schema;
 mod shape;
+mod stop;
 mod trace;
 
 pub use error::{Refusal, ShapeError, TraceError};
