@@ -39,6 +39,8 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     allow("cluster-core/src/id/request_id.rs", "from_os_rng", "random bits of ids begin here"),
     // Tools measure real time; nothing that they build depends on it.
     allow("xtask/src/gate.rs", "Instant::now", "shows how long a step of the gate took"),
+    allow("bench/kit/src/watch.rs", "Instant::now", "real time is what a benchmark measures"),
+    allow("bench/kit/src/watch.rs", "thread::sleep", "memory is read once the machine settled"),
     // The list of forbidden text has to name it.
     allow("tests/tidy/words.rs", "machine path", "names the paths to forbid them"),
     allow("tests/tidy/words.rs", "registry host", "names the hosts to forbid them"),
