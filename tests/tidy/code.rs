@@ -249,7 +249,8 @@ mod tests {
     fn test_items_end_where_their_braces_do() {
         let code = Code::new("fn a() {}\n#[cfg(test)]\nmod tests { fn b() {} }\nfn c() {}");
         let at = |word: &str| code.text().find(word).expect("the word stands there");
-        assert!(!code.is_test(at("fn a")) && code.is_test(at("fn b")) && !code.is_test(at("fn c")));
+        let is_test = ["fn a", "fn b", "fn c"].map(|word| code.is_test(at(word)));
+        assert_eq!(is_test, [false, true, false]);
         let declared = Code::new("#[cfg(test)]\nmod tests;\nfn c() {}");
         assert!(!declared.is_test(declared.text().find("fn c").expect("it stands there")));
     }

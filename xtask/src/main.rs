@@ -1,7 +1,8 @@
 //! The project's own tasks: `cargo xtask test | coverage | audit | bench`.
 //!
 //! No dependencies, so that the tasks start within seconds on a fresh clone.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // A tool for a terminal: printing is its output.
+// A tool for a terminal: printing is its output.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod audit;
 mod bench;

@@ -3,7 +3,8 @@
 //!
 //! A program lists its [`Case`]s and hands them to [`run`], which reads the command line, repeats
 //! each case, prints a table and writes JSON lines.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // A tool for a terminal: printing is its output.
+// A tool for a terminal: printing is its output.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
 mod case;
