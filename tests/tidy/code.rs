@@ -238,7 +238,8 @@ mod tests {
 
     #[test]
     fn functions_are_measured_from_fn_to_brace() {
-        let source = "trait T { fn no(&self); }\nfn one() {}\nasync fn three(\n  x: [u8; 2],\n) {}\n\
+        let source = "trait T { fn no(&self); }\nfn one() {}\n\
+                      async fn three(\n  x: [u8; 2],\n) {}\n\
                       type F = fn (u8);\nfn outer() {\n  fn inner() {}\n}";
         let functions = Code::new(source).functions();
         let seen: Vec<_> = functions.iter().map(|f| (&*f.name, f.line, f.length)).collect();
