@@ -181,6 +181,7 @@ impl Committer {
             if units.is_empty() {
                 return;
             }
+            self.metrics.batch_units.record(units.len() as f64);
             let batch = Arc::new(self.gather(&mut units));
             let result =
                 if batch.is_empty() { Ok(Committed::default()) } else { self.write(&batch).await };

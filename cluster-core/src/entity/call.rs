@@ -127,7 +127,6 @@ impl<M: Message> Call<M> {
             key,
             parent,
             wanted,
-            inline: wanted == Wanted::Outcome,
         };
         if let (Some(parent), Wanted::Outcome) = (&request.parent, wanted) {
             let target = self.handle.address();

@@ -34,8 +34,6 @@ pub(crate) struct Request<M> {
     pub(super) parent: Option<Context>,
     /// Whether the caller waits for the outcome, or only until the request is handed over.
     pub(super) wanted: Wanted,
-    /// Whether the handler may run in the caller's own poll.
-    pub(super) inline: bool,
 }
 
 /// What the caller waits for.

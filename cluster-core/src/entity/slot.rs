@@ -15,7 +15,6 @@ use super::job::{Delivered, Job};
 use super::kind::Kind;
 use super::mailbox::{Mailbox, Running, Spill};
 use super::options::Access;
-use super::shared::Gate;
 use super::turn::Turn;
 use crate::commit::Lineage;
 use crate::error::ClusterError;
