@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "error", "id", "time"],
     &["codec", "contract", "message"],
     &["storage"],
+    &["commit"],
     &["entity"],
     &["cluster", "testing"],
 ];
