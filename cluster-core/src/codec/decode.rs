@@ -24,7 +24,7 @@ static TEXT: Node = Node::Leaf(Leaf::Text);
 
 /// Reads one value from the front of `input`.
 pub(super) fn read<T: DeserializeOwned>(shape: &Shape, input: &mut Input<'_>) -> Result<T, Fault> {
-    let mut walk = Walk { input, shape, hollow: Hollow::default() };
+    let mut walk = Walk { input, shape, hollow: Hollow::of_elements() };
     walk.value(shape.root(), DEPTH_MAX, PhantomData)
 }
 

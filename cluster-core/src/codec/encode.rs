@@ -23,8 +23,8 @@ pub(super) fn write<T: Serialize + ?Sized>(
     shape: &Shape,
     out: &mut Output,
 ) -> Result<(), Fault> {
-    let mut walk = Walk { out, shape, hollow: Hollow::default() };
-    walk.value(shape.root(), DEPTH_MAX, value)
+    let mut walk = Walk { out, shape, hollow: Hollow::of_elements() };
+    walk.value(shape.node(shape.root()), DEPTH_MAX, value)
 }
 
 /// What the encoders of one payload share.
@@ -34,16 +34,20 @@ pub(super) struct Walk<'a> {
     shape: &'a Shape,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    #[inline]
+    pub(super) fn node(&self, id: NodeId) -> &'a Node {
+        self.shape.node(id)
+    }
+
     /// Writes `value` at `node`, which may have `depth` more levels.
     #[inline]
     pub(super) fn value<T: Serialize + ?Sized>(
         &mut self,
-        node: NodeId,
+        node: &'a Node,
         depth: usize,
         value: &T,
     ) -> Result<(), Fault> {
-        let node = self.shape.node(node);
         if let Node::Leaf(Leaf::Opaque) = node {
             let text = serde_json::to_string(value).map_err(|error| {
                 Fault::new(format!("tracing cannot see this place, so it is JSON: {error}"))
@@ -199,7 +203,7 @@ impl<'w, 'a> Serializer for Encoder<'w, 'a> {
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Fault> {
         let Node::Option(inner) = self.bare() else { return Err(self.mismatch("an option")) };
         self.walk.out.put(1_u8);
-        self.walk.value(*inner, deeper(self.depth)?, value)
+        self.walk.value(self.shape.node(*inner), deeper(self.depth)?, value)
     }
 
     fn serialize_unit(self) -> Result<(), Fault> {
@@ -238,7 +242,9 @@ impl<'w, 'a> Serializer for Encoder<'w, 'a> {
             return value.serialize(Encoder { node: &TEXT, ..self });
         }
         match self.node {
-            Node::Newtype(inner) => self.walk.value(*inner, deeper(self.depth)?, value),
+            Node::Newtype(inner) => {
+                self.walk.value(self.shape.node(*inner), deeper(self.depth)?, value)
+            }
             _ => value.serialize(self),
         }
     }
@@ -255,7 +261,7 @@ impl<'w, 'a> Serializer for Encoder<'w, 'a> {
             return Err(unlike_variant(variant, "a newtype variant"));
         };
         self.walk
-            .value(*inner, deeper(self.depth)?, value)
+            .value(self.shape.node(*inner), deeper(self.depth)?, value)
             .map_err(|fault| fault.at(Place::Variant(variant.names[0].clone())))
     }
 

@@ -7,7 +7,7 @@ use serde::ser::{
 
 use super::encode::Walk;
 use super::fault::{Fault, Place};
-use crate::contract::{Field, NodeId, Variant};
+use crate::contract::{Field, Node, NodeId, Variant};
 
 /// The length in front of elements or entries. One that is not known beforehand is filled in at the end.
 struct Length {
@@ -43,7 +43,7 @@ impl Length {
 /// Writes the elements of a sequence.
 pub(super) struct Elements<'w, 'a> {
     walk: &'w mut Walk<'a>,
-    element: NodeId,
+    element: &'a Node,
     length: Length,
     depth: usize,
 }
@@ -55,6 +55,7 @@ impl<'w, 'a> Elements<'w, 'a> {
         declared: Option<usize>,
         depth: usize,
     ) -> Self {
+        let element = walk.node(element);
         Self { length: Length::open(walk, declared), walk, element, depth }
     }
 }
@@ -82,8 +83,8 @@ impl SerializeSeq for Elements<'_, '_> {
 /// Writes the entries of a map.
 pub(super) struct Entries<'w, 'a> {
     walk: &'w mut Walk<'a>,
-    key: NodeId,
-    value: NodeId,
+    key: &'a Node,
+    value: &'a Node,
     length: Length,
     /// Where the last key begins.
     entry: usize,
@@ -98,6 +99,7 @@ impl<'w, 'a> Entries<'w, 'a> {
         declared: Option<usize>,
         depth: usize,
     ) -> Self {
+        let (key, value) = (walk.node(key), walk.node(value));
         let length = Length::open(walk, declared);
         Self { entry: walk.out.size(), length, walk, key, value, depth }
     }
@@ -172,7 +174,7 @@ impl<'w, 'a> Members<'w, 'a> {
                 self.next
             ))));
         };
-        if let Err(fault) = self.walk.value(node, self.depth, value) {
+        if let Err(fault) = self.walk.value(self.walk.node(node), self.depth, value) {
             return Err(self.inside(fault.at(self.place())));
         }
         self.next += 1;

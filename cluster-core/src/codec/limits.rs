@@ -9,6 +9,9 @@ pub const DEPTH_MAX: usize = 128;
 /// The most elements of sequences in one payload that take no bytes, such as `()`.
 pub const HOLLOW_MAX: usize = 65_536;
 
+/// How many values that take no bytes may stand beside each byte, where no type says how many there are.
+const HOLLOW_VALUES_PER_BYTE: usize = 16;
+
 /// The depth that is left one level below.
 #[inline]
 pub(super) fn deeper(depth: usize) -> Result<usize, Fault> {
@@ -20,19 +23,33 @@ fn too_deep() -> Fault {
     Fault::new(format!("nested deeper than {DEPTH_MAX} levels"))
 }
 
-/// Counts elements that take no bytes: nothing but this count bounds how many a length announces.
-#[derive(Default)]
-pub(super) struct Hollow(usize);
+/// Counts what takes no bytes: nothing but this count bounds how much of it a length, or a shape out
+/// of storage, announces.
+pub(super) struct Hollow {
+    left: usize,
+}
 
 impl Hollow {
+    /// For elements of sequences only; what else a value holds follows from its type.
+    pub(super) fn of_elements() -> Self {
+        Self { left: HOLLOW_MAX }
+    }
+
+    /// For every value in a body of this length, where no type bounds how many there are.
+    pub(super) fn of_values(length: usize) -> Self {
+        Self { left: HOLLOW_MAX + HOLLOW_VALUES_PER_BYTE * length }
+    }
+
     #[inline]
     pub(super) fn count(&mut self, hollow: bool) -> Result<(), Fault> {
-        self.0 += usize::from(hollow);
-        if self.0 > HOLLOW_MAX { Err(too_hollow()) } else { Ok(()) }
+        if hollow {
+            self.left = self.left.checked_sub(1).ok_or_else(too_hollow)?;
+        }
+        Ok(())
     }
 }
 
 #[cold]
 fn too_hollow() -> Fault {
-    Fault::new(format!("more than {HOLLOW_MAX} elements that take no bytes"))
+    Fault::new("holds too many elements that take no bytes")
 }

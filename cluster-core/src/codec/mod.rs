@@ -21,6 +21,7 @@
 //! A payload is as long as its caller allows, a value as deep as [`DEPTH_MAX`], and holds at most
 //! [`HOLLOW_MAX`] elements that take no bytes. A value that could not be read back is not written.
 
+mod compare;
 mod decode;
 mod decode_parts;
 mod encode;
@@ -30,14 +31,19 @@ mod fault;
 mod json;
 mod limits;
 pub(crate) mod primitive;
+mod show;
+
+use std::cell::Cell;
 
 use bytes::Bytes;
+pub use compare::arguments_equal;
 pub use error::{DecodeError, EncodeError};
 pub(crate) use json::JSON_NEWTYPE;
 pub use json::Json;
 pub use limits::{DEPTH_MAX, HOLLOW_MAX};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+pub use show::to_json;
 
 use self::primitive::{Input, Output};
 use crate::contract::{Fingerprint, Schema};
@@ -56,8 +62,14 @@ pub enum Format {
     Json = 2,
 }
 
-/// How many bytes a payload has room for before its buffer grows.
-const PAYLOAD_CAPACITY: usize = 128;
+/// The largest buffer that a thread keeps between two payloads, in bytes.
+const SCRATCH_MAX: usize = 1 << 16;
+
+thread_local! {
+    /// Where a payload grows before it is copied into a buffer of its own size. Taken while in use: a value
+    /// that encodes another one inside finds an empty one.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 impl Format {
     fn from_byte(byte: u8) -> Result<Self, DecodeError> {
@@ -82,11 +94,22 @@ pub fn encode<T: Serialize + ?Sized>(
     schema: &Schema,
     limit: usize,
 ) -> Result<Bytes, EncodeError> {
-    let mut out = Output::new(header(Format::Bincode, schema), limit);
-    encode::write(value, schema.shape(), &mut out)
-        .map_err(|fault| fault.into_encode_error(schema.type_name()))?;
-    let payload = out.finish().map_err(|size| EncodeError::TooLarge { limit, size })?;
-    Ok(payload.into())
+    let mut bytes = SCRATCH.take();
+    bytes.clear();
+    header(&mut bytes, Format::Bincode, schema);
+    let mut out = Output::new(bytes, limit);
+    let written = encode::write(value, schema.shape(), &mut out);
+    let size = out.size();
+    let bytes = out.into_bytes();
+    let payload = match written {
+        Err(fault) => Err(fault.into_encode_error(schema.type_name())),
+        Ok(()) if size > limit => Err(EncodeError::TooLarge { limit, size }),
+        Ok(()) => Ok(Bytes::copy_from_slice(&bytes)),
+    };
+    if bytes.capacity() <= SCRATCH_MAX {
+        SCRATCH.set(bytes);
+    }
+    payload
 }
 
 /// Encodes `value` in [`Format::Json`], for people and gateways.
@@ -99,7 +122,8 @@ pub fn encode_json<T: Serialize + ?Sized>(
     schema: &Schema,
     limit: usize,
 ) -> Result<Bytes, EncodeError> {
-    let mut payload = header(Format::Json, schema);
+    let mut payload = Vec::new();
+    header(&mut payload, Format::Json, schema);
     serde_json::to_writer(&mut payload, value).map_err(|error| EncodeError::Refused {
         path: schema.type_name().to_owned(),
         why: error.to_string(),
@@ -152,12 +176,9 @@ pub fn format_of(bytes: &[u8]) -> Result<Format, DecodeError> {
     Ok(Payload::parse(bytes)?.format)
 }
 
-/// An empty body behind its header, with room for a small value.
-fn header(format: Format, schema: &Schema) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(PAYLOAD_CAPACITY);
+fn header(bytes: &mut Vec<u8>, format: Format, schema: &Schema) {
     bytes.push(format as u8);
     bytes.extend_from_slice(&schema.fingerprint().as_u64().to_le_bytes());
-    bytes
 }
 
 /// A payload taken apart.

@@ -1,5 +1,7 @@
 //! The one place that knows bincode: single values in and out, and this crate's own tables.
 
+use std::ops::Range;
+
 use bincode::de::read::{BorrowReader, Reader};
 use bincode::enc::write::Writer;
 pub(crate) use bincode::{Decode, Encode};
@@ -31,18 +33,21 @@ pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String>
 /// Bytes on their way out. Beyond the limit they are counted and no longer kept.
 pub(crate) struct Output {
     bytes: Vec<u8>,
-    size: usize,
     limit: usize,
+    /// How many bytes were not kept.
+    over: usize,
 }
 
 impl Output {
+    /// Writes behind what `bytes` holds; no more than `limit` bytes are kept in all.
     pub(crate) fn new(bytes: Vec<u8>, limit: usize) -> Self {
-        Self { size: bytes.len(), bytes, limit }
+        Self { bytes, limit, over: 0 }
     }
 
     /// How long everything written is, in bytes.
+    #[inline]
     pub(crate) fn size(&self) -> usize {
-        self.size
+        self.bytes.len() + self.over
     }
 
     #[inline]
@@ -52,27 +57,41 @@ impl Output {
 
     /// Writes a length in front of what was written from `start` on.
     pub(crate) fn put_length_at(&mut self, start: usize, length: u64) {
-        let mut prefix = Output::new(Vec::new(), usize::MAX);
-        prefix.put(length);
-        self.size += prefix.size;
-        if let Some(behind) = self.bytes.get(start..).map(<[u8]>::to_vec) {
-            self.bytes.truncate(start);
-            self.bytes.extend(prefix.bytes);
-            self.bytes.extend(behind);
+        let before = self.bytes.len();
+        self.put(length);
+        if self.over == 0 {
+            let prefix = self.bytes.len() - before;
+            self.bytes[start..].rotate_right(prefix);
         }
     }
 
-    /// Everything written, or its size if that is over the limit.
-    pub(crate) fn finish(self) -> Result<Vec<u8>, usize> {
-        if self.size > self.limit { Err(self.size) } else { Ok(self.bytes) }
+    /// Brings what was written from `start` on, which is all `entries`, into the order of its bytes.
+    pub(crate) fn sort(&mut self, start: usize, mut entries: Vec<Range<usize>>) {
+        entries.sort_by(|a, b| self.bytes[a.clone()].cmp(&self.bytes[b.clone()]));
+        let sorted: Vec<u8> =
+            entries.into_iter().flat_map(|entry| self.bytes[entry].iter().copied()).collect();
+        self.bytes.truncate(start);
+        self.bytes.extend(sorted);
+    }
+
+    /// Everything written.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    #[cold]
+    fn count(&mut self, length: usize) {
+        self.over += length;
     }
 }
 
 impl Writer for Output {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
-        self.size += bytes.len();
-        if self.size <= self.limit {
+        // Once over the limit nothing more is kept, lest a short value follow a long one.
+        if self.over > 0 || self.bytes.len() + bytes.len() > self.limit {
+            self.count(bytes.len());
+        } else {
             self.bytes.extend_from_slice(bytes);
         }
         Ok(())

@@ -5,7 +5,7 @@
 pub(super) const NUMBERS: [i8; 8] = [1, 0, 2, 3, 10, 20, 100, -1];
 
 /// Texts that common parsers accept.
-pub(super) const TEXTS: [&str; 40] = [
+pub(super) const TEXTS: [&str; 41] = [
     "a",
     "",
     "1",
@@ -19,6 +19,7 @@ pub(super) const TEXTS: [&str; 40] = [
     "2024-01-01",
     "2024-01-01T00:00:00",
     "2024-01-01T00:00:00+00:00[UTC]",
+    "2024-01-01T00:00:00+00:00[+00:00]",
     "2024-01-01 00:00:00",
     "00:00:00",
     "PT1H",

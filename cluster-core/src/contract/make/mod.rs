@@ -10,4 +10,4 @@ mod parts;
 mod script;
 
 pub(crate) use maker::Maker;
-pub(crate) use script::{Asked, Script};
+pub(crate) use script::{Alternative, Asked, Script};

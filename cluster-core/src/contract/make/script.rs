@@ -16,6 +16,8 @@ pub(crate) struct Script {
     fixed: usize,
     /// The visitors that are at work, outermost first, each with the place in it that is being made.
     stack: Vec<Open>,
+    /// The places in those visitors when an answer was picked last.
+    last_places: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,9 +57,14 @@ impl Script {
         self.stack.clear();
     }
 
-    /// Whether any answer was needed in this run.
-    pub(crate) fn was_asked(&self) -> bool {
-        self.used > 0
+    /// Where the last answer was needed: the place in each value around it, outermost first.
+    pub(crate) fn last_places(&self) -> &[usize] {
+        &self.last_places
+    }
+
+    /// How many answers were needed in this run.
+    pub(crate) fn used(&self) -> usize {
+        self.used
     }
 
     /// Changes the last answer of this run that can be changed. False if all were tried.
@@ -77,6 +84,8 @@ impl Script {
     /// The number of an answer below `of`, for the visitor `by`.
     pub(super) fn pick(&mut self, of: usize, by: TypeId, branches: bool) -> usize {
         let around = self.stack.last().map(|open| (open.visitor, open.place));
+        self.last_places.clear();
+        self.last_places.extend(self.stack.iter().map(|open| open.place));
         if self.used == self.choices.len() {
             let asked = Asked { around, by, branches };
             self.choices.push(Choice { taken: 0, of, asked });

@@ -107,8 +107,8 @@ impl Text<'_> {
                     write!(out, "{separator}{}", variant.names.join("|"))?;
                     match &variant.body {
                         Body::Unit => {}
-                        Body::Newtype(inner) => self.tuple(&[*inner], out)?,
-                        Body::Tuple(nodes) => self.tuple(nodes, out)?,
+                        Body::Newtype(inner) => self.members(&[*inner], out)?,
+                        Body::Tuple(nodes) => self.members(nodes, out)?,
                         Body::Struct(fields) => {
                             out.write_char(' ')?;
                             self.fields(fields, out)?;
@@ -126,6 +126,10 @@ impl Text<'_> {
             self.reference(nodes[0], out)?;
             return write!(out, "; {}]", nodes.len());
         }
+        self.members(nodes, out)
+    }
+
+    fn members(&self, nodes: &[NodeId], out: &mut String) -> fmt::Result {
         out.write_char('(')?;
         for (member, node) in nodes.iter().enumerate() {
             out.write_str(if member > 0 { ", " } else { "" })?;

@@ -138,7 +138,7 @@ impl Tracer {
             if let (Err(Stop::Duplicate(name)), Ask::RealName { names, group }) = (&end, ask) {
                 return self.real_name(names, group, name);
             }
-            if left == 0 || !self.script.was_asked() || !self.script.next() {
+            if left == 0 || self.script.used() == 0 || !self.script.next() {
                 return self.unanswered(&route, ask, end);
             }
         }
@@ -258,8 +258,8 @@ impl Tracer {
 
     /// As [`refuse`](Self::refuse), where a name of a field is asked for as the key of a map.
     pub(super) fn refuse_name(&mut self) -> Stop {
-        let why = "has a `#[serde(flatten)]` field, which bincode cannot carry: hold what it flattens, \
-                   or the whole type, as Json<..>";
+        let why = "has a `#[serde(flatten)]` field, which bincode cannot carry: leave `flatten` out, or \
+                   hold the whole type as Json<..>";
         let route: Route = match self.route.split_last() {
             Some((Step::Key, map)) => map.into(),
             _ => Rc::clone(&self.route),
