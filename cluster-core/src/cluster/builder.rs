@@ -12,13 +12,16 @@ use super::loops;
 use super::registration::{Registered, Registration, Traced, check_options};
 use crate::commit::Committer;
 use crate::config::Config;
+use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, DefaultEntity, EntityOptions, Filter, Gate, Intake, Kinds, Residents, Runner,
     Serves, Shards, Tasks, Waiters,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
-use crate::storage::{Fence, JoinRequest, Joined, MemoryStorage, ShardGroup, Storage};
+use crate::storage::{
+    Fence, JoinRequest, Joined, MemoryStorage, ShapeRow, ShardGroup, Storage, StorageError,
+};
 use crate::time::Clock;
 
 /// What can be given as a storage: one, or a shared one.
@@ -201,7 +204,7 @@ impl ClusterBuilder {
                 kinds.by_contract.insert(id, kind.clone());
             }
         }
-        runner.storage.store_shapes(shapes).await?;
+        store_new_shapes(&*runner.storage, shapes).await?;
         runner.storage.store_contracts(contracts).await?;
         *runner.kinds.write() = kinds;
         loops::start(&runner);
@@ -287,6 +290,35 @@ impl ClusterBuilder {
         }
         Ok(all)
     }
+}
+
+/// Stores the shapes that are not stored yet. Of types that differ in their names only, the first gives the
+/// names under which people see the shape.
+///
+/// # Errors
+/// `ShapeCollision` when two different shapes have one fingerprint.
+async fn store_new_shapes(
+    storage: &dyn Storage,
+    shapes: Vec<ShapeRow>,
+) -> Result<(), StorageError> {
+    let mut new: Vec<ShapeRow> = Vec::new();
+    for row in shapes {
+        let fingerprint = row.fingerprint;
+        let known = match new.iter().find(|known| known.fingerprint == fingerprint) {
+            Some(known) => Some(known.clone()),
+            None => storage.load_shape(fingerprint).await?,
+        };
+        match known {
+            None => new.push(row),
+            Some(known) if canonical(&known) == canonical(&row) => {}
+            Some(_) => return Err(StorageError::ShapeCollision { fingerprint }),
+        }
+    }
+    storage.store_shapes(new).await
+}
+
+fn canonical(row: &ShapeRow) -> Option<Vec<u8>> {
+    Shape::from_bytes(&row.shape).ok().map(|shape| shape.canonical_bytes())
 }
 
 /// An entity type whose shapes are traced.

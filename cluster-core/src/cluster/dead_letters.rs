@@ -71,7 +71,7 @@ impl DeadLetters {
             None => None,
         };
         let shape = stored.and_then(|row| Shape::from_bytes(&row.shape).ok());
-        let arguments = shape.and_then(|_shape| None);
+        let arguments = shape.and_then(|shape| codec::to_json(&request.arguments, &shape).ok());
         Ok(DeadLetter { row, message, arguments })
     }
 }

@@ -121,13 +121,8 @@ impl<M: Message> Call<M> {
         if !shared.filters.is_empty() {
             check_filters(&self.handle, M::INFO, &extra.headers)?;
         }
-        let mut request = Request {
-            message: self.message,
-            headers: extra.headers,
-            key,
-            parent,
-            wanted,
-        };
+        let mut request =
+            Request { message: self.message, headers: extra.headers, key, parent, wanted };
         if let (Some(parent), Wanted::Outcome) = (&request.parent, wanted) {
             let target = self.handle.address();
             parent.check_reentrance(&target, M::INFO.access)?;

@@ -195,10 +195,11 @@ fn accept<T: Serves, M: Message, S: Style<T, M>>(
             let schema = &slot.kind.schemas.messages[M::INFO.index].arguments;
             match row.key {
                 Some(key)
-                    if {
-                        let _ = schema;
-                        row.arguments != known.arguments
-                    } =>
+                    if !codec::arguments_equal(
+                        &row.arguments,
+                        &known.arguments,
+                        schema.shape(),
+                    ) =>
                 {
                     let (address, message) = (slot.address(), M::INFO.name);
                     asked.fail(ClusterError::KeyConflict { address, message, key: key.key });
