@@ -1,5 +1,5 @@
-//! Stateful entities that live somewhere in a cluster, addressed by type and id, called through typed
-//! clients that macros generate, with every durable message and state change kept in SQL.
+//! Stateful entities that live somewhere in a cluster, addressed by type and id, called through
+//! typed clients that macros generate, with every durable message and state change kept in SQL.
 //!
 //! Begin with the [`prelude`], [`Cluster::builder`], and `#[entity]`.
 

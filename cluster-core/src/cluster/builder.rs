@@ -73,7 +73,8 @@ impl ClusterBuilder {
         }
     }
 
-    /// Where everything durable is kept. Without one it is kept in memory and lost with the process.
+    /// Where everything durable is kept. Without one it is kept in memory and lost with the
+    /// process.
     pub fn storage(mut self, storage: impl IntoStorage) -> Self {
         self.storage = Some(storage.into_storage());
         self
@@ -110,8 +111,8 @@ impl ClusterBuilder {
         self.register::<T>(Box::new(move |id| Ok(factory(id))))
     }
 
-    /// Hosts entities of this type, made by a factory that can fail: it is tried again with back-off, and
-    /// requests of that entity wait.
+    /// Hosts entities of this type, made by a factory that can fail: it is tried again with
+    /// back-off, and requests of that entity wait.
     pub fn try_entity_with<T: Serves, E: StdError + Send + Sync + 'static>(
         self,
         factory: impl Fn(&EntityId) -> Result<T, E> + Send + Sync + 'static,
@@ -133,8 +134,8 @@ impl ClusterBuilder {
         self
     }
 
-    /// A check that every call passes before anything of it is run or stored. Filters run in the order in
-    /// which they were added; the first refusal ends the call with `Refused`.
+    /// A check that every call passes before anything of it is run or stored. Filters run in the
+    /// order in which they were added; the first refusal ends the call with `Refused`.
     pub fn filter(
         mut self,
         filter: impl Fn(&CallInfo<'_>) -> Result<(), Refused> + Send + Sync + 'static,
@@ -143,8 +144,8 @@ impl ClusterBuilder {
         self
     }
 
-    /// Starts: checks settings and types, joins the database, takes the shards, and begins with what is
-    /// pending there.
+    /// Starts: checks settings and types, joins the database, takes the shards, and begins with
+    /// what is pending there.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
@@ -292,8 +293,8 @@ impl ClusterBuilder {
     }
 }
 
-/// Stores the shapes that are not stored yet. Of types that differ in their names only, the first gives the
-/// names under which people see the shape.
+/// Stores the shapes that are not stored yet. Of types that differ in their names only, the first
+/// gives the names under which people see the shape.
 ///
 /// # Errors
 /// `ShapeCollision` when two different shapes have one fingerprint.

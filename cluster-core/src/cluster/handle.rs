@@ -11,10 +11,11 @@ use crate::entity::{Client, Contract, Handle, Message, Persisted, Receipt, Runne
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
 
-/// A running cluster: hosts entities and calls them. Cheap to clone; every clone is the same cluster.
+/// A running cluster: hosts entities and calls them. Cheap to clone; every clone is the same
+/// cluster.
 ///
-/// When the last clone is dropped without [`Cluster::shutdown`], the cluster ends at once: handlers are
-/// dropped where they stand, and everything durable goes on after the next start.
+/// When the last clone is dropped without [`Cluster::shutdown`], the cluster ends at once: handlers
+/// are dropped where they stand, and everything durable goes on after the next start.
 #[derive(Clone)]
 pub struct Cluster(Arc<Owner>);
 
@@ -43,8 +44,9 @@ impl Cluster {
         &self.0.runner
     }
 
-    /// A typed client of an entity: of a type that was registered, or of `dyn SomeContract`. Does no I/O and
-    /// never fails; the first call reports an id that cannot be used, or a type that nobody hosts.
+    /// A typed client of an entity: of a type that was registered, or of `dyn SomeContract`. Does
+    /// no I/O and never fails; the first call reports an id that cannot be used, or a type that
+    /// nobody hosts.
     pub fn get<C: ?Sized + Contract>(&self, id: impl Into<EntityId>) -> C::Client {
         C::Client::new(Handle::of::<C>(self.runner(), id.into()))
     }
@@ -97,9 +99,10 @@ impl Cluster {
         !self.runner().gate.is_open()
     }
 
-    /// Ends gracefully: takes no more calls, lets running handlers finish within `drain_limit`, writes their
-    /// commits, and leaves the database. What is accepted and has not run stays stored for the next start.
-    /// Dropped before its end, the drain goes no further, but nothing durable is lost.
+    /// Ends gracefully: takes no more calls, lets running handlers finish within `drain_limit`,
+    /// writes their commits, and leaves the database. What is accepted and has not run stays stored
+    /// for the next start. Dropped before its end, the drain goes no further, but nothing durable
+    /// is lost.
     ///
     /// # Errors
     /// The storage could not be told; everything has ended all the same.

@@ -74,8 +74,8 @@ fn finished_before(runner: &Runner) -> [Timestamp; 4] {
     })
 }
 
-/// Drains and ends: running handlers finish within the limit, their commits are written, what waits stays
-/// in the storage.
+/// Drains and ends: running handlers finish within the limit, their commits are written, what waits
+/// stays in the storage.
 pub(super) async fn shut_down(runner: &Arc<Runner>) -> Result<(), StorageError> {
     runner.gate.set(Gate::DRAINING);
     let limit = runner.config.drain_limit;

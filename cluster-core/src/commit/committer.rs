@@ -16,8 +16,8 @@ use crate::storage::{Batch, Committed, Fence, RequestRow, StateKey, Storage, Sto
 use crate::time::Clock;
 
 /// Gathers units while a transaction runs and commits what has gathered in the next one. One
-/// transaction is in flight at a time; units are committed in the order in which they came, so a unit
-/// never becomes durable before one that it was built on.
+/// transaction is in flight at a time; units are committed in the order in which they came, so a
+/// unit never becomes durable before one that it was built on.
 pub(crate) struct Committer {
     storage: Arc<dyn Storage>,
     clock: Clock,
@@ -95,8 +95,8 @@ impl Committer {
         self.gathered.lock().units.len() >= self.queue_max
     }
 
-    /// Hands a unit over. Its completion is called exactly once, by the committer's task or, when the
-    /// committer has ended, here.
+    /// Hands a unit over. Its completion is called exactly once, by the committer's task or, when
+    /// the committer has ended, here.
     pub(crate) fn push(&self, unit: Unit) {
         let rejected = {
             let mut gathered = self.gathered.lock();
@@ -113,8 +113,8 @@ impl Committer {
         }
     }
 
-    /// Raises the fence between two transactions, so that a transaction whose outcome is unknown can no
-    /// longer commit. Cancel safe: the fence may be raised all the same.
+    /// Raises the fence between two transactions, so that a transaction whose outcome is unknown
+    /// can no longer commit. Cancel safe: the fence may be raised all the same.
     pub(crate) async fn raise_fence(&self) -> Result<Fence, StorageError> {
         let (raised, wait) = oneshot::channel();
         {
@@ -236,8 +236,8 @@ impl Committer {
         batch
     }
 
-    /// Writes a batch until its fate is known: an unknown outcome is settled by raising the fence and
-    /// writing the same batch again, a sure failure is tried again a few times.
+    /// Writes a batch until its fate is known: an unknown outcome is settled by raising the fence
+    /// and writing the same batch again, a sure failure is tried again a few times.
     async fn write(&self, batch: &Arc<Batch>) -> Result<Committed, StorageError> {
         let mut failures = 0;
         let mut wait = RETRY_WAIT_MIN;

@@ -25,8 +25,8 @@ use crate::id::{Address, EntityId, Key, RequestId};
 use crate::message::Headers;
 use crate::storage::RequestRow;
 
-/// The context of one running handler: who is called, by which request, with which headers; and the way
-/// to other entities. Cheap to clone.
+/// The context of one running handler: who is called, by which request, with which headers; and the
+/// way to other entities. Cheap to clone.
 #[derive(Clone)]
 pub struct Context(pub(super) Arc<Frame>);
 
@@ -123,7 +123,8 @@ impl Context {
         self.0.message
     }
 
-    /// The id of the persisted request that is run; the same on every attempt. `None` in a volatile one.
+    /// The id of the persisted request that is run; the same on every attempt. `None` in a volatile
+    /// one.
     pub fn request_id(&self) -> Option<RequestId> {
         self.0.request.as_ref().map(|(id, _)| *id)
     }
@@ -171,8 +172,9 @@ impl Context {
         std::iter::successors(Some(self), |context| context.0.parent.as_ref())
     }
 
-    /// Refuses a call that this handler would wait for and that would wait for this handler: to an entity
-    /// of the chain, where one of the two handlers is exclusive; and any call inside an open transaction.
+    /// Refuses a call that this handler would wait for and that would wait for this handler: to an
+    /// entity of the chain, where one of the two handlers is exclusive; and any call inside an open
+    /// transaction.
     pub(super) fn check_reentrance(
         &self,
         target: &Address,
@@ -193,8 +195,8 @@ impl Context {
 
     /// The key of a durable call awaited by a persisted handler: the same in every rerun.
     ///
-    /// Its text is `~`, the outer request's id, `/`, and the call's number among those to the same type,
-    /// id and message; those three are the key's scope already.
+    /// Its text is `~`, the outer request's id, `/`, and the call's number among those to the same
+    /// type, id and message; those three are the key's scope already.
     pub(super) fn derive_key(&self, target: &Address, message: &MessageInfo) -> Option<Key> {
         let (outer, _) = self.0.request.as_ref()?;
         let mut sent = self.0.sent.lock();
@@ -203,8 +205,8 @@ impl Context {
         Some(Key::new(format!("~{outer}/{count}")).expect("a short text"))
     }
 
-    /// A wait until everything is durable that the handler could have read when it started; `None` when it
-    /// was so from the start.
+    /// A wait until everything is durable that the handler could have read when it started; `None`
+    /// when it was so from the start.
     pub(super) fn confirmation(&self) -> Option<oneshot::Receiver<Result<(), ClusterError>>> {
         let frame = &self.0;
         let (line, generation) = frame.unconfirmed.as_ref()?;

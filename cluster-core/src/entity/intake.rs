@@ -1,5 +1,5 @@
-//! How accepted requests reach their mailboxes: straight from their commit, or through the storage when
-//! more was accepted than fits into memory, and after a start.
+//! How accepted requests reach their mailboxes: straight from their commit, or through the storage
+//! when more was accepted than fits into memory, and after a start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::shared::Shared;
 use crate::id::Seq;
 use crate::storage::{Accepted, PendingRequest, PendingScan, RequestRow};
 
-/// The two ways. While requests are loaded from the storage, newly accepted ones stay there too: they come
-/// in their turn, so that the order of acceptance holds.
+/// The two ways. While requests are loaded from the storage, newly accepted ones stay there too:
+/// they come in their turn, so that the order of acceptance holds.
 #[derive(Debug)]
 pub(crate) struct Intake {
     way: Mutex<Way>,
@@ -101,8 +101,8 @@ impl Intake {
     }
 }
 
-/// Loads pending requests whenever they do not come straight. Never ends; to be dropped at the end of the
-/// runner. Cancel safe: what was not delivered stays in the storage.
+/// Loads pending requests whenever they do not come straight. Never ends; to be dropped at the end
+/// of the runner. Cancel safe: what was not delivered stays in the storage.
 pub(crate) async fn load_pending(shared: Arc<Shared>) {
     loop {
         let after = shared.intake.next().await;

@@ -1,7 +1,7 @@
 //! Entities: contracts that generated code implements, typed calls, mailboxes, instances.
 //!
-//! The way of a call: `handle` → `call` → `endpoint` → `run` (volatile) or `submit` (persisted) → `mailbox`
-//! of the `slot` → a `turn` of the handler → `conclude` → committer → reply.
+//! The way of a call: `handle` → `call` → `endpoint` → `run` (volatile) or `submit` (persisted) →
+//! `mailbox` of the `slot` → a `turn` of the handler → `conclude` → committer → reply.
 
 mod activate;
 mod alarms;

@@ -181,8 +181,8 @@ fn hand_over<T: Serves, M: Message, S: Style<T, M>>(
     slot.enqueue(Box::new(job), Start::Task)
 }
 
-/// Runs a handler: a plain one at once, an async one up to its first suspension; from there a task goes
-/// on.
+/// Runs a handler: a plain one at once, an async one up to its first suspension; from there a task
+/// goes on.
 #[inline]
 pub(super) fn run<T: Serves, M: Message, S: Style<T, M>>(
     turn: Turn<T>,
@@ -206,7 +206,8 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     origin: Origin,
     to: To<M>,
 ) -> Ran<M> {
-    // A handler without `&Context` cannot call others, so nothing need be known of its surroundings.
+    // A handler without `&Context` cannot call others, so nothing need be known of its
+    // surroundings.
     let ctx = M::INFO.context.then(|| Context::of::<T, M>(&turn, around, &origin));
     let entity = turn.entity();
     let called = catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));

@@ -22,8 +22,8 @@ use crate::id::{RequestIds, Snowflakes};
 use crate::storage::Storage;
 use crate::time::Clock;
 
-/// The runner behind every handle, slot and context. It knows the entity types and they know it: the
-/// circle is opened by [`Shared::close`].
+/// The runner behind every handle, slot and context. It knows the entity types and they know it:
+/// the circle is opened by [`Shared::close`].
 pub struct Shared {
     pub(crate) clock: Clock,
     pub(crate) config: Config,

@@ -21,7 +21,8 @@ use crate::error::ClusterError;
 use crate::id::{Address, EntityId, Seq, StateVersion};
 use crate::time::Moment;
 
-/// How many waiting requests whoever releases an entity runs in its own poll, before a task goes on.
+/// How many waiting requests whoever releases an entity runs in its own poll, before a task goes
+/// on.
 const PUMP_INLINE: usize = 16;
 /// How many a task runs before it lets others run.
 const PUMP_BURST: usize = 64;
@@ -158,8 +159,8 @@ impl<T: Serves> Slot<T> {
         Ok(())
     }
 
-    /// Puts an accepted request into the mailbox, in the owner's order; each once, from whatever side it
-    /// comes.
+    /// Puts an accepted request into the mailbox, in the owner's order; each once, from whatever
+    /// side it comes.
     pub(super) fn deliver(
         self: &Arc<Self>,
         seq: Seq,
@@ -313,8 +314,8 @@ impl<T: Serves> Slot<T> {
         }
     }
 
-    /// A commit of the entity has failed: the instance and everything built upon it are void, the storage
-    /// knows what holds.
+    /// A commit of the entity has failed: the instance and everything built upon it are void, the
+    /// storage knows what holds.
     pub(super) fn commit_failed(self: &Arc<Self>, generation: u32) {
         let mut dropped = None;
         {

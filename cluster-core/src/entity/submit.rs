@@ -23,8 +23,8 @@ use crate::error::ClusterError;
 use crate::id::{EntityId, Epoch, Key, KeyDigest, RequestId, Seq, ShardId};
 use crate::storage::{Accepted, KeyRow, KnownRequest, RequestRow, RetentionClass};
 
-/// Hands a request to the committer; when it is durable it goes into the mailbox, whatever has become of
-/// its caller.
+/// Hands a request to the committer; when it is durable it goes into the mailbox, whatever has
+/// become of its caller.
 pub(super) fn submit<T: Serves, M: Message, S: Style<T, M>>(
     slot: Arc<Slot<T>>,
     request: Request<M>,
@@ -267,7 +267,8 @@ pub(super) fn dead_letter<M: Message>(address: crate::id::Address) -> ClusterErr
 }
 
 impl Context {
-    /// Puts a durable message into the handler's outbox: it is accepted in the handler's own commit.
+    /// Puts a durable message into the handler's outbox: it is accepted in the handler's own
+    /// commit.
     pub(super) fn put_into_outbox<M: Message>(
         &self,
         handle: &Handle,

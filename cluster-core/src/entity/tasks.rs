@@ -29,7 +29,8 @@ impl Tasks {
         }
     }
 
-    /// Runs work that a drain waits for. It is dropped where it stands when the drain's limit is over.
+    /// Runs work that a drain waits for. It is dropped where it stands when the drain's limit is
+    /// over.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let abort = self.abort.clone();
         let guarded = async move {
