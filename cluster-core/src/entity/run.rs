@@ -2,11 +2,11 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::sync::oneshot;
 
@@ -244,8 +244,15 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
         }
         Ok(Poll::Pending) => {
             let (to, ran) = to.later();
-            let tasks = &slot.kind.shared.tasks;
-            tasks.spawn(go_on::<T, M, S, _>(slot.clone(), ctx, handler, origin, to));
+            let cancellable = matches!(origin, Origin::Volatile) && !M::INFO.uninterruptible;
+            let kind = slot.kind.clone();
+            kind.shared.tasks.spawn(Suspended {
+                slot,
+                ctx,
+                handler: Some((handler, origin, to)),
+                cancellable,
+                style: PhantomData::<fn() -> S>,
+            });
             ran
         }
         Err(panic) => {
@@ -255,39 +262,47 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     }
 }
 
-/// Polls a suspended handler to its end, or drops it when its volatile caller goes away.
-async fn go_on<T: Serves, M: Message, S: Style<T, M>, F>(
+/// A suspended handler on its way to its end; dropped when its volatile caller goes away.
+struct Suspended<T: Serves, M: Message, S, F> {
     slot: Arc<Slot<T>>,
     ctx: Context,
-    mut handler: Pin<Box<F>>,
-    origin: Origin,
-    mut to: To<M>,
-) where
+    /// `None` once it has ended.
+    handler: Option<(Pin<Box<F>>, Origin, To<M>)>,
+    cancellable: bool,
+    style: PhantomData<fn() -> S>,
+}
+
+impl<T: Serves, M: Message, S, F> Unpin for Suspended<T, M, S, F> {}
+
+impl<T: Serves, M: Message, S: Style<T, M>, F> Future for Suspended<T, M, S, F>
+where
     F: Future<Output = (Turn<T>, ReturnOf<M>)> + Send,
 {
-    let cancellable = matches!(origin, Origin::Volatile) && !M::INFO.uninterruptible;
-    let ended = poll_fn(|cx| {
-        match poll_handler(&ctx, handler.as_mut(), cx) {
-            Ok(Poll::Ready(ended)) => return Poll::Ready(Some(Ok(ended))),
-            Err(panic) => return Poll::Ready(Some(Err(panic))),
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let Some((handler, _, to)) = &mut this.handler else { return Poll::Ready(()) };
+        let polled = poll_handler(&this.ctx, handler.as_mut(), cx);
+        if let (Ok(Poll::Pending), true, To::Waiter(waiter)) = (&polled, this.cancellable, to) {
+            ready!(waiter.poll_closed(cx));
+        } else if let Ok(Poll::Pending) = polled {
+            return Poll::Pending;
+        }
+        // Ended, panicked, or given up by its caller: in the last case the turn's drop guard hands the
+        // entity back.
+        let (handler, origin, to) = this.handler.take().expect("there until it has ended");
+        drop(handler);
+        match polled {
+            Ok(Poll::Ready((turn, returned))) => {
+                conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
+            }
             Ok(Poll::Pending) => {}
+            Err(panic) => {
+                origin.panicked::<T, M, S>(&this.slot, panic, to);
+            }
         }
-        match &mut to {
-            To::Waiter(waiter) if cancellable => waiter.poll_closed(cx).map(|()| None),
-            _ => Poll::Pending,
-        }
-    })
-    .await;
-    match ended {
-        Some(Ok((turn, returned))) => {
-            conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to);
-        }
-        Some(Err(panic)) => {
-            drop(handler);
-            origin.panicked::<T, M, S>(&slot, panic, to);
-        }
-        // The turn's drop guard hands the entity back.
-        None => drop(handler),
+        Poll::Ready(())
     }
 }
 
