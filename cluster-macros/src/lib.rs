@@ -96,7 +96,7 @@ pub fn entity(attr: TokenStream, item: TokenStream) -> TokenStream {
             let client = format_ident!("{base}Client");
             let n = cname.map(|l| l.value()).unwrap_or(base.to_string());
             quote! { #im #(#items)*
-                #[derive(Clone, Debug)] #[allow(dead_code)] pub struct #client { handle: #p::Handle }
+                #[derive(Clone, Debug)] #[allow(dead_code, missing_docs)] pub struct #client { handle: #p::Handle }
                 impl #p::Client for #client { fn new(handle: #p::Handle) -> Self { Self { handle } } fn handle(&self) -> &#p::Handle { &self.handle } }
                 #[allow(private_interfaces, dead_code)] impl #client { #(#clients)* }
                 impl #p::Contract for #self_ty { const NAME: &'static str = #n; type Client = #client;
@@ -178,15 +178,16 @@ fn msg(sig: &Signature, a: &Attribute, base: &Ident, contract: T2, index: usize,
     let (gen_, target) = match tr { Some(t) => (quote!(<T: #t + #p::Serves>), quote!(T)), None => (quote!(), contract.clone()) };
     let run = if asy { quote!(async fn run<'a>(self, entity: &'a #m #target, ctx: &'a #p::Context) -> #ret { let _ = ctx; <#target>::#f(entity, #(#pass),*).await }) }
         else { let c = if ctx { quote!(let ctx = ctx.expect("declared");) } else { quote!(let _ = ctx;) }; quote!(fn run(self, entity: &#m #target, ctx: Option<&#p::Context>) -> #ret { #c <#target>::#f(entity, #(#pass),*) }) };
+    let svis = if tr.is_some() { quote!(pub) } else { quote!() };
     let item = quote! {
         #[derive(#p::serde::Serialize, #p::serde::Deserialize)] #[serde(crate = "::cluster::__private::serde")] #[allow(missing_docs, dead_code, missing_debug_implementations)]
-        #vis struct #ty { #(#names: #tys),* }
+        #svis struct #ty { #(#names: #tys),* }
         impl #p::Message for #ty { type Contract = #contract; type Outcome = #outcome; type Delivery = #p::#marker;
             const INFO: &'static #p::MessageInfo = &#p::MessageInfo { name: #name, tag: #tag, index: #index, delivery: #p::Delivery::#delivery, access: #p::Access::#access, timeout: #timeout, uninterruptible: #unint, transaction: #tx, context: #ctx, arguments: &[#(#strs),*] };
             #txfn }
         #persisted_impl
         impl #gen_ #p::#tr_name<#target> for #ty { #run }
     };
-    let client = quote!(#vis fn #f(&self, #(#names: #tys),*) -> #p::Call<#ty> { self.handle.call(#ty { #(#names),* }) });
+    let client = quote!(#[allow(missing_docs)] #vis fn #f(&self, #(#names: #tys),*) -> #p::Call<#ty> { self.handle.call(#ty { #(#names),* }) });
     Msg { info: quote!(), item, client, ty, ctor }
 }
