@@ -6,4 +6,5 @@
 pub mod id;
 pub mod message;
 pub mod storage;
+pub mod testing;
 pub mod time;
