@@ -29,7 +29,7 @@ cluster_core::storage_suite!(Memory);
 #[tokio::test]
 async fn cluster_time_is_that_of_the_injected_clock() {
     let clock = VirtualClock::starting_at(Timestamp::from_unix_ms(1_000));
-    let storage = MemoryStorage::with_clock(Clock::from_virtual(clock.clone()));
+    let storage = MemoryStorage::new(Clock::from_virtual(clock.clone()));
     assert_eq!(storage.cluster_time().await.unwrap(), Timestamp::from_unix_ms(1_000));
     clock.advance(Duration::from_secs(5));
     assert_eq!(storage.clone().cluster_time().await.unwrap(), Timestamp::from_unix_ms(6_000));

@@ -36,6 +36,10 @@ impl OpenTransaction for FaultyTransaction {
         self.inner.connection()
     }
 
+    fn connection_ref(&self) -> &(dyn Any + Send) {
+        self.inner.connection_ref()
+    }
+
     fn commit(
         self: Box<Self>,
         fence: Fence,

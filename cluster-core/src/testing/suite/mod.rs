@@ -13,7 +13,7 @@
 //!
 //! impl Backend for Memory {
 //!     async fn fresh() -> Self {
-//!         Memory(MemoryStorage::new())
+//!         Memory(MemoryStorage::default())
 //!     }
 //!
 //!     async fn open(&self, _prefix: &str) -> Arc<dyn Storage> {

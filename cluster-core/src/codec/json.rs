@@ -1,0 +1,48 @@
+//! Values that bincode cannot carry.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The newtype name by which tracer and encoder know a [`Json`].
+pub(crate) const JSON_NEWTYPE: &str = "$cluster::Json";
+
+/// Holds a value that bincode cannot carry: untagged, flattened or internally tagged types,
+/// `serde_json::Value`. It travels as JSON text inside the payload.
+///
+/// JSON knows no infinite or not-a-number floats: they become `null`. In formats for people a
+/// `Json<T>` is simply its `T`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> Serialize for Json<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return self.0.serialize(serializer);
+        }
+        let text = serde_json::to_string(&self.0).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_newtype_struct(JSON_NEWTYPE, &text)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Json<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return T::deserialize(deserializer).map(Json);
+        }
+        struct Text;
+        impl<'de> serde::de::Visitor<'de> for Text {
+            type Value = String;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("JSON text")
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<String, D::Error> {
+                String::deserialize(deserializer)
+            }
+        }
+        let text = deserializer.deserialize_newtype_struct(JSON_NEWTYPE, Text)?;
+        serde_json::from_str(&text).map(Json).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,46 @@
+//! Contracts: the shapes of messages, replies, errors and state, seen through serde alone.
+
+mod error;
+mod fingerprint;
+mod probe;
+mod schema;
+mod shape;
+mod trace;
+
+pub use error::{Refusal, ShapeError, TraceError};
+pub use fingerprint::Fingerprint;
+pub use probe::{Finding, ProbeReport, probe};
+pub use schema::Schema;
+pub use shape::Shape;
+pub(crate) use shape::{Body, Field, Leaf, Node, NodeId, Note, Variant};
+pub use trace::trace;
+
+/// The name of `T` as written in code: no module paths, generics kept.
+pub(crate) fn type_name<T: ?Sized>() -> String {
+    let full = std::any::type_name::<T>();
+    let mut name = String::with_capacity(full.len());
+    let mut word = 0;
+    for c in full.chars() {
+        match c {
+            ':' => name.truncate(word),
+            _ => {
+                name.push(c);
+                if !(c.is_alphanumeric() || c == '_') {
+                    word = name.len();
+                }
+            }
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    /// Messages name types as people write them.
+    #[test]
+    fn type_names_have_no_modules() {
+        type Nested = std::collections::BTreeMap<String, Option<super::Fingerprint>>;
+        assert_eq!(super::type_name::<Nested>(), "BTreeMap<String, Option<Fingerprint>>");
+        assert_eq!(super::type_name::<(u8, &[std::net::IpAddr])>(), "(u8, &[IpAddr])");
+    }
+}
