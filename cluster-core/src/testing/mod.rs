@@ -1,0 +1,3 @@
+//! What tests of programs and of storages need.
+
+pub mod suite;
