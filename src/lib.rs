@@ -16,7 +16,7 @@ pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
     Address, EntityId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
 };
-pub use cluster_core::{codec, contract, id, message, storage, time};
+pub use cluster_core::{codec, contract, id, message, storage, testing, time};
 pub use cluster_macros::{Entity, entity};
 //#[cfg(feature = "sqlite")]
 //pub use cluster_sql::Sqlite;
