@@ -3,6 +3,8 @@
 //!
 //! Begin with the [`prelude`], [`Cluster::builder`], and `#[entity]`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub use cluster_core::cluster::{
     Cluster, ClusterBuilder, DeadLetter, DeadLetters, EntityStats, Error, IntoStorage, Result,
     StartError, Stats,
@@ -52,3 +54,8 @@ pub mod __private {
     pub use cluster_core::storage::BoxFuture;
     pub use serde;
 }
+
+/// The README's programs are compiled as doctests.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
