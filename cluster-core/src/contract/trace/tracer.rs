@@ -154,6 +154,9 @@ impl Tracer {
             (Ask::Call { .. }, Ok(())) => {
                 self.refuse_at(route, "is never read: the type makes its value without it");
             }
+            (Ask::Members { .. }, Ok(())) => {
+                self.refuse_at(route, "reads fewer members than it announces");
+            }
             (Ask::Body { .. }, _) => self.refuse_at(route, "the variant is never read"),
             // A name or number that stands for nothing; members as far as they were seen.
             _ => {}
@@ -530,6 +533,7 @@ impl Call {
 
     fn name(self) -> &'static str {
         match self {
+            Call::Newtype { name: JSON_NEWTYPE } => "",
             Call::UnitStruct { name }
             | Call::Newtype { name }
             | Call::TupleStruct { name, .. }
