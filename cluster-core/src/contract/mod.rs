@@ -14,7 +14,7 @@ pub use fingerprint::Fingerprint;
 pub use probe::{Finding, ProbeReport, probe};
 pub use schema::Schema;
 pub use shape::Shape;
-pub(crate) use shape::{Body, Field, Leaf, Node, NodeId, Note, Variant};
+pub(crate) use shape::{Body, Field, Leaf, NODES_MAX, Node, NodeId, Note, Variant};
 pub use trace::trace;
 
 /// The name of `T` as written in code: no module paths, generics kept.

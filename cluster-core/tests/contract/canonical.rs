@@ -80,11 +80,22 @@ fn nodes() {
         D { x: bool },
     }
     let variants = [
-        &[4, 1, 1][..], b"A", &[0],
-        &[1, 1], b"B", &[1, 1],
-        &[1, 1], b"C", &[2, 2, 1, 2],
-        &[1, 1], b"D", &[3, 1, 1, 1], b"x", &[2],
-    ].concat();
+        &[4, 1, 1][..],
+        b"A",
+        &[0],
+        &[1, 1],
+        b"B",
+        &[1, 1],
+        &[1, 1],
+        b"C",
+        &[2, 2, 1, 2],
+        &[1, 1],
+        b"D",
+        &[3, 1, 1, 1],
+        b"x",
+        &[2],
+    ]
+    .concat();
     let canonical = [&[3, 9][..], &variants, &[0, 2, 0, 1]].concat();
     assert_canonical(&trace::<Enum>().unwrap(), &canonical);
 }

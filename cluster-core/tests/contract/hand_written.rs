@@ -214,3 +214,46 @@ fn types_without_a_shape() {
     });
     assert!(why::<Fickle>().contains("different things"), "{}", why::<Fickle>());
 }
+
+/// A type that holds itself without a way out has a shape, but no value: nothing is made up for ever.
+#[test]
+fn types_without_a_value() {
+    #[derive(Deserialize)]
+    #[allow(dead_code)] // only its shape is of interest
+    struct Endless(Box<Endless>, u8);
+    assert_eq!(text::<(Endless, u8)>(), "(Endless, opaque)\nEndless = (Endless, opaque)");
+}
+
+/// A type with more parts than a shape may have is refused.
+#[test]
+fn types_with_too_many_parts() {
+    /// Reads a tuple of so many numbers.
+    struct Tuple(usize);
+    impl<'de> serde::de::DeserializeSeed<'de> for Tuple {
+        type Value = ();
+
+        fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+            from.deserialize_tuple(self.0, ThreeMembers)
+        }
+    }
+    struct Tuples;
+    impl<'de> Visitor<'de> for Tuples {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("tuples")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+            while let Some(name) = fields.next_key::<String>()? {
+                fields.next_value_seed(Tuple(name.parse().unwrap_or_default()))?;
+            }
+            Ok(())
+        }
+    }
+    by_hand!(Many(from) {
+        let names = (0..400).map(|name: usize| &*name.to_string().leak());
+        from.deserialize_struct("Many", names.collect::<Vec<_>>().leak(), Tuples).map(|()| Many)
+    });
+    assert!(why::<Many>().contains("more than 4096 different parts"), "{}", why::<Many>());
+}

@@ -1,5 +1,6 @@
 //! Shapes in storage: what is written is read again, whatever else is there is refused.
 
+use cluster_core::codec::to_json;
 use cluster_core::contract::{Schema, Shape, ShapeError, trace};
 use serde::de::DeserializeOwned;
 
@@ -62,6 +63,37 @@ fn hostile_shapes_are_harmless() {
             }
         }
     }
+    // A chain of options that is longer than any type: refused before it is looked at.
+    let mut chain = vec![1, 251, 136, 19];
+    for node in 1..5_000_u16 {
+        chain.push(1);
+        chain.push(251);
+        chain.extend(node.to_le_bytes());
+    }
+    chain.extend([0, 2, 251, 136, 19]);
+    chain.extend([0, 0].repeat(5_000));
+    assert!(matches!(Shape::from_bytes(&chain), Err(ShapeError::Malformed { .. })));
     let huge = [&[1][..], &[253], &u64::MAX.to_le_bytes()].concat();
     assert!(Shape::from_bytes(&huge).is_err());
+}
+
+/// A shape that is small but unfolds without end is shown in bounded time, and its payloads too.
+#[test]
+fn shapes_that_unfold_without_end() {
+    // Node n holds node n + 1 thrice and, to be told apart, the last node; the last is a unit.
+    let mut bytes = vec![1, 41];
+    for node in 1..=40 {
+        bytes.extend([4, 4, node, node, node, 40]);
+    }
+    bytes.extend([0, 0, 41]);
+    bytes.extend([0, 0].repeat(41));
+    let shape = Shape::from_bytes(&bytes).unwrap();
+    assert!(shape.to_string().len() < 4 << 20);
+    let payload = [&[1][..], &shape.fingerprint().as_u64().to_le_bytes()].concat();
+    assert!(to_json(&payload, &shape).is_err());
+    // A newtype of itself.
+    let endless = Shape::from_bytes(&[1, 1, 6, 0, 1, 0, 0]).unwrap();
+    assert_eq!(endless.to_string(), "#0 = new #0");
+    let payload = [&[1][..], &endless.fingerprint().as_u64().to_le_bytes()].concat();
+    assert!(to_json(&payload, &endless).is_err());
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Field, Node, Note, Shape};
+use super::{Body, Field, NODES_MAX, Node, Note, Shape};
 use crate::codec::primitive;
 use crate::contract::ShapeError;
 
@@ -47,6 +47,9 @@ impl TryFrom<Table> for Shape {
         let Table { nodes, notes } = table;
         if nodes.is_empty() {
             return malformed("the table is empty");
+        }
+        if nodes.len() > NODES_MAX {
+            return malformed("the table has too many nodes");
         }
         if nodes.len() != notes.len() {
             return malformed("nodes and notes differ in number");

@@ -15,11 +15,12 @@ use crate::codec::JSON_NEWTYPE;
 use crate::contract::make::Script;
 use crate::contract::stop::Stop;
 use crate::contract::{
-    Body, Field, Leaf, Node, NodeId, Note, Refusal, Shape, TraceError, Variant, type_name,
+    Body, Field, Leaf, NODES_MAX, Node, NodeId, Note, Refusal, Shape, TraceError, Variant,
+    type_name,
 };
 
-/// The most places of one type, counted before equal ones are merged.
-const DRAFTS_MAX: usize = 65_536;
+/// The most places of one type that are looked at, before equal ones are merged.
+const DRAFTS_MAX: usize = 16 * NODES_MAX;
 
 /// How many made-up values are tried before what lies behind one is opaque.
 const MADE_MAX: usize = 1_000;
@@ -112,8 +113,7 @@ impl Tracer {
                 Task::GroupVariants { route, names } => tracer.group_variants(route, names),
             }
             if tracer.drafts.len() > DRAFTS_MAX {
-                tracer.refuse_at(&Route::default(), format!("has more than {DRAFTS_MAX} parts"));
-                break;
+                return Err(too_large(tracer.type_name));
             }
         }
         tracer.finish()
@@ -499,6 +499,7 @@ impl Tracer {
         if !self.refusals.is_empty() {
             return Err(TraceError { type_name: self.type_name, refusals: self.refusals });
         }
+        let type_name = self.type_name.clone();
         let root = self.same_as(0);
         let same: Vec<NodeId> =
             (0..self.drafts.len()).map(|draft| NodeId::new(self.same_as(draft))).collect();
@@ -511,7 +512,11 @@ impl Tracer {
             Draft::Same(_) | Draft::Pending => (Node::Leaf(Leaf::Unit), Note::default()),
         });
         let (nodes, notes) = known.unzip();
-        Ok(Shape::new(nodes, notes, NodeId::new(root)))
+        let shape = Shape::new(nodes, notes, NodeId::new(root));
+        if shape.node_count() > NODES_MAX {
+            return Err(too_large(type_name));
+        }
+        Ok(shape)
     }
 
     fn same_as(&self, mut draft: usize) -> usize {
@@ -520,6 +525,11 @@ impl Tracer {
         }
         draft
     }
+}
+
+fn too_large(type_name: String) -> TraceError {
+    let why = format!("has more than {NODES_MAX} different parts: hold some as Json<..>");
+    TraceError { refusals: vec![Refusal { path: type_name.clone(), why }], type_name }
 }
 
 impl Call {
