@@ -3,8 +3,13 @@
 //! Layers, imports go down only: `cluster`, `testing` → `entity` → `storage` → `contract`, `codec`,
 //! `message` → `id`, `time`, `config`, `error`.
 
+pub mod cluster;
 pub mod codec;
+mod commit;
+pub mod config;
 pub mod contract;
+pub mod entity;
+pub mod error;
 pub mod id;
 pub mod message;
 pub mod storage;

@@ -10,9 +10,9 @@ use crate::contract::{Body, Leaf, Node, NodeId, Shape};
 
 /// Whether two payloads under one key carry the same arguments, as far as that can be told.
 ///
-/// They are compared only if both carry the fingerprint of `shape` and the same format; else they count as
-/// equal. Maps and hash sets are compared without their order, JSON without the order of its objects. A
-/// payload that cannot be read equals only its own bytes.
+/// They are compared only if both carry the fingerprint of `shape` and the same format; else they
+/// count as equal. Maps and hash sets are compared without their order, JSON without the order of
+/// its objects. A payload that cannot be read equals only its own bytes.
 pub fn arguments_equal(a: &[u8], b: &[u8], shape: &Shape) -> bool {
     if a == b {
         return true;
@@ -91,7 +91,8 @@ impl Sort<'_> {
         nodes.iter().try_for_each(|node| self.value(*node, depth))
     }
 
-    /// Copies entries, each of which is a value of all `nodes`, in order of their bytes if `sorted`.
+    /// Copies entries, each of which is a value of all `nodes`, in order of their bytes if
+    /// `sorted`.
     fn entries(&mut self, nodes: &[NodeId], sorted: bool, depth: usize) -> Result<(), Fault> {
         let length = self.input.length()?;
         self.out.put(length as u64);

@@ -1,7 +1,7 @@
 //! Reading a value along its shape.
 //!
-//! The shape was traced from the type that is read, so both ask for the same; walking it finds opaque
-//! places, gives every failure its path, and turns a type that asks for something else today
+//! The shape was traced from the type that is read, so both ask for the same; walking it finds
+//! opaque places, gives every failure its path, and turns a type that asks for something else today
 //! into an error. The bytes may be hostile: no length in them is trusted.
 
 use std::marker::PhantomData;

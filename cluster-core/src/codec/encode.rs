@@ -1,8 +1,8 @@
 //! Writing a value along its shape.
 //!
-//! bincode writes no names and no kinds, so a value that writes a field less, or another kind than its
-//! type reads, would come back as something else. Therefore the encoder walks the shape beside the
-//! value and refuses the first call that does not fit. Forms that are the same on the wire are
+//! bincode writes no names and no kinds, so a value that writes a field less, or another kind than
+//! its type reads, would come back as something else. Therefore the encoder walks the shape beside
+//! the value and refuses the first call that does not fit. Forms that are the same on the wire are
 //! the same here: newtypes are transparent, structs and tuples of one length are alike.
 
 use serde::ser::{Serialize, Serializer};

@@ -9,7 +9,8 @@ use super::encode::Walk;
 use super::fault::{Fault, Place};
 use crate::contract::{Field, Node, NodeId, Variant};
 
-/// The length in front of elements or entries. One that is not known beforehand is filled in at the end.
+/// The length in front of elements or entries. One that is not known beforehand is filled in at the
+/// end.
 struct Length {
     declared: Option<usize>,
     counted: usize,

@@ -2,14 +2,15 @@
 
 use super::fault::Fault;
 
-/// The deepest nesting of a value: every struct, tuple, option, newtype, sequence, map and enum is one
-/// level. A list of 64 links of `Option<Box<Link>>` fits.
+/// The deepest nesting of a value: every struct, tuple, option, newtype, sequence, map and enum is
+/// one level. A list of 64 links of `Option<Box<Link>>` fits.
 pub const DEPTH_MAX: usize = 128;
 
 /// The most elements of sequences in one payload that take no bytes, such as `()`.
 pub const HOLLOW_MAX: usize = 65_536;
 
-/// How many values that take no bytes may stand beside each byte, where no type says how many there are.
+/// How many values that take no bytes may stand beside each byte, where no type says how many there
+/// are.
 const HOLLOW_VALUES_PER_BYTE: usize = 16;
 
 /// The depth that is left one level below.
@@ -23,8 +24,8 @@ fn too_deep() -> Fault {
     Fault::new(format!("nested deeper than {DEPTH_MAX} levels"))
 }
 
-/// Counts what takes no bytes: nothing but this count bounds how much of it a length, or a shape out
-/// of storage, announces.
+/// Counts what takes no bytes: nothing but this count bounds how much of it a length, or a shape
+/// out of storage, announces.
 pub(super) struct Hollow {
     left: usize,
 }

@@ -3,17 +3,18 @@
 //! # Specification
 //!
 //! A payload is a header and a body. The header is nine bytes: the [`Format`], then the
-//! [`Fingerprint`] of the type's [`Shape`](crate::contract::Shape), eight bytes little-endian. The body is the value:
+//! [`Fingerprint`] of the type's [`Shape`](crate::contract::Shape), eight bytes little-endian. The
+//! body is the value:
 //!
-//! - In [`Format::Bincode`] it is what bincode 2 writes in its standard configuration. Integers of one byte
-//!   are that byte. Wider unsigned ones are varints: up to 250 one byte; else 251, 252, 253 or 254 and
-//!   two, four, eight or sixteen bytes, little-endian, the fewest that do. Signed ones are zigzagged
-//!   first. Floats are four or eight bytes, little-endian. A bool is one byte, 0 or 1; a char its UTF-8
-//!   bytes; text and bytes have their length before them as a varint. An option is 0, or 1 and the value. A
-//!   sequence or map is its count and its elements, or keys and values in turn. An enum is the number of its
-//!   variant as a varint, then the variant's values. Tuples, arrays, structs and newtypes are their
-//!   members, units nothing. `usize` is a u64, `isize` an i64. A [`Json`] and a value at an opaque
-//!   place are text.
+//! - In [`Format::Bincode`] it is what bincode 2 writes in its standard configuration. Integers of
+//!   one byte are that byte. Wider unsigned ones are varints: up to 250 one byte; else 251, 252,
+//!   253 or 254 and two, four, eight or sixteen bytes, little-endian, the fewest that do. Signed
+//!   ones are zigzagged first. Floats are four or eight bytes, little-endian. A bool is one byte, 0
+//!   or 1; a char its UTF-8 bytes; text and bytes have their length before them as a varint. An
+//!   option is 0, or 1 and the value. A sequence or map is its count and its elements, or keys and
+//!   values in turn. An enum is the number of its variant as a varint, then the variant's values.
+//!   Tuples, arrays, structs and newtypes are their members, units nothing. `usize` is a u64,
+//!   `isize` an i64. A [`Json`] and a value at an opaque place are text.
 //! - In [`Format::Json`] it is JSON text.
 //!
 //! # Limits
@@ -66,8 +67,8 @@ pub enum Format {
 const SCRATCH_MAX: usize = 1 << 16;
 
 thread_local! {
-    /// Where a payload grows before it is copied into a buffer of its own size. Taken while in use: a value
-    /// that encodes another one inside finds an empty one.
+    /// Where a payload grows before it is copied into a buffer of its own size. Taken while in use:
+    /// a value that encodes another one inside finds an empty one.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -87,8 +88,8 @@ impl Format {
 ///
 /// # Errors
 ///
-/// [`EncodeError::TooLarge`] over the limit; [`EncodeError::Refused`] if the value writes itself otherwise
-/// than `schema` says, by type and field path.
+/// [`EncodeError::TooLarge`] over the limit; [`EncodeError::Refused`] if the value writes itself
+/// otherwise than `schema` says, by type and field path.
 pub fn encode<T: Serialize + ?Sized>(
     value: &T,
     schema: &Schema,

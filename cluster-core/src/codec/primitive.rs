@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
 
-/// Little-endian, variable-length integers: fixed for ever, every stored payload is written with it.
+/// Little-endian, variable-length integers: fixed for ever, every stored payload is written with
+/// it.
 const CONFIG: bincode::config::Configuration = bincode::config::standard();
 
 /// The largest table of this crate's own that is read back, in bytes: bounds what hostile lengths
@@ -65,7 +66,8 @@ impl Output {
         }
     }
 
-    /// Brings what was written from `start` on, which is all `entries`, into the order of its bytes.
+    /// Brings what was written from `start` on, which is all `entries`, into the order of its
+    /// bytes.
     pub(crate) fn sort(&mut self, start: usize, mut entries: Vec<Range<usize>>) {
         entries.sort_by(|a, b| self.bytes[a.clone()].cmp(&self.bytes[b.clone()]));
         let sorted: Vec<u8> =

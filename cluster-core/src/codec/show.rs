@@ -11,8 +11,8 @@ use crate::contract::{Body, Field, Leaf, Node, NodeId, Shape};
 /// Shows a payload without its type.
 ///
 /// The result is what serde's JSON would be, with these differences: `i128` and `u128` are text,
-/// bytes are text `0x..`, a float that JSON does not know is text (`NaN`, `inf`, `-inf`), and a map whose
-/// keys are not text, numbers, bools or plain variants is a list of pairs.
+/// bytes are text `0x..`, a float that JSON does not know is text (`NaN`, `inf`, `-inf`), and a map
+/// whose keys are not text, numbers, bools or plain variants is a list of pairs.
 ///
 /// # Errors
 ///
@@ -45,8 +45,8 @@ struct Show<'a> {
 }
 
 impl Show<'_> {
-    /// Reads one value. A shape out of storage may hold itself without end, so every level counts, and
-    /// every value that takes no bytes.
+    /// Reads one value. A shape out of storage may hold itself without end, so every level counts,
+    /// and every value that takes no bytes.
     fn value(&mut self, id: NodeId, depth: usize) -> Result<Value, Fault> {
         let depth = deeper(depth)?;
         let before = self.input.left();

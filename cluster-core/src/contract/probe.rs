@@ -41,10 +41,10 @@ pub struct Finding {
 
 /// Encodes and decodes made-up values of `T`, and reports what does not come back.
 ///
-/// There is one value for every variant, for some and none, for empty and filled, for zero and not, in
-/// every place of the type. So the probe finds in a test what the encoder would refuse in production:
-/// `skip_serializing_if` and its kin. It proves every alternative alone, not all combinations. It takes
-/// microseconds for most types, some milliseconds for types that parse text.
+/// There is one value for every variant, for some and none, for empty and filled, for zero and not,
+/// in every place of the type. So the probe finds in a test what the encoder would refuse in
+/// production: `skip_serializing_if` and its kin. It proves every alternative alone, not all
+/// combinations. It takes microseconds for most types, some milliseconds for types that parse text.
 ///
 /// # Errors
 ///

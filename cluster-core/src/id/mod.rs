@@ -1,5 +1,6 @@
 //! The words of addressing and order: every number and text that names something has its own type.
 
+mod address;
 mod entity_id;
 mod key;
 mod numbers;
@@ -7,6 +8,7 @@ mod request_id;
 mod shard;
 mod snowflake;
 
+pub use address::Address;
 pub use entity_id::{EntityId, InvalidText, TEXT_BYTES_MAX};
 pub use key::{Key, KeyDigest};
 pub use numbers::{Epoch, FenceNumber, Incarnation, MachineId, MessageTag, Seq, StateVersion};

@@ -46,7 +46,8 @@ number! {
 
 number! {
     /// The order in which an owner accepted requests: unique in the database, growing in time, and
-    /// growing within a shard over all its owners. Zero is before every request.
+    /// growing within a shard over all its owners. Zero is before every request; databases hold it
+    /// as a signed number, so it stays below 2^63 as snowflakes do.
     Seq(u64), as_u64
 }
 
@@ -56,7 +57,8 @@ number! {
 }
 
 number! {
-    /// The stable hash of a message's name: what is stored with a request and what dispatch looks up.
+    /// The stable hash of a message's name: what is stored with a request and what dispatch looks
+    /// up.
     ///
     /// Specification, version 1: xxh3 (64 bits, seed 0) of the name's UTF-8 bytes, unless the
     /// attribute fixes the tag itself.
@@ -105,6 +107,12 @@ impl MachineId {
     /// Takes a number of at most [`MachineId::MAX`].
     pub const fn new(number: u16) -> Option<Self> {
         if number <= Self::MAX.0 { Some(MachineId(number)) } else { None }
+    }
+
+    /// The machine of an incarnation on a database where one incarnation lives at a time:
+    /// neighbours in time have different ones.
+    pub const fn of_incarnation(incarnation: Incarnation) -> Self {
+        MachineId((incarnation.as_u64() & Self::MAX.0 as u64) as u16)
     }
 
     /// The bare number.

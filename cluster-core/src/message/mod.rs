@@ -1,7 +1,5 @@
-//! What travels: addresses, headers, and the contracts that generated code implements.
+//! What travels beside the arguments of a message.
 
-mod address;
 mod headers;
 
-pub use address::Address;
 pub use headers::{HEADERS_BYTES_MAX, Headers, TraceContext};

@@ -41,14 +41,14 @@ pub struct Committed {
 /// What became of one request to accept.
 #[derive(Debug, Clone)]
 pub enum Accepted {
-    /// It is stored under the `seq` it came with (by this call, or by an earlier one of the same batch
-    /// whose outcome was unknown).
+    /// It is stored under the `seq` it came with (by this call, or by an earlier one of the same
+    /// batch whose outcome was unknown).
     New,
-    /// A request of this id, to the same entity, message and arguments, was accepted before under
-    /// another `seq`. Nothing was stored.
+    /// A request of this id, with the same entity, message, key and arguments, was accepted before
+    /// under another `seq`. Nothing was stored.
     SameId(KnownRequest),
-    /// A request of this key in the same scope was accepted before. Nothing was stored; the caller of
-    /// this storage compares the arguments.
+    /// A request of this key in the same scope was accepted before. Nothing was stored; the caller
+    /// of this storage compares the arguments.
     SameKey(KnownRequest),
     /// The id belongs to a different request. Nothing was stored: an error for its caller.
     IdCollision,

@@ -24,8 +24,8 @@ pub enum StorageError {
         #[source]
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// The writer's fence no longer holds: another incarnation took over, or a later fence number was
-    /// raised. Nothing was written, nothing of this fence ever will be.
+    /// The writer's fence no longer holds: another incarnation took over, or a later fence number
+    /// was raised. Nothing was written, nothing of this fence ever will be.
     #[error("this runner's incarnation {incarnation} is fenced off: it owns nothing any more")]
     Fenced {
         /// The incarnation that wrote.
@@ -94,6 +94,10 @@ pub enum StorageError {
         /// The fingerprint.
         fingerprint: u64,
     },
+    /// A statement of the user ended the handler's transaction (`COMMIT`, `ROLLBACK`). Nothing of
+    /// the batch was written.
+    #[error("a statement of the handler ended its transaction; leave COMMIT and ROLLBACK to it")]
+    TransactionEnded,
     /// A setting given to the storage itself is not usable.
     #[error("the storage setting `{setting}` is not usable: {reason}")]
     BadSetting {

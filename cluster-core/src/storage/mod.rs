@@ -6,8 +6,9 @@
 
 mod batch;
 mod error;
-//mod faulty;
-//mod memory;
+mod faulty;
+mod limits;
+mod memory;
 mod ownership;
 mod rows;
 mod traits;
@@ -15,8 +16,9 @@ mod transaction;
 
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
 pub use error::StorageError;
-//pub use faulty::{FaultyStorage, Faults};
-//pub use memory::MemoryStorage;
+pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};
+pub use limits::{PAYLOAD_BYTES_MAX_DEFAULT, RowLimits};
+pub use memory::MemoryStorage;
 pub use ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
 pub use rows::{
     AttemptWrite, ContractRow, DeadLetterRow, DeadWrite, FoundRequest, KeyRow, OutcomeKind,
@@ -24,7 +26,7 @@ pub use rows::{
     ShapeRow, StateKey, StateRow, StateWrite, StoredOutcome,
 };
 pub use traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
-pub use transaction::{OpenTransaction, TransactionStorage};
+pub use transaction::{Database, OpenTransaction, TransactionStorage};
 
 /// A boxed future, so that storages can be trait objects.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

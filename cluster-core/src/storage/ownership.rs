@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::StorageError;
 use crate::id::{Epoch, FenceNumber, Incarnation, MachineId, ShardCount, ShardId};
 
 /// What every write of a runner compares: its incarnation and the fence number it last raised.
@@ -11,6 +12,19 @@ pub struct Fence {
     pub incarnation: Incarnation,
     /// The number in force.
     pub number: FenceNumber,
+}
+
+impl Fence {
+    /// The fence after raising this one.
+    #[must_use]
+    pub const fn raised(self) -> Fence {
+        Fence { incarnation: self.incarnation, number: self.number.next() }
+    }
+
+    /// The error of a write under this fence when it does not hold.
+    pub const fn lost(self) -> StorageError {
+        StorageError::Fenced { incarnation: self.incarnation.as_u64() }
+    }
 }
 
 /// What a starting runner says about itself.
@@ -24,6 +38,29 @@ pub struct JoinRequest {
     pub groups: Vec<Arc<str>>,
     /// Where it can be reached, for people; empty for a process that is never called.
     pub advertised: String,
+}
+
+impl JoinRequest {
+    /// Compares the settings that all runners must agree on with the stored ones.
+    ///
+    /// # Errors
+    /// [`StorageError::SettingDiffers`] names the first that differs.
+    pub fn check_settings(
+        &self,
+        shard_count: u32,
+        shard_hash_version: u32,
+    ) -> Result<(), StorageError> {
+        agrees("shard_count", shard_count, self.shard_count.get())?;
+        agrees("shard_hash_version", shard_hash_version, self.shard_hash_version)
+    }
+}
+
+fn agrees(setting: &'static str, stored: u32, given: u32) -> Result<(), StorageError> {
+    if stored == given {
+        return Ok(());
+    }
+    let (stored, given) = (stored.to_string(), given.to_string());
+    Err(StorageError::SettingDiffers { setting, stored, given })
 }
 
 /// What a runner is told when it has joined.
@@ -42,6 +79,17 @@ pub struct Joined {
 pub struct ShardGroup(pub u16);
 
 impl ShardGroup {
+    /// The group with the given place in the order in which the database came to know them.
+    ///
+    /// # Errors
+    /// [`StorageError::BadSetting`] after 65,536 groups.
+    pub fn numbered(place: usize) -> Result<ShardGroup, StorageError> {
+        u16::try_from(place).map(ShardGroup).map_err(|_| StorageError::BadSetting {
+            setting: "groups",
+            reason: "a database has at most 65,536 shard groups".to_owned(),
+        })
+    }
+
     /// The shard of this group with the given number below its count.
     pub fn shard(self, number: u32) -> ShardId {
         ShardId::new((u32::from(self.0) << 16) | number)

@@ -45,6 +45,28 @@ pub struct RequestRow {
     pub due_at: Option<Timestamp>,
 }
 
+impl RequestRow {
+    /// Whether both are the same request: the same entity, message, key and arguments. Only then
+    /// may they have the same id.
+    pub fn is_same_request(&self, other: &RequestRow) -> bool {
+        self.entity_type == other.entity_type
+            && self.entity_id == other.entity_id
+            && self.message == other.message
+            && self.key == other.key
+            && self.arguments == other.arguments
+    }
+
+    /// Whether both have the same key in the same scope: entity type, entity id and message. The
+    /// full key is compared, whatever the digests say.
+    pub fn has_key_of(&self, other: &RequestRow) -> bool {
+        let keys = (self.key.as_ref(), other.key.as_ref());
+        matches!(keys, (Some(ours), Some(theirs)) if ours.key == theirs.key)
+            && self.entity_type == other.entity_type
+            && self.entity_id == other.entity_id
+            && self.message == other.message
+    }
+}
+
 /// A key as it is stored: the full text is compared, the digest is only how it is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRow {
@@ -247,8 +269,8 @@ pub struct FoundRequest {
 /// Which finished requests to remove. Removes oldest first in the owner's order.
 #[derive(Debug, Clone)]
 pub struct RetireScan {
-    /// By class ([`RetentionClass::as_u8`]): remove what finished before. The entry of `Derived` is not
-    /// used: those go when their outer request's row is gone.
+    /// By class ([`RetentionClass::as_u8`]): remove what finished before. The entry of `Derived` is
+    /// not used: those go when their outer request's row is gone.
     pub finished_before: [Timestamp; 4],
     /// Look only after this request; zero starts anew.
     pub after: Seq,

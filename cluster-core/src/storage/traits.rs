@@ -15,8 +15,8 @@ use crate::time::Timestamp;
 
 /// A whole storage. Implementations are shared by all tasks of a process.
 ///
-/// Every future may be dropped at any await: the work is then done wholly or not at all, and which of
-/// both is unknown.
+/// Every future may be dropped at any await: the work is then done wholly or not at all, and which
+/// of both is unknown.
 pub trait Storage: OwnershipStorage + MessageStorage + ContractStorage {
     /// The kind of the database in one lower-case word, for metrics and errors.
     fn kind(&self) -> &'static str;
@@ -33,12 +33,15 @@ pub trait OwnershipStorage: Send + Sync + 'static {
     /// numbers the shard groups. Fences off every incarnation that can no longer be alive (in an
     /// embedded database: all earlier ones).
     ///
+    /// After `UnknownOutcome` it may be called again: an incarnation that nobody came to know of
+    /// writes nothing.
+    ///
     /// # Errors
     /// `SettingDiffers` names the setting and both values; nothing was changed then.
     fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>>;
 
-    /// Takes shards that no live incarnation owns; each gets a higher epoch. Returns only those asked
-    /// for that were taken or are owned by this incarnation already (their epoch stays).
+    /// Takes shards that no live incarnation owns; each gets a higher epoch. Returns only those
+    /// asked for that were taken or are owned by this incarnation already (their epoch stays).
     ///
     /// # Errors
     /// `Fenced` when the fence does not hold.
@@ -51,47 +54,60 @@ pub trait OwnershipStorage: Send + Sync + 'static {
     /// The highest `seq` ever given to a stored request: a new owner starts above it.
     fn highest_seq(&self) -> BoxFuture<'_, Result<Seq, StorageError>>;
 
-    /// Raises the incarnation's fence number by one. Waits for or ends every transaction under the old
-    /// number: when this returns, none of them will commit any more, and what has committed can be read.
+    /// Raises the incarnation's fence number by one. Waits for or ends every transaction under the
+    /// old number: when this returns, none of them will commit any more, and what has committed can
+    /// be read.
     ///
     /// # Errors
-    /// `Fenced` when the given fence does not hold. After `UnknownOutcome` call it again with the same
-    /// fence: it succeeds when the number stands at the given one or one above.
+    /// `Fenced` when the given fence does not hold. After `UnknownOutcome` call it again with the
+    /// same fence: it succeeds when the number stands at the given one or one above.
     fn raise_fence(&self, fence: Fence) -> BoxFuture<'_, Result<Fence, StorageError>>;
 
-    /// Ends the incarnation: its fence holds no more and its shards are free. Idempotent.
+    /// Ends the incarnation, whatever its fence number: its fence holds no more and its shards are
+    /// free. Idempotent.
     fn leave(&self, fence: Fence) -> BoxFuture<'_, Result<(), StorageError>>;
 
     /// Cluster time: the database's clock plus the stored offset.
     fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>>;
 
-    /// Moves cluster time by `ms` for every process that uses the database; for tests.
-    fn advance_cluster_time(&self, ms: i64) -> BoxFuture<'_, Result<(), StorageError>>;
+    /// Sets how many milliseconds cluster time is ahead of the database's clock, for every process
+    /// that uses the database; zero at first. For tests. It sets and does not add, so that it may
+    /// be called again after `UnknownOutcome`.
+    fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>>;
 }
 
 /// Requests, outcomes, states.
 pub trait MessageStorage: Send + Sync + 'static {
     /// Writes a batch in one transaction, after comparing the fence in it.
     ///
-    /// Order: requests are accepted in the order of the batch. A request whose id or key is known is not
-    /// stored and reported as such; the rest of the batch is written all the same.
+    /// Order: requests are accepted in the order of the batch. A request whose id or key is known
+    /// is not stored and reported as such; the rest of the batch is written all the same.
+    ///
+    /// A request is in one of three places: with those that wait (pending, due later, held), with
+    /// the dead letters, or finished. An outcome finishes one that waits or is dead; attempts
+    /// count, and a death is written, only for one that waits. Anything else of these three changes
+    /// nothing: a finished request keeps its first outcome, a row for a request that is not stored
+    /// is dropped.
+    ///
     /// Idempotence: writing the same batch again, also under a raised fence, changes nothing and
     /// reports the same, except that outcomes of known requests may have come since. For that a
-    /// state that already has version `to` and the same payload counts as written, an outcome that is
-    /// already there counts as written, and so does a dead letter.
+    /// state that already has version `to` and the same payload counts as written.
     ///
     /// # Errors
-    /// `Unavailable`, `Fenced`, `StateConflict`, `TooLarge`: nothing was written. `UnknownOutcome`: all
-    /// or nothing was; raise the fence and write the same batch again.
+    /// `Unavailable`, `Fenced`, `StateConflict`, `TooLarge`: nothing was written. `UnknownOutcome`:
+    /// all or nothing was; raise the fence and write the same batch again.
     fn commit(
         &self,
         fence: Fence,
         batch: Arc<Batch>,
     ) -> BoxFuture<'_, Result<Committed, StorageError>>;
 
-    /// Loads pending requests of the shards that the incarnation owns, in the order of their `seq`, each
-    /// once. Finished, held, dead and not yet due ones are left out; those in retry back-off are not.
-    /// Uses an index also at millions of finished rows.
+    /// Loads pending requests of the shards that the incarnation owns, in the order of their `seq`,
+    /// each once. Finished, held, dead and not yet due ones are left out; those in retry back-off
+    /// are not. Uses an index also at millions of finished rows.
+    ///
+    /// # Errors
+    /// `Fenced` when the fence does not hold.
     fn load_pending(
         &self,
         fence: Fence,
@@ -117,8 +133,9 @@ pub trait MessageStorage: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>>;
 
-    /// Removes finished requests that are past their age, in one bounded transaction. Never removes what
-    /// is pending, due later, held or dead, nor a derived one whose outer request is still there.
+    /// Removes finished requests that are past their age, in one bounded transaction. Never removes
+    /// what is pending, due later, held or dead, nor a derived one whose outer request is still
+    /// there.
     ///
     /// # Errors
     /// `Fenced` when the fence does not hold.
@@ -131,8 +148,8 @@ pub trait MessageStorage: Send + Sync + 'static {
 
 /// Shapes and names of messages, for tools and for reading what older programs wrote.
 pub trait ContractStorage: Send + Sync + 'static {
-    /// Stores shapes that are not stored yet. Idempotent; needs no fence: the row of a fingerprint never
-    /// changes.
+    /// Stores shapes that are not stored yet. Idempotent; needs no fence: the row of a fingerprint
+    /// never changes.
     ///
     /// # Errors
     /// `ShapeCollision` when a fingerprint is stored with other bytes.
@@ -142,12 +159,12 @@ pub trait ContractStorage: Send + Sync + 'static {
     fn load_shape(&self, fingerprint: u64)
     -> BoxFuture<'_, Result<Option<ShapeRow>, StorageError>>;
 
-    /// Stores or replaces what is known of messages.
+    /// Stores or replaces what is known of messages, one row for each type and name.
     fn store_contracts(
         &self,
         contracts: Vec<ContractRow>,
     ) -> BoxFuture<'_, Result<(), StorageError>>;
 
-    /// All known messages, sorted by type and name.
+    /// All known messages, sorted by type and name, as bytes.
     fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>>;
 }

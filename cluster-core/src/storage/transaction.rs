@@ -7,10 +7,18 @@ use super::batch::{Batch, Committed};
 use super::ownership::Fence;
 use super::{BoxFuture, StorageError};
 
+/// A database that users' statements can run on, and the type of the connection they run on.
+pub trait Database: 'static {
+    /// What [`OpenTransaction::connection`] downcasts to.
+    type Connection: Send + 'static;
+    /// The database's name, for errors.
+    const NAME: &'static str;
+}
+
 /// A storage whose database can run users' statements in the transaction of a handler.
 pub trait TransactionStorage: Send + Sync + 'static {
-    /// Opens a transaction. On a database with one writer it takes the write lock: the committer waits
-    /// until it ends.
+    /// Opens a transaction. On a database with one writer it takes the write lock: the committer
+    /// waits until it ends.
     ///
     /// # Errors
     /// `Unavailable` when no connection can be had.
@@ -19,16 +27,20 @@ pub trait TransactionStorage: Send + Sync + 'static {
 
 /// An open transaction. Dropped without `commit`, it rolls back.
 pub trait OpenTransaction: Send {
-    /// The connection that users' statements run on: what `Database::Connection` of the storage's crate
-    /// downcasts to.
+    /// The connection that users' statements run on: a [`Database::Connection`] of the storage's
+    /// [`Database`].
     fn connection(&mut self) -> &mut (dyn Any + Send);
+
+    /// The same, to look at.
+    fn connection_ref(&self) -> &(dyn Any + Send);
 
     /// Writes the batch in the same transaction, compares the fence last, and commits.
     ///
     /// # Errors
-    /// As [`MessageStorage::commit`](super::MessageStorage::commit). After `UnknownOutcome` the
-    /// outcome of the handler's request tells whether it committed; it cannot be written again, the
-    /// handler must run again if it did not.
+    /// As [`MessageStorage::commit`](super::MessageStorage::commit), and `TransactionEnded` when a
+    /// statement of the user ended the transaction. After `UnknownOutcome` raise the fence; then
+    /// the outcome of the handler's request tells whether it committed; it cannot be written again,
+    /// the handler must run again if it did not.
     fn commit(
         self: Box<Self>,
         fence: Fence,

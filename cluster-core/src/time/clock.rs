@@ -1,5 +1,6 @@
 //! The clock of a runner: the machine's, or a virtual one for tests.
-#![allow(clippy::disallowed_methods)] // The one place that may read real clocks and arm real timers.
+// The one place that may read real clocks and arm real timers.
+#![allow(clippy::disallowed_methods)]
 
 use std::fmt;
 use std::future::Future;

@@ -1,5 +1,5 @@
-//! The answers a script picks from. The first two of each are what the probe tries everywhere: something
-//! and nothing.
+//! The answers a script picks from. The first two of each are what the probe tries everywhere:
+//! something and nothing.
 
 /// Whole numbers: counts, flags, years, a month and day, and one that is out of most ranges.
 pub(super) const NUMBERS: [i8; 8] = [1, 0, 2, 3, 10, 20, 100, -1];

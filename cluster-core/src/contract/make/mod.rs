@@ -1,8 +1,8 @@
 //! Made-up values: for places that lie behind a value, and for the probe.
 //!
-//! A [`Maker`] deserializes any type from nothing: wherever the type asks, a [`Script`] picks one of
-//! several answers. When the type rejects the result, the script takes the next answer at the last place
-//! asked; so a validated type gets a value as soon as one candidate satisfies it.
+//! A [`Maker`] deserializes any type from nothing: wherever the type asks, a [`Script`] picks one
+//! of several answers. When the type rejects the result, the script takes the next answer at the
+//! last place asked; so a validated type gets a value as soon as one candidate satisfies it.
 
 mod candidates;
 mod maker;

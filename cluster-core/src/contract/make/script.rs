@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 /// Picks one of several answers at each place that a type asks.
 ///
-/// The same script gives the same answers, so a value can be made again, up to a place where another
-/// answer is wanted.
+/// The same script gives the same answers, so a value can be made again, up to a place where
+/// another answer is wanted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Script {
     choices: Vec<Choice>,
@@ -14,7 +14,8 @@ pub(crate) struct Script {
     used: usize,
     /// How many choices [`next`](Self::next) leaves alone.
     fixed: usize,
-    /// The visitors that are at work, outermost first, each with the place in it that is being made.
+    /// The visitors that are at work, outermost first, each with the place in it that is being
+    /// made.
     stack: Vec<Open>,
     /// The places in those visitors when an answer was picked last.
     last_places: Vec<usize>,

@@ -1,4 +1,5 @@
-//! The canonical table, its bytes and their hash. The specification stands at [`Shape`](super::Shape).
+//! The canonical table, its bytes and their hash. The specification stands at
+//! [`Shape`](super::Shape).
 
 use std::collections::HashMap;
 
@@ -33,8 +34,9 @@ pub(super) fn fewest(nodes: Vec<Node>, notes: Vec<Note>, root: NodeId) -> (Vec<N
     (renumbered.collect(), members.iter().map(|&index| notes[index].clone()).collect())
 }
 
-/// Numbers such that two nodes have the same one exactly if they unfold to the same tree: start with
-/// what can be seen on a node itself, then tell apart nodes whose children differ until nothing changes.
+/// Numbers such that two nodes have the same one exactly if they unfold to the same tree: start
+/// with what can be seen on a node itself, then tell apart nodes whose children differ until
+/// nothing changes.
 fn classes(nodes: &[Node], notes: &[Note]) -> Vec<usize> {
     let mut labels: HashMap<(Node, &Note), usize> = HashMap::new();
     let mut class: Vec<usize> = nodes

@@ -28,8 +28,8 @@ impl fmt::Display for Shape {
     }
 }
 
-/// The types that get a line of their own. A second type of one name gets a number, and so does a type
-/// without a name that holds itself.
+/// The types that get a line of their own. A second type of one name gets a number, and so does a
+/// type without a name that holds itself.
 fn names(shape: &Shape) -> BTreeMap<NodeId, String> {
     let mut names = BTreeMap::new();
     let mut used: HashMap<&str, usize> = HashMap::new();

@@ -1,12 +1,13 @@
 //! Which names are one field or variant.
 //!
-//! Serde's list of names holds aliases like any other name. But a derived visitor turns each into an enum
-//! of its own before it goes on, and the discriminant of that enum, the *mark*, tells which names are the
-//! same.
+//! Serde's list of names holds aliases like any other name. But a derived visitor turns each into
+//! an enum of its own before it goes on, and the discriminant of that enum, the *mark*, tells which
+//! names are the same.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Tells apart the variants of an enum that is not known here. For other types it is always the same.
+/// Tells apart the variants of an enum that is not known here. For other types it is always the
+/// same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark(u64);
 

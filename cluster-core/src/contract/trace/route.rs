@@ -21,7 +21,8 @@ pub(super) enum Step {
     Variant { number: u32, name: &'static str },
 }
 
-/// What a pass wants to know at the end of its route. The numbers are places in the tracer's tables.
+/// What a pass wants to know at the end of its route. The numbers are places in the tracer's
+/// tables.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ask {
     /// Which call the type makes there.

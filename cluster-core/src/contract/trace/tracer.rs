@@ -163,8 +163,8 @@ impl Tracer {
         }
     }
 
-    /// Deserializing a value makes `call` where the pass leads: notes it if that was asked, else says
-    /// what was. An error ends the pass.
+    /// Deserializing a value makes `call` where the pass leads: notes it if that was asked, else
+    /// says what was. An error ends the pass.
     pub(super) fn at_end(&mut self, call: Call, visitor: TypeId) -> Result<Ask, Stop> {
         match self.ask {
             Some(Ask::Call { draft }) => {

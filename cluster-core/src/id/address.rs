@@ -1,26 +1,27 @@
 //! Where a message goes.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::id::{EntityId, ShardId};
+use super::{EntityId, ShardId};
 
 /// The address of an entity: its type, its id, and the shard that follows from the id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
-    entity_type: &'static str,
+    entity_type: Arc<str>,
     entity_id: EntityId,
     shard: ShardId,
 }
 
 impl Address {
     /// Puts an address together; the shard must be that of the id.
-    pub(crate) fn new(entity_type: &'static str, entity_id: EntityId, shard: ShardId) -> Self {
+    pub fn new(entity_type: Arc<str>, entity_id: EntityId, shard: ShardId) -> Self {
         Address { entity_type, entity_id, shard }
     }
 
     /// The name of the entity type.
-    pub fn entity_type(&self) -> &'static str {
-        self.entity_type
+    pub fn entity_type(&self) -> &str {
+        &self.entity_type
     }
 
     /// The id within the type.

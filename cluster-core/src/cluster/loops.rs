@@ -1,0 +1,111 @@
+//! The loops of a runner, and its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::entity::{Gate, Runner, load_pending, run_alarms};
+use crate::id::Seq;
+use crate::storage::{RetentionClass, RetireScan, StorageError};
+use crate::time::Timestamp;
+
+/// The shortest and the longest pause between two looks for idle entities.
+const SWEEP_PAUSE_MIN: Duration = Duration::from_millis(10);
+const SWEEP_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Starts everything that runs by itself.
+pub(super) fn start(runner: &Arc<Runner>) {
+    let tasks = &runner.tasks;
+    tasks.spawn_to_end(runner.committer.clone().run());
+    tasks.spawn_loop(load_pending(runner.clone()));
+    tasks.spawn_loop(run_alarms(runner.clone()));
+    tasks.spawn_loop(sweep(runner.clone()));
+    tasks.spawn_loop(retire(runner.clone()));
+}
+
+/// Takes idle entities out of memory.
+async fn sweep(runner: Arc<Runner>) {
+    let idle = runner.all_kinds().iter().map(|kind| kind.idle()).min();
+    let pause = idle.unwrap_or(SWEEP_PAUSE_MAX) / 4;
+    let pause = pause.clamp(SWEEP_PAUSE_MIN, SWEEP_PAUSE_MAX);
+    loop {
+        runner.clock.sleep(pause).await;
+        let now = runner.clock.now();
+        for kind in runner.all_kinds() {
+            kind.sweep(now);
+            tokio::task::yield_now().await;
+        }
+        runner.waiters.sweep();
+    }
+}
+
+/// Removes finished requests that are past their age, in bounded steps.
+async fn retire(runner: Arc<Runner>) {
+    loop {
+        runner.clock.sleep(runner.config.retention_interval).await;
+        if let Err(error) = retire_once(&runner).await {
+            tracing::warn!(%error, "finished requests could not be removed; trying again later");
+        }
+    }
+}
+
+async fn retire_once(runner: &Runner) -> Result<(), StorageError> {
+    let mut after = Seq::default();
+    loop {
+        let finished_before = finished_before(runner);
+        let scan = RetireScan { finished_before, after, limit: runner.config.retention_batch };
+        let retired = runner.storage.retire(runner.committer.fence(), scan).await?;
+        match retired.next {
+            Some(next) => after = next,
+            None => return Ok(()),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn finished_before(runner: &Runner) -> [Timestamp; 4] {
+    let now = runner.clock.wall();
+    let config = &runner.config;
+    RetentionClass::ALL.map(|class| match class {
+        RetentionClass::Awaited => now.before(config.retention_awaited),
+        RetentionClass::Sent => now.before(config.retention_sent),
+        RetentionClass::Keyed => now.before(config.deduplication_window),
+        // Goes with its outer request.
+        RetentionClass::Derived => now,
+    })
+}
+
+/// Drains and ends: running handlers finish within the limit, their commits are written, what waits
+/// stays in the storage.
+pub(super) async fn shut_down(runner: &Arc<Runner>) -> Result<(), StorageError> {
+    runner.gate.set(Gate::DRAINING);
+    let limit = runner.config.drain_limit;
+    if runner.clock.timeout(limit, drain(runner)).await.is_err() {
+        tracing::warn!(?limit, "handlers that did not end within the drain limit are dropped");
+        runner.gate.set(Gate::CLOSED);
+        runner.tasks.abort_work();
+        runner.tasks.drained().await;
+    }
+    runner.committer.close();
+    runner.tasks.end().await;
+    let fence = runner.committer.fence();
+    end(runner);
+    runner.storage.leave(fence).await
+}
+
+async fn drain(runner: &Runner) {
+    runner.tasks.drained().await;
+    for kind in runner.all_kinds() {
+        kind.passivate_all();
+    }
+    runner.tasks.drained().await;
+}
+
+/// Ends at once what still runs; nothing durable is lost by it.
+pub(super) fn end(runner: &Runner) {
+    runner.gate.set(Gate::CLOSED);
+    runner.tasks.end_now();
+    runner.committer.close();
+    runner.alarms.clear();
+    runner.waiters.close();
+    runner.close();
+}

@@ -1,0 +1,13 @@
+//! The cluster as a program sees it: build it, get clients from it, shut it down.
+
+mod builder;
+mod dead_letters;
+mod error;
+mod handle;
+mod loops;
+mod registration;
+
+pub use builder::{ClusterBuilder, IntoStorage};
+pub use dead_letters::{DeadLetter, DeadLetters};
+pub use error::{Error, Result, StartError};
+pub use handle::{Cluster, EntityStats, Stats};

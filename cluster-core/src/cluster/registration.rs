@@ -1,0 +1,91 @@
+//! Entity types between their registration and the start.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use super::error::StartError;
+use crate::config::Config;
+use crate::entity::{
+    AnyKind, Contract, EntityOptions, Factory, Kind, Limits, Runner, Schemas, Serves, Shards,
+};
+
+/// The shard group of types that name none.
+pub(super) const DEFAULT_GROUP: &str = "default";
+
+/// A registered entity type whose shapes are not traced yet.
+pub(super) trait Registration: Send {
+    fn name(&self) -> &'static str;
+    /// The type itself.
+    fn type_id(&self) -> TypeId;
+    /// What handles ask for: the type itself, or the trait it serves.
+    fn contract_id(&self) -> TypeId;
+    fn group(&self) -> &'static str;
+    fn set_options(&mut self, options: EntityOptions);
+    /// Traces the shapes of everything the type stores or sends.
+    fn trace(self: Box<Self>) -> Result<Box<dyn Traced>, StartError>;
+}
+
+/// An entity type that can be built once the runner has joined.
+pub(super) trait Traced: Send {
+    fn build(self: Box<Self>, runner: &Arc<Runner>, shards: Shards) -> Arc<dyn AnyKind>;
+}
+
+pub(super) struct Registered<T: Serves> {
+    pub(super) factory: Factory<T>,
+    pub(super) options: EntityOptions,
+}
+
+impl<T: Serves> Registration for Registered<T> {
+    fn name(&self) -> &'static str {
+        <T::Contract as Contract>::NAME
+    }
+
+    fn type_id(&self) -> TypeId {
+        TypeId::of::<T>()
+    }
+
+    fn contract_id(&self) -> TypeId {
+        TypeId::of::<T::Contract>()
+    }
+
+    fn group(&self) -> &'static str {
+        self.options.group.or(T::OPTIONS.group).unwrap_or(DEFAULT_GROUP)
+    }
+
+    fn set_options(&mut self, options: EntityOptions) {
+        self.options = options;
+    }
+
+    fn trace(self: Box<Self>) -> Result<Box<dyn Traced>, StartError> {
+        let schemas = Schemas::trace::<T>().map_err(|source| StartError::Contract {
+            entity_type: self.name(),
+            source: Arc::new(source),
+        })?;
+        Ok(Box::new(TracedType { registered: *self, schemas }))
+    }
+}
+
+struct TracedType<T: Serves> {
+    registered: Registered<T>,
+    schemas: Schemas,
+}
+
+impl<T: Serves> Traced for TracedType<T> {
+    fn build(self: Box<Self>, runner: &Arc<Runner>, shards: Shards) -> Arc<dyn AnyKind> {
+        let Registered { factory, options } = self.registered;
+        let limits = Limits::new(&runner.config, T::OPTIONS, options);
+        Arc::new(Kind::<T>::new(runner.clone(), shards, limits, factory, self.schemas))
+    }
+}
+
+/// The limits of a type are settings as well.
+pub(super) fn check_options(options: &EntityOptions) -> Result<(), crate::config::BadSetting> {
+    let config = Config {
+        mailbox: options.mailbox.unwrap_or(1),
+        concurrency: options.concurrency.unwrap_or(1),
+        attempts: options.attempts.unwrap_or(1),
+        idle: options.idle.unwrap_or(std::time::Duration::MAX),
+        ..Config::default()
+    };
+    config.check()
+}

@@ -1,0 +1,8 @@
+//! Group commit: every durable write of a runner goes through one [`Committer`].
+
+mod committer;
+mod seqs;
+mod unit;
+
+pub(crate) use committer::Committer;
+pub(crate) use unit::{CommitFailure, Completion, Lineage, Unit, Writes};

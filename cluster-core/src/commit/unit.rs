@@ -1,0 +1,95 @@
+//! What one handler asks to have committed, and how it learns of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::storage::{
+    Accepted, AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StateWrite, StorageError,
+};
+
+/// The line of commits of one entity instance. When a commit of it fails, everything built upon it
+/// fails as well: the generation has moved on.
+pub(crate) trait Lineage: Send + Sync {
+    /// The generation of the instance; a unit of another one must not be committed.
+    fn generation(&self) -> u32;
+}
+
+/// The writes of one unit. They are committed together or not at all.
+#[derive(Debug, Default)]
+pub(crate) struct Writes {
+    /// Requests to accept; their `seq` is set by the committer.
+    pub(crate) accepts: Vec<RequestRow>,
+    pub(crate) outcome: Option<OutcomeRow>,
+    pub(crate) state: Option<StateWrite>,
+    pub(crate) attempt: Option<AttemptWrite>,
+    pub(crate) dead: Option<DeadWrite>,
+}
+
+impl Writes {
+    /// One request to accept.
+    pub(crate) fn accept(row: RequestRow) -> Self {
+        Writes { accepts: vec![row], ..Writes::default() }
+    }
+
+    /// A unit without writes is a barrier: it completes when all before it have.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accepts.is_empty()
+            && self.outcome.is_none()
+            && self.state.is_none()
+            && self.attempt.is_none()
+            && self.dead.is_none()
+    }
+}
+
+/// Why a unit was not committed.
+#[derive(Debug, Clone)]
+pub(crate) enum CommitFailure {
+    /// The storage failed; surely nothing was written.
+    Storage(StorageError),
+    /// An earlier commit of the same instance failed.
+    Superseded,
+    /// The committer has ended.
+    Stopped,
+}
+
+/// What a unit's maker is told: what became of each of its accepts, in order.
+pub(crate) type Completion =
+    Box<dyn FnOnce(Result<Vec<(RequestRow, Accepted)>, CommitFailure>) + Send>;
+
+/// Something to commit.
+pub(crate) struct Unit {
+    pub(crate) writes: Writes,
+    /// The instance it belongs to and the generation it was built on.
+    pub(crate) lineage: Option<(Arc<dyn Lineage>, u32)>,
+    pub(crate) complete: Completion,
+    /// How many rows of the running batch are this unit's; set by the committer.
+    pub(super) accepts: usize,
+}
+
+impl Unit {
+    /// A unit that belongs to no instance: a request to accept.
+    pub(crate) fn new(writes: Writes, complete: Completion) -> Self {
+        Unit { writes, lineage: None, complete, accepts: 0 }
+    }
+
+    /// A unit that is void once the instance has left the given generation.
+    pub(crate) fn of(
+        line: Arc<dyn Lineage>,
+        generation: u32,
+        writes: Writes,
+        complete: Completion,
+    ) -> Self {
+        Unit { writes, lineage: Some((line, generation)), complete, accepts: 0 }
+    }
+
+    /// Whether an earlier commit of its instance has failed.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.lineage.as_ref().is_some_and(|(line, generation)| line.generation() != *generation)
+    }
+}
+
+impl fmt::Debug for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unit").field("writes", &self.writes).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,89 @@
+//! What is to be done later: one queue of deadlines and one task, however many wait.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::shared::Shared;
+use crate::time::{Clock, Moment};
+
+type Action = Box<dyn FnOnce() + Send>;
+
+/// Actions by deadline. Bounded by what arms them: requests in back-off, which are stored.
+#[derive(Default)]
+pub(crate) struct Alarms {
+    queue: Mutex<Queue>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    armed: BTreeMap<(Moment, u64), Action>,
+    /// Tells alarms of one moment apart, in the order in which they were armed.
+    made: u64,
+}
+
+impl Alarms {
+    /// Runs `action` after `delay`, in the alarms' task; it must be short.
+    pub(crate) fn arm(
+        &self,
+        clock: &Clock,
+        delay: Duration,
+        action: impl FnOnce() + Send + 'static,
+    ) {
+        let at = clock.now() + delay;
+        let first = {
+            let mut queue = self.queue.lock();
+            queue.made += 1;
+            let number = queue.made;
+            queue.armed.insert((at, number), Box::new(action));
+            queue.armed.first_key_value().is_some_and(|(key, _)| *key == (at, number))
+        };
+        if first {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Forgets all alarms.
+    pub(crate) fn clear(&self) {
+        let armed = std::mem::take(&mut self.queue.lock().armed);
+        drop(armed);
+    }
+
+    fn due(&self, now: Moment) -> (Vec<Action>, Option<Moment>) {
+        let mut queue = self.queue.lock();
+        let later = queue.armed.split_off(&(now, u64::MAX));
+        let due = std::mem::replace(&mut queue.armed, later);
+        let next = queue.armed.first_key_value().map(|((at, _), _)| *at);
+        (due.into_values().collect(), next)
+    }
+}
+
+/// Runs alarms when they are due. Never ends; to be dropped at the end of the runner.
+pub(crate) async fn run_alarms(shared: Arc<Shared>) {
+    loop {
+        let woken = shared.alarms.wake.notified();
+        let (due, next) = shared.alarms.due(shared.clock.now());
+        due.into_iter().for_each(|action| action());
+        match next {
+            Some(at) => {
+                let wait = at - shared.clock.now();
+                tokio::select! {
+                    () = shared.clock.sleep(wait) => {}
+                    () = woken => {}
+                }
+            }
+            None => woken.await,
+        }
+    }
+}
+
+impl fmt::Debug for Alarms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Alarms({})", self.queue.lock().armed.len())
+    }
+}

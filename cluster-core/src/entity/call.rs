@@ -1,0 +1,287 @@
+//! The caller's side of a call: options, then a future.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::coop;
+
+use super::context::Context;
+use super::contract::{Deliver, Message, Persisted};
+use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
+use super::filter::CallInfo;
+use super::handle::Handle;
+use super::options::{Delivery, MessageInfo};
+use super::outcome::Outcome;
+use super::send::SendCall;
+use crate::error::{CallError, ClusterError};
+use crate::id::Key;
+use crate::message::{HEADERS_BYTES_MAX, Headers};
+use crate::time::Sleep;
+
+/// A call that has not been made yet: set its options, then `.await` it, or `.send().await` to hand
+/// it over without waiting for the outcome. Dropped before that, it sends and stores nothing.
+#[must_use = "a call does nothing until it is awaited or sent"]
+pub struct Call<M: Message> {
+    pub(super) handle: Handle,
+    pub(super) message: M,
+    pub(super) options: Options,
+}
+
+/// What a caller may set.
+#[derive(Default)]
+pub(super) struct Options {
+    pub(super) timeout: Option<Duration>,
+    /// Boxed so that a plain call stays small.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Default)]
+struct Extra {
+    headers: Headers,
+    key: Option<String>,
+}
+
+impl<M: Message> Call<M> {
+    pub(super) fn new(handle: Handle, message: M) -> Self {
+        Call { handle, message, options: Options::default() }
+    }
+
+    /// How long to wait for the answer, instead of the message's or the cluster's default. It
+    /// cancels a volatile request; a persisted one goes on without its caller.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.options.timeout = Some(limit);
+        self
+    }
+
+    /// Sets a header; the handler and call filters read it, and it is stored with a persisted
+    /// request. All headers together may have [`HEADERS_BYTES_MAX`] bytes.
+    pub fn header(mut self, name: impl Into<Box<str>>, value: impl Into<Box<str>>) -> Self {
+        self.options.extra.get_or_insert_default().headers.set(name, value);
+        self
+    }
+
+    /// The idempotency key: the same key again, to the same entity and message, gives the first
+    /// request's outcome, or joins it while it runs. 1 to 1,024 bytes; remembered for the
+    /// deduplication window after the request has finished.
+    pub fn key(mut self, key: impl Into<String>) -> Self
+    where
+        M: Persisted,
+    {
+        self.options.extra.get_or_insert_default().key = Some(key.into());
+        self
+    }
+
+    /// Hands the request over without waiting for its outcome. A persisted one is durable then and
+    /// gives a receipt; a volatile one is in the mailbox.
+    pub fn send(self) -> SendCall<M>
+    where
+        M::Delivery: Deliver<M>,
+    {
+        SendCall::new(self)
+    }
+}
+
+impl<M: Message> fmt::Debug for Call<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call({:?}, {})", self.handle, M::INFO.name)
+    }
+}
+
+impl<M: Message> IntoFuture for Call<M> {
+    type Output = <M::Outcome as Outcome>::Reply;
+    type IntoFuture = CallFuture<M>;
+
+    fn into_future(self) -> CallFuture<M> {
+        let limit = self.limit();
+        CallFuture { limit, at: At::Start(self) }
+    }
+}
+
+impl<M: Message> Call<M> {
+    pub(super) fn limit(&self) -> Duration {
+        let default = || self.handle.shared().config.call_timeout;
+        self.options.timeout.or(M::INFO.timeout).unwrap_or_else(default)
+    }
+
+    /// Everything that is checked before the entity hears of the call.
+    pub(super) fn request(
+        self,
+        parent: Option<Context>,
+        wanted: Wanted,
+    ) -> Result<(Handle, Request<M>), ClusterError> {
+        let shared = self.handle.shared();
+        shared.gate.check(parent.is_some())?;
+        let extra = self.options.extra.map(|extra| *extra).unwrap_or_default();
+        check_headers(&extra.headers)?;
+        let key = extra.key.map(parse_key).transpose()?;
+        if !shared.filters.is_empty() {
+            check_filters(&self.handle, M::INFO, &extra.headers)?;
+        }
+        let mut request =
+            Request { message: self.message, headers: extra.headers, key, parent, wanted };
+        if let (Some(parent), Wanted::Outcome) = (&request.parent, wanted) {
+            let target = self.handle.address();
+            parent.check_reentrance(&target, M::INFO.access)?;
+            if M::INFO.delivery == Delivery::Persisted && request.key.is_none() {
+                request.key = parent.derive_key(&target, M::INFO);
+            }
+        }
+        Ok((self.handle, request))
+    }
+}
+
+fn parse_key(key: String) -> Result<Key, ClusterError> {
+    let bytes = key.len();
+    Key::new(key).map_err(|problem| ClusterError::bad_key(bytes, problem))
+}
+
+fn check_headers(headers: &Headers) -> Result<(), ClusterError> {
+    let bytes = headers.bytes();
+    if bytes <= HEADERS_BYTES_MAX {
+        return Ok(());
+    }
+    let what = "the size of the call's headers in bytes".to_owned();
+    let limit = "headers_bytes_max";
+    Err(ClusterError::LimitExceeded { limit, what, max: HEADERS_BYTES_MAX, actual: bytes })
+}
+
+fn check_filters(
+    handle: &Handle,
+    message: &'static MessageInfo,
+    headers: &Headers,
+) -> Result<(), ClusterError> {
+    let entity_type = handle.entity_type();
+    let call = CallInfo { entity_type, entity_id: handle.entity_id(), message, headers };
+    let filters = &handle.shared().filters;
+    filters.iter().try_for_each(|filter| filter.check(&call)).map_err(ClusterError::Refused)
+}
+
+/// A call under way. Dropping it cancels a volatile request whose handler has not ended; a
+/// persisted one goes on. Nothing is pinned in it and the handler's own future is never part of it:
+/// a caller who stops polling holds up nobody.
+#[must_use = "futures do nothing unless polled"]
+pub struct CallFuture<M: Message> {
+    limit: Duration,
+    at: At<M>,
+}
+
+enum At<M: Message> {
+    Start(Call<M>),
+    /// Waits until everything is durable that the calling handler has read.
+    Confirming(oneshot::Receiver<Result<(), ClusterError>>, Handle, Request<M>),
+    Waiting(oneshot::Receiver<ReplyOf<M>>, Sleep, Handle),
+    Done,
+}
+
+impl<M: Message> Unpin for CallFuture<M> {}
+
+impl<M: Message> Future for CallFuture<M> {
+    type Output = <M::Outcome as Outcome>::Reply;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let result = match self.at {
+            At::Start(_) => {
+                // A caller whose calls all end at once must still let its worker's other tasks run.
+                ready!(coop::poll_proceed(cx)).made_progress();
+                self.start(cx)
+            }
+            At::Confirming(..) => self.confirm(cx),
+            At::Waiting(..) => self.wait(cx),
+            At::Done => panic!("a call was polled after it ended"),
+        };
+        if result.is_ready() {
+            self.at = At::Done;
+        }
+        result.map(<M::Outcome as Outcome>::reply)
+    }
+}
+
+impl<M: Message> CallFuture<M> {
+    #[inline]
+    fn start(&mut self, cx: &mut TaskContext<'_>) -> Poll<ReplyOf<M>> {
+        let At::Start(call) = std::mem::replace(&mut self.at, At::Done) else { unreachable!() };
+        let parent = Context::current();
+        let confirmation = parent.as_ref().and_then(Context::confirmation);
+        let (handle, request) = match call.request(parent, Wanted::Outcome) {
+            Ok(checked) => checked,
+            Err(error) => return Poll::Ready(Err(CallError::Cluster(error))),
+        };
+        match confirmation {
+            Some(told) => {
+                self.at = At::Confirming(told, handle, request);
+                self.confirm(cx)
+            }
+            None => self.exchange(handle, request, cx),
+        }
+    }
+
+    fn confirm(&mut self, cx: &mut TaskContext<'_>) -> Poll<ReplyOf<M>> {
+        let At::Confirming(told, ..) = &mut self.at else {
+            unreachable!("polled while confirming")
+        };
+        let told = ready!(Pin::new(told).poll(cx)).unwrap_or(Err(ClusterError::Interrupted));
+        let At::Confirming(_, handle, request) = std::mem::replace(&mut self.at, At::Done) else {
+            unreachable!("polled while confirming")
+        };
+        match told {
+            Ok(()) => self.exchange(handle, request, cx),
+            Err(error) => Poll::Ready(Err(CallError::Cluster(error))),
+        }
+    }
+
+    #[inline]
+    fn exchange(
+        &mut self,
+        handle: Handle,
+        request: Request<M>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<ReplyOf<M>> {
+        let mut exchange = Exchange::Request(request);
+        match handle.endpoint() {
+            Ok(endpoint) => endpoint.clone().start(M::INFO.index, &mut exchange),
+            Err(error) => return Poll::Ready(Err(CallError::Cluster(error))),
+        }
+        match exchange {
+            Exchange::Reply(reply) => Poll::Ready(reply),
+            Exchange::Later(told) => {
+                let sleep = handle.shared().clock.sleep(self.limit);
+                self.at = At::Waiting(told, sleep, handle);
+                self.wait(cx)
+            }
+            _ => unreachable!("a slot answers a request for an outcome with a reply or a wait"),
+        }
+    }
+
+    fn wait(&mut self, cx: &mut TaskContext<'_>) -> Poll<ReplyOf<M>> {
+        let At::Waiting(told, sleep, handle) = &mut self.at else {
+            unreachable!("polled while waiting")
+        };
+        if let Poll::Ready(reply) = Pin::new(told).poll(cx) {
+            let lost = |_| Err(CallError::Cluster(lost(handle, M::INFO)));
+            return Poll::Ready(reply.unwrap_or_else(lost));
+        }
+        ready!(Pin::new(sleep).poll(cx));
+        let (address, message, after) = (handle.address(), M::INFO.name, self.limit);
+        Poll::Ready(Err(CallError::Cluster(ClusterError::Timeout { address, message, after })))
+    }
+}
+
+/// The answer's sender was dropped: the runner ended before the request did.
+fn lost(handle: &Handle, message: &'static MessageInfo) -> ClusterError {
+    match message.delivery {
+        Delivery::Persisted => ClusterError::ShuttingDown,
+        Delivery::Volatile => {
+            ClusterError::OutcomeUnknown { address: handle.address(), message: message.name }
+        }
+    }
+}
+
+impl<M: Message> fmt::Debug for CallFuture<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallFuture({})", M::INFO.name)
+    }
+}

@@ -1,0 +1,179 @@
+//! From a handler's return value to its commit and its reply.
+
+use super::context::Context;
+use super::contract::{Message, Serves};
+use super::endpoint::ReplyOf;
+use super::failure::{encode_error, stored_failure};
+use super::intake::deliver_sent;
+use super::method::{ReturnOf, Style};
+use super::origin::{Origin, Stored};
+use super::outcome::{Outcome, Verdict};
+use super::run::{Ran, To};
+use super::turn::{Change, Turn};
+use crate::codec;
+use crate::commit::{CommitFailure, Writes};
+use crate::error::{CallError, ClusterError};
+use crate::storage::{OutcomeKind, StoredOutcome};
+
+/// What a handler's end amounts to: all of it becomes durable, or none.
+pub(super) struct Ending<M: Message> {
+    pub(super) reply: ReplyOf<M>,
+    pub(super) outcome: Option<StoredOutcome>,
+    pub(super) change: Change,
+}
+
+/// Ends a turn: on `Ok` state, outcome and outgoing messages go to the committer together, on `Err`
+/// the state rolls back and the error is the outcome. The reply leaves when everything is durable
+/// that the handler wrote or could have read.
+#[inline]
+pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
+    mut turn: Turn<T>,
+    returned: ReturnOf<M>,
+    ctx: Option<&Context>,
+    origin: Origin,
+    to: To<M>,
+) -> Ran<M> {
+    let stored = match &origin {
+        Origin::Volatile => None,
+        Origin::Persisted(stored) => Some(&**stored),
+    };
+    let ending = match settle::<T, M>(&mut turn, returned, stored) {
+        Ok(ending) => ending,
+        Err(error) => {
+            let slot = turn.slot.clone();
+            turn.end();
+            return origin.retry::<T, M, S>(&slot, error, to);
+        }
+    };
+    let writes = writes_of(&turn, &ending, ctx, stored);
+    if writes.is_empty() && !turn.must_wait() {
+        turn.end();
+        return to.reply(ending.reply);
+    }
+    commit::<T, M, S>(turn, ending, writes, origin, to)
+}
+
+/// Reads the returned value and captures or rolls back the state.
+///
+/// # Errors
+/// The handler's end was no outcome; the state is rolled back.
+pub(super) fn settle<T: Serves, M: Message>(
+    turn: &mut Turn<T>,
+    returned: ReturnOf<M>,
+    stored: Option<&Stored>,
+) -> Result<Ending<M>, ClusterError> {
+    let value = match <M::Outcome as Outcome>::verdict(returned) {
+        Verdict::Ok(value) => value,
+        Verdict::Err(error) => {
+            turn.roll_back();
+            let reply = Err(CallError::Entity(error));
+            return Ok(failed(turn, reply, stored));
+        }
+        Verdict::Retry(error) => {
+            turn.roll_back();
+            return Err(error);
+        }
+    };
+    let reply = Ok(value);
+    let outcome = stored.map(|_| encode_outcome::<T, M>(turn, &reply)).transpose();
+    let ended = outcome.and_then(|outcome| turn.capture().map(|change| (outcome, change)));
+    match ended {
+        Ok((outcome, change)) => Ok(Ending { reply, outcome, change }),
+        // A value or state that cannot be stored: the handler has done nothing.
+        Err(error) => {
+            turn.roll_back();
+            Ok(failed(turn, Err(CallError::Cluster(error)), stored))
+        }
+    }
+}
+
+fn failed<T: Serves, M: Message>(
+    turn: &Turn<T>,
+    reply: ReplyOf<M>,
+    stored: Option<&Stored>,
+) -> Ending<M> {
+    let (reply, outcome) = match stored.map(|_| encode_outcome::<T, M>(turn, &reply)) {
+        None => (reply, None),
+        Some(Ok(outcome)) => (reply, Some(outcome)),
+        Some(Err(error)) => {
+            let outcome = stored_failure(&error);
+            (Err(CallError::Cluster(error)), Some(outcome))
+        }
+    };
+    Ending { reply, outcome, change: Change::None }
+}
+
+fn encode_outcome<T: Serves, M: Message>(
+    turn: &Turn<T>,
+    reply: &ReplyOf<M>,
+) -> Result<StoredOutcome, ClusterError> {
+    let kind = &turn.slot.kind;
+    let schema = &kind.schemas.messages[M::INFO.index];
+    let limit = kind.shared.config.payload_bytes_max;
+    let (outcome, encoded) = match reply {
+        Ok(value) => (OutcomeKind::Ok, codec::encode(value, &schema.ok, limit)),
+        Err(CallError::Entity(error)) => {
+            (OutcomeKind::Err, codec::encode(error, &schema.err, limit))
+        }
+        Err(CallError::Cluster(error)) => return Ok(stored_failure(error)),
+    };
+    let what = || format!("the reply of {} {}", turn.slot.address(), M::INFO.name);
+    let payload = encoded.map_err(|error| encode_error(&what(), "payload_bytes_max", error))?;
+    Ok(StoredOutcome { kind: outcome, payload })
+}
+
+pub(super) fn writes_of<T: Serves, M: Message>(
+    turn: &Turn<T>,
+    ending: &Ending<M>,
+    ctx: Option<&Context>,
+    stored: Option<&Stored>,
+) -> Writes {
+    let mut writes = Writes::default();
+    if let (Some(stored), Some(outcome)) = (stored, &ending.outcome) {
+        let now = turn.slot.kind.shared.clock.wall();
+        writes.outcome = Some(stored.outcome(outcome.clone(), now));
+    }
+    if let Change::To(write) = &ending.change {
+        writes.state = Some(write.clone());
+    }
+    if let (Some(ctx), Ok(_)) = (ctx, &ending.reply) {
+        writes.accepts = ctx.take_outbox();
+    }
+    writes
+}
+
+/// Hands the writes over and ends the turn: the next handler runs ahead of this commit, and its own
+/// comes after it.
+fn commit<T: Serves, M: Message, S: Style<T, M>>(
+    mut turn: Turn<T>,
+    ending: Ending<M>,
+    writes: Writes,
+    origin: Origin,
+    to: To<M>,
+) -> Ran<M> {
+    let slot = turn.slot.clone();
+    let generation = turn.generation();
+    let counted = !writes.is_empty();
+    let (to, ran) = to.later();
+    let complete = move |result: Result<Vec<_>, CommitFailure>| match result {
+        Ok(accepted) => {
+            if counted {
+                slot.settled();
+            }
+            deliver_sent(&slot.kind.shared, accepted);
+            if let (Origin::Persisted(stored), Some(outcome)) = (&origin, ending.outcome) {
+                slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
+            }
+            to.reply(ending.reply);
+        }
+        Err(failure) => {
+            if counted {
+                slot.commit_failed(generation);
+            }
+            origin.void::<T, M, S>(&slot, &failure, to);
+        }
+    };
+    turn.commit(writes, Box::new(complete));
+    turn.end();
+    ran
+}

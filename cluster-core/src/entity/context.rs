@@ -1,0 +1,246 @@
+//! What a handler knows of its call.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::contract::{Client, Contract, Message, Serves};
+use super::handle::Handle;
+use super::kind::Kind;
+use super::options::{Access, MessageInfo};
+use super::origin::Origin;
+use super::run::Surroundings;
+use super::shared::Shared;
+use super::slot::Slot;
+use super::transaction::TransactionSlot;
+use super::turn::Turn;
+use crate::commit::{Lineage, Unit, Writes};
+use crate::error::ClusterError;
+use crate::id::{Address, EntityId, Key, RequestId};
+use crate::message::Headers;
+use crate::storage::RequestRow;
+
+/// The context of one running handler: who is called, by which request, with which headers; and the
+/// way to other entities. Cheap to clone.
+#[derive(Clone)]
+pub struct Context(pub(super) Arc<Frame>);
+
+/// A running handler and, through `parent`, the handlers that wait for it.
+pub(super) struct Frame {
+    pub(super) shared: Arc<Shared>,
+    pub(super) address: Address,
+    pub(super) message: &'static str,
+    pub(super) access: Access,
+    /// The persisted request that is run; `None` for a volatile one.
+    pub(super) request: Option<(RequestId, Option<Key>)>,
+    pub(super) headers: Headers,
+    /// The handler whose call this is.
+    pub(super) parent: Option<Context>,
+    /// The instance's commits that were not durable when the handler started.
+    pub(super) unconfirmed: Option<(Arc<dyn Lineage>, u32)>,
+    pub(super) confirmed: AtomicBool,
+    /// Whether durable messages leave with the handler's commit: it has one.
+    pub(super) commits: bool,
+    pub(super) sent: Mutex<Sent>,
+    pub(super) transaction: TransactionSlot,
+}
+
+/// What a handler has sent so far.
+#[derive(Default)]
+pub(super) struct Sent {
+    /// Durable messages that leave with the commit; at most `outbox_max`.
+    pub(super) outbox: Vec<RequestRow>,
+    /// How often each (type, id, message) was called, for derived keys.
+    pub(super) occurrences: HashMap<(Address, u64), u32>,
+}
+
+impl Context {
+    /// The context of a handler that is about to run.
+    pub(super) fn of<T: Serves, M: Message>(
+        turn: &Turn<T>,
+        around: Surroundings,
+        origin: &Origin,
+    ) -> Self {
+        let slot = &turn.slot;
+        let stored = match origin {
+            Origin::Volatile => None,
+            Origin::Persisted(stored) => Some(stored),
+        };
+        let changes_state = M::INFO.access == Access::Exclusive && Kind::<T>::is_durable();
+        let transaction = stored.is_some_and(|stored| stored.transaction);
+        Context(Arc::new(Frame {
+            shared: slot.kind.shared.clone(),
+            address: slot.address(),
+            message: M::INFO.name,
+            access: M::INFO.access,
+            request: stored
+                .map(|stored| (stored.row.id, stored.row.key.as_ref().map(|key| key.key.clone()))),
+            headers: around.headers,
+            parent: around.parent,
+            unconfirmed: turn.is_unconfirmed().then(|| turn.line()),
+            confirmed: AtomicBool::new(false),
+            commits: stored.is_some() || changes_state,
+            sent: Mutex::default(),
+            transaction: TransactionSlot::new(transaction),
+        }))
+    }
+
+    /// The context of a life-cycle hook: no request, no caller.
+    pub(super) fn of_hook<T: Serves>(slot: &Arc<Slot<T>>, hook: &'static str) -> Self {
+        Context(Arc::new(Frame {
+            shared: slot.kind.shared.clone(),
+            address: slot.address(),
+            message: hook,
+            access: Access::Exclusive,
+            request: None,
+            headers: Headers::default(),
+            parent: None,
+            unconfirmed: None,
+            confirmed: AtomicBool::new(false),
+            commits: false,
+            sent: Mutex::default(),
+            transaction: TransactionSlot::new(false),
+        }))
+    }
+
+    /// The address of the entity.
+    pub fn address(&self) -> &Address {
+        &self.0.address
+    }
+
+    /// The id of the entity.
+    pub fn entity_id(&self) -> &EntityId {
+        self.0.address.entity_id()
+    }
+
+    /// The name of the message.
+    pub fn message(&self) -> &'static str {
+        self.0.message
+    }
+
+    /// The id of the persisted request that is run; the same on every attempt. `None` in a volatile
+    /// one.
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.0.request.as_ref().map(|(id, _)| *id)
+    }
+
+    /// The idempotency key of the persisted request, if its caller gave one.
+    pub fn key(&self) -> Option<&Key> {
+        self.0.request.as_ref().and_then(|(_, key)| key.as_ref())
+    }
+
+    /// The value of a header that the caller set.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.0.headers.get(name)
+    }
+
+    /// All headers that the caller set.
+    pub fn headers(&self) -> &Headers {
+        &self.0.headers
+    }
+
+    /// A typed client of another entity. Durable messages sent through it leave with this handler's
+    /// commit; calls awaited by a persisted handler are not repeated by its rerun.
+    pub fn get<C: ?Sized + Contract>(&self, id: impl Into<EntityId>) -> C::Client {
+        C::Client::new(Handle::of::<C>(&self.0.shared, id.into()))
+    }
+
+    /// The handler that the current task is polling.
+    pub(super) fn current() -> Option<Context> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// Runs `poll` with this as the current handler.
+    pub(super) fn enter<R>(&self, poll: impl FnOnce() -> R) -> R {
+        struct Restore(Option<Context>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                CURRENT.set(self.0.take());
+            }
+        }
+        let _restore = Restore(CURRENT.replace(Some(self.clone())));
+        poll()
+    }
+
+    /// The handlers from this one outwards.
+    fn chain(&self) -> impl Iterator<Item = &Context> {
+        std::iter::successors(Some(self), |context| context.0.parent.as_ref())
+    }
+
+    /// Refuses a call that this handler would wait for and that would wait for this handler: to an
+    /// entity of the chain, where one of the two handlers is exclusive; and any call inside an open
+    /// transaction.
+    pub(super) fn check_reentrance(
+        &self,
+        target: &Address,
+        access: Access,
+    ) -> Result<(), ClusterError> {
+        let waits_for_itself = self.chain().any(|context| {
+            let exclusive = Access::Exclusive;
+            (access == exclusive || context.0.access == exclusive) && context.0.address == *target
+        });
+        if !waits_for_itself && !self.0.transaction.is_open() {
+            return Ok(());
+        }
+        let mut chain: Vec<Address> = self.chain().map(|c| c.0.address.clone()).collect();
+        chain.reverse();
+        chain.push(target.clone());
+        Err(ClusterError::Reentrant { chain })
+    }
+
+    /// The key of a durable call awaited by a persisted handler: the same in every rerun.
+    ///
+    /// Its text is `~`, the outer request's id, `/`, and the call's number among those to the same
+    /// type, id and message; those three are the key's scope already.
+    pub(super) fn derive_key(&self, target: &Address, message: &MessageInfo) -> Option<Key> {
+        let (outer, _) = self.0.request.as_ref()?;
+        let mut sent = self.0.sent.lock();
+        let count = sent.occurrences.entry((target.clone(), message.tag.as_u64())).or_insert(0);
+        *count += 1;
+        Some(Key::new(format!("~{outer}/{count}")).expect("a short text"))
+    }
+
+    /// A wait until everything is durable that the handler could have read when it started; `None`
+    /// when it was so from the start.
+    pub(super) fn confirmation(&self) -> Option<oneshot::Receiver<Result<(), ClusterError>>> {
+        let frame = &self.0;
+        let (line, generation) = frame.unconfirmed.as_ref()?;
+        if frame.confirmed.load(Ordering::Acquire) {
+            return None;
+        }
+        let (tell, told) = oneshot::channel();
+        let context = self.clone();
+        let complete = Box::new(move |result: Result<_, _>| {
+            context.0.confirmed.store(result.is_ok(), Ordering::Release);
+            // The handler's base is gone, and so is whatever it would have sent.
+            let _ = tell.send(result.map(|_| ()).map_err(|_| ClusterError::Interrupted));
+        });
+        frame.shared.committer.push(Unit::of(
+            line.clone(),
+            *generation,
+            Writes::default(),
+            complete,
+        ));
+        Some(told)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("address", &self.0.address)
+            .field("message", &self.0.message)
+            .field("request", &self.0.request)
+            .finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    /// The handler whose poll runs on this thread; calls made in it belong to it.
+    static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
+}

@@ -1,0 +1,183 @@
+//! The traits that the macros implement.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::method::Method;
+use super::options::{EntityOptions, MessageInfo, StateKind};
+use super::outcome::Outcome;
+use super::schema::MessageSchema;
+use super::shared::Shared;
+use super::{Context, Handle, Receipt};
+use crate::contract::TraceError;
+use crate::error::Source;
+use crate::id::RequestId;
+use crate::storage::BoxFuture;
+
+/// What can be an argument, a reply, an error or a state: owned, sendable, with serde in both
+/// directions. Implemented for every such type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot travel in a message or be stored",
+    label = "needs serde in both directions, and to be `Send` and owned",
+    note = "add `#[derive(Serialize, Deserialize)]` to `{Self}`"
+)]
+pub trait Wire: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Wire for T {}
+
+/// A set of messages with a typed client: an entity type itself, or `dyn SomeTrait`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither an entity nor the contract of one",
+    label = "not an entity",
+    note = "put `#[entity]` on `impl {Self} {{ .. }}`, or on a trait and name it as `dyn {Self}`"
+)]
+pub trait Contract: Send + Sync + 'static {
+    /// The name of the entity type, as stored.
+    const NAME: &'static str;
+    /// The generated client.
+    type Client: Client;
+
+    /// Its messages, in the order of the dispatch table.
+    fn messages() -> &'static [&'static MessageInfo];
+
+    /// Traces the shapes of all its messages, in the order of the dispatch table.
+    ///
+    /// # Errors
+    /// [`TraceError`] names the first type that the codec cannot carry.
+    fn schemas() -> Result<Vec<MessageSchema>, TraceError>;
+}
+
+/// A generated client: a typed, cheap, cloneable handle.
+pub trait Client: Clone + Send + Sync + 'static {
+    /// Wraps a handle.
+    fn new(handle: Handle) -> Self;
+
+    /// The handle within.
+    fn handle(&self) -> &Handle;
+}
+
+/// The dispatch table of contract `Self` for the entity `T`.
+pub trait ServedBy<T: Serves>: Contract {
+    /// One entry for each message, in the order of [`Contract::messages`].
+    fn table() -> &'static [Method<T>];
+}
+
+/// What `#[derive(Entity)]` says of a struct: what of it is stored, and its options.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an entity",
+    label = "not an entity",
+    note = "add `#[derive(Entity)]` to the struct and `#[entity]` to its impl block"
+)]
+pub trait Entity: Sized + Send + Sync + 'static {
+    /// What is stored: the struct itself, the `#[state]` field, or [`NoState`].
+    type State: Wire;
+    /// Which of the three.
+    const STATE: StateKind;
+    /// The declared options.
+    const OPTIONS: EntityOptions;
+
+    /// The stored part; `None` where nothing is stored.
+    fn state(&self) -> Option<&Self::State>;
+
+    /// Replaces the stored part; does nothing where nothing is stored.
+    fn set_state(&mut self, state: Self::State);
+}
+
+/// The stored part of an entity that stores nothing.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct NoState;
+
+/// What `#[entity]` on the impl block says of an entity: its contract and its life-cycle hooks.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` serves no contract",
+    label = "no `#[entity]` impl block",
+    note = "put `#[entity]` on `impl {Self} {{ .. }}` or on `impl SomeContract for {Self} {{ .. }}`"
+)]
+pub trait Serves: Entity {
+    /// Whose messages it serves: itself, or `dyn SomeTrait`.
+    type Contract: ?Sized + ServedBy<Self>;
+    /// Whether there is an `#[activate]` method.
+    const ACTIVATES: bool = false;
+    /// Whether there is a `#[deactivate]` method.
+    const DEACTIVATES: bool = false;
+
+    /// The `#[activate]` method: runs before the first handler of an instance.
+    fn activate<'a>(&'a mut self, ctx: &'a Context) -> BoxFuture<'a, Result<(), Source>> {
+        let _ = ctx;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// The `#[deactivate]` method: runs after the last handler of an instance.
+    fn deactivate<'a>(&'a mut self, ctx: &'a Context) -> BoxFuture<'a, Result<(), Source>> {
+        let _ = ctx;
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// An entity that can be made from nothing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no `Default`, so the cluster cannot make one by itself",
+    label = "cannot be made without a factory",
+    note = "register it with `.entity_with::<{Self}>(|id| ..)`, or derive `Default`"
+)]
+pub trait DefaultEntity: Serves + Default {}
+
+impl<T: Serves + Default> DefaultEntity for T {}
+
+/// One message: the struct of a handler's arguments.
+pub trait Message: Wire {
+    /// The contract it belongs to.
+    type Contract: ?Sized + Contract;
+    /// How its handler's return type is taken apart.
+    type Outcome: Outcome;
+    /// [`Volatile`] or [`Durable`].
+    type Delivery: Deliver<Self>;
+    /// What its attribute declared.
+    const INFO: &'static MessageInfo;
+
+    /// Whether this very request runs in the storage's own transaction.
+    fn transaction(&self) -> bool {
+        false
+    }
+}
+
+/// A message that is durable before its handler starts.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a persisted message",
+    label = "only persisted messages have this option",
+    note = "declare its handler with `#[message(persisted)]`"
+)]
+pub trait Persisted: Message {}
+
+/// How a message is delivered, as a type: decides what `send` gives.
+pub trait Deliver<M> {
+    /// What is known once the request is handed over.
+    type Sent: Send;
+
+    #[doc(hidden)]
+    fn sent(shared: Arc<Shared>, id: Option<RequestId>) -> Self::Sent;
+}
+
+/// The delivery of `#[message]`.
+#[derive(Debug)]
+pub struct Volatile;
+
+/// The delivery of `#[message(persisted)]`.
+#[derive(Debug)]
+pub struct Durable;
+
+impl<M> Deliver<M> for Volatile {
+    type Sent = ();
+
+    fn sent(_: Arc<Shared>, _: Option<RequestId>) {}
+}
+
+impl<M: Message> Deliver<M> for Durable {
+    type Sent = Receipt<M>;
+
+    fn sent(shared: Arc<Shared>, id: Option<RequestId>) -> Receipt<M> {
+        Receipt::new(shared, id.expect("a persisted request has an id"))
+    }
+}

@@ -1,0 +1,70 @@
+//! Where typed calls and untyped slots meet, without a box.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::context::Context;
+use super::contract::Message;
+use super::outcome::Outcome;
+use crate::error::{CallError, ClusterError};
+use crate::id::{Key, RequestId};
+use crate::message::Headers;
+
+/// The value of a message's outcome.
+pub(crate) type OkOf<M> = <<M as Message>::Outcome as Outcome>::Ok;
+/// The error of a message's outcome.
+pub(crate) type ErrOf<M> = <<M as Message>::Outcome as Outcome>::Err;
+/// How a call ends inside the runtime.
+pub(crate) type ReplyOf<M> = Result<OkOf<M>, CallError<ErrOf<M>>>;
+
+/// An entity as handles know it.
+pub(crate) trait Endpoint: Send + Sync {
+    /// Starts the request in an [`Exchange`] of the method's message; leaves its answer there.
+    fn start(self: Arc<Self>, method: usize, exchange: &mut dyn Any);
+}
+
+/// A request before it reached its entity.
+pub(crate) struct Request<M> {
+    pub(super) message: M,
+    pub(super) headers: Headers,
+    pub(super) key: Option<Key>,
+    /// The handler that calls.
+    pub(super) parent: Option<Context>,
+    /// Whether the caller waits for the outcome, or only until the request is handed over.
+    pub(super) wanted: Wanted,
+}
+
+/// What the caller waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The outcome.
+    Outcome,
+    /// That the request is durable, or in the mailbox.
+    HandOver,
+}
+
+/// Carries a request in and its answer out.
+pub(crate) enum Exchange<M: Message> {
+    Request(Request<M>),
+    /// The call has ended.
+    Reply(ReplyOf<M>),
+    /// It ends later.
+    Later(oneshot::Receiver<ReplyOf<M>>),
+    /// A volatile request is in the mailbox, or is not.
+    HandedOver(Result<(), ClusterError>),
+    /// A persisted request will be durable.
+    Accepting(oneshot::Receiver<Result<RequestId, ClusterError>>),
+    Empty,
+}
+
+impl<M: Message> Exchange<M> {
+    pub(super) fn take_request(exchange: &mut dyn Any) -> Option<(&mut Self, Request<M>)> {
+        let exchange = exchange.downcast_mut::<Self>()?;
+        match std::mem::replace(exchange, Exchange::Empty) {
+            Exchange::Request(request) => Some((exchange, request)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! How accepted requests reach their mailboxes: straight from their commit, or through the storage
+//! when more was accepted than fits into memory, and after a start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::job::Delivered;
+use super::shared::Shared;
+use crate::id::Seq;
+use crate::storage::{Accepted, PendingRequest, PendingScan, RequestRow};
+
+/// The two ways. While requests are loaded from the storage, newly accepted ones stay there too:
+/// they come in their turn, so that the order of acceptance holds.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    way: Mutex<Way>,
+    wake: Notify,
+}
+
+#[derive(Debug)]
+enum Way {
+    Direct,
+    /// Everything accepted after `after` is loaded from the storage.
+    Loading {
+        after: Seq,
+        missed: bool,
+    },
+}
+
+/// The pause after a failed load.
+const LOAD_RETRY: Duration = Duration::from_millis(100);
+
+impl Intake {
+    /// Begins with everything that the storage holds.
+    pub(crate) fn loading() -> Self {
+        let way = Way::Loading { after: Seq::default(), missed: false };
+        Intake { way: Mutex::new(way), wake: Notify::new() }
+    }
+
+    /// Whether a request just accepted goes straight to its mailbox.
+    pub(super) fn is_direct(&self, _accepted: Seq) -> bool {
+        match &mut *self.way.lock() {
+            Way::Direct => true,
+            Way::Loading { missed, .. } => {
+                *missed = true;
+                false
+            }
+        }
+    }
+
+    /// There was no room for this request: from it on everything is loaded from the storage.
+    pub(super) fn fall_back(&self, first: Seq) {
+        let before = Seq::new(first.as_u64().saturating_sub(1));
+        let mut way = self.way.lock();
+        let (after, missed) = match *way {
+            Way::Direct => (before, true),
+            Way::Loading { after, .. } => (after.min(before), true),
+        };
+        *way = Way::Loading { after, missed };
+        drop(way);
+        self.wake.notify_one();
+    }
+
+    /// The next page begins after this.
+    async fn next(&self) -> Seq {
+        loop {
+            {
+                let mut way = self.way.lock();
+                if let Way::Loading { after, missed } = &mut *way {
+                    *missed = false;
+                    return *after;
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// A request was put into its mailbox.
+    fn passed(&self, from: Seq, to: Seq) {
+        if let Way::Loading { after, .. } = &mut *self.way.lock()
+            && *after >= from
+        {
+            *after = to;
+        }
+    }
+
+    /// The storage holds nothing more; unless something was accepted since that was asked.
+    fn caught_up(&self) {
+        let mut way = self.way.lock();
+        if let Way::Loading { missed: false, .. } = *way {
+            *way = Way::Direct;
+        }
+    }
+
+    /// Whether everything that was stored at the start has been put into mailboxes.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        matches!(*self.way.lock(), Way::Direct)
+    }
+}
+
+/// Loads pending requests whenever they do not come straight. Never ends; to be dropped at the end
+/// of the runner. Cancel safe: what was not delivered stays in the storage.
+pub(crate) async fn load_pending(shared: Arc<Shared>) {
+    loop {
+        let after = shared.intake.next().await;
+        let limit = shared.config.load_page;
+        let scan = PendingScan { after, entity: None, limit };
+        match shared.storage.load_pending(shared.committer.fence(), scan).await {
+            Ok(page) if page.is_empty() => shared.intake.caught_up(),
+            Ok(page) => {
+                let mut from = after;
+                for pending in page {
+                    let seq = pending.request.seq;
+                    deliver_loaded(&shared, pending).await;
+                    shared.intake.passed(from, seq);
+                    from = seq;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "pending requests could not be loaded, trying again");
+                shared.clock.sleep(LOAD_RETRY).await;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn deliver_loaded(shared: &Arc<Shared>, pending: PendingRequest) {
+    loop {
+        let Some(kind) = shared.kind_named(&pending.request.entity_type) else {
+            let (request, entity) = (pending.request.id, &*pending.request.entity_type);
+            tracing::warn!(%request, entity, "held: no such entity type is registered here");
+            return;
+        };
+        match kind.deliver(pending.clone()) {
+            Delivered::NoRoom => {
+                let room = || shared.residents.has_room() || shared.evict_one();
+                shared.residents.wait_for_room(room).await;
+            }
+            Delivered::Unknown => {
+                let (request, entity) = (pending.request.id, &*pending.request.entity_type);
+                let tag = pending.request.message.as_u64();
+                tracing::warn!(%request, entity, tag, "held: the entity type has no such message");
+                return;
+            }
+            Delivered::Queued | Delivered::Twice | Delivered::Spilled => return,
+        }
+    }
+}
+
+/// Puts the messages of a committed outbox into their mailboxes.
+pub(super) fn deliver_sent(shared: &Arc<Shared>, sent: Vec<(RequestRow, Accepted)>) {
+    for (request, accepted) in sent {
+        match accepted {
+            Accepted::New => {}
+            // The same key was used before: that request stands for this one.
+            Accepted::SameKey(_) | Accepted::SameId(_) => continue,
+            Accepted::IdCollision => {
+                let id = request.id;
+                tracing::error!(%id, "a sent message has the id of another request; it was dropped");
+                continue;
+            }
+        }
+        let seq = request.seq;
+        if !shared.intake.is_direct(seq) {
+            continue;
+        }
+        let Some(kind) = shared.kind_named(&request.entity_type) else { continue };
+        let pending = PendingRequest { request, attempts: 0, retry_at: None };
+        if kind.deliver(pending) == Delivered::NoRoom {
+            shared.intake.fall_back(seq);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! A request that waits in a mailbox.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::contract::{Message, Serves};
+use super::endpoint::ReplyOf;
+use super::failure::{decode_error, read_reply};
+use super::mailbox::Queued;
+use super::method::Style;
+use super::options::Access;
+use super::origin::{Origin, Stored};
+use super::run::{Surroundings, To, run};
+use super::slot::Slot;
+use super::transact::run_in_transaction;
+use super::turn::Turn;
+use crate::codec;
+use crate::error::{CallError, ClusterError};
+use crate::id::Seq;
+use crate::storage::PendingRequest;
+
+/// A request of an entity, whatever its message.
+pub(crate) trait Job<T: Serves>: Queued + Send {
+    /// Runs the handler up to its first suspension.
+    fn run(self: Box<Self>, turn: Turn<T>);
+
+    /// Leaves the mailbox without having run. A volatile request ends with the error; a persisted
+    /// one stays in the storage, and its caller goes on waiting unless the runner ends.
+    fn displace(self: Box<Self>, why: ClusterError);
+
+    /// Leaves the mailbox because there is no room for the entity: it stays in the storage, and its
+    /// caller waits for its outcome.
+    fn park(self: Box<Self>, slot: &Arc<Slot<T>>);
+
+    /// Whether a running handler waits for it: it is started also while the runner drains.
+    fn is_from_handler(&self) -> bool;
+}
+
+impl<T: Serves> Queued for Box<dyn Job<T>> {
+    fn access(&self) -> Access {
+        (**self).access()
+    }
+
+    fn needs_quiet(&self) -> bool {
+        (**self).needs_quiet()
+    }
+
+    fn seq(&self) -> Option<Seq> {
+        (**self).seq()
+    }
+}
+
+/// What became of an accepted request that was to be put into a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// It is there.
+    Queued,
+    /// It is there already, from the storage.
+    Twice,
+    /// The mailbox is full: it stays in the storage until there is room.
+    Spilled,
+    /// No more entities fit into memory: it stays in the storage until one leaves.
+    NoRoom,
+    /// The type has no such message: it stays in the storage.
+    Unknown,
+}
+
+/// A volatile request.
+pub(super) struct VolatileJob<M: Message, S> {
+    message: M,
+    around: Surroundings,
+    to: To<M>,
+    style: PhantomData<fn() -> S>,
+}
+
+impl<M: Message, S> VolatileJob<M, S> {
+    pub(super) fn new(message: M, around: Surroundings, to: To<M>) -> Self {
+        VolatileJob { message, around, to, style: PhantomData }
+    }
+}
+
+impl<M: Message, S: 'static> Queued for VolatileJob<M, S> {
+    fn access(&self) -> Access {
+        M::INFO.access
+    }
+
+    fn needs_quiet(&self) -> bool {
+        false
+    }
+
+    fn seq(&self) -> Option<Seq> {
+        None
+    }
+}
+
+impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for VolatileJob<M, S> {
+    fn run(self: Box<Self>, turn: Turn<T>) {
+        if self.to.is_gone() && !M::INFO.uninterruptible {
+            turn.end();
+            return;
+        }
+        run::<T, M, S>(turn, self.message, self.around, Origin::Volatile, self.to);
+    }
+
+    fn displace(self: Box<Self>, why: ClusterError) {
+        self.to.fail(why);
+    }
+
+    fn park(self: Box<Self>, _: &Arc<Slot<T>>) {
+        unreachable!("only persisted requests are parked")
+    }
+
+    fn is_from_handler(&self) -> bool {
+        // Accepted before the drain began.
+        true
+    }
+}
+
+/// A persisted request: durable, not yet ended.
+pub(super) struct PersistedJob<M: Message, S> {
+    pub(super) stored: Box<Stored>,
+    /// `None` when it came from the storage, or runs again.
+    pub(super) message: Option<M>,
+    pub(super) to: To<M>,
+    pub(super) style: PhantomData<fn() -> S>,
+}
+
+impl<M: Message, S> PersistedJob<M, S> {
+    pub(super) fn new(stored: Box<Stored>, message: Option<M>, to: To<M>) -> Self {
+        PersistedJob { stored, message, to, style: PhantomData }
+    }
+}
+
+impl<M: Message, S: 'static> Queued for PersistedJob<M, S> {
+    fn access(&self) -> Access {
+        M::INFO.access
+    }
+
+    fn needs_quiet(&self) -> bool {
+        self.stored.transaction
+    }
+
+    fn seq(&self) -> Option<Seq> {
+        Some(self.stored.row.seq)
+    }
+}
+
+impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
+    fn run(self: Box<Self>, turn: Turn<T>) {
+        let PersistedJob { stored, message, to, .. } = *self;
+        let message = match message.map_or_else(|| decode::<T, M>(&turn.slot, &stored), Ok) {
+            Ok(message) => message,
+            Err(error) => {
+                // Held: it stays in the storage, for a binary that can read it.
+                tracing::warn!(request = %stored.row.id, %error, "a stored request cannot be read");
+                turn.end();
+                to.fail(ClusterError::Held { request: stored.row.id, reason: error.to_string() });
+                return;
+            }
+        };
+        let around =
+            Surroundings { headers: stored.row.headers.clone(), parent: stored.parent.clone() };
+        if stored.transaction {
+            run_in_transaction::<T, M, S>(turn, message, around, stored, to);
+        } else {
+            run::<T, M, S>(turn, message, around, Origin::Persisted(stored), to);
+        }
+    }
+
+    fn displace(self: Box<Self>, why: ClusterError) {
+        self.to.fail(why);
+    }
+
+    fn park(self: Box<Self>, slot: &Arc<Slot<T>>) {
+        wait_for_outcome::<T, M>(slot, self.stored.row.id, self.to);
+    }
+
+    fn is_from_handler(&self) -> bool {
+        self.stored.parent.is_some()
+    }
+}
+
+fn decode<T: Serves, M: Message>(slot: &Arc<Slot<T>>, stored: &Stored) -> Result<M, ClusterError> {
+    let schema = &slot.kind.schemas.messages[M::INFO.index].arguments;
+    codec::decode(&stored.row.arguments, schema).map_err(|error| {
+        decode_error(format!("the arguments of {} {}", slot.address(), M::INFO.name), error)
+    })
+}
+
+/// The entry of the dispatch table for a stored request.
+pub(super) fn load<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    pending: PendingRequest,
+) -> Box<dyn Job<T>> {
+    let mut stored = Box::new(Stored::new(pending.request, pending.attempts, None));
+    stored.transaction = M::INFO.transaction
+        && decode::<T, M>(slot, &stored).is_ok_and(|message| message.transaction());
+    Box::new(PersistedJob::<M, S>::new(stored, None, To::Nobody))
+}
+
+/// Lets a caller wait for an outcome that some other run of the request will write.
+pub(super) fn wait_for_outcome<T: Serves, M: Message>(
+    slot: &Arc<Slot<T>>,
+    request: crate::id::RequestId,
+    to: To<M>,
+) {
+    let told = slot.kind.shared.waiters.wait(request);
+    let (slot, kind) = (slot.clone(), slot.kind.clone());
+    kind.shared.tasks.spawn_loop(async move {
+        let mut to = to;
+        let told = tokio::select! {
+            told = told => told,
+            () = to.closed() => return,
+        };
+        let reply: ReplyOf<M> = match told {
+            Ok(Ok(outcome)) => {
+                let schema = &slot.kind.schemas.messages[M::INFO.index];
+                read_reply::<M>(schema, &slot.address(), &outcome)
+            }
+            Ok(Err(error)) => Err(CallError::Cluster(error)),
+            Err(_) => Err(CallError::Cluster(ClusterError::ShuttingDown)),
+        };
+        to.reply(reply);
+    });
+}

@@ -1,0 +1,306 @@
+//! One registered entity type.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use super::contract::{Contract, Entity, ServedBy, Serves};
+use super::directory::Directory;
+use super::endpoint::Endpoint;
+use super::job::{Delivered, Job};
+use super::method::Method;
+use super::options::{EntityOptions, OnPanic, StateKind};
+use super::schema::MessageSchema;
+use super::shared::Shared;
+use super::slot::Slot;
+use crate::config::Config;
+use crate::contract::{Schema, TraceError};
+use crate::error::Source;
+use crate::id::{Address, EntityId, Epoch, MessageTag, ShardCount, ShardId};
+use crate::storage::{ContractRow, PendingRequest, ShapeRow, ShardGroup, StateKey};
+use crate::time::Moment;
+
+/// Makes an entity from its id.
+pub(crate) type Factory<T> = Box<dyn Fn(&EntityId) -> Result<T, Source> + Send + Sync>;
+
+/// An entity type's options after defaults and registration.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) mailbox: usize,
+    pub(crate) idle: Duration,
+    pub(crate) concurrency: usize,
+    pub(crate) attempts: u32,
+    pub(crate) on_panic: OnPanic,
+}
+
+impl Limits {
+    /// Values given at registration win over the type's own, and those over the cluster's.
+    pub(crate) fn new(config: &Config, declared: EntityOptions, given: EntityOptions) -> Self {
+        Limits {
+            mailbox: given.mailbox.or(declared.mailbox).unwrap_or(config.mailbox),
+            idle: given.idle.or(declared.idle).unwrap_or(config.idle),
+            concurrency: given.concurrency.or(declared.concurrency).unwrap_or(config.concurrency),
+            attempts: given.attempts.or(declared.attempts).unwrap_or(config.attempts),
+            on_panic: given.on_panic.or(declared.on_panic).unwrap_or(OnPanic::Retry),
+        }
+    }
+}
+
+/// The shards of an entity type's group.
+#[derive(Debug, Clone)]
+pub(crate) struct Shards {
+    pub(crate) group: ShardGroup,
+    pub(crate) count: ShardCount,
+    /// The epoch of each shard, by its number within the group.
+    pub(crate) epochs: Arc<[Epoch]>,
+}
+
+impl Shards {
+    fn of(&self, id: &EntityId) -> ShardId {
+        self.group.shard(ShardId::of(id, self.count).as_u32())
+    }
+
+    pub(crate) fn epoch(&self, shard: ShardId) -> Epoch {
+        self.epochs[(shard.as_u32() & 0xffff) as usize]
+    }
+}
+
+/// A registered entity type with all its slots.
+pub(crate) struct Kind<T: Serves> {
+    pub(crate) name: Arc<str>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shards: Shards,
+    pub(crate) limits: Limits,
+    pub(crate) factory: Factory<T>,
+    pub(crate) schemas: Schemas,
+    pub(crate) table: &'static [Method<T>],
+    pub(crate) slots: Directory<T>,
+    pub(crate) metrics: KindMetrics,
+    by_tag: HashMap<MessageTag, usize>,
+}
+
+/// The traced shapes of an entity type.
+#[derive(Debug)]
+pub(crate) struct Schemas {
+    pub(crate) messages: Vec<MessageSchema>,
+    pub(crate) state: Option<Schema>,
+}
+
+impl Schemas {
+    /// Traces everything of a type that is ever stored or sent.
+    pub(crate) fn trace<T: Serves>() -> Result<Self, TraceError> {
+        let state = match T::STATE {
+            StateKind::None => None,
+            StateKind::Whole | StateKind::Field => Some(Schema::of::<T::State>()?),
+        };
+        Ok(Schemas { messages: T::Contract::schemas()?, state })
+    }
+}
+
+/// Handles of the type's metrics; made once, so that counting costs nothing when nobody listens.
+pub(crate) struct KindMetrics {
+    pub(crate) calls: metrics::Counter,
+    pub(crate) resident: metrics::Gauge,
+    pub(crate) activations: metrics::Counter,
+    pub(crate) panics: metrics::Counter,
+    pub(crate) mailbox_full: metrics::Counter,
+    pub(crate) dead_letters: metrics::Counter,
+}
+
+impl KindMetrics {
+    fn new(name: &Arc<str>) -> Self {
+        let name = || name.to_string();
+        KindMetrics {
+            calls: metrics::counter!("cluster_messages_total", "entity" => name()),
+            resident: metrics::gauge!("cluster_entities_resident", "entity" => name()),
+            activations: metrics::counter!("cluster_activations_total", "entity" => name()),
+            panics: metrics::counter!("cluster_panics_total", "entity" => name()),
+            mailbox_full: metrics::counter!("cluster_mailbox_full_total", "entity" => name()),
+            dead_letters: metrics::counter!("cluster_dead_letters_total", "entity" => name()),
+        }
+    }
+}
+
+impl<T: Serves> Kind<T> {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        shards: Shards,
+        limits: Limits,
+        factory: Factory<T>,
+        schemas: Schemas,
+    ) -> Self {
+        let name: Arc<str> = <T::Contract as Contract>::NAME.into();
+        let messages = <T::Contract as Contract>::messages();
+        Kind {
+            metrics: KindMetrics::new(&name),
+            name,
+            shared,
+            shards,
+            limits,
+            factory,
+            schemas,
+            table: <T::Contract as ServedBy<T>>::table(),
+            slots: Directory::default(),
+            by_tag: messages.iter().map(|info| (info.tag, info.index)).collect(),
+        }
+    }
+
+    /// The slot of an id; made if there is none yet.
+    pub(crate) fn slot(self: &Arc<Self>, id: &EntityId) -> Arc<Slot<T>> {
+        self.slots.get_or_insert(id, || Slot::new(id.clone(), self.clone()))
+    }
+
+    pub(crate) fn address(&self, id: &EntityId) -> Address {
+        Address::new(self.name.clone(), id.clone(), self.shards.of(id))
+    }
+
+    /// Whether something of the entity is stored.
+    pub(crate) const fn is_durable() -> bool {
+        !matches!(<T as Entity>::STATE, StateKind::None)
+    }
+
+    /// The request as it waits in a mailbox; `None` if the type has no such message.
+    pub(super) fn load_job(
+        &self,
+        slot: &Arc<Slot<T>>,
+        pending: PendingRequest,
+    ) -> Option<Box<dyn Job<T>>> {
+        let index = self.by_tag.get(&pending.request.message)?;
+        Some((self.table[*index].load)(slot, pending))
+    }
+
+    pub(crate) fn state_key(&self, id: &EntityId) -> StateKey {
+        StateKey {
+            shard: self.shards.of(id),
+            entity_type: self.name.clone(),
+            entity_id: id.clone(),
+        }
+    }
+}
+
+/// An entity type as the runner knows it.
+pub(crate) trait AnyKind: Send + Sync {
+    fn name(&self) -> &Arc<str>;
+
+    fn address(&self, id: &EntityId) -> Address;
+
+    fn epoch(&self, shard: ShardId) -> Epoch;
+
+    /// The slot of an id that has been checked.
+    fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint>;
+
+    /// Puts a stored request into its entity's mailbox.
+    fn deliver(self: Arc<Self>, pending: PendingRequest) -> Delivered;
+
+    /// Takes entities out of memory that were idle for long enough.
+    fn sweep(&self, now: Moment);
+
+    /// Takes all idle entities out of memory.
+    fn passivate_all(&self);
+
+    /// Takes one idle entity out of memory. Says whether there was one.
+    fn evict_one(&self) -> bool;
+
+    fn schema(&self, method: usize) -> Option<&MessageSchema>;
+
+    /// What the storage should know of the type.
+    fn contract_rows(&self) -> (Vec<ShapeRow>, Vec<ContractRow>);
+
+    /// The shortest time after which an entity may be idle.
+    fn idle(&self) -> Duration;
+
+    fn count(&self) -> usize;
+
+    fn forget(&self);
+}
+
+impl<T: Serves> AnyKind for Kind<T> {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn address(&self, id: &EntityId) -> Address {
+        Kind::address(self, id)
+    }
+
+    fn epoch(&self, shard: ShardId) -> Epoch {
+        self.shards.epoch(shard)
+    }
+
+    fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint> {
+        self.slot(id)
+    }
+
+    fn deliver(self: Arc<Self>, pending: PendingRequest) -> Delivered {
+        let slot = self.slot(&pending.request.entity_id);
+        let (seq, retry_at) = (pending.request.seq, pending.retry_at);
+        match (self.load_job(&slot, pending), retry_at) {
+            (None, _) => Delivered::Unknown,
+            (Some(job), Some(at)) => slot.deliver_later(seq, job, at),
+            (Some(job), None) => slot.deliver(seq, || job),
+        }
+    }
+
+    fn sweep(&self, now: Moment) {
+        let idle = self.limits.idle;
+        self.slots.sweep(|slot| slot.is_due(now, idle), |slot| slot.passivate(now, idle));
+        self.metrics.resident.set(self.shared.residents.count() as f64);
+    }
+
+    fn passivate_all(&self) {
+        self.slots.sweep(|_| true, |slot| slot.leave());
+    }
+
+    fn evict_one(&self) -> bool {
+        self.slots.evict_one()
+    }
+
+    fn schema(&self, method: usize) -> Option<&MessageSchema> {
+        self.schemas.messages.get(method)
+    }
+
+    fn contract_rows(&self) -> (Vec<ShapeRow>, Vec<ContractRow>) {
+        let mut shapes = Vec::new();
+        let mut shape = |schema: &Schema| {
+            let fingerprint = schema.fingerprint().as_u64();
+            shapes.push(ShapeRow { fingerprint, shape: schema.shape().to_bytes().into() });
+            fingerprint
+        };
+        let entity_type = &self.name;
+        let messages = <T::Contract as Contract>::messages();
+        let mut contracts: Vec<ContractRow> = messages
+            .iter()
+            .zip(&self.schemas.messages)
+            .map(|(info, schema)| ContractRow {
+                entity_type: entity_type.clone(),
+                tag: info.tag,
+                name: info.name.into(),
+                arguments: shape(&schema.arguments),
+                reply: shape(&schema.ok),
+                error: shape(&schema.err),
+            })
+            .collect();
+        contracts.extend(self.schemas.state.as_ref().map(|state| ContractRow {
+            entity_type: entity_type.clone(),
+            tag: MessageTag::of(""),
+            name: "".into(),
+            arguments: shape(state),
+            reply: 0,
+            error: 0,
+        }));
+        (shapes, contracts)
+    }
+
+    fn idle(&self) -> Duration {
+        self.limits.idle
+    }
+
+    fn count(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn forget(&self) {
+        self.slots.clear();
+    }
+}

@@ -1,0 +1,125 @@
+//! Who may start, and who waits: no task, no clock, no storage here.
+
+use std::collections::VecDeque;
+
+use super::options::Access;
+use crate::id::Seq;
+
+/// What runs on an entity now.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    pub(super) exclusive: bool,
+    pub(super) readers: u32,
+}
+
+impl Running {
+    /// Whether a handler may start beside those that run: the borrow checker's own rule.
+    #[inline]
+    pub(super) fn admits(&self, access: Access, concurrency: usize) -> bool {
+        !self.exclusive
+            && match access {
+                Access::Exclusive => self.readers == 0,
+                Access::Shared => (self.readers as usize) < concurrency,
+            }
+    }
+
+    #[inline]
+    pub(super) fn start(&mut self, access: Access) {
+        match access {
+            Access::Exclusive => self.exclusive = true,
+            Access::Shared => self.readers += 1,
+        }
+    }
+
+    #[inline]
+    pub(super) fn end(&mut self, access: Access) {
+        match access {
+            Access::Exclusive => self.exclusive = false,
+            Access::Shared => self.readers -= 1,
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        !self.exclusive && self.readers == 0
+    }
+}
+
+/// What a waiting request tells its mailbox.
+pub(super) trait Queued {
+    fn access(&self) -> Access;
+    /// Starts only when nothing of the entity is uncommitted.
+    fn needs_quiet(&self) -> bool;
+    /// Its place in the owner's order; `None` for a volatile one.
+    fn seq(&self) -> Option<Seq>;
+}
+
+/// The requests that wait for one entity, first come first served: a waiting `&mut self` request
+/// holds back the `&self` requests behind it, so that readers cannot starve it.
+#[derive(Debug)]
+pub(super) struct Mailbox<J> {
+    waiting: VecDeque<J>,
+    /// Set while accepted requests of the entity stay in the storage for want of room.
+    pub(super) spill: Option<Spill>,
+}
+
+/// Requests of the entity that are in the storage only.
+#[derive(Debug, Default)]
+pub(super) struct Spill {
+    /// More were accepted since the last page was asked for.
+    pub(super) missed: bool,
+    /// A task loads the next page.
+    pub(super) loading: bool,
+}
+
+impl<J> Default for Mailbox<J> {
+    fn default() -> Self {
+        Mailbox { waiting: VecDeque::new(), spill: None }
+    }
+}
+
+impl<J: Queued> Mailbox<J> {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.waiting.is_empty() && self.spill.is_none()
+    }
+
+    pub(super) fn push(&mut self, job: J) {
+        self.waiting.push_back(job);
+    }
+
+    /// Puts a request that must run again back to its place in the owner's order: before the first
+    /// one accepted after it.
+    pub(super) fn push_again(&mut self, job: J) {
+        let seq = job.seq();
+        let later = |other: &J| other.seq().is_some_and(|other| Some(other) > seq);
+        let at = self.waiting.iter().position(later).unwrap_or(self.waiting.len());
+        self.waiting.insert(at, job);
+    }
+
+    /// The first request, if it may start now.
+    pub(super) fn pop(&mut self, running: &Running, concurrency: usize, quiet: bool) -> Option<J> {
+        let first = self.waiting.front()?;
+        let may = running.admits(first.access(), concurrency) && (quiet || !first.needs_quiet());
+        if may { self.waiting.pop_front() } else { None }
+    }
+
+    pub(super) fn front(&self) -> Option<&J> {
+        self.waiting.front()
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<J> {
+        self.waiting.pop_front()
+    }
+
+    pub(super) fn take_all(&mut self) -> VecDeque<J> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Whether a page of spilled requests should be loaded: half of the mailbox is free.
+    pub(super) fn wants_refill(&self, limit: usize) -> bool {
+        self.spill.as_ref().is_some_and(|spill| !spill.loading) && self.len() <= limit / 2
+    }
+}

@@ -1,0 +1,61 @@
+//! Entities: contracts that generated code implements, typed calls, mailboxes, instances.
+//!
+//! The way of a call: `handle` → `call` → `endpoint` → `run` (volatile) or `submit` (persisted) →
+//! `mailbox` of the `slot` → a `turn` of the handler → `conclude` → committer → reply.
+
+mod activate;
+mod alarms;
+mod call;
+mod conclude;
+mod context;
+mod contract;
+mod delayed;
+mod directory;
+mod endpoint;
+mod failure;
+mod filter;
+mod handle;
+mod intake;
+mod job;
+mod kind;
+mod mailbox;
+mod method;
+mod options;
+mod origin;
+mod outcome;
+mod residents;
+mod run;
+mod schema;
+mod send;
+mod shared;
+mod slot;
+mod submit;
+mod tasks;
+mod transact;
+mod transaction;
+mod turn;
+mod waiters;
+
+pub use call::{Call, CallFuture};
+pub use context::Context;
+pub use contract::{
+    Client, Contract, DefaultEntity, Deliver, Durable, Entity, Message, NoState, Persisted,
+    ServedBy, Serves, Volatile, Wire,
+};
+pub use filter::CallInfo;
+pub use handle::Handle;
+pub use method::{Exclusive, ExclusiveFn, Method, ReturnOf, Shared, SharedFn};
+pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, StateKind};
+pub use outcome::{Fallible, Lifted, NoError, Outcome, Plain, Verdict};
+pub use schema::MessageSchema;
+pub use send::{Receipt, SendCall};
+pub use transaction::Transaction;
+
+pub(crate) use alarms::{Alarms, run_alarms};
+pub(crate) use filter::Filter;
+pub(crate) use intake::{Intake, load_pending};
+pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};
+pub(crate) use residents::Residents;
+pub(crate) use shared::{Gate, Kinds, Shared as Runner};
+pub(crate) use tasks::Tasks;
+pub(crate) use waiters::Waiters;

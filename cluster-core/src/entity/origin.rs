@@ -1,0 +1,214 @@
+//! Where a run comes from, and what its failure means.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::contract::{Message, Serves};
+use super::failure::{cut, stored_failure, text};
+use super::job::PersistedJob;
+use super::method::Style;
+use super::options::OnPanic;
+use super::run::{Ran, To};
+use super::slot::Slot;
+use crate::commit::{CommitFailure, Unit, Writes};
+use crate::error::ClusterError;
+use crate::storage::{AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StoredOutcome};
+use crate::time::Timestamp;
+
+/// A persisted request that has not ended.
+pub(crate) struct Stored {
+    pub(super) row: RequestRow,
+    /// Failed attempts so far, as stored.
+    pub(super) attempts: u32,
+    /// The handler that waits for it, if one does.
+    pub(super) parent: Option<Context>,
+    /// It runs in the storage's own transaction.
+    pub(super) transaction: bool,
+}
+
+impl Stored {
+    pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
+        Stored { row, attempts, parent, transaction: false }
+    }
+
+    pub(super) fn outcome(&self, outcome: StoredOutcome, finished_at: Timestamp) -> OutcomeRow {
+        let RequestRow { seq, shard, epoch, .. } = self.row;
+        OutcomeRow { seq, shard, epoch, outcome, finished_at }
+    }
+}
+
+/// Where a run comes from.
+pub(crate) enum Origin {
+    /// A call that is run at most once.
+    Volatile,
+    /// A stored request that is run until it has an outcome.
+    Persisted(Box<Stored>),
+}
+
+impl Origin {
+    /// The handler panicked; the instance was given up.
+    pub(super) fn panicked<T: Serves, M: Message, S: Style<T, M>>(
+        self,
+        slot: &Arc<Slot<T>>,
+        panic: Box<dyn Any + Send>,
+        to: To<M>,
+    ) -> Ran<M> {
+        slot.kind.metrics.panics.increment(1);
+        let reason = panic_text(&*panic);
+        tracing::error!(entity = %slot.address(), message = M::INFO.name, reason, "a handler panicked");
+        match self {
+            Origin::Volatile => to.fail(defect::<T, M>(slot, 1, reason)),
+            Origin::Persisted(mut stored) => {
+                stored.attempts += 1;
+                if slot.kind.limits.on_panic == OnPanic::Defect {
+                    let error = defect::<T, M>(slot, stored.attempts, reason);
+                    end_with_failure::<T, M, S>(slot, stored, error, to)
+                } else {
+                    count_attempt::<T, M, S>(slot, stored, reason, to)
+                }
+            }
+        }
+    }
+
+    /// The handler's end was no outcome: trouble of the cluster.
+    pub(super) fn retry<T: Serves, M: Message, S: Style<T, M>>(
+        self,
+        slot: &Arc<Slot<T>>,
+        error: ClusterError,
+        to: To<M>,
+    ) -> Ran<M> {
+        match self {
+            Origin::Volatile => to.fail(error),
+            Origin::Persisted(mut stored) => {
+                stored.attempts += 1;
+                count_attempt::<T, M, S>(slot, stored, text(&error), to)
+            }
+        }
+    }
+
+    /// The run is void through no fault of its own: what it was built on was not committed.
+    pub(super) fn void<T: Serves, M: Message, S: Style<T, M>>(
+        self,
+        slot: &Arc<Slot<T>>,
+        failure: &CommitFailure,
+        to: To<M>,
+    ) -> Ran<M> {
+        if matches!(failure, CommitFailure::Stopped) {
+            return to.fail(ClusterError::ShuttingDown);
+        }
+        match self {
+            Origin::Volatile => {
+                let (address, message) = (slot.address(), M::INFO.name);
+                to.fail(ClusterError::OutcomeUnknown { address, message })
+            }
+            Origin::Persisted(stored) => {
+                let (to, ran) = to.later();
+                slot.requeue(Box::new(PersistedJob::<M, S>::new(stored, None, to)));
+                ran
+            }
+        }
+    }
+}
+
+fn defect<T: Serves, M: Message>(
+    slot: &Arc<Slot<T>>,
+    attempts: u32,
+    reason: String,
+) -> ClusterError {
+    let message = M::INFO.name.to_owned();
+    ClusterError::Defect { address: slot.address(), message, attempts, reason }
+}
+
+/// Stores a cluster error as the request's outcome.
+pub(super) fn end_with_failure<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    stored: Box<Stored>,
+    error: ClusterError,
+    to: To<M>,
+) -> Ran<M> {
+    let (to, ran) = to.later();
+    let shared = &slot.kind.shared;
+    let outcome = stored_failure(&error);
+    let row = stored.outcome(outcome.clone(), shared.clock.wall());
+    let writes = Writes { outcome: Some(row), ..Writes::default() };
+    let (slot, committer) = (slot.clone(), shared.committer.clone());
+    let complete = move |result: Result<_, CommitFailure>| match result {
+        Ok(_) => {
+            slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
+            to.fail(error);
+        }
+        Err(failure) => {
+            Origin::Persisted(stored).void::<T, M, S>(&slot, &failure, to);
+        }
+    };
+    committer.push(Unit::new(writes, Box::new(complete)));
+    ran
+}
+
+/// Counts a failed attempt durably; then the request waits for its next one, or is given up.
+fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    stored: Box<Stored>,
+    reason: String,
+    to: To<M>,
+) -> Ran<M> {
+    let error = cut(&reason);
+    let now = slot.kind.shared.clock.wall();
+    let RequestRow { seq, shard, .. } = stored.row;
+    let attempts = stored.attempts;
+    if attempts >= slot.kind.limits.attempts {
+        let dead = Some(DeadWrite { seq, shard, attempts, error, died_at: now });
+        return give_up::<T, M, S>(slot, stored, Writes { dead, ..Writes::default() }, reason, to);
+    }
+    let (to, ran) = to.later();
+    let retry_at = now.after(slot.kind.shared.config.backoff(attempts));
+    let attempt = Some(AttemptWrite { seq, shard, attempts, retry_at, error });
+    let committer = slot.kind.shared.committer.clone();
+    let slot = slot.clone();
+    let complete = move |result: Result<_, CommitFailure>| match result {
+        Ok(_) => {
+            let job = Box::new(PersistedJob::<M, S>::new(stored, None, to));
+            slot.requeue_at(job, retry_at);
+        }
+        Err(failure) => {
+            Origin::Persisted(stored).void::<T, M, S>(&slot, &failure, to);
+        }
+    };
+    let writes = Writes { attempt, ..Writes::default() };
+    committer.push(Unit::new(writes, Box::new(complete)));
+    ran
+}
+
+/// Makes the request a dead letter. Its callers get `Defect`: a notice, not its outcome.
+fn give_up<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    stored: Box<Stored>,
+    writes: Writes,
+    reason: String,
+    to: To<M>,
+) -> Ran<M> {
+    let (to, ran) = to.later();
+    let error = defect::<T, M>(slot, stored.attempts, reason);
+    let committer = slot.kind.shared.committer.clone();
+    let slot = slot.clone();
+    let complete = move |result: Result<_, CommitFailure>| match result {
+        Ok(_) => {
+            slot.kind.metrics.dead_letters.increment(1);
+            slot.kind.shared.waiters.tell(stored.row.id, || Err(error.clone()));
+            to.fail(error);
+        }
+        Err(failure) => {
+            Origin::Persisted(stored).void::<T, M, S>(&slot, &failure, to);
+        }
+    };
+    committer.push(Unit::new(writes, Box::new(complete)));
+    ran
+}
+
+/// What a panic said.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without text".to_owned())
+}

@@ -1,0 +1,316 @@
+//! From a request to its handler's first poll.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker, ready};
+
+use tokio::sync::oneshot;
+
+use super::conclude::conclude;
+use super::context::Context;
+use super::contract::{Message, Serves};
+use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
+use super::job::VolatileJob;
+use super::method::{ReturnOf, Style};
+use super::options::Delivery;
+use super::origin::Origin;
+use super::slot::{Slot, Start};
+use super::submit::submit;
+use super::turn::Turn;
+use crate::error::{CallError, ClusterError};
+use crate::message::Headers;
+
+/// Where a reply goes.
+pub(super) enum To<M: Message> {
+    /// The caller is polling right now.
+    Caller,
+    /// The caller waits.
+    Waiter(oneshot::Sender<ReplyOf<M>>),
+    /// Nobody asked.
+    Nobody,
+}
+
+/// What became of a run.
+pub(super) enum Ran<M: Message> {
+    /// The reply for the polling caller.
+    Reply(ReplyOf<M>),
+    /// The polling caller must wait.
+    Later(oneshot::Receiver<ReplyOf<M>>),
+    /// It was sent, or will be.
+    Sent,
+}
+
+impl<M: Message> To<M> {
+    /// Gives the reply.
+    #[inline]
+    pub(super) fn reply(self, reply: ReplyOf<M>) -> Ran<M> {
+        match self {
+            To::Caller => Ran::Reply(reply),
+            To::Waiter(waiter) => {
+                // A caller that went away needs no answer.
+                let _ = waiter.send(reply);
+                Ran::Sent
+            }
+            To::Nobody => Ran::Sent,
+        }
+    }
+
+    pub(super) fn fail(self, error: ClusterError) -> Ran<M> {
+        self.reply(Err(CallError::Cluster(error)))
+    }
+
+    /// The reply comes later: whom to give it then, and what the polling caller waits on.
+    pub(super) fn later(self) -> (To<M>, Ran<M>) {
+        match self {
+            To::Caller => {
+                let (waiter, wait) = oneshot::channel();
+                (To::Waiter(waiter), Ran::Later(wait))
+            }
+            other => (other, Ran::Sent),
+        }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, To::Waiter(waiter) if waiter.is_closed())
+    }
+
+    /// Resolves when the caller goes away.
+    pub(super) async fn closed(&mut self) {
+        match self {
+            To::Waiter(waiter) => waiter.closed().await,
+            To::Caller | To::Nobody => std::future::pending().await,
+        }
+    }
+}
+
+/// What surrounds a message: headers, and the handler that called.
+pub(super) struct Surroundings {
+    pub(super) headers: Headers,
+    pub(super) parent: Option<Context>,
+}
+
+thread_local! {
+    /// How many handlers are being polled inside each other on this thread.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts one handler polled inside another's poll.
+struct Deeper;
+
+impl Deeper {
+    fn enter(limit: usize) -> Option<Deeper> {
+        let depth = DEPTH.get();
+        (depth < limit).then(|| {
+            DEPTH.set(depth + 1);
+            Deeper
+        })
+    }
+}
+
+impl Drop for Deeper {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+/// The entry of the dispatch table: starts the request in the exchange.
+pub(super) fn start<T: Serves, M: Message, S: Style<T, M>>(
+    slot: Arc<Slot<T>>,
+    exchange: &mut dyn Any,
+) {
+    let taken = Exchange::<M>::take_request(exchange);
+    let (exchange, request) = taken.expect("the client and the table are of one contract");
+    *exchange = match M::INFO.delivery {
+        Delivery::Persisted => submit::<T, M, S>(slot, request),
+        Delivery::Volatile if request.wanted == Wanted::HandOver => {
+            Exchange::HandedOver(hand_over::<T, M, S>(&slot, request))
+        }
+        Delivery::Volatile => ask::<T, M, S>(slot, request),
+    };
+}
+
+/// A volatile call: at once, in the caller's poll, if the entity is free.
+#[inline]
+fn ask<T: Serves, M: Message, S: Style<T, M>>(
+    slot: Arc<Slot<T>>,
+    request: Request<M>,
+) -> Exchange<M> {
+    let Request { message, headers, parent, .. } = request;
+    let around = Surroundings { headers, parent };
+    if let Some(_deeper) = Deeper::enter(slot.kind.shared.config.inline_depth) {
+        let entered = slot.try_enter(S::ACCESS).or_else(|| slot.try_make(S::ACCESS));
+        if let Some(turn) = entered {
+            slot.touch();
+            return match run::<T, M, S>(turn, message, around, Origin::Volatile, To::Caller) {
+                Ran::Reply(reply) => Exchange::Reply(reply),
+                Ran::Later(wait) => Exchange::Later(wait),
+                Ran::Sent => unreachable!("a polling caller gets a reply or a wait"),
+            };
+        }
+        return ask_later::<T, M, S>(&slot, message, around, Start::Inline);
+    }
+    ask_later::<T, M, S>(&slot, message, around, Start::Task)
+}
+
+fn ask_later<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    message: M,
+    around: Surroundings,
+    start: Start,
+) -> Exchange<M> {
+    let (waiter, wait) = oneshot::channel();
+    let job = VolatileJob::<M, S>::new(message, around, To::Waiter(waiter));
+    match slot.enqueue(Box::new(job), start) {
+        Ok(()) => Exchange::Later(wait),
+        Err(error) => Exchange::Reply(Err(CallError::Cluster(error))),
+    }
+}
+
+fn hand_over<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    request: Request<M>,
+) -> Result<(), ClusterError> {
+    let Request { message, headers, .. } = request;
+    // Nobody waits for it, so it cannot wait for itself: the chain of callers ends here.
+    let around = Surroundings { headers, parent: None };
+    let job = VolatileJob::<M, S>::new(message, around, To::Nobody);
+    slot.enqueue(Box::new(job), Start::Task)
+}
+
+/// Runs a handler: a plain one at once, an async one up to its first suspension; from there a task
+/// goes on.
+#[inline]
+pub(super) fn run<T: Serves, M: Message, S: Style<T, M>>(
+    turn: Turn<T>,
+    message: M,
+    around: Surroundings,
+    origin: Origin,
+    to: To<M>,
+) -> Ran<M> {
+    if S::PLAIN {
+        run_plain::<T, M, S>(turn, message, around, origin, to)
+    } else {
+        run_async::<T, M, S>(turn, message, around, origin, to)
+    }
+}
+
+#[inline]
+fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
+    mut turn: Turn<T>,
+    message: M,
+    around: Surroundings,
+    origin: Origin,
+    to: To<M>,
+) -> Ran<M> {
+    // A handler without `&Context` cannot call others, so nothing need be known of its
+    // surroundings.
+    let ctx = M::INFO.context.then(|| Context::of::<T, M>(&turn, around, &origin));
+    let entity = turn.entity();
+    let called = catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
+    match called {
+        Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), origin, to),
+        Err(panic) => {
+            let slot = turn.slot.clone();
+            turn.give_up();
+            origin.panicked::<T, M, S>(&slot, panic, to)
+        }
+    }
+}
+
+fn run_async<T: Serves, M: Message, S: Style<T, M>>(
+    mut turn: Turn<T>,
+    message: M,
+    around: Surroundings,
+    origin: Origin,
+    to: To<M>,
+) -> Ran<M> {
+    let slot = turn.slot.clone();
+    let ctx = Context::of::<T, M>(&turn, around, &origin);
+    let mut handler = Box::pin({
+        let ctx = ctx.clone();
+        async move {
+            let returned = S::future(message, turn.entity(), &ctx).await;
+            (turn, returned)
+        }
+    });
+    let mut once = TaskContext::from_waker(Waker::noop());
+    match poll_handler(&ctx, handler.as_mut(), &mut once) {
+        Ok(Poll::Ready((turn, returned))) => {
+            conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to)
+        }
+        Ok(Poll::Pending) => {
+            let (to, ran) = to.later();
+            let cancellable = matches!(origin, Origin::Volatile) && !M::INFO.uninterruptible;
+            let kind = slot.kind.clone();
+            kind.shared.tasks.spawn(Suspended {
+                slot,
+                ctx,
+                handler: Some((handler, origin, to)),
+                cancellable,
+                style: PhantomData::<fn() -> S>,
+            });
+            ran
+        }
+        Err(panic) => {
+            drop(handler);
+            origin.panicked::<T, M, S>(&slot, panic, to)
+        }
+    }
+}
+
+/// A suspended handler on its way to its end; dropped when its volatile caller goes away.
+struct Suspended<T: Serves, M: Message, S, F> {
+    slot: Arc<Slot<T>>,
+    ctx: Context,
+    /// `None` once it has ended.
+    handler: Option<(Pin<Box<F>>, Origin, To<M>)>,
+    cancellable: bool,
+    style: PhantomData<fn() -> S>,
+}
+
+impl<T: Serves, M: Message, S, F> Unpin for Suspended<T, M, S, F> {}
+
+impl<T: Serves, M: Message, S: Style<T, M>, F> Future for Suspended<T, M, S, F>
+where
+    F: Future<Output = (Turn<T>, ReturnOf<M>)> + Send,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let Some((handler, _, to)) = &mut this.handler else { return Poll::Ready(()) };
+        let polled = poll_handler(&this.ctx, handler.as_mut(), cx);
+        if let (Ok(Poll::Pending), true, To::Waiter(waiter)) = (&polled, this.cancellable, to) {
+            ready!(waiter.poll_closed(cx));
+        } else if let Ok(Poll::Pending) = polled {
+            return Poll::Pending;
+        }
+        // Ended, panicked, or given up by its caller: in the last case the turn's drop guard hands the
+        // entity back.
+        let (handler, origin, to) = this.handler.take().expect("there until it has ended");
+        drop(handler);
+        match polled {
+            Ok(Poll::Ready((turn, returned))) => {
+                conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
+            }
+            Ok(Poll::Pending) => {}
+            Err(panic) => {
+                origin.panicked::<T, M, S>(&this.slot, panic, to);
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// One poll as the current handler; a panic is caught.
+pub(super) fn poll_handler<F: Future + ?Sized>(
+    ctx: &Context,
+    handler: Pin<&mut F>,
+    cx: &mut TaskContext<'_>,
+) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(|| ctx.enter(|| handler.poll(cx))))
+}

@@ -1,0 +1,27 @@
+//! The traced shapes of a message.
+
+use super::contract::Message;
+use super::outcome::Outcome;
+use crate::contract::{Schema, TraceError};
+
+/// The shapes of a message's arguments, value and error.
+#[derive(Debug, Clone)]
+pub struct MessageSchema {
+    pub(crate) arguments: Schema,
+    pub(crate) ok: Schema,
+    pub(crate) err: Schema,
+}
+
+impl MessageSchema {
+    /// Traces the types of a message.
+    ///
+    /// # Errors
+    /// [`TraceError`] names the type that the codec cannot carry.
+    pub fn of<M: Message>() -> Result<Self, TraceError> {
+        Ok(MessageSchema {
+            arguments: Schema::of::<M>()?,
+            ok: Schema::of::<<M::Outcome as Outcome>::Ok>()?,
+            err: Schema::of::<<M::Outcome as Outcome>::Err>()?,
+        })
+    }
+}

@@ -1,0 +1,156 @@
+//! Handing a request over without waiting for its outcome.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::call::Call;
+use super::context::Context;
+use super::contract::{Deliver, Message};
+use super::endpoint::{Exchange, ReplyOf, Wanted};
+use super::failure::decode_reply;
+use super::options::Delivery;
+use super::shared::Shared;
+use super::submit::dead_letter;
+use crate::error::{CallError, ClusterError};
+use crate::id::{Address, RequestId};
+use crate::storage::BoxFuture;
+
+/// `call.send()`: await it to hand the request over.
+#[must_use = "nothing is sent until this is awaited"]
+pub struct SendCall<M: Message>(Call<M>);
+
+impl<M: Message> SendCall<M> {
+    pub(super) fn new(call: Call<M>) -> Self {
+        SendCall(call)
+    }
+}
+
+impl<M: Message> fmt::Debug for SendCall<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SendCall({:?})", self.0)
+    }
+}
+
+impl<M: Message> IntoFuture for SendCall<M>
+where
+    M::Delivery: Deliver<M>,
+{
+    type Output = Result<<M::Delivery as Deliver<M>>::Sent, ClusterError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    /// Cancel safe: dropped before its end, the request is handed over or not, wholly.
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(send(self.0))
+    }
+}
+
+async fn send<M: Message>(call: Call<M>) -> Result<<M::Delivery as Deliver<M>>::Sent, ClusterError>
+where
+    M::Delivery: Deliver<M>,
+{
+    let shared = call.handle.shared().clone();
+    let limit = call.limit();
+    let parent = Context::current();
+    let confirmation = parent.as_ref().and_then(Context::confirmation);
+    let with_commit = parent.as_ref().filter(|parent| parent.0.commits).cloned();
+    let (handle, request) = call.request(parent, Wanted::HandOver)?;
+    if let (Delivery::Persisted, Some(parent)) = (M::INFO.delivery, with_commit) {
+        // Leaves with the handler's commit: what it has read is durable by then.
+        let id = parent.put_into_outbox(&handle, request)?;
+        return Ok(<M::Delivery as Deliver<M>>::sent(shared, Some(id)));
+    }
+    if let Some(confirmation) = confirmation {
+        confirmation.await.unwrap_or(Err(ClusterError::Interrupted))?;
+    }
+    let address = handle.address();
+    let mut exchange = Exchange::Request(request);
+    handle.endpoint()?.clone().start(M::INFO.index, &mut exchange);
+    let id = match exchange {
+        Exchange::HandedOver(result) => {
+            result?;
+            None
+        }
+        Exchange::Accepting(accepted) => {
+            let timeout = || ClusterError::Timeout { address, message: M::INFO.name, after: limit };
+            let accepted = shared.clock.timeout(limit, accepted).await.map_err(|_| timeout())?;
+            Some(accepted.unwrap_or(Err(ClusterError::ShuttingDown))?)
+        }
+        _ => unreachable!("a slot answers a hand-over so"),
+    };
+    Ok(<M::Delivery as Deliver<M>>::sent(shared, id))
+}
+
+/// Proof that a persisted request is durable. Its outcome can be asked for here, or by its id from
+/// any process that uses the same database, also after a restart.
+pub struct Receipt<M> {
+    shared: Arc<Shared>,
+    id: RequestId,
+    of: PhantomData<fn() -> M>,
+}
+
+impl<M: Message> Receipt<M> {
+    pub(crate) fn new(shared: Arc<Shared>, id: RequestId) -> Self {
+        Receipt { shared, id, of: PhantomData }
+    }
+
+    /// The request's id: write it down to ask for the outcome later.
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// Waits for the outcome, at most the default call timeout. May be asked any number of times.
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// The handler's own error; `Defect` while the request is a dead letter; `Retired` when nothing
+    /// is known of the id; `Timeout` when it has not ended yet.
+    pub async fn outcome(&self) -> <M::Outcome as super::Outcome>::Reply {
+        <M::Outcome as super::Outcome>::reply(self.wait().await)
+    }
+
+    async fn wait(&self) -> ReplyOf<M> {
+        let shared = &self.shared;
+        // Wait first, then look: an outcome that comes in between is seen twice, never missed.
+        let told = shared.waiters.wait(self.id);
+        let find = shared.storage.find_requests(vec![self.id]);
+        let mut found = find.await.map_err(|error| persistence(error))?;
+        let Some(request) = found.pop().flatten() else {
+            return Err(CallError::Cluster(ClusterError::Retired { request: self.id }));
+        };
+        let row = &request.request;
+        let address = Address::new(row.entity_type.clone(), row.entity_id.clone(), row.shard);
+        if let Some(outcome) = request.outcome {
+            return decode_reply::<M>(shared, &address, &outcome);
+        }
+        if request.dead {
+            return Err(CallError::Cluster(dead_letter::<M>(address)));
+        }
+        let after = shared.config.call_timeout;
+        let timeout =
+            || ClusterError::Timeout { address: address.clone(), message: M::INFO.name, after };
+        match shared.clock.timeout(after, told).await {
+            Ok(Ok(Ok(outcome))) => decode_reply::<M>(shared, &address, &outcome),
+            Ok(Ok(Err(error))) => Err(CallError::Cluster(error)),
+            Ok(Err(_)) => Err(CallError::Cluster(ClusterError::ShuttingDown)),
+            Err(_) => Err(CallError::Cluster(timeout())),
+        }
+    }
+}
+
+fn persistence<E>(error: crate::storage::StorageError) -> CallError<E> {
+    CallError::Cluster(ClusterError::Persistence { source: Arc::new(error) })
+}
+
+impl<M> Clone for Receipt<M> {
+    fn clone(&self) -> Self {
+        Receipt { shared: self.shared.clone(), id: self.id, of: PhantomData }
+    }
+}
+
+impl<M> fmt::Debug for Receipt<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Receipt({})", self.id)
+    }
+}

@@ -1,0 +1,116 @@
+//! What all entities of a runner share.
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+
+use super::alarms::Alarms;
+use super::filter::Filter;
+use super::intake::Intake;
+use super::kind::AnyKind;
+use super::residents::Residents;
+use super::tasks::Tasks;
+use super::waiters::Waiters;
+use crate::commit::Committer;
+use crate::config::Config;
+use crate::error::ClusterError;
+use crate::id::{RequestIds, Snowflakes};
+use crate::storage::Storage;
+use crate::time::Clock;
+
+/// The runner behind every handle, slot and context. It knows the entity types and they know it:
+/// the circle is opened by [`Shared::close`].
+pub struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) config: Config,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) committer: Arc<Committer>,
+    pub(crate) request_ids: RequestIds,
+    pub(crate) snowflakes: Snowflakes,
+    pub(crate) waiters: Waiters,
+    pub(crate) residents: Residents,
+    pub(crate) intake: Intake,
+    pub(crate) tasks: Tasks,
+    pub(crate) alarms: Alarms,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) kinds: RwLock<Kinds>,
+    pub(crate) gate: Gate,
+}
+
+/// The registered entity types: by contract for handles, by name for what the storage holds.
+#[derive(Default)]
+pub(crate) struct Kinds {
+    pub(crate) by_contract: HashMap<TypeId, Arc<dyn AnyKind>>,
+    pub(crate) by_name: HashMap<Arc<str>, Arc<dyn AnyKind>>,
+}
+
+impl Shared {
+    /// The entity type that serves a contract here.
+    pub(crate) fn kind_of(&self, contract: TypeId) -> Option<Arc<dyn AnyKind>> {
+        self.kinds.read().by_contract.get(&contract).cloned()
+    }
+
+    /// The entity type of this name.
+    pub(crate) fn kind_named(&self, name: &str) -> Option<Arc<dyn AnyKind>> {
+        self.kinds.read().by_name.get(name).cloned()
+    }
+
+    /// All entity types.
+    pub(crate) fn all_kinds(&self) -> Vec<Arc<dyn AnyKind>> {
+        self.kinds.read().by_name.values().cloned().collect()
+    }
+
+    /// Forgets the entity types and their slots; handles answer `ShuttingDown` from now on.
+    pub(crate) fn close(&self) {
+        self.gate.set(Gate::CLOSED);
+        let kinds = std::mem::take(&mut *self.kinds.write());
+        for kind in kinds.by_name.values() {
+            kind.forget();
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("storage", &self.storage.kind()).finish_non_exhaustive()
+    }
+}
+
+/// Whether calls may start.
+#[derive(Debug)]
+pub(crate) struct Gate(AtomicU8);
+
+impl Gate {
+    /// Everything may start.
+    pub(crate) const OPEN: u8 = 0;
+    /// Only calls made by running handlers may start.
+    pub(crate) const DRAINING: u8 = 1;
+    /// Nothing may start.
+    pub(crate) const CLOSED: u8 = 2;
+
+    pub(crate) const fn open() -> Self {
+        Gate(AtomicU8::new(Self::OPEN))
+    }
+
+    pub(crate) fn set(&self, state: u8) {
+        self.0.store(state, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Self::OPEN
+    }
+
+    /// Lets a call pass, made by a running handler or not.
+    #[inline]
+    pub(crate) fn check(&self, from_handler: bool) -> Result<(), ClusterError> {
+        match self.0.load(Ordering::Relaxed) {
+            Self::OPEN => Ok(()),
+            Self::DRAINING if from_handler => Ok(()),
+            _ => Err(ClusterError::ShuttingDown),
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! The record of one entity: its instance while it is in memory, its mailbox while somebody waits.
+
+use std::any::Any;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
+
+use super::contract::Serves;
+use super::endpoint::Endpoint;
+use super::job::{Delivered, Job};
+use super::kind::Kind;
+use super::mailbox::{Mailbox, Running, Spill};
+use super::options::Access;
+use super::turn::Turn;
+use crate::commit::Lineage;
+use crate::error::ClusterError;
+use crate::id::{Address, EntityId, Seq, StateVersion};
+use crate::time::Moment;
+
+/// How many waiting requests whoever releases an entity runs in its own poll, before a task goes
+/// on.
+const PUMP_INLINE: usize = 16;
+/// How many a task runs before it lets others run.
+const PUMP_BURST: usize = 64;
+
+/// The record of one entity. Costs a few words while the entity is idle, and no task.
+pub(crate) struct Slot<T: Serves> {
+    id: EntityId,
+    pub(super) kind: Arc<Kind<T>>,
+    /// When a handler last started, in units of 2^20 ns; wraps.
+    last_active: AtomicU32,
+    /// Raised when a commit of the instance fails: whatever was built on it is void.
+    generation: AtomicU32,
+    pub(super) inner: Mutex<Inner<T>>,
+}
+
+/// Guarded by the slot's lock; no user code runs under it.
+pub(super) struct Inner<T: Serves> {
+    /// The instance, unless an exclusive handler has it. Readers hold clones.
+    pub(super) entity: Option<Arc<T>>,
+    pub(super) phase: Phase,
+    pub(super) running: Running,
+    /// Somebody is starting waiting requests; whoever else frees the entity need not.
+    pub(super) pumping: bool,
+    /// `None` while nobody waits.
+    pub(super) mailbox: Option<Box<Mailbox<Box<dyn Job<T>>>>>,
+    /// What is known of the entity's stored rows; `None` while there was no need.
+    pub(super) ledger: Option<Box<Ledger>>,
+}
+
+/// Whether there is an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// None; the next request makes one.
+    Vacant,
+    /// One is being made, or taken down.
+    Changing,
+    /// There is one, in the slot or with its exclusive handler.
+    Ready,
+}
+
+/// What the owner knows of an entity's rows without asking the storage.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// Whether `version` (and `snapshot`) are known; otherwise the storage is asked.
+    pub(super) known: bool,
+    /// The version that the instance has: ahead of the stored one while commits are under way.
+    pub(super) version: StateVersion,
+    /// The encoded state of that version. Always there while `uncommitted` is not zero.
+    pub(super) snapshot: Option<Bytes>,
+    /// Commits under way.
+    pub(super) uncommitted: u32,
+    /// Requests up to here have been put into the mailbox.
+    pub(super) delivered: Seq,
+    /// Those of them that are in back-off now.
+    pub(super) delayed: Vec<Seq>,
+}
+
+enum Step<T: Serves> {
+    Run(Box<dyn Job<T>>, Turn<T>),
+    Displace(Box<dyn Job<T>>),
+    Activate,
+    Rest,
+}
+
+impl<T: Serves> Slot<T> {
+    pub(super) fn new(id: EntityId, kind: Arc<Kind<T>>) -> Arc<Self> {
+        Arc::new(Slot {
+            id,
+            kind,
+            last_active: AtomicU32::new(0),
+            generation: AtomicU32::new(0),
+            inner: Mutex::new(Inner {
+                entity: None,
+                phase: Phase::Vacant,
+                running: Running::default(),
+                pumping: false,
+                mailbox: None,
+                ledger: None,
+            }),
+        })
+    }
+
+    pub(crate) fn id(&self) -> &EntityId {
+        &self.id
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        self.kind.address(&self.id)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+        self.inner.lock()
+    }
+
+    /// Notes that a handler starts.
+    #[inline]
+    pub(super) fn touch(&self) {
+        let now = self.kind.shared.clock.now();
+        self.last_active.store(coarse(now), Ordering::Relaxed);
+        self.kind.metrics.calls.increment(1);
+    }
+
+    /// A turn on the entity, if it is in memory, free for such a handler, and nobody waits.
+    #[inline]
+    pub(super) fn try_enter(self: &Arc<Self>, access: Access) -> Option<Turn<T>> {
+        let mut inner = self.lock();
+        let free = inner.phase == Phase::Ready
+            && inner.mailbox.is_none()
+            && inner.running.admits(access, self.kind.limits.concurrency);
+        if free { Some(inner.turn(self, access)) } else { None }
+    }
+
+    /// Puts a volatile request into the mailbox.
+    ///
+    /// # Errors
+    /// `MailboxFull`; the request is dropped.
+    pub(super) fn enqueue(
+        self: &Arc<Self>,
+        job: Box<dyn Job<T>>,
+        start: Start,
+    ) -> Result<(), ClusterError> {
+        {
+            let mut inner = self.lock();
+            let limit = self.kind.limits.mailbox;
+            let mailbox = inner.mailbox.get_or_insert_default();
+            if mailbox.len() >= limit {
+                drop(inner);
+                self.kind.metrics.mailbox_full.increment(1);
+                return Err(ClusterError::MailboxFull { address: self.address(), limit });
+            }
+            mailbox.push(job);
+        }
+        self.start_waiting(start);
+        Ok(())
+    }
+
+    /// Puts an accepted request into the mailbox, in the owner's order; each once, from whatever
+    /// side it comes.
+    pub(super) fn deliver(
+        self: &Arc<Self>,
+        seq: Seq,
+        make: impl FnOnce() -> Box<dyn Job<T>>,
+    ) -> Delivered {
+        if self.is_vacant() && !self.make_room() {
+            return Delivered::NoRoom;
+        }
+        {
+            let mut guard = self.lock();
+            let inner = &mut *guard;
+            let ledger = inner.ledger.get_or_insert_default();
+            if seq <= ledger.delivered || ledger.delayed.contains(&seq) {
+                return Delivered::Twice;
+            }
+            let mailbox = inner.mailbox.get_or_insert_default();
+            if let Some(spill) = &mut mailbox.spill {
+                spill.missed = true;
+                return Delivered::Spilled;
+            }
+            if mailbox.len() >= self.kind.limits.mailbox {
+                mailbox.spill = Some(Spill { missed: true, loading: false });
+                return Delivered::Spilled;
+            }
+            ledger.delivered = seq;
+            mailbox.push(make());
+        }
+        self.start_waiting(Start::Task);
+        Delivered::Queued
+    }
+
+    /// Puts a request back that must run again.
+    pub(super) fn requeue(self: &Arc<Self>, job: Box<dyn Job<T>>) {
+        self.lock().mailbox.get_or_insert_default().push_again(job);
+        self.start_waiting(Start::Task);
+    }
+
+    /// Starts waiting requests, unless somebody is at it.
+    pub(super) fn start_waiting(self: &Arc<Self>, start: Start) {
+        {
+            let mut inner = self.lock();
+            if inner.pumping || inner.mailbox.is_none() {
+                return;
+            }
+            inner.pumping = true;
+        }
+        match start {
+            Start::Inline => self.pump(),
+            Start::Task => self.pump_in_task(),
+        }
+    }
+
+    /// Starts waiting requests in this very poll, then leaves the rest to a task.
+    fn pump(self: &Arc<Self>) {
+        for _ in 0..PUMP_INLINE {
+            if !self.pump_one() {
+                return;
+            }
+        }
+        self.pump_in_task();
+    }
+
+    fn pump_in_task(self: &Arc<Self>) {
+        let slot = self.clone();
+        self.kind.shared.tasks.spawn(async move {
+            loop {
+                for _ in 0..PUMP_BURST {
+                    if !slot.pump_one() {
+                        return;
+                    }
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    /// Starts the next waiting request; false when nothing can start now. The caller has `pumping`.
+    fn pump_one(self: &Arc<Self>) -> bool {
+        let (step, refill) = {
+            let mut inner = self.lock();
+            let step = inner.next_step(self);
+            let limit = self.kind.limits.mailbox;
+            let mailbox = inner.mailbox.as_mut().filter(|mailbox| mailbox.wants_refill(limit));
+            let refill = mailbox.and_then(|mailbox| mailbox.spill.as_mut());
+            (step, refill.map(|spill| spill.loading = true).is_some())
+        };
+        if refill {
+            self.refill();
+        }
+        match step {
+            Step::Run(job, turn) => {
+                self.touch();
+                job.run(turn);
+                true
+            }
+            Step::Displace(job) => {
+                job.displace(ClusterError::ShuttingDown);
+                true
+            }
+            Step::Activate => {
+                self.activate();
+                false
+            }
+            Step::Rest => false,
+        }
+    }
+
+    /// A handler has ended or was dropped: the entity is free for the next one.
+    pub(super) fn release(self: &Arc<Self>, access: Access, back: Back<T>) {
+        let mut dropped = None;
+        let (pump, left, idle) = {
+            let mut inner = self.lock();
+            inner.running.end(access);
+            let left = match back {
+                Back::Shared => false,
+                Back::Keep(entity) => {
+                    inner.entity = Some(entity);
+                    false
+                }
+                Back::Discard(entity) => {
+                    dropped = entity;
+                    inner.phase = Phase::Vacant;
+                    true
+                }
+            };
+            let pump = inner.mailbox.is_some() && !mem::replace(&mut inner.pumping, true);
+            (pump, left, inner.running.is_idle())
+        };
+        drop(dropped);
+        if left {
+            self.kind.shared.residents.leave();
+        } else if idle {
+            self.kind.shared.residents.say_room();
+        }
+        if pump {
+            self.pump();
+        }
+    }
+
+    /// A commit of the entity has become durable.
+    pub(super) fn settled(self: &Arc<Self>) {
+        let quiet = {
+            let mut inner = self.lock();
+            let ledger = inner.ledger.as_mut().expect("a commit was counted in it");
+            ledger.uncommitted -= 1;
+            ledger.uncommitted == 0
+        };
+        if quiet {
+            self.kind.shared.residents.say_room();
+            self.start_waiting(Start::Task);
+        }
+    }
+
+    /// A commit of the entity has failed: the instance and everything built upon it are void, the
+    /// storage knows what holds.
+    pub(super) fn commit_failed(self: &Arc<Self>, generation: u32) {
+        let mut dropped = None;
+        {
+            let mut inner = self.lock();
+            let ledger = inner.ledger.as_mut().expect("a commit was counted in it");
+            ledger.uncommitted -= 1;
+            if self.generation() == generation {
+                self.generation.fetch_add(1, Ordering::SeqCst);
+                ledger.known = false;
+                ledger.snapshot = None;
+                if inner.phase == Phase::Ready && !inner.running.exclusive {
+                    dropped = inner.entity.take();
+                    inner.phase = Phase::Vacant;
+                }
+            }
+        }
+        if dropped.is_some() {
+            self.kind.shared.residents.leave();
+        }
+        drop(dropped);
+        self.start_waiting(Start::Task);
+    }
+
+    /// Whether commits of the entity are under way.
+    pub(super) fn is_unconfirmed(&self) -> bool {
+        self.lock().ledger.as_ref().is_some_and(|ledger| ledger.uncommitted > 0)
+    }
+
+    /// Whether the entity was idle for long enough to leave memory; a quick look without the lock.
+    pub(super) fn is_due(&self, now: Moment, idle: Duration) -> bool {
+        let age = coarse(now).wrapping_sub(self.last_active.load(Ordering::Relaxed));
+        u64::from(age) << 20 >= u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn is_vacant(&self) -> bool {
+        let inner = self.lock();
+        inner.phase == Phase::Vacant && inner.mailbox.is_none() && inner.running.is_idle()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().is_idle()
+    }
+
+    /// Forgets everything, so that entities and runner can be dropped.
+    pub(super) fn forget(&self) {
+        let (entity, mailbox) = {
+            let mut inner = self.lock();
+            inner.phase = Phase::Vacant;
+            (inner.entity.take(), inner.mailbox.take())
+        };
+        for job in mailbox.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
+            job.displace(ClusterError::ShuttingDown);
+        }
+        drop(entity);
+    }
+}
+
+impl<T: Serves> Inner<T> {
+    /// Starts a handler's turn; the caller has checked that it may.
+    #[inline]
+    pub(super) fn turn(&mut self, slot: &Arc<Slot<T>>, access: Access) -> Turn<T> {
+        self.running.start(access);
+        let entity = match access {
+            Access::Exclusive => self.entity.take(),
+            Access::Shared => self.entity.clone(),
+        };
+        let unconfirmed = self.ledger.as_ref().is_some_and(|ledger| ledger.uncommitted > 0);
+        let generation = slot.generation();
+        Turn::new(
+            slot.clone(),
+            entity.expect("in memory and free"),
+            access,
+            generation,
+            unconfirmed,
+        )
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.phase == Phase::Ready
+            && self.running.is_idle()
+            && self.mailbox.is_none()
+            && self.ledger.as_ref().is_none_or(|ledger| ledger.uncommitted == 0)
+    }
+
+    /// What to do next; on `Activate` and `Rest` the pump ends.
+    fn next_step(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
+        if self.mailbox.as_ref().is_some_and(|mailbox| mailbox.is_done()) {
+            self.mailbox = None;
+        }
+        let step = self.next_start(slot);
+        if matches!(step, Step::Activate | Step::Rest) {
+            self.pumping = false;
+        }
+        step
+    }
+
+    fn next_start(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
+        let Some(mailbox) = &mut self.mailbox else { return Step::Rest };
+        let Some(first) = mailbox.front() else { return Step::Rest };
+        let gate = &slot.kind.shared.gate;
+        if !gate.is_open() && gate.check(first.is_from_handler()).is_err() {
+            return mailbox.pop_front().map_or(Step::Rest, Step::Displace);
+        }
+        match self.phase {
+            Phase::Changing => Step::Rest,
+            Phase::Vacant if !self.running.is_idle() => Step::Rest,
+            Phase::Vacant => {
+                self.phase = Phase::Changing;
+                Step::Activate
+            }
+            Phase::Ready => {
+                let quiet = self.ledger.as_ref().is_none_or(|ledger| ledger.uncommitted == 0);
+                let concurrency = slot.kind.limits.concurrency;
+                let Some(job) = mailbox.pop(&self.running, concurrency, quiet) else {
+                    return Step::Rest;
+                };
+                if mailbox.is_done() {
+                    self.mailbox = None;
+                }
+                let turn = self.turn(slot, job.access());
+                Step::Run(job, turn)
+            }
+        }
+    }
+}
+
+/// Who starts waiting requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Start {
+    /// Whoever asks, in its own poll.
+    Inline,
+    /// A task.
+    Task,
+}
+
+/// What a handler hands back.
+pub(super) enum Back<T> {
+    /// A reader's clone was dropped before.
+    Shared,
+    /// The instance, to be used on.
+    Keep(Arc<T>),
+    /// The instance may be half-changed: the next request makes a new one.
+    Discard(Option<Arc<T>>),
+}
+
+impl<T: Serves> Lineage for Slot<T> {
+    fn generation(&self) -> u32 {
+        self.generation.load(Ordering::SeqCst)
+    }
+}
+
+impl<T: Serves> Endpoint for Slot<T> {
+    fn start(self: Arc<Self>, method: usize, exchange: &mut dyn Any) {
+        (self.kind.table[method].start)(self, exchange);
+    }
+}
+
+/// Units of about a millisecond; wraps after 52 days, which only delays a passivation.
+fn coarse(moment: Moment) -> u32 {
+    (moment.as_nanos() >> 20) as u32
+}

@@ -1,0 +1,302 @@
+//! The way of a persisted request into the storage, and from there into its mailbox.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::context::Context;
+use super::contract::{Message, Serves};
+use super::endpoint::{Exchange, Request, Wanted};
+use super::failure::{encode_error, read_reply};
+use super::handle::Handle;
+use super::job::{Delivered, PersistedJob, wait_for_outcome};
+use super::kind::Kind;
+use super::method::Style;
+use super::origin::Stored;
+use super::run::To;
+use super::shared::Shared;
+use super::slot::Slot;
+use crate::codec;
+use crate::commit::{CommitFailure, Unit, Writes};
+use crate::contract::Schema;
+use crate::error::ClusterError;
+use crate::id::{EntityId, Epoch, Key, KeyDigest, RequestId, Seq, ShardId};
+use crate::storage::{Accepted, KeyRow, KnownRequest, RequestRow, RetentionClass};
+
+/// Hands a request to the committer; when it is durable it goes into the mailbox, whatever has
+/// become of its caller.
+pub(super) fn submit<T: Serves, M: Message, S: Style<T, M>>(
+    slot: Arc<Slot<T>>,
+    request: Request<M>,
+) -> Exchange<M> {
+    let (asked, exchange) = Asked::new(request.wanted);
+    let shared = slot.kind.shared.clone();
+    let row = match row_for(&slot.kind, slot.id(), &request) {
+        Ok(row) => row,
+        Err(error) => {
+            asked.fail(error);
+            return exchange;
+        }
+    };
+    let Request { message, parent, .. } = request;
+    let complete = move |result: Result<Vec<_>, CommitFailure>| match result {
+        Ok(accepted) => {
+            for (row, accepted) in accepted {
+                // One row was handed over, so the message and the asker are used once.
+                return accept::<T, M, S>(&slot, row, accepted, message, parent, asked);
+            }
+        }
+        Err(failure) => asked.fail(not_accepted(failure)),
+    };
+    shared.committer.push(Unit::new(Writes::accept(row), Box::new(complete)));
+    exchange
+}
+
+/// Whom to tell of an accepted request, and when.
+enum Asked<M: Message> {
+    /// The outcome.
+    Outcome(To<M>),
+    /// Once it is durable.
+    Acceptance(oneshot::Sender<Result<RequestId, ClusterError>>),
+}
+
+impl<M: Message> Asked<M> {
+    fn new(wanted: Wanted) -> (Self, Exchange<M>) {
+        match wanted {
+            Wanted::Outcome => {
+                let (tell, told) = oneshot::channel();
+                (Asked::Outcome(To::Waiter(tell)), Exchange::Later(told))
+            }
+            Wanted::HandOver => {
+                let (tell, told) = oneshot::channel();
+                (Asked::Acceptance(tell), Exchange::Accepting(told))
+            }
+        }
+    }
+
+    fn fail(self, error: ClusterError) {
+        match self {
+            Asked::Outcome(to) => {
+                to.fail(error);
+            }
+            Asked::Acceptance(tell) => {
+                let _ = tell.send(Err(error));
+            }
+        }
+    }
+
+    /// The request is durable: who only waited for that is told now.
+    fn durable(self, id: RequestId) -> To<M> {
+        match self {
+            Asked::Outcome(to) => to,
+            Asked::Acceptance(tell) => {
+                let _ = tell.send(Ok(id));
+                To::Nobody
+            }
+        }
+    }
+}
+
+fn not_accepted(failure: CommitFailure) -> ClusterError {
+    match failure {
+        CommitFailure::Storage(error) => ClusterError::Persistence { source: Arc::new(error) },
+        CommitFailure::Superseded => ClusterError::Interrupted,
+        CommitFailure::Stopped => ClusterError::ShuttingDown,
+    }
+}
+
+/// Everything of a request that is stored, but its place in the order.
+fn row_for<T: Serves, M: Message>(
+    kind: &Kind<T>,
+    id: &EntityId,
+    request: &Request<M>,
+) -> Result<RequestRow, ClusterError> {
+    let shared = &kind.shared;
+    if shared.committer.is_full() {
+        let max = shared.config.commit_queue_max;
+        let what = "the number of requests that wait to be stored".to_owned();
+        let limit = "commit_queue_max";
+        return Err(ClusterError::LimitExceeded { limit, what, max, actual: max });
+    }
+    let schema = &kind.schemas.messages[M::INFO.index].arguments;
+    let row = NewRow { shared, id, schema, request };
+    let key = kind.state_key(id);
+    Ok(RequestRow {
+        epoch: kind.shards.epoch(key.shard),
+        ..row.build(&key.entity_type, key.shard)?
+    })
+}
+
+struct NewRow<'a, M> {
+    shared: &'a Shared,
+    id: &'a EntityId,
+    schema: &'a Schema,
+    request: &'a Request<M>,
+}
+
+impl<M: Message> NewRow<'_, M> {
+    fn build(&self, entity_type: &Arc<str>, shard: ShardId) -> Result<RequestRow, ClusterError> {
+        let limit = self.shared.config.payload_bytes_max;
+        let message = &self.request.message;
+        let arguments = codec::encode(message, self.schema, limit).map_err(|error| {
+            let what = format!("the arguments of {entity_type}/{} {}", self.id, M::INFO.name);
+            encode_error(&what, "payload_bytes_max", error)
+        })?;
+        let now = self.shared.clock.wall();
+        let key = self.request.key.as_ref();
+        let outer = self.request.parent.as_ref().and_then(Context::request_id);
+        Ok(RequestRow {
+            seq: Seq::default(),
+            shard,
+            epoch: Epoch::default(),
+            id: self.shared.request_ids.next(now),
+            entity_type: entity_type.clone(),
+            entity_id: self.id.clone(),
+            message: M::INFO.tag,
+            key: key.map(|key| KeyRow {
+                digest: KeyDigest::of(entity_type, self.id, M::INFO.tag, key),
+                key: key.clone(),
+            }),
+            arguments,
+            headers: self.request.headers.clone(),
+            trace: None,
+            class: class_of(key, outer, self.request.wanted),
+            outer,
+            accepted_at: now,
+            due_at: None,
+        })
+    }
+}
+
+fn class_of(key: Option<&Key>, outer: Option<RequestId>, wanted: Wanted) -> RetentionClass {
+    match (key, wanted) {
+        (Some(key), _) if outer.is_some() && key.as_str().starts_with('~') => {
+            RetentionClass::Derived
+        }
+        (Some(_), _) => RetentionClass::Keyed,
+        (None, Wanted::HandOver) => RetentionClass::Sent,
+        (None, Wanted::Outcome) => RetentionClass::Awaited,
+    }
+}
+
+/// The request is in the storage, by this call or an earlier one.
+fn accept<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    row: RequestRow,
+    accepted: Accepted,
+    message: M,
+    parent: Option<Context>,
+    asked: Asked<M>,
+) {
+    match accepted {
+        Accepted::New => deliver_new::<T, M, S>(slot, row, message, parent, asked),
+        Accepted::SameId(known) => join::<T, M>(slot, known, asked),
+        Accepted::SameKey(known) => {
+            let schema = &slot.kind.schemas.messages[M::INFO.index].arguments;
+            match row.key {
+                Some(key)
+                    if !codec::arguments_equal(
+                        &row.arguments,
+                        &known.arguments,
+                        schema.shape(),
+                    ) =>
+                {
+                    let (address, message) = (slot.address(), M::INFO.name);
+                    asked.fail(ClusterError::KeyConflict { address, message, key: key.key });
+                }
+                _ => join::<T, M>(slot, known, asked),
+            }
+        }
+        Accepted::IdCollision => asked.fail(ClusterError::Malformed {
+            what: "the request's id".to_owned(),
+            source: Arc::new(TakenId(row.id)),
+        }),
+    }
+}
+
+/// Two different requests came under one id.
+#[derive(Debug, thiserror::Error)]
+#[error("the id {0} belongs to another request; nothing was stored")]
+struct TakenId(RequestId);
+
+fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    row: RequestRow,
+    message: M,
+    parent: Option<Context>,
+    asked: Asked<M>,
+) {
+    let (id, seq) = (row.id, row.seq);
+    let to = asked.durable(id);
+    let intake = &slot.kind.shared.intake;
+    if !intake.is_direct(seq) {
+        return wait_for_outcome::<T, M>(slot, id, to);
+    }
+    let mut stored = Box::new(Stored::new(row, 0, parent));
+    stored.transaction = message.transaction();
+    let mut parts = Some((stored, message, to));
+    let delivered = slot.deliver(seq, || {
+        let (stored, message, to) = parts.take().expect("made once");
+        Box::new(PersistedJob::<M, S>::new(stored, Some(message), to))
+    });
+    if delivered == Delivered::NoRoom {
+        intake.fall_back(seq);
+    }
+    if let Some((_, _, to)) = parts {
+        wait_for_outcome::<T, M>(slot, id, to);
+    }
+}
+
+/// Joins a request that was there before: gives its outcome, or waits for it.
+fn join<T: Serves, M: Message>(slot: &Arc<Slot<T>>, known: KnownRequest, asked: Asked<M>) {
+    let to = asked.durable(known.id);
+    if let Some(outcome) = known.outcome {
+        let schema = &slot.kind.schemas.messages[M::INFO.index];
+        to.reply(read_reply::<M>(schema, &slot.address(), &outcome));
+    } else if known.dead {
+        to.fail(dead_letter::<M>(slot.address()));
+    } else {
+        wait_for_outcome::<T, M>(slot, known.id, to);
+    }
+}
+
+/// The notice that a request is a dead letter.
+pub(super) fn dead_letter<M: Message>(address: crate::id::Address) -> ClusterError {
+    let reason = "it has become a dead letter; see the list of dead letters".to_owned();
+    ClusterError::Defect { address, message: M::INFO.name.to_owned(), attempts: 0, reason }
+}
+
+impl Context {
+    /// Puts a durable message into the handler's outbox: it is accepted in the handler's own
+    /// commit.
+    pub(super) fn put_into_outbox<M: Message>(
+        &self,
+        handle: &Handle,
+        request: Request<M>,
+    ) -> Result<RequestId, ClusterError> {
+        let id = handle.entity_id();
+        id.check().map_err(|problem| ClusterError::bad_id(id, problem))?;
+        let kind = handle.kind()?;
+        let address = kind.address(id);
+        let schema = kind.schema(M::INFO.index).expect("the contract is the type's own");
+        let shared = &self.0.shared;
+        let entity_type = kind.name();
+        let row = NewRow { shared, id, schema: &schema.arguments, request: &request }
+            .build(entity_type, address.shard())?;
+        let row = RequestRow { epoch: kind.epoch(address.shard()), ..row };
+        let request = row.id;
+        let mut sent = self.0.sent.lock();
+        let (max, actual) = (shared.config.outbox_max, sent.outbox.len() + 1);
+        if actual > max {
+            let what = "the number of messages sent by one handler".to_owned();
+            return Err(ClusterError::LimitExceeded { limit: "outbox_max", what, max, actual });
+        }
+        sent.outbox.push(row);
+        Ok(request)
+    }
+
+    /// Takes what the handler has sent.
+    pub(super) fn take_outbox(&self) -> Vec<RequestRow> {
+        std::mem::take(&mut self.0.sent.lock().outbox)
+    }
+}

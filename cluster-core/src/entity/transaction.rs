@@ -1,0 +1,180 @@
+//! The user's own SQL in the handler's commit.
+
+use std::any::type_name;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::context::Context;
+use crate::error::ClusterError;
+use crate::storage::{Database, OpenTransaction};
+
+/// Where a handler's open transaction waits while the handler does not hold it.
+#[derive(Default)]
+pub(super) struct TransactionSlot(Mutex<Place>);
+
+#[derive(Default)]
+enum Place {
+    /// The handler did not declare one.
+    #[default]
+    Undeclared,
+    /// Declared, not opened.
+    Closed,
+    /// Opened and lent to the handler.
+    Lent,
+    /// Opened, not lent.
+    Open(Box<dyn OpenTransaction>),
+}
+
+impl TransactionSlot {
+    pub(super) fn new(declared: bool) -> Self {
+        TransactionSlot(Mutex::new(if declared { Place::Closed } else { Place::Undeclared }))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(*self.0.lock(), Place::Lent | Place::Open(_))
+    }
+
+    /// Takes the transaction at the handler's end.
+    ///
+    /// # Errors
+    /// When the handler has kept it.
+    pub(super) fn take(&self) -> Result<Option<Box<dyn OpenTransaction>>, KeptTransaction> {
+        match std::mem::replace(&mut *self.0.lock(), Place::Undeclared) {
+            Place::Open(transaction) => Ok(Some(transaction)),
+            Place::Lent => Err(KeptTransaction),
+            Place::Undeclared | Place::Closed => Ok(None),
+        }
+    }
+}
+
+/// Why `ctx.transaction()` gives none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(super) enum NoTransaction {
+    #[error("the message is not declared `#[message(persisted, transaction)]`")]
+    Undeclared,
+    #[error("the transaction is already held; drop the earlier guard first")]
+    Held,
+    #[error("the cluster's storage is {storage}, which is not the {asked} asked for")]
+    OtherDatabase { storage: &'static str, asked: &'static str },
+}
+
+/// The handler ended without giving the transaction back.
+#[derive(Debug, thiserror::Error)]
+#[error("the handler kept its transaction beyond its end; drop the guard before returning")]
+pub(super) struct KeptTransaction;
+
+impl Context {
+    /// The storage's own transaction: what is written through it commits with the handler's
+    /// outcome, state and outgoing messages, or not at all. The first use opens it, later ones in
+    /// the same handler give the same one. It is bounded by `transaction_limit`.
+    ///
+    /// # Errors
+    /// `Persistence`: the message is not declared with `transaction`, the storage is of another
+    /// kind than `D`, the guard is held already, or no transaction can be opened now.
+    pub async fn transaction<D: Database>(&self) -> Result<Transaction<'_, D>, ClusterError> {
+        let refuse = |why: NoTransaction| ClusterError::Persistence { source: Arc::new(why) };
+        let slot = &self.0.transaction;
+        let taken = {
+            let mut place = slot.0.lock();
+            match std::mem::replace(&mut *place, Place::Lent) {
+                Place::Undeclared => {
+                    *place = Place::Undeclared;
+                    return Err(refuse(NoTransaction::Undeclared));
+                }
+                Place::Lent => return Err(refuse(NoTransaction::Held)),
+                Place::Closed => None,
+                Place::Open(transaction) => Some(transaction),
+            }
+        };
+        let open = match taken {
+            Some(open) => open,
+            None => {
+                let opening = Opening { slot, done: false };
+                let storage = &self.0.shared.storage;
+                let other =
+                    NoTransaction::OtherDatabase { storage: storage.kind(), asked: D::NAME };
+                let source = storage.transactions().ok_or_else(|| refuse(other))?;
+                let begun = source.begin().await;
+                let open =
+                    begun.map_err(|error| ClusterError::Persistence { source: Arc::new(error) })?;
+                opening.done();
+                open
+            }
+        };
+        let mut guard = Transaction { slot, open: Some(open), of: PhantomData::<fn() -> D> };
+        if guard.connection().is_none() {
+            let storage = self.0.shared.storage.kind();
+            return Err(refuse(NoTransaction::OtherDatabase { storage, asked: D::NAME }));
+        }
+        Ok(guard)
+    }
+}
+
+/// Puts the slot back to closed when opening fails or is dropped.
+struct Opening<'a> {
+    slot: &'a TransactionSlot,
+    done: bool,
+}
+
+impl Opening<'_> {
+    fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            *self.slot.0.lock() = Place::Closed;
+        }
+    }
+}
+
+/// A handler's hold on the storage's own transaction; derefs to the database's connection. Dropping
+/// it hands the transaction back: the handler's end commits it or rolls it back.
+pub struct Transaction<'a, D: Database> {
+    slot: &'a TransactionSlot,
+    /// `Some` until dropped.
+    open: Option<Box<dyn OpenTransaction>>,
+    of: PhantomData<fn() -> D>,
+}
+
+impl<D: Database> Transaction<'_, D> {
+    fn connection(&mut self) -> Option<&mut D::Connection> {
+        self.open.as_mut().and_then(|open| open.connection().downcast_mut::<D::Connection>())
+    }
+}
+
+impl<D: Database> Deref for Transaction<'_, D> {
+    type Target = D::Connection;
+
+    fn deref(&self) -> &D::Connection {
+        let open = self.open.as_ref().expect("held until dropped");
+        open.connection_ref().downcast_ref().expect("checked when it was given")
+    }
+}
+
+impl<D: Database> DerefMut for Transaction<'_, D> {
+    fn deref_mut(&mut self) -> &mut D::Connection {
+        self.connection().expect("checked when it was given")
+    }
+}
+
+impl<D: Database> Drop for Transaction<'_, D> {
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take() {
+            *self.slot.0.lock() = Place::Open(open);
+        }
+    }
+}
+
+impl<D: Database> fmt::Debug for Transaction<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Transaction<{}>", type_name::<D>())
+    }
+}

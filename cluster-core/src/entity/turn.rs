@@ -1,0 +1,203 @@
+//! A handler's hold on its entity. Handed back by a drop guard, so never lost with the handler's
+//! future.
+
+use std::sync::Arc;
+
+use super::contract::Serves;
+use super::failure::encode_error;
+use super::kind::Kind;
+use super::options::Access;
+use super::slot::{Back, Slot};
+use crate::codec;
+use crate::commit::{CommitFailure, Completion, Lineage, Unit, Writes};
+use crate::error::ClusterError;
+use crate::storage::StateWrite;
+
+/// The time in which a handler has its entity: alone, or beside other readers.
+///
+/// Invariant: until the turn ends the slot counts it as running. Dropped without an end, as a
+/// cancelled or panicking handler drops it, a durable entity's instance is given up, because it may
+/// be half-changed; the next request rebuilds it from the last commit.
+pub(crate) struct Turn<T: Serves> {
+    pub(super) slot: Arc<Slot<T>>,
+    /// `Some` until the turn ends.
+    entity: Option<Arc<T>>,
+    access: Access,
+    generation: u32,
+    /// Commits of the entity were under way when the turn began.
+    unconfirmed: bool,
+    /// The state could not be rolled back in place.
+    spoiled: bool,
+}
+
+/// What a handler did to the state.
+pub(super) enum Change {
+    None,
+    To(StateWrite),
+}
+
+impl<T: Serves> Turn<T> {
+    #[inline]
+    pub(super) fn new(
+        slot: Arc<Slot<T>>,
+        entity: Arc<T>,
+        access: Access,
+        generation: u32,
+        unconfirmed: bool,
+    ) -> Self {
+        Turn { slot, entity: Some(entity), access, generation, unconfirmed, spoiled: false }
+    }
+
+    /// The entity; an exclusive turn is its only owner.
+    #[inline]
+    pub(super) fn entity(&mut self) -> &mut Arc<T> {
+        self.entity.as_mut().expect("there until the turn ends")
+    }
+
+    pub(super) fn is_unconfirmed(&self) -> bool {
+        self.unconfirmed
+    }
+
+    pub(super) fn line(&self) -> (Arc<dyn Lineage>, u32) {
+        (self.slot.clone(), self.generation)
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    fn changes_state(&self) -> bool {
+        self.access == Access::Exclusive && Kind::<T>::is_durable()
+    }
+
+    /// The change that the handler made, to be written.
+    ///
+    /// # Errors
+    /// The state exceeds its limit or cannot be encoded; it must be rolled back.
+    pub(super) fn capture(&mut self) -> Result<Change, ClusterError> {
+        if !self.changes_state() {
+            return Ok(Change::None);
+        }
+        let slot = &self.slot;
+        let kind = &slot.kind;
+        let entity = self.entity.as_ref().expect("there until the turn ends");
+        let state = entity.state().expect("a durable entity has a state");
+        let schema = kind.schemas.state.as_ref().expect("traced when it was registered");
+        let limit = kind.shared.config.payload_bytes_max;
+        let payload = codec::encode(state, schema, limit).map_err(|error| {
+            encode_error(&format!("the state of {}", slot.address()), "payload_bytes_max", error)
+        })?;
+        let from = {
+            let inner = slot.lock();
+            let ledger = inner.ledger.as_ref().expect("made when the entity was activated");
+            if ledger.snapshot.as_ref() == Some(&payload) {
+                return Ok(Change::None);
+            }
+            ledger.version
+        };
+        let key = kind.state_key(slot.id());
+        let epoch = kind.shards.epoch(key.shard);
+        Ok(Change::To(StateWrite { key, epoch, from, to: from.next(), payload }))
+    }
+
+    /// Undoes what the handler did to the state: in place where that can be told to be complete.
+    pub(super) fn roll_back(&mut self) {
+        if !self.changes_state() {
+            return;
+        }
+        let kind = self.slot.kind.clone();
+        let snapshot = {
+            let inner = self.slot.lock();
+            inner.ledger.as_ref().and_then(|ledger| ledger.snapshot.clone())
+        };
+        let schema = kind.schemas.state.as_ref().expect("traced when it was registered");
+        let limit = kind.shared.config.payload_bytes_max;
+        let entity = self.entity.as_mut().and_then(Arc::get_mut).expect("the turn is exclusive");
+        let now = entity.state().map(|state| codec::encode(state, schema, limit));
+        let unchanged = match (&now, &snapshot) {
+            (Some(Ok(now)), Some(snapshot)) => now == snapshot,
+            _ => false,
+        };
+        if unchanged {
+            return;
+        }
+        match snapshot.map(|snapshot| codec::decode(&snapshot, schema)) {
+            Some(Ok(state)) => entity.set_state(state),
+            // Never stored, or not at hand: the next request makes a new instance.
+            _ => self.spoiled = true,
+        }
+    }
+
+    /// Hands the writes of this turn to the committer, in the entity's order, and counts them. When
+    /// the instance has been given up meanwhile, the completion is told so at once.
+    pub(super) fn commit(&mut self, writes: Writes, complete: Completion) {
+        let mut inner = self.slot.lock();
+        let current = self.slot.generation() == self.generation;
+        if !writes.is_empty() {
+            let ledger = inner.ledger.get_or_insert_default();
+            ledger.uncommitted += 1;
+            if let (Some(state), true) = (&writes.state, current) {
+                ledger.version = state.to;
+                ledger.snapshot = Some(state.payload.clone());
+            }
+        }
+        if current {
+            // Under the lock: two handlers of one entity hand over in the order of their versions.
+            let unit = Unit::of(self.slot.clone(), self.generation, writes, complete);
+            self.slot.kind.shared.committer.push(unit);
+        } else {
+            drop(inner);
+            complete(Err(CommitFailure::Superseded));
+        }
+    }
+
+    /// Records a state that the handler's own transaction has written.
+    pub(super) fn committed(&mut self, change: Change) {
+        let Change::To(write) = change else { return };
+        let mut inner = self.slot.lock();
+        let ledger = inner.ledger.get_or_insert_default();
+        ledger.version = write.to;
+        ledger.snapshot = Some(write.payload);
+    }
+
+    /// Whether a commit of the entity that this handler could have read from is still under way.
+    pub(super) fn must_wait(&self) -> bool {
+        Kind::<T>::is_durable() && self.slot.is_unconfirmed()
+    }
+
+    /// Ends the turn and hands the entity back.
+    #[inline]
+    pub(super) fn end(mut self) {
+        let spoiled = self.spoiled || self.slot.generation() != self.generation;
+        self.hand_back(spoiled);
+    }
+
+    /// Ends the turn and gives the instance up.
+    pub(super) fn give_up(mut self) {
+        self.hand_back(true);
+    }
+
+    #[inline]
+    fn hand_back(&mut self, give_up: bool) {
+        let Some(entity) = self.entity.take() else { return };
+        let back = match self.access {
+            Access::Shared => {
+                // Before the slot counts one reader less, so that the next writer is the only
+                // owner.
+                drop(entity);
+                Back::Shared
+            }
+            Access::Exclusive if give_up => Back::Discard(Some(entity)),
+            Access::Exclusive => Back::Keep(entity),
+        };
+        self.slot.release(self.access, back);
+    }
+}
+
+impl<T: Serves> Drop for Turn<T> {
+    fn drop(&mut self) {
+        if self.entity.is_some() {
+            self.hand_back(std::thread::panicking() || Kind::<T>::is_durable());
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! A storage that fails on purpose.

@@ -1,0 +1,292 @@
+//! A storage that fails on purpose.
+
+mod faults;
+mod transaction;
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use self::faults::{Dice, refused, unknown};
+pub use self::faults::{Fault, FaultCounts, Faults, Write};
+use super::batch::{Batch, Committed};
+use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
+use super::rows::{
+    ContractRow, DeadLetterRow, FoundRequest, PendingRequest, PendingScan, RetireScan, Retired,
+    ShapeRow, StateKey, StateRow,
+};
+use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
+use super::transaction::TransactionStorage;
+use super::{BoxFuture, StorageError};
+use crate::id::{RequestId, Seq, ShardId};
+use crate::time::{Clock, Timestamp};
+
+/// Puts faults in front of another storage: seeded ones that fire by themselves ([`Faults`]), and
+/// scripted ones that hit the next writes ([`FaultyStorage::fail_next`]).
+///
+/// Clones share the faults and the counts.
+///
+/// # Panics
+/// Raising the fence panics when the storage behind then stores a late commit of the old fence:
+/// what it must never do.
+#[derive(Clone)]
+pub struct FaultyStorage {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    inner: Arc<dyn Storage>,
+    clock: Clock,
+    dice: Dice,
+    /// Commits on their way, see [`Fault::LateUnknown`]. Bounded by the calls of the test.
+    late: Mutex<Vec<LateCommit>>,
+}
+
+struct LateCommit {
+    fence: Fence,
+    batch: Arc<Batch>,
+}
+
+impl FaultyStorage {
+    /// Wraps a storage. Slow calls wait on the given clock.
+    pub fn new(inner: Arc<dyn Storage>, faults: Faults, clock: Clock) -> Self {
+        let dice = Dice::new(faults);
+        FaultyStorage { shared: Arc::new(Shared { inner, clock, dice, late: Mutex::default() }) }
+    }
+
+    /// Hits the next writes of one kind with a fault, as many as given. Replaces what was scripted
+    /// for that kind.
+    pub fn fail_next(&self, write: Write, fault: Fault, times: u32) {
+        self.shared.dice.fail_next(write, fault, times);
+    }
+
+    /// Ends all faults, for ever. Late commits still arrive.
+    pub fn heal(&self) {
+        self.shared.dice.heal();
+    }
+
+    /// What has happened so far.
+    pub fn counts(&self) -> FaultCounts {
+        self.shared.dice.counts()
+    }
+
+    async fn read<T>(
+        &self,
+        work: BoxFuture<'_, Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        self.shared.delay().await;
+        if self.shared.dice.read_fails() {
+            return Err(refused());
+        }
+        work.await
+    }
+
+    async fn write<T>(
+        &self,
+        kind: Write,
+        work: BoxFuture<'_, Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        self.shared.delay().await;
+        self.shared.hit(self.shared.dice.fault(kind), work).await
+    }
+}
+
+impl Shared {
+    async fn delay(&self) {
+        if let Some(delay) = self.dice.delay() {
+            self.clock.sleep(delay).await;
+        }
+    }
+
+    async fn hit<T>(
+        &self,
+        fault: Option<Fault>,
+        work: BoxFuture<'_, Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        match fault {
+            None => work.await,
+            Some(Fault::Refused) => Err(refused()),
+            Some(Fault::LostUnknown) => Err(unknown()),
+            // An error is what it says: the write surely was not done.
+            Some(Fault::DoneUnknown | Fault::LateUnknown) => match work.await {
+                Ok(_) => Err(unknown()),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// Lets late commits arrive, those for which `wanted` says so; returns how many were stored.
+    async fn arrive(&self, wanted: impl Fn(&LateCommit) -> bool) -> usize {
+        let arriving: Vec<LateCommit> =
+            self.late.lock().extract_if(.., |late| wanted(late)).collect();
+        let mut stored = 0;
+        for LateCommit { fence, batch } in arriving {
+            self.dice.count(|counts| counts.commits += 1);
+            match self.inner.commit(fence, batch).await {
+                Ok(_) => {
+                    self.dice.count(|counts| counts.late_stored += 1);
+                    stored += 1;
+                }
+                Err(_) => self.dice.count(|counts| counts.late_refused += 1),
+            }
+        }
+        stored
+    }
+
+    async fn join(&self, request: JoinRequest) -> Result<Joined, StorageError> {
+        if self.dice.late_arrives_before() {
+            self.arrive(|_| true).await;
+        }
+        let joined = self.inner.join(request).await?;
+        self.arrive(|_| true).await;
+        Ok(joined)
+    }
+
+    async fn raise_fence(&self, fence: Fence) -> Result<Fence, StorageError> {
+        let of_fence = |late: &LateCommit| late.fence == fence;
+        if self.dice.late_arrives_before() {
+            self.arrive(of_fence).await;
+        }
+        let raised = self.inner.raise_fence(fence).await?;
+        let stored = self.arrive(of_fence).await;
+        assert_eq!(stored, 0, "the storage stored a batch under a fence that had been raised");
+        Ok(raised)
+    }
+}
+
+impl fmt::Debug for FaultyStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = self.counts();
+        f.debug_struct("FaultyStorage").field("counts", &counts).finish_non_exhaustive()
+    }
+}
+
+impl Storage for FaultyStorage {
+    fn kind(&self) -> &'static str {
+        self.shared.inner.kind()
+    }
+
+    fn transactions(&self) -> Option<&dyn TransactionStorage> {
+        self.shared.inner.transactions().map(|_| self as &dyn TransactionStorage)
+    }
+}
+
+impl OwnershipStorage for FaultyStorage {
+    fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
+        Box::pin(self.write(Write::Join, Box::pin(self.shared.join(request))))
+    }
+
+    fn take_shards(
+        &self,
+        fence: Fence,
+        shards: Vec<ShardId>,
+    ) -> BoxFuture<'_, Result<Vec<TakenShard>, StorageError>> {
+        Box::pin(self.write(Write::TakeShards, self.shared.inner.take_shards(fence, shards)))
+    }
+
+    fn highest_seq(&self) -> BoxFuture<'_, Result<Seq, StorageError>> {
+        Box::pin(self.read(self.shared.inner.highest_seq()))
+    }
+
+    fn raise_fence(&self, fence: Fence) -> BoxFuture<'_, Result<Fence, StorageError>> {
+        Box::pin(self.write(Write::RaiseFence, Box::pin(self.shared.raise_fence(fence))))
+    }
+
+    fn leave(&self, fence: Fence) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(self.write(Write::Leave, self.shared.inner.leave(fence)))
+    }
+
+    fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+        Box::pin(self.read(self.shared.inner.cluster_time()))
+    }
+
+    fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {
+        let work = self.shared.inner.set_cluster_time_offset(offset_ms);
+        Box::pin(self.write(Write::SetTimeOffset, work))
+    }
+}
+
+impl MessageStorage for FaultyStorage {
+    fn commit(
+        &self,
+        fence: Fence,
+        batch: Arc<Batch>,
+    ) -> BoxFuture<'_, Result<Committed, StorageError>> {
+        Box::pin(async move {
+            self.shared.delay().await;
+            let fault = self.shared.dice.fault(Write::Commit);
+            if fault == Some(Fault::LateUnknown) {
+                self.shared.late.lock().push(LateCommit { fence, batch });
+                return Err(unknown());
+            }
+            if !matches!(fault, Some(Fault::Refused | Fault::LostUnknown)) {
+                self.shared.dice.count(|counts| counts.commits += 1);
+            }
+            self.shared.hit(fault, self.shared.inner.commit(fence, batch)).await
+        })
+    }
+
+    fn load_pending(
+        &self,
+        fence: Fence,
+        scan: PendingScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.load_pending(fence, scan)))
+    }
+
+    fn find_requests(
+        &self,
+        ids: Vec<RequestId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.find_requests(ids)))
+    }
+
+    fn load_states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StateRow>>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.load_states(keys)))
+    }
+
+    fn dead_letters(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.dead_letters(after, limit)))
+    }
+
+    fn retire(
+        &self,
+        fence: Fence,
+        scan: RetireScan,
+    ) -> BoxFuture<'_, Result<Retired, StorageError>> {
+        Box::pin(self.write(Write::Retire, self.shared.inner.retire(fence, scan)))
+    }
+}
+
+impl ContractStorage for FaultyStorage {
+    fn store_shapes(&self, shapes: Vec<ShapeRow>) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(self.write(Write::StoreShapes, self.shared.inner.store_shapes(shapes)))
+    }
+
+    fn load_shape(
+        &self,
+        fingerprint: u64,
+    ) -> BoxFuture<'_, Result<Option<ShapeRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.load_shape(fingerprint)))
+    }
+
+    fn store_contracts(
+        &self,
+        contracts: Vec<ContractRow>,
+    ) -> BoxFuture<'_, Result<(), StorageError>> {
+        let work = self.shared.inner.store_contracts(contracts);
+        Box::pin(self.write(Write::StoreContracts, work))
+    }
+
+    fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.load_contracts()))
+    }
+}

@@ -1,0 +1,90 @@
+//! What the reference storage holds.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::id::{Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId};
+use crate::storage::rows::{ContractRow, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome};
+use crate::storage::{Fence, StorageError};
+use crate::time::{Clock, Timestamp};
+
+/// Everything of one cluster. Guarded by the one mutex of its handles, which makes every call a
+/// transaction; a call checks everything before it changes anything, so none needs undoing.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    /// Shard count and hash version, once the first runner has joined.
+    pub(super) settings: Option<(ShardCount, u32)>,
+    /// Names of shard groups; a group's number is its place.
+    pub(super) groups: Vec<Arc<str>>,
+    pub(super) last_incarnation: Incarnation,
+    /// Fences of live incarnations; one that is not here holds no more.
+    pub(super) fences: BTreeMap<Incarnation, FenceNumber>,
+    pub(super) shards: BTreeMap<ShardId, Shard>,
+    pub(super) time_offset_ms: i64,
+    /// Also counts requests that are gone.
+    pub(super) highest_seq: Seq,
+    pub(super) requests: BTreeMap<Seq, Request>,
+    /// Those whose place is [`Place::Waiting`].
+    pub(super) waiting: BTreeSet<Seq>,
+    /// Those whose place is [`Place::Dead`].
+    pub(super) dead: BTreeSet<Seq>,
+    pub(super) ids: HashMap<RequestId, Seq>,
+    pub(super) keys: HashMap<KeyDigest, Seq>,
+    pub(super) states: HashMap<StateKey, StateRow>,
+    pub(super) shapes: BTreeMap<u64, Bytes>,
+    /// By type and name.
+    pub(super) contracts: BTreeMap<(Arc<str>, Arc<str>), ContractRow>,
+}
+
+/// Who owns a shard.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    pub(super) owner: Option<Incarnation>,
+    pub(super) epoch: Epoch,
+}
+
+/// A request and where it stands.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) row: RequestRow,
+    pub(super) place: Place,
+}
+
+/// Where a request stands: in exactly one of these.
+#[derive(Debug)]
+pub(super) enum Place {
+    Waiting { attempts: u32, retry_at: Option<Timestamp> },
+    Dead { attempts: u32, error: String, died_at: Timestamp },
+    Finished { outcome: StoredOutcome, finished_at: Timestamp },
+}
+
+impl Store {
+    pub(super) fn cluster_time(&self, clock: &Clock) -> Timestamp {
+        Timestamp::from_unix_ms(clock.wall().unix_ms().saturating_add(self.time_offset_ms))
+    }
+
+    /// Says whether the fence holds, as every write must.
+    pub(super) fn check(&self, fence: Fence) -> Result<(), StorageError> {
+        match self.fences.get(&fence.incarnation) {
+            Some(number) if *number == fence.number => Ok(()),
+            _ => Err(fence.lost()),
+        }
+    }
+
+    pub(super) fn store_shapes(&mut self, shapes: &[ShapeRow]) -> Result<(), StorageError> {
+        let mut new: BTreeMap<u64, Bytes> = BTreeMap::new();
+        for ShapeRow { fingerprint, shape } in shapes {
+            match self.shapes.get(fingerprint).or_else(|| new.get(fingerprint)) {
+                None => _ = new.insert(*fingerprint, shape.clone()),
+                Some(known) if known == shape => {}
+                Some(_) => {
+                    return Err(StorageError::ShapeCollision { fingerprint: *fingerprint });
+                }
+            }
+        }
+        self.shapes.append(&mut new);
+        Ok(())
+    }
+}
