@@ -95,7 +95,7 @@ pub fn encode<T: Serialize + ?Sized>(
     schema: &Schema,
     limit: usize,
 ) -> Result<Bytes, EncodeError> {
-    let mut bytes = SCRATCH.take();
+    let mut bytes = SCRATCH.try_with(Cell::take).unwrap_or_default();
     bytes.clear();
     header(&mut bytes, Format::Bincode, schema);
     let mut out = Output::new(bytes, limit);
@@ -108,7 +108,8 @@ pub fn encode<T: Serialize + ?Sized>(
         Ok(()) => Ok(Bytes::copy_from_slice(&bytes)),
     };
     if bytes.capacity() <= SCRATCH_MAX {
-        SCRATCH.set(bytes);
+        // A thread that is about to end has no use for it.
+        let _ = SCRATCH.try_with(|scratch| scratch.set(bytes));
     }
     payload
 }
@@ -117,7 +118,7 @@ pub fn encode<T: Serialize + ?Sized>(
 ///
 /// # Errors
 ///
-/// As for [`encode`].
+/// As for [`encode()`].
 pub fn encode_json<T: Serialize + ?Sized>(
     value: &T,
     schema: &Schema,

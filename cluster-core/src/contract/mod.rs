@@ -1,4 +1,11 @@
 //! Contracts: the shapes of messages, replies, errors and state, seen through serde alone.
+//!
+//! A [`Shape`] says how values of a type lie on the wire; its [`Fingerprint`] stands in every
+//! payload, and the shape is stored once under it, so that later releases and tools can read old
+//! payloads. A type needs nothing but its `Deserialize`: [`trace()`] watches what it asks for. What
+//! tracing can see that bincode cannot carry is an error then, by type and field path; what shows
+//! only in a value is refused by the [codec](crate::codec) when it is encoded, or found in a test
+//! by [`probe()`].
 
 mod error;
 mod fingerprint;

@@ -46,6 +46,21 @@ pub struct Finding {
 /// production: `skip_serializing_if` and its kin. It proves every alternative alone, not all
 /// combinations. It takes microseconds for most types, some milliseconds for types that parse text.
 ///
+/// ```
+/// use cluster_core::contract::probe;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Order {
+///     id: u64,
+///     #[serde(default, skip_serializing_if = "Option::is_none")]
+///     note: Option<String>,
+/// }
+///
+/// let report = probe::<Order>().unwrap();
+/// assert_eq!(report.wrong[0].path, "Order.note");
+/// ```
+///
 /// # Errors
 ///
 /// [`TraceError`] if the type cannot be carried at all.

@@ -47,7 +47,8 @@ fn longer_payloads() {
     assert_eq!(to_json(&longer, schema.shape()).unwrap_err(), expected);
 }
 
-/// Every flip of a bit gives an error or another value; what is read is written again and read the same.
+/// Every flip of a bit gives an error or another value; what is read is written again and read the
+/// same.
 #[test]
 fn flipped_bits() {
     let schema = schema::<Everything>();

@@ -75,7 +75,8 @@ fn hostile_nesting() {
     assert!(matches!(&error, DecodeError::Malformed { why, .. } if why.contains("deeper")));
 }
 
-/// Elements without bytes are carried up to their limit; a length without bytes behind it costs nothing.
+/// Elements without bytes are carried up to their limit; a length without bytes behind it costs
+/// nothing.
 #[test]
 fn hollow_elements() {
     payload(&vec![(); HOLLOW_MAX]);

@@ -1,5 +1,5 @@
-//! Places that tracing cannot see hold JSON text: whatever stands there comes back, can be shown, and is
-//! never misread.
+//! Places that tracing cannot see hold JSON text: whatever stands there comes back, can be shown,
+//! and is never misread.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,8 @@ fn opaque_values_are_json_text() {
     assert_eq!(body, [&[7][..], b"ticket-", &[9], br#"{"row":1}"#].concat());
 }
 
-/// Text that the type does not read is malformed, and JSON that cannot be written is refused, by path.
+/// Text that the type does not read is malformed, and JSON that cannot be written is refused, by
+/// path.
 #[test]
 fn opaque_places_have_paths() {
     let good = payload(&(Ticket("ticket-".into()), Seat { row: 1, note: None }));

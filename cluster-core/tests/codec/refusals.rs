@@ -1,5 +1,5 @@
-//! A value that would not be read as it is written is refused at the encode, by type and field path; it
-//! never becomes data that reads as something else.
+//! A value that would not be read as it is written is refused at the encode, by type and field
+//! path; it never becomes data that reads as something else.
 
 use cluster_core::codec::{EncodeError, encode};
 use serde::de::DeserializeOwned;
@@ -47,12 +47,14 @@ fn skipped_fields() {
 #[test]
 fn fields_that_are_never_written() {
     #[derive(Serialize, Deserialize)]
+    #[allow(dead_code)] // skipped
     struct Middle {
         #[serde(skip_serializing, default)]
         secret: u32,
         id: u32,
     }
     #[derive(Serialize, Deserialize)]
+    #[allow(dead_code)] // skipped
     struct End {
         id: u32,
         #[serde(skip_serializing, default)]
@@ -184,8 +186,8 @@ fn fields_in_another_order() {
     assert_refused(&Range { from: 1, to: 2 }, "Range.from", "never written");
 }
 
-/// What is the same on the wire is not refused: transparent newtypes, tuples for structs, lengths that
-/// are not known beforehand.
+/// What is the same on the wire is not refused: transparent newtypes, tuples for structs, lengths
+/// that are not known beforehand.
 #[test]
 fn forms_that_are_alike() {
     writes!(Newtype as u32: |to| to.serialize_newtype_struct("Any", &7_u32));

@@ -119,7 +119,8 @@ fn recursion() {
     assert_canonical(&trace::<Unrolled>().unwrap(), &canonical);
 }
 
-/// What the wire does not show changes nothing: pointers, the name of a type, the kind of a map or set.
+/// What the wire does not show changes nothing: pointers, the name of a type, the kind of a map or
+/// set.
 #[test]
 fn equal_on_the_wire_is_equal() {
     #[derive(Deserialize)]

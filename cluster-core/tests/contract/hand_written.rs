@@ -1,4 +1,5 @@
-//! Hand-written `Deserialize`s: what tracing makes of them is right, refused or opaque, never a guess.
+//! Hand-written `Deserialize`s: what tracing makes of them is right, refused or opaque, never a
+//! guess.
 
 use std::cell::Cell;
 use std::fmt;
@@ -82,8 +83,8 @@ fn names_that_are_text() {
     assert_eq!(text::<Named>(), "Named = { id: u64, name: text }");
 }
 
-/// The name to show of a field with aliases is the real one, wherever it stands in the alphabet, with
-/// and without a default, also where no made-up value is at hand for it.
+/// The name to show of a field with aliases is the real one, wherever it stands in the alphabet,
+/// with and without a default, also where no made-up value is at hand for it.
 #[test]
 fn real_names_come_first() {
     #[derive(Deserialize)]
@@ -194,8 +195,8 @@ fn variants_by_name_only() {
     assert!(why::<Option<Named>>().contains("by name only"), "{}", why::<Option<Named>>());
 }
 
-/// A type that asks for nothing, or for less than it announces, or for something else each time, has
-/// no shape.
+/// A type that asks for nothing, or for less than it announces, or for something else each time,
+/// has no shape.
 #[test]
 fn types_without_a_shape() {
     by_hand!(Nothing(_from) Ok(Nothing));
@@ -215,7 +216,8 @@ fn types_without_a_shape() {
     assert!(why::<Fickle>().contains("different things"), "{}", why::<Fickle>());
 }
 
-/// A type that holds itself without a way out has a shape, but no value: nothing is made up for ever.
+/// A type that holds itself without a way out has a shape, but no value: nothing is made up for
+/// ever.
 #[test]
 fn types_without_a_value() {
     #[derive(Deserialize)]

@@ -52,8 +52,8 @@ fn skipped_fields_are_found_at_any_depth() {
 /// Every other type of the corpus comes back as it was written, in every alternative.
 #[test]
 fn the_corpus_is_proved() {
-    // The first four are wrong, `Weird` accepts no made-up value, and `Jiff` reads back a `Zoned` only
-    // where a time zone database is installed.
+    // The first four are wrong, `Weird` accepts no made-up value, and `Jiff` reads back a `Zoned`
+    // only where a time zone database is installed.
     const OTHERS: [&str; 6] = ["SkipIf", "SkipSer", "SkipVar", "TagStruct", "Weird", "Jiff"];
     fn one<T: Serialize + DeserializeOwned>(name: &str) {
         let Ok(report) = probe::<T>() else { return };

@@ -1,4 +1,5 @@
-//! What bincode cannot carry is refused when a type is traced, by type and field path, with a way out.
+//! What bincode cannot carry is refused when a type is traced, by type and field path, with a way
+//! out.
 
 use std::collections::BTreeMap;
 

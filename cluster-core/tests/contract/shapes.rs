@@ -1,5 +1,6 @@
-//! Every type of the corpus has the shape and fingerprint that stand in `shapes.txt`: for ever, since
-//! stored payloads carry them. A difference there is a break of stored data, whatever caused it.
+//! Every type of the corpus has the shape and fingerprint that stand in `shapes.txt`: for ever,
+//! since stored payloads carry them. A difference there is a break of stored data, whatever caused
+//! it.
 
 use std::fmt::Write;
 

@@ -41,8 +41,8 @@ fn other_versions_are_named() {
     assert!(matches!(Shape::from_bytes(&[]), Err(ShapeError::Malformed { .. })));
 }
 
-/// No cut, longer or damaged bytes make reading panic, hang or allocate without bound; what is still
-/// accepted is a canonical shape that writes itself as it was read.
+/// No cut, longer or damaged bytes make reading panic, hang or allocate without bound; what is
+/// still accepted is a canonical shape that writes itself as it was read.
 #[test]
 fn hostile_shapes_are_harmless() {
     let schema = Schema::of::<RecVec>().unwrap();

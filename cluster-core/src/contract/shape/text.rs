@@ -6,8 +6,8 @@ use std::fmt::{self, Write};
 
 use super::{Body, Field, Leaf, Node, NodeId, Shape};
 
-/// How deep unnamed types are written into one another, and how long the text becomes. A shape out of
-/// storage may be made to go beyond; what is left out shows as `..`.
+/// How deep unnamed types are written into one another, and how long the text becomes. A shape out
+/// of storage may be made to go beyond; what is left out shows as `..`.
 const DEPTH_MAX: usize = 64;
 const LENGTH_MAX: usize = 1 << 20;
 

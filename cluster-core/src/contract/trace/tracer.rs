@@ -261,8 +261,8 @@ impl Tracer {
 
     /// As [`refuse`](Self::refuse), where a name of a field is asked for as the key of a map.
     pub(super) fn refuse_name(&mut self) -> Stop {
-        let why = "has a `#[serde(flatten)]` field, which bincode cannot carry: leave `flatten` out, or \
-                   hold the whole type as Json<..>";
+        let why = "has a `#[serde(flatten)]` field, which bincode cannot carry: leave `flatten` \
+                   out, or hold the whole type as Json<..>";
         let route: Route = match self.route.split_last() {
             Some((Step::Key, map)) => map.into(),
             _ => Rc::clone(&self.route),
