@@ -4,9 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fault::Fault;
-
-/// The newtype name by which tracer and encoder know a [`Json`].
-pub(crate) const JSON_NEWTYPE: &str = "$cluster::Json";
+use crate::contract::JSON_NEWTYPE;
 
 /// Holds a value that bincode cannot carry: untagged, flattened or internally tagged types,
 /// `serde_json::Value`. It travels as JSON text inside the payload.

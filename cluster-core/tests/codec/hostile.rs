@@ -132,3 +132,52 @@ fn malformed_values_say_where() {
     assert_eq!(damaged(3, 9), "Holder.list[0].1: there is no variant 9");
     assert_eq!(damaged(6, 0xff), "Holder.list[0].1::Tuple.1: the text is not UTF-8");
 }
+
+/// A type that stops reading before its value ends does not pass for one that read it.
+#[test]
+fn values_that_are_not_read_to_their_end() {
+    use serde::de::{MapAccess, SeqAccess, Visitor};
+
+    #[derive(Debug, PartialEq)]
+    struct First;
+    struct FirstOnly;
+    impl<'de> Visitor<'de> for FirstOnly {
+        type Value = First;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("elements")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<First, A::Error> {
+            elements.next_element::<u8>().map(|_| First)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<First, A::Error> {
+            entries.next_entry::<u8, u8>().map(|_| First)
+        }
+    }
+    fn of_seq<'de, D: serde::Deserializer<'de>>(from: D) -> Result<First, D::Error> {
+        from.deserialize_seq(FirstOnly)
+    }
+    fn of_map<'de, D: serde::Deserializer<'de>>(from: D) -> Result<First, D::Error> {
+        from.deserialize_map(FirstOnly)
+    }
+    #[derive(Deserialize, Debug, PartialEq)]
+    struct Both {
+        #[serde(deserialize_with = "of_seq")]
+        list: First,
+        #[serde(deserialize_with = "of_map")]
+        map: First,
+    }
+    let schema = schema::<Both>();
+    let header = [&[1][..], &schema.fingerprint().as_u64().to_le_bytes()].concat();
+    let read = |body: &[u8]| decode::<Both>(&[&header, body].concat(), &schema);
+    assert_eq!(read(&[1, 7, 1, 7, 8]).unwrap(), Both { list: First, map: First });
+    let path = |body: &[u8]| match read(body).unwrap_err() {
+        DecodeError::Malformed { path, why } => format!("{path}: {why}"),
+        other => panic!("{other}"),
+    };
+    let why = "the type does not read all that its shape has";
+    assert_eq!(path(&[2, 7, 7, 1, 7, 8]), format!("Both.list: {why}"));
+    assert_eq!(path(&[1, 7, 2, 7, 8, 7, 8]), format!("Both.map: {why}"));
+}

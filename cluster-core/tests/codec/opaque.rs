@@ -74,10 +74,12 @@ fn opaque_values_are_json_text() {
 #[test]
 fn opaque_places_have_paths() {
     let good = payload(&(Ticket("ticket-".into()), Seat { row: 1, note: None }));
-    let body = [&good[..17], &[9], br#"{"row":x}"#].concat();
-    match decode::<(Ticket, Seat)>(&body, &schema::<(Ticket, Seat)>()).unwrap_err() {
-        DecodeError::Malformed { path, .. } => assert_eq!(path, "(Ticket, Seat).1"),
-        other => panic!("{other}"),
+    for text in [r#"{"row":x}"#, r#"{"row":1} 2"#, "{}"] {
+        let body = [&good[..17], &[text.len() as u8], text.as_bytes()].concat();
+        match decode::<(Ticket, Seat)>(&body, &schema::<(Ticket, Seat)>()).unwrap_err() {
+            DecodeError::Malformed { path, .. } => assert_eq!(path, "(Ticket, Seat).1"),
+            other => panic!("{other}"),
+        }
     }
     type Unwritable = (Ticket, BTreeMap<(u8, u8), u8>);
     let value: Unwritable = (Ticket("ticket-".into()), BTreeMap::from([((1, 2), 3)]));

@@ -1,6 +1,6 @@
 //! The probe finds in a test what the encoder would refuse later.
 
-use cluster_core::contract::{ProbeReport, probe};
+use cluster_core::codec::{ProbeReport, probe};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

@@ -8,8 +8,11 @@ use serde::de::{Deserializer, Visitor};
 use super::candidates::{BYTE_LENGTHS, CHARS, JSON_TEXTS, NUMBERS, TEXTS};
 use super::parts::{Chosen, Parts};
 use super::script::Script;
-use crate::codec::{DEPTH_MAX, JSON_NEWTYPE};
+use crate::contract::JSON_NEWTYPE;
 use crate::contract::stop::Stop;
+
+/// The deepest nesting of a made-up value.
+const DEPTH_MAX: usize = 128;
 
 /// Answers whatever a type asks as its script says.
 pub(crate) struct Maker<'s> {

@@ -11,12 +11,11 @@ use serde::Deserialize;
 use super::names::{FieldNames, Home, Mark, VariantNames};
 use super::route::{Ask, Step};
 use super::watch::Watcher;
-use crate::codec::JSON_NEWTYPE;
 use crate::contract::make::Script;
 use crate::contract::stop::Stop;
 use crate::contract::{
-    Body, Field, Leaf, NODES_MAX, Node, NodeId, Note, Refusal, Shape, TraceError, Variant,
-    type_name,
+    Body, Field, JSON_NEWTYPE, Leaf, NODES_MAX, Node, NodeId, Note, Refusal, Shape, TraceError,
+    Variant, type_name,
 };
 
 /// The most places of one type that are looked at, before equal ones are merged.
