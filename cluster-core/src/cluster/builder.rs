@@ -158,7 +158,7 @@ impl ClusterBuilder {
         let storage = self
             .storage
             .take()
-            .unwrap_or_else(|| Arc::new(MemoryStorage::with_clock(self.clock.clone())));
+            .unwrap_or_else(|| Arc::new(MemoryStorage::new(self.clock.clone())));
         let members: Vec<Member> = std::mem::take(&mut self.types)
             .into_iter()
             .map(Member::trace)
