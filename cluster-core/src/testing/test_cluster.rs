@@ -80,8 +80,7 @@ impl TestClusterBuilder {
     /// As [`ClusterBuilder::start`].
     pub async fn start(self) -> Result<TestCluster, StartError> {
         let clock = Clock::from_virtual(self.clock.clone());
-        let inner =
-            self.storage.unwrap_or_else(|| Arc::new(MemoryStorage::new(clock.clone())));
+        let inner = self.storage.unwrap_or_else(|| Arc::new(MemoryStorage::new(clock.clone())));
         let faults = self.faults.unwrap_or_else(|| Faults::new(self.seed));
         let storage = FaultyStorage::new(inner, faults, clock);
         let setup = Setup {
