@@ -111,6 +111,15 @@ impl Cluster {
         !self.runner().gate.is_open()
     }
 
+    /// Serves until the signal comes, then ends as [`Cluster::shutdown`] does.
+    ///
+    /// # Errors
+    /// As [`Cluster::shutdown`].
+    pub async fn run_until(self, signal: impl Future) -> Result<()> {
+        signal.await;
+        self.shutdown().await
+    }
+
     /// Ends gracefully: takes no more calls, lets running handlers finish within `drain_limit`,
     /// writes their commits, and leaves the database. What is accepted and has not run stays stored
     /// for the next start. Dropped before its end, the drain goes no further, but nothing durable

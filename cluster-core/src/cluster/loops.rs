@@ -15,11 +15,19 @@ const SWEEP_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Starts everything that runs by itself.
 pub(super) fn start(runner: &Arc<Runner>) {
     let tasks = &runner.tasks;
-    tasks.spawn_to_end(runner.committer.clone().run());
+    tasks.spawn_to_end(commit(runner.clone()));
     tasks.spawn_loop(load_pending(runner.clone()));
     tasks.spawn_loop(run_alarms(runner.clone()));
     tasks.spawn_loop(sweep(runner.clone()));
     tasks.spawn_loop(retire(runner.clone()));
+}
+
+/// Runs the committer. A runner that finds itself fenced off stops serving at once.
+async fn commit(runner: Arc<Runner>) {
+    runner.committer.clone().run().await;
+    if runner.committer.is_fenced() {
+        end(&runner);
+    }
 }
 
 /// Takes idle entities out of memory.

@@ -52,6 +52,7 @@ pub use send::{Receipt, SendCall};
 pub use transaction::Transaction;
 
 pub(crate) use alarms::{Alarms, run_alarms};
+pub(crate) use failure::text as error_text;
 pub(crate) use filter::Filter;
 pub(crate) use intake::{Intake, load_pending};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};
