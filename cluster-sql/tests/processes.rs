@@ -1,5 +1,6 @@
 //! What only real processes show: a second live one is refused, one that is killed leaves the file
 //! free at once, and everything that was acknowledged before a kill is there after it.
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
 mod support;
 
