@@ -1,1 +1,61 @@
-//! Facade.
+//! Stateful entities that live somewhere in a cluster, addressed by type and id, called through
+//! typed clients that macros generate, with every durable message and state change kept in SQL.
+//!
+//! Begin with the [`prelude`], [`Cluster::builder`], and `#[entity]`.
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+pub use cluster_core::cluster::{
+    Cluster, ClusterBuilder, DeadLetter, DeadLetters, EntityStats, Error, IntoStorage, Result,
+    StartError, Stats,
+};
+pub use cluster_core::codec::Json;
+pub use cluster_core::config::{BadSetting, Config};
+pub use cluster_core::entity::{
+    Call, CallFuture, CallInfo, Context, EntityOptions, OnPanic, Receipt, Transaction,
+};
+pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
+pub use cluster_core::id::{
+    Address, EntityId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
+};
+pub use cluster_core::{codec, contract, id, message, storage, testing, time};
+pub use cluster_macros::{Entity, entity};
+#[cfg(feature = "sqlite")]
+pub use cluster_sql::Sqlite;
+
+/// Everything a program needs, in one import.
+pub mod prelude {
+    pub use std::time::Duration;
+
+    pub use serde::{Deserialize, Serialize};
+
+    pub use crate::Entity;
+    #[cfg(feature = "sqlite")]
+    pub use crate::Sqlite;
+    pub use crate::storage::{MemoryStorage, Storage};
+    pub use crate::{
+        CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
+        Refused, RequestId, entity,
+    };
+}
+
+/// What generated code names. Not for use by hand; may change with any release.
+#[doc(hidden)]
+pub mod __private {
+    pub use cluster_core::contract::TraceError;
+    pub use cluster_core::entity::{
+        Access, Call, Client, Context, Contract, DefaultEntity, Deliver, Delivery, Durable, Entity,
+        EntityOptions, Exclusive, ExclusiveFn, Fallible, Handle, Lifted, Message, MessageInfo,
+        MessageSchema, Method, NoError, NoState, OnPanic, Outcome, Persisted, Plain, ReturnOf,
+        ServedBy, Serves, Shared, SharedFn, StateKind, Volatile, Wire,
+    };
+    pub use cluster_core::error::Source;
+    pub use cluster_core::id::MessageTag;
+    pub use cluster_core::storage::BoxFuture;
+    pub use serde;
+}
+
+/// The README's programs are compiled as doctests.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,2 +1,18 @@
-//! Bench.
-fn main() {}
+//! The benchmark program of `cluster`; `cargo xtask bench` builds and runs it.
+//!
+//! One file for each family of lanes. A family lists its cases; what a lane's name stands for
+//! (callers, entities, operations) and how it is measured is the kit's, which the peers' harnesses
+//! share.
+
+mod ask;
+mod memory;
+mod persisted;
+
+use std::process::ExitCode;
+
+use bench_kit::Case;
+
+fn main() -> ExitCode {
+    let families: [fn() -> Vec<Case>; 3] = [ask::cases, persisted::cases, memory::cases];
+    bench_kit::run(families.into_iter().flat_map(|family| family()).collect())
+}

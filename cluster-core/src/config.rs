@@ -47,7 +47,8 @@ pub struct Config {
     /// How often a transaction that surely failed is tried again before its handlers are told.
     /// Default 5.
     pub commit_attempts: u32,
-    /// How deep calls may run inside each other in one task before they move to another. Default 32.
+    /// How deep calls may run inside each other in one task before they move to another. Default
+    /// 32.
     pub inline_depth: usize,
     /// How many durable messages one handler may send. Default 4,096.
     pub outbox_max: usize,

@@ -17,7 +17,8 @@ pub type Source = Arc<dyn Error + Send + Sync>;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClusterError {
-    /// The entity's mailbox has no room. Nothing was run or stored; try again later, or raise `mailbox`.
+    /// The entity's mailbox has no room. Nothing was run or stored; try again later, or raise
+    /// `mailbox`.
     #[error("the mailbox of {address} is full ({limit} requests wait)")]
     MailboxFull {
         /// The entity.
@@ -40,8 +41,8 @@ pub enum ClusterError {
         #[source]
         source: Source,
     },
-    /// The handler may have run and its effect may hold. A persisted request can be asked again under the
-    /// same key.
+    /// The handler may have run and its effect may hold. A persisted request can be asked again
+    /// under the same key.
     #[error("it is unknown whether `{message}` of {address} took effect")]
     OutcomeUnknown {
         /// The entity.
@@ -84,7 +85,8 @@ pub enum ClusterError {
         #[source]
         source: Source,
     },
-    /// The key was used before with other arguments. The first request and its outcome are untouched.
+    /// The key was used before with other arguments. The first request and its outcome are
+    /// untouched.
     #[error("key {key:?} of `{message}` of {address} was used with other arguments")]
     KeyConflict {
         /// The entity.
@@ -94,7 +96,8 @@ pub enum ClusterError {
         /// The key.
         key: Key,
     },
-    /// The request is stored but waits for something that this cluster lacks. A notice, not an outcome.
+    /// The request is stored but waits for something that this cluster lacks. A notice, not an
+    /// outcome.
     #[error("request {request} is held: {reason}")]
     Held {
         /// The request.
@@ -108,7 +111,8 @@ pub enum ClusterError {
         /// The request.
         request: RequestId,
     },
-    /// The handler panicked. For a persisted request a notice, not an outcome: it is kept as a dead letter.
+    /// The handler panicked. For a persisted request a notice, not an outcome: it is kept as a dead
+    /// letter.
     #[error("`{message}` of {address} panicked ({attempts} attempts): {reason}")]
     Defect {
         /// The entity.
@@ -158,8 +162,8 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    /// Whether the same call may be made again without a key and without doubling its effect: it surely
-    /// did not run.
+    /// Whether the same call may be made again without a key and without doubling its effect: it
+    /// surely did not run.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
@@ -221,8 +225,8 @@ impl Refused {
     }
 }
 
-/// How a call of a fallible handler can fail: by the handler's own error, or by trouble of the cluster.
-/// `?` lifts both into it.
+/// How a call of a fallible handler can fail: by the handler's own error, or by trouble of the
+/// cluster. `?` lifts both into it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError<E> {
     /// The handler's own error, equal after every replay.
@@ -256,11 +260,11 @@ impl<E: serde::Serialize + serde::de::DeserializeOwned> From<E> for CallError<E>
     }
 }
 
-/// Turns any error into one that is no outcome: the handler's state rolls back, and a persisted request
-/// runs again with back-off.
+/// Turns any error into one that is no outcome: the handler's state rolls back, and a persisted
+/// request runs again with back-off.
 pub trait OrRetry<T> {
-    /// Passes the value on, or turns the error into `ClusterError::Persistence` for `?` in a handler that
-    /// returns `Result<T, CallError<E>>`.
+    /// Passes the value on, or turns the error into `ClusterError::Persistence` for `?` in a
+    /// handler that returns `Result<T, CallError<E>>`.
     ///
     /// # Errors
     /// The given error as the source.

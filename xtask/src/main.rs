@@ -1,2 +1,49 @@
-//! Tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask test | coverage | audit | bench`.
+//!
+//! No dependencies, so that the tasks start within seconds on a fresh clone.
+// A tool for a terminal: printing is its output.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod audit;
+mod bench;
+mod coverage;
+mod gate;
+mod process;
+mod report;
+mod source;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <task>
+
+  test                    everything: format, coverage, clippy, docs, and all tests
+  coverage                which behaviours of docs/behaviours.md have a test
+  audit                   advisories, licences and sources of the dependencies (needs cargo-deny)
+  bench [options]         the benchmark program, in release
+      --lane NAME         only this lane; may be repeated
+      --runs N            repetitions of each lane (default 5)
+      --peers             also the harness programs of bench/peers, lane by lane in turn
+      --json FILE         write one JSON line for each result";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (task, options) = match args.split_first() {
+        Some((task, options)) => (task.as_str(), options),
+        None => ("", &[][..]),
+    };
+    let done = match task {
+        "test" if options.is_empty() => gate::run(),
+        "coverage" if options.is_empty() => coverage::run(),
+        "audit" if options.is_empty() => audit::run(),
+        "bench" => bench::run(options),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -12,13 +12,16 @@ use super::loops;
 use super::registration::{Registered, Registration, Traced, check_options};
 use crate::commit::Committer;
 use crate::config::Config;
+use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, DefaultEntity, EntityOptions, Filter, Gate, Intake, Kinds, Residents, Runner,
     Serves, Shards, Tasks, Waiters,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
-use crate::storage::{Fence, JoinRequest, Joined, MemoryStorage, ShardGroup, Storage};
+use crate::storage::{
+    Fence, JoinRequest, Joined, MemoryStorage, ShapeRow, ShardGroup, Storage, StorageError,
+};
 use crate::time::Clock;
 
 /// What can be given as a storage: one, or a shared one.
@@ -70,7 +73,8 @@ impl ClusterBuilder {
         }
     }
 
-    /// Where everything durable is kept. Without one it is kept in memory and lost with the process.
+    /// Where everything durable is kept. Without one it is kept in memory and lost with the
+    /// process.
     pub fn storage(mut self, storage: impl IntoStorage) -> Self {
         self.storage = Some(storage.into_storage());
         self
@@ -107,8 +111,8 @@ impl ClusterBuilder {
         self.register::<T>(Box::new(move |id| Ok(factory(id))))
     }
 
-    /// Hosts entities of this type, made by a factory that can fail: it is tried again with back-off, and
-    /// requests of that entity wait.
+    /// Hosts entities of this type, made by a factory that can fail: it is tried again with
+    /// back-off, and requests of that entity wait.
     pub fn try_entity_with<T: Serves, E: StdError + Send + Sync + 'static>(
         self,
         factory: impl Fn(&EntityId) -> Result<T, E> + Send + Sync + 'static,
@@ -130,8 +134,8 @@ impl ClusterBuilder {
         self
     }
 
-    /// A check that every call passes before anything of it is run or stored. Filters run in the order in
-    /// which they were added; the first refusal ends the call with `Refused`.
+    /// A check that every call passes before anything of it is run or stored. Filters run in the
+    /// order in which they were added; the first refusal ends the call with `Refused`.
     pub fn filter(
         mut self,
         filter: impl Fn(&CallInfo<'_>) -> Result<(), Refused> + Send + Sync + 'static,
@@ -140,8 +144,8 @@ impl ClusterBuilder {
         self
     }
 
-    /// Starts: checks settings and types, joins the database, takes the shards, and begins with what is
-    /// pending there.
+    /// Starts: checks settings and types, joins the database, takes the shards, and begins with
+    /// what is pending there.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
@@ -199,7 +203,7 @@ impl ClusterBuilder {
                 kinds.by_contract.insert(id, kind.clone());
             }
         }
-        runner.storage.store_shapes(shapes).await?;
+        store_new_shapes(&*runner.storage, shapes).await?;
         runner.storage.store_contracts(contracts).await?;
         *runner.kinds.write() = kinds;
         loops::start(&runner);
@@ -233,6 +237,7 @@ impl ClusterBuilder {
             intake: Intake::loading(),
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
+            deadlines: Arc::default(),
             filters: self.filters,
             kinds: RwLock::default(),
             gate: Gate::open(),
@@ -285,6 +290,35 @@ impl ClusterBuilder {
         }
         Ok(all)
     }
+}
+
+/// Stores the shapes that are not stored yet. Of types that differ in their names only, the first
+/// gives the names under which people see the shape.
+///
+/// # Errors
+/// `ShapeCollision` when two different shapes have one fingerprint.
+async fn store_new_shapes(
+    storage: &dyn Storage,
+    shapes: Vec<ShapeRow>,
+) -> Result<(), StorageError> {
+    let mut new: Vec<ShapeRow> = Vec::new();
+    for row in shapes {
+        let fingerprint = row.fingerprint;
+        let known = match new.iter().find(|known| known.fingerprint == fingerprint) {
+            Some(known) => Some(known.clone()),
+            None => storage.load_shape(fingerprint).await?,
+        };
+        match known {
+            None => new.push(row),
+            Some(known) if canonical(&known) == canonical(&row) => {}
+            Some(_) => return Err(StorageError::ShapeCollision { fingerprint }),
+        }
+    }
+    storage.store_shapes(new).await
+}
+
+fn canonical(row: &ShapeRow) -> Option<Vec<u8>> {
+    Shape::from_bytes(&row.shape).ok().map(|shape| shape.canonical_bytes())
 }
 
 /// An entity type whose shapes are traced.

@@ -38,8 +38,8 @@ impl DeadLetters {
         self
     }
 
-    /// Lists them in the order in which the requests were accepted, page by page. Ends with the first
-    /// storage error.
+    /// Lists them in the order in which the requests were accepted, page by page. Ends with the
+    /// first storage error.
     pub fn list(self) -> impl Stream<Item = Result<DeadLetter, Error>> + Send + Unpin {
         let start = Listing { letters: self, after: Seq::default(), page: VecDeque::new() };
         Box::pin(try_unfold(start, |mut listing| async move {
@@ -124,8 +124,8 @@ impl DeadLetter {
         &self.message
     }
 
-    /// The arguments as JSON, shown through their stored shape without the Rust types; `None` where they
-    /// cannot be shown.
+    /// The arguments as JSON, shown through their stored shape without the Rust types; `None` where
+    /// they cannot be shown.
     pub fn arguments(&self) -> Option<&serde_json::Value> {
         self.arguments.as_ref()
     }

@@ -7,14 +7,16 @@ use super::builder::ClusterBuilder;
 use super::dead_letters::DeadLetters;
 use super::error::Result;
 use super::loops;
+use super::settled::settled;
 use crate::entity::{Client, Contract, Handle, Message, Persisted, Receipt, Runner};
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
 
-/// A running cluster: hosts entities and calls them. Cheap to clone; every clone is the same cluster.
+/// A running cluster: hosts entities and calls them. Cheap to clone; every clone is the same
+/// cluster.
 ///
-/// When the last clone is dropped without [`Cluster::shutdown`], the cluster ends at once: handlers are
-/// dropped where they stand, and everything durable goes on after the next start.
+/// When the last clone is dropped without [`Cluster::shutdown`], the cluster ends at once: handlers
+/// are dropped where they stand, and everything durable goes on after the next start.
 #[derive(Clone)]
 pub struct Cluster(Arc<Owner>);
 
@@ -43,8 +45,9 @@ impl Cluster {
         &self.0.runner
     }
 
-    /// A typed client of an entity: of a type that was registered, or of `dyn SomeContract`. Does no I/O and
-    /// never fails; the first call reports an id that cannot be used, or a type that nobody hosts.
+    /// A typed client of an entity: of a type that was registered, or of `dyn SomeContract`. Does
+    /// no I/O and never fails; the first call reports an id that cannot be used, or a type that
+    /// nobody hosts.
     pub fn get<C: ?Sized + Contract>(&self, id: impl Into<EntityId>) -> C::Client {
         C::Client::new(Handle::of::<C>(self.runner(), id.into()))
     }
@@ -92,14 +95,35 @@ impl Cluster {
         Stats { resident_entities: runner.residents.count(), types }
     }
 
+    /// Waits until every persisted request that was accepted has its outcome or is a dead letter:
+    /// also those that nobody awaits, that an earlier process has left behind, and that handlers
+    /// send meanwhile. Says nothing of requests that come later, so stop calling first; while they
+    /// keep coming it may never end. A request in retry back-off is waited for. Cancel safe.
+    ///
+    /// # Errors
+    /// The storage could not be read, or the cluster was shut down meanwhile.
+    pub async fn settled(&self) -> Result<()> {
+        settled(self.runner()).await
+    }
+
     /// Whether the cluster takes no more calls.
     pub fn is_shutting_down(&self) -> bool {
         !self.runner().gate.is_open()
     }
 
-    /// Ends gracefully: takes no more calls, lets running handlers finish within `drain_limit`, writes their
-    /// commits, and leaves the database. What is accepted and has not run stays stored for the next start.
-    /// Dropped before its end, the drain goes no further, but nothing durable is lost.
+    /// Serves until the signal comes, then ends as [`Cluster::shutdown`] does.
+    ///
+    /// # Errors
+    /// As [`Cluster::shutdown`].
+    pub async fn run_until(self, signal: impl Future) -> Result<()> {
+        signal.await;
+        self.shutdown().await
+    }
+
+    /// Ends gracefully: takes no more calls, lets running handlers finish within `drain_limit`,
+    /// writes their commits, and leaves the database. What is accepted and has not run stays stored
+    /// for the next start. Dropped before its end, the drain goes no further, but nothing durable
+    /// is lost.
     ///
     /// # Errors
     /// The storage could not be told; everything has ended all the same.

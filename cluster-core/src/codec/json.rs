@@ -3,11 +3,26 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The newtype name by which tracer and encoder know a [`Json`].
-pub(crate) const JSON_NEWTYPE: &str = "$cluster::Json";
+use super::fault::Fault;
+use crate::contract::JSON_NEWTYPE;
 
 /// Holds a value that bincode cannot carry: untagged, flattened or internally tagged types,
 /// `serde_json::Value`. It travels as JSON text inside the payload.
+///
+/// ```
+/// use cluster_core::codec::Json;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// #[serde(untagged)]
+/// enum Attribute { Number(f64), Text(String) }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Product { sku: String, attributes: Vec<Json<Attribute>> }
+///
+/// assert!(cluster_core::contract::trace::<Attribute>().is_err());
+/// assert!(cluster_core::contract::trace::<Product>().is_ok());
+/// ```
 ///
 /// JSON knows no infinite or not-a-number floats: they become `null`. In formats for people a
 /// `Json<T>` is simply its `T`.
@@ -45,4 +60,10 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Json<T> {
         let text = deserializer.deserialize_newtype_struct(JSON_NEWTYPE, Text)?;
         serde_json::from_str(&text).map(Json).map_err(serde::de::Error::custom)
     }
+}
+
+/// Reads the body of a JSON payload.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    let text = std::str::from_utf8(body).map_err(|_| Fault::new("the JSON is not UTF-8"))?;
+    serde_json::from_str(text).map_err(|error| Fault::new(error.to_string()))
 }

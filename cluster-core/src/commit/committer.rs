@@ -16,8 +16,8 @@ use crate::storage::{Batch, Committed, Fence, RequestRow, StateKey, Storage, Sto
 use crate::time::Clock;
 
 /// Gathers units while a transaction runs and commits what has gathered in the next one. One
-/// transaction is in flight at a time; units are committed in the order in which they came, so a unit
-/// never becomes durable before one that it was built on.
+/// transaction is in flight at a time; units are committed in the order in which they came, so a
+/// unit never becomes durable before one that it was built on.
 pub(crate) struct Committer {
     storage: Arc<dyn Storage>,
     clock: Clock,
@@ -37,6 +37,8 @@ struct Gathered {
     units: Vec<Unit>,
     raises: Vec<oneshot::Sender<Result<Fence, StorageError>>>,
     closed: bool,
+    /// Another incarnation has taken over: nothing of this one will ever be written.
+    fenced: bool,
 }
 
 struct Metrics {
@@ -95,8 +97,8 @@ impl Committer {
         self.gathered.lock().units.len() >= self.queue_max
     }
 
-    /// Hands a unit over. Its completion is called exactly once, by the committer's task or, when the
-    /// committer has ended, here.
+    /// Hands a unit over. Its completion is called exactly once, by the committer's task or, when
+    /// the committer has ended, here.
     pub(crate) fn push(&self, unit: Unit) {
         let rejected = {
             let mut gathered = self.gathered.lock();
@@ -113,8 +115,8 @@ impl Committer {
         }
     }
 
-    /// Raises the fence between two transactions, so that a transaction whose outcome is unknown can no
-    /// longer commit. Cancel safe: the fence may be raised all the same.
+    /// Raises the fence between two transactions, so that a transaction whose outcome is unknown
+    /// can no longer commit. Cancel safe: the fence may be raised all the same.
     pub(crate) async fn raise_fence(&self) -> Result<Fence, StorageError> {
         let (raised, wait) = oneshot::channel();
         {
@@ -132,6 +134,21 @@ impl Committer {
     pub(crate) fn close(&self) {
         self.gathered.lock().closed = true;
         self.wake.notify_one();
+    }
+
+    /// Whether it has ended because another incarnation took over.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.gathered.lock().fenced
+    }
+
+    fn end_fenced(&self) {
+        let units = {
+            let mut gathered = self.gathered.lock();
+            gathered.closed = true;
+            gathered.fenced = true;
+            std::mem::take(&mut gathered.units)
+        };
+        fail_all(units, &CommitFailure::Stopped);
     }
 
     fn incarnation(&self) -> u64 {
@@ -181,6 +198,7 @@ impl Committer {
             if units.is_empty() {
                 return;
             }
+            self.metrics.batch_units.record(units.len() as f64);
             let batch = Arc::new(self.gather(&mut units));
             let result =
                 if batch.is_empty() { Ok(Committed::default()) } else { self.write(&batch).await };
@@ -191,6 +209,12 @@ impl Committer {
                 }
                 Err(error) => {
                     self.metrics.commit_failures.increment(1);
+                    if matches!(error, StorageError::Fenced { .. }) {
+                        tracing::error!(%error, "this runner ends");
+                        self.end_fenced();
+                        fail_all(units, &CommitFailure::Stopped);
+                        return;
+                    }
                     tracing::warn!(%error, units = units.len(), "a commit failed");
                     let Some(left_out) = fail_one(&mut units, &error) else {
                         fail_all(units, &CommitFailure::Storage(error));
@@ -235,8 +259,8 @@ impl Committer {
         batch
     }
 
-    /// Writes a batch until its fate is known: an unknown outcome is settled by raising the fence and
-    /// writing the same batch again, a sure failure is tried again a few times.
+    /// Writes a batch until its fate is known: an unknown outcome is settled by raising the fence
+    /// and writing the same batch again, a sure failure is tried again a few times.
     async fn write(&self, batch: &Arc<Batch>) -> Result<Committed, StorageError> {
         let mut failures = 0;
         let mut wait = RETRY_WAIT_MIN;

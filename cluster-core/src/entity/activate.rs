@@ -33,7 +33,8 @@ impl Shared {
 }
 
 impl<T: Serves> Slot<T> {
-    /// Whether an entity can be made in its first caller's poll: nothing is to be loaded or awaited.
+    /// Whether an entity can be made in its first caller's poll: nothing is to be loaded or
+    /// awaited.
     const MADE_AT_ONCE: bool = !Kind::<T>::is_durable() && !T::ACTIVATES;
 
     /// Takes a place in memory for one more entity, if need be from an idle one.
@@ -101,18 +102,19 @@ impl<T: Serves> Slot<T> {
         tracing::warn!(entity = %self.address(), error, "an entity could not be brought into memory");
     }
 
-    /// Brings the entity into memory; its phase is `Changing`. Requests wait in the mailbox meanwhile.
+    /// Brings the entity into memory; its phase is `Changing`. Requests wait in the mailbox
+    /// meanwhile.
     pub(super) fn activate(self: &Arc<Self>) {
         if !self.take_place() {
             self.no_place();
             return;
         }
-        if Self::MADE_AT_ONCE {
-            if let Some(entity) = self.make().ok().map(Arc::new) {
-                self.installed(entity);
-                self.start_waiting(Start::Inline);
-                return;
-            }
+        if Self::MADE_AT_ONCE
+            && let Ok(entity) = self.make()
+        {
+            self.installed(Arc::new(entity));
+            self.start_waiting(Start::Inline);
+            return;
         }
         let slot = self.clone();
         self.kind.shared.tasks.spawn(async move {
@@ -164,7 +166,8 @@ impl<T: Serves> Slot<T> {
         Ok(entity)
     }
 
-    /// The last state: of the instance before, while its commits are under way, else the stored one.
+    /// The last state: of the instance before, while its commits are under way, else the stored
+    /// one.
     async fn last_state(self: &Arc<Self>) -> Result<Option<StateRow>, Source> {
         {
             let mut inner = self.lock();
@@ -187,8 +190,8 @@ impl<T: Serves> Slot<T> {
         Ok(row)
     }
 
-    /// No more entities fit into memory and none is idle: volatile requests are told so, persisted ones stay
-    /// in the storage until there is room.
+    /// No more entities fit into memory and none is idle: volatile requests are told so, persisted
+    /// ones stay in the storage until there is room.
     fn no_place(self: &Arc<Self>) {
         let jobs = {
             let mut inner = self.lock();
@@ -236,7 +239,8 @@ impl<T: Serves> Slot<T> {
         self.leave_memory() && !T::DEACTIVATES
     }
 
-    /// The old instance is gone before a new one can be made: the phase stays `Changing` until then.
+    /// The old instance is gone before a new one can be made: the phase stays `Changing` until
+    /// then.
     fn leave_memory(self: &Arc<Self>) -> bool {
         let entity = {
             let mut inner = self.lock();

@@ -11,6 +11,7 @@ use tokio::task::coop;
 
 use super::context::Context;
 use super::contract::{Deliver, Message, Persisted};
+use super::deadlines::Limit;
 use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
 use super::filter::CallInfo;
 use super::handle::Handle;
@@ -20,10 +21,9 @@ use super::send::SendCall;
 use crate::error::{CallError, ClusterError};
 use crate::id::Key;
 use crate::message::{HEADERS_BYTES_MAX, Headers};
-use crate::time::Sleep;
 
-/// A call that has not been made yet: set its options, then `.await` it, or `.send().await` to hand it over
-/// without waiting for the outcome. Dropped before that, it sends and stores nothing.
+/// A call that has not been made yet: set its options, then `.await` it, or `.send().await` to hand
+/// it over without waiting for the outcome. Dropped before that, it sends and stores nothing.
 #[must_use = "a call does nothing until it is awaited or sent"]
 pub struct Call<M: Message> {
     pub(super) handle: Handle,
@@ -50,23 +50,23 @@ impl<M: Message> Call<M> {
         Call { handle, message, options: Options::default() }
     }
 
-    /// How long to wait for the answer, instead of the message's or the cluster's default. It cancels a
-    /// volatile request; a persisted one goes on without its caller.
+    /// How long to wait for the answer, instead of the message's or the cluster's default. It
+    /// cancels a volatile request; a persisted one goes on without its caller.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.options.timeout = Some(limit);
         self
     }
 
-    /// Sets a header; the handler and call filters read it, and it is stored with a persisted request. All
-    /// headers together may have [`HEADERS_BYTES_MAX`] bytes.
+    /// Sets a header; the handler and call filters read it, and it is stored with a persisted
+    /// request. All headers together may have [`HEADERS_BYTES_MAX`] bytes.
     pub fn header(mut self, name: impl Into<Box<str>>, value: impl Into<Box<str>>) -> Self {
         self.options.extra.get_or_insert_default().headers.set(name, value);
         self
     }
 
-    /// The idempotency key: the same key again, to the same entity and message, gives the first request's
-    /// outcome, or joins it while it runs. 1 to 1,024 bytes; remembered for the deduplication window after
-    /// the request has finished.
+    /// The idempotency key: the same key again, to the same entity and message, gives the first
+    /// request's outcome, or joins it while it runs. 1 to 1,024 bytes; remembered for the
+    /// deduplication window after the request has finished.
     pub fn key(mut self, key: impl Into<String>) -> Self
     where
         M: Persisted,
@@ -75,8 +75,8 @@ impl<M: Message> Call<M> {
         self
     }
 
-    /// Hands the request over without waiting for its outcome. A persisted one is durable then and gives a
-    /// receipt; a volatile one is in the mailbox.
+    /// Hands the request over without waiting for its outcome. A persisted one is durable then and
+    /// gives a receipt; a volatile one is in the mailbox.
     pub fn send(self) -> SendCall<M>
     where
         M::Delivery: Deliver<M>,
@@ -121,14 +121,8 @@ impl<M: Message> Call<M> {
         if !shared.filters.is_empty() {
             check_filters(&self.handle, M::INFO, &extra.headers)?;
         }
-        let mut request = Request {
-            message: self.message,
-            headers: extra.headers,
-            key,
-            parent,
-            wanted,
-            inline: wanted == Wanted::Outcome,
-        };
+        let mut request =
+            Request { message: self.message, headers: extra.headers, key, parent, wanted };
         if let (Some(parent), Wanted::Outcome) = (&request.parent, wanted) {
             let target = self.handle.address();
             parent.check_reentrance(&target, M::INFO.access)?;
@@ -166,9 +160,9 @@ fn check_filters(
     filters.iter().try_for_each(|filter| filter.check(&call)).map_err(ClusterError::Refused)
 }
 
-/// A call under way. Dropping it cancels a volatile request whose handler has not ended; a persisted one
-/// goes on. Nothing is pinned in it and the handler's own future is never part of it: a caller who stops
-/// polling holds up nobody.
+/// A call under way. Dropping it cancels a volatile request whose handler has not ended; a
+/// persisted one goes on. Nothing is pinned in it and the handler's own future is never part of it:
+/// a caller who stops polling holds up nobody.
 #[must_use = "futures do nothing unless polled"]
 pub struct CallFuture<M: Message> {
     limit: Duration,
@@ -179,7 +173,7 @@ enum At<M: Message> {
     Start(Call<M>),
     /// Waits until everything is durable that the calling handler has read.
     Confirming(oneshot::Receiver<Result<(), ClusterError>>, Handle, Request<M>),
-    Waiting(oneshot::Receiver<ReplyOf<M>>, Sleep, Handle),
+    Waiting(oneshot::Receiver<ReplyOf<M>>, Limit, Handle),
     Done,
 }
 
@@ -253,24 +247,28 @@ impl<M: Message> CallFuture<M> {
         }
         match exchange {
             Exchange::Reply(reply) => Poll::Ready(reply),
-            Exchange::Later(told) => {
-                let sleep = handle.shared().clock.sleep(self.limit);
-                self.at = At::Waiting(told, sleep, handle);
-                self.wait(cx)
+            Exchange::Later(mut told) => {
+                if let Poll::Ready(reply) = Pin::new(&mut told).poll(cx) {
+                    let lost = |_| Err(CallError::Cluster(lost(&handle, M::INFO)));
+                    return Poll::Ready(reply.unwrap_or_else(lost));
+                }
+                let limit = Limit::new(handle.shared(), self.limit, cx);
+                self.at = At::Waiting(told, limit, handle);
+                Poll::Pending
             }
             _ => unreachable!("a slot answers a request for an outcome with a reply or a wait"),
         }
     }
 
     fn wait(&mut self, cx: &mut TaskContext<'_>) -> Poll<ReplyOf<M>> {
-        let At::Waiting(told, sleep, handle) = &mut self.at else {
+        let At::Waiting(told, limit, handle) = &mut self.at else {
             unreachable!("polled while waiting")
         };
         if let Poll::Ready(reply) = Pin::new(told).poll(cx) {
             let lost = |_| Err(CallError::Cluster(lost(handle, M::INFO)));
             return Poll::Ready(reply.unwrap_or_else(lost));
         }
-        ready!(Pin::new(sleep).poll(cx));
+        ready!(limit.poll(cx));
         let (address, message, after) = (handle.address(), M::INFO.name, self.limit);
         Poll::Ready(Err(CallError::Cluster(ClusterError::Timeout { address, message, after })))
     }

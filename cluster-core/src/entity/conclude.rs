@@ -22,9 +22,9 @@ pub(super) struct Ending<M: Message> {
     pub(super) change: Change,
 }
 
-/// Ends a turn: on `Ok` state, outcome and outgoing messages go to the committer together, on `Err` the
-/// state rolls back and the error is the outcome. The reply leaves when everything is durable that the
-/// handler wrote or could have read.
+/// Ends a turn: on `Ok` state, outcome and outgoing messages go to the committer together, on `Err`
+/// the state rolls back and the error is the outcome. The reply leaves when everything is durable
+/// that the handler wrote or could have read.
 #[inline]
 pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
     mut turn: Turn<T>,

@@ -16,8 +16,8 @@ use crate::error::Source;
 use crate::id::RequestId;
 use crate::storage::BoxFuture;
 
-/// What can be an argument, a reply, an error or a state: owned, sendable, with serde in both directions.
-/// Implemented for every such type.
+/// What can be an argument, a reply, an error or a state: owned, sendable, with serde in both
+/// directions. Implemented for every such type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel in a message or be stored",
     label = "needs serde in both directions, and to be `Send` and owned",

@@ -1,4 +1,5 @@
-//! Requests of an entity that are not in its mailbox now: in back-off, or in the storage for want of room.
+//! Requests of an entity that are not in its mailbox now: in back-off, or in the storage for want
+//! of room.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +49,8 @@ impl<T: Serves> Slot<T> {
         });
     }
 
-    /// Loads the next page of requests that did not fit into the mailbox, until there is no room or no
-    /// more.
+    /// Loads the next page of requests that did not fit into the mailbox, until there is no room or
+    /// no more.
     pub(super) fn refill(self: &Arc<Self>) {
         let slot = self.clone();
         self.kind.shared.tasks.spawn_loop(async move { while slot.load_page().await {} });

@@ -17,8 +17,8 @@ const PARTS: usize = 256;
 
 /// A table in parts, of eight bytes a slot: the id stands in the slot.
 ///
-/// A slot stays in the table for as long as anybody else holds it, so there is never a second slot for
-/// an id, and a handle may keep the slot it once found.
+/// A slot stays in the table for as long as anybody else holds it, so there is never a second slot
+/// for an id, and a handle may keep the slot it once found.
 pub(crate) struct Directory<T: Serves> {
     parts: Box<[RwLock<HashTable<Arc<Slot<T>>>>]>,
     hasher: FixedState,
@@ -63,8 +63,8 @@ impl<T: Serves> Directory<T> {
         table.entry(hash, is_it, hash_of).or_insert_with(make).get().clone()
     }
 
-    /// Calls `due` for the slots that pass `is_due`, one part at a time, and drops those that nobody
-    /// holds and that are empty.
+    /// Calls `due` for the slots that pass `is_due`, one part at a time, and drops those that
+    /// nobody holds and that are empty.
     pub(crate) fn sweep(&self, is_due: impl Fn(&Slot<T>) -> bool, due: impl Fn(&Arc<Slot<T>>)) {
         for part in &self.parts {
             let found: Vec<Arc<Slot<T>>> =

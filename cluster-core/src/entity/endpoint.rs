@@ -9,7 +9,7 @@ use super::context::Context;
 use super::contract::Message;
 use super::outcome::Outcome;
 use crate::error::{CallError, ClusterError};
-use crate::id::{Key, RequestId};
+use crate::id::{Address, Key, RequestId};
 use crate::message::Headers;
 
 /// The value of a message's outcome.
@@ -23,6 +23,8 @@ pub(crate) type ReplyOf<M> = Result<OkOf<M>, CallError<ErrOf<M>>>;
 pub(crate) trait Endpoint: Send + Sync {
     /// Starts the request in an [`Exchange`] of the method's message; leaves its answer there.
     fn start(self: Arc<Self>, method: usize, exchange: &mut dyn Any);
+
+    fn address(&self) -> Address;
 }
 
 /// A request before it reached its entity.
@@ -34,8 +36,6 @@ pub(crate) struct Request<M> {
     pub(super) parent: Option<Context>,
     /// Whether the caller waits for the outcome, or only until the request is handed over.
     pub(super) wanted: Wanted,
-    /// Whether the handler may run in the caller's own poll.
-    pub(super) inline: bool,
 }
 
 /// What the caller waits for.

@@ -23,7 +23,8 @@ struct Inner {
     id: EntityId,
     /// `None` when no runner here serves the contract.
     kind: Option<Arc<dyn AnyKind>>,
-    /// The entity's slot, found by the first call. A slot stays valid for as long as anybody holds it.
+    /// The entity's slot, found by the first call. A slot stays valid for as long as anybody holds
+    /// it.
     endpoint: OnceLock<Arc<dyn Endpoint>>,
 }
 

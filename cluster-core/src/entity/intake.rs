@@ -1,5 +1,5 @@
-//! How accepted requests reach their mailboxes: straight from their commit, or through the storage when
-//! more was accepted than fits into memory, and after a start.
+//! How accepted requests reach their mailboxes: straight from their commit, or through the storage
+//! when more was accepted than fits into memory, and after a start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::shared::Shared;
 use crate::id::Seq;
 use crate::storage::{Accepted, PendingRequest, PendingScan, RequestRow};
 
-/// The two ways. While requests are loaded from the storage, newly accepted ones stay there too: they come
-/// in their turn, so that the order of acceptance holds.
+/// The two ways. While requests are loaded from the storage, newly accepted ones stay there too:
+/// they come in their turn, so that the order of acceptance holds.
 #[derive(Debug)]
 pub(crate) struct Intake {
     way: Mutex<Way>,
@@ -41,7 +41,7 @@ impl Intake {
     }
 
     /// Whether a request just accepted goes straight to its mailbox.
-    pub(super) fn is_direct(&self, _accepted: Seq) -> bool {
+    pub(super) fn is_direct(&self) -> bool {
         match &mut *self.way.lock() {
             Way::Direct => true,
             Way::Loading { missed, .. } => {
@@ -94,15 +94,10 @@ impl Intake {
             *way = Way::Direct;
         }
     }
-
-    /// Whether everything that was stored at the start has been put into mailboxes.
-    pub(crate) fn is_caught_up(&self) -> bool {
-        matches!(*self.way.lock(), Way::Direct)
-    }
 }
 
-/// Loads pending requests whenever they do not come straight. Never ends; to be dropped at the end of the
-/// runner. Cancel safe: what was not delivered stays in the storage.
+/// Loads pending requests whenever they do not come straight. Never ends; to be dropped at the end
+/// of the runner. Cancel safe: what was not delivered stays in the storage.
 pub(crate) async fn load_pending(shared: Arc<Shared>) {
     loop {
         let after = shared.intake.next().await;
@@ -165,7 +160,7 @@ pub(super) fn deliver_sent(shared: &Arc<Shared>, sent: Vec<(RequestRow, Accepted
             }
         }
         let seq = request.seq;
-        if !shared.intake.is_direct(seq) {
+        if !shared.intake.is_direct() {
             continue;
         }
         let Some(kind) = shared.kind_named(&request.entity_type) else { continue };

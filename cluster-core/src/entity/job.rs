@@ -24,12 +24,12 @@ pub(crate) trait Job<T: Serves>: Queued + Send {
     /// Runs the handler up to its first suspension.
     fn run(self: Box<Self>, turn: Turn<T>);
 
-    /// Leaves the mailbox without having run. A volatile request ends with the error; a persisted one
-    /// stays in the storage, and its caller goes on waiting unless the runner ends.
+    /// Leaves the mailbox without having run. A volatile request ends with the error; a persisted
+    /// one stays in the storage, and its caller goes on waiting unless the runner ends.
     fn displace(self: Box<Self>, why: ClusterError);
 
-    /// Leaves the mailbox because there is no room for the entity: it stays in the storage, and its caller
-    /// waits for its outcome.
+    /// Leaves the mailbox because there is no room for the entity: it stays in the storage, and its
+    /// caller waits for its outcome.
     fn park(self: Box<Self>, slot: &Arc<Slot<T>>);
 
     /// Whether a running handler waits for it: it is started also while the runner drains.

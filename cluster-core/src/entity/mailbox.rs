@@ -53,8 +53,8 @@ pub(super) trait Queued {
     fn seq(&self) -> Option<Seq>;
 }
 
-/// The requests that wait for one entity, first come first served: a waiting `&mut self` request holds
-/// back the `&self` requests behind it, so that readers cannot starve it.
+/// The requests that wait for one entity, first come first served: a waiting `&mut self` request
+/// holds back the `&self` requests behind it, so that readers cannot starve it.
 #[derive(Debug)]
 pub(super) struct Mailbox<J> {
     waiting: VecDeque<J>,
@@ -90,8 +90,8 @@ impl<J: Queued> Mailbox<J> {
         self.waiting.push_back(job);
     }
 
-    /// Puts a request that must run again back to its place in the owner's order: before the first one
-    /// accepted after it.
+    /// Puts a request that must run again back to its place in the owner's order: before the first
+    /// one accepted after it.
     pub(super) fn push_again(&mut self, job: J) {
         let seq = job.seq();
         let later = |other: &J| other.seq().is_some_and(|other| Some(other) > seq);

@@ -1,7 +1,7 @@
 //! Entities: contracts that generated code implements, typed calls, mailboxes, instances.
 //!
-//! The way of a call: `handle` → `call` → `endpoint` → `run` (volatile) or `submit` (persisted) → `mailbox`
-//! of the `slot` → a `turn` of the handler → `conclude` → committer → reply.
+//! The way of a call: `handle` → `call` → `endpoint` → `run` (volatile) or `submit` (persisted) →
+//! `mailbox` of the `slot` → a `turn` of the handler → `conclude` → committer → reply.
 
 mod activate;
 mod alarms;
@@ -9,6 +9,7 @@ mod call;
 mod conclude;
 mod context;
 mod contract;
+mod deadlines;
 mod delayed;
 mod directory;
 mod endpoint;
@@ -52,6 +53,8 @@ pub use send::{Receipt, SendCall};
 pub use transaction::Transaction;
 
 pub(crate) use alarms::{Alarms, run_alarms};
+pub(crate) use deadlines::watch_deadlines;
+pub(crate) use failure::text as error_text;
 pub(crate) use filter::Filter;
 pub(crate) use intake::{Intake, load_pending};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};

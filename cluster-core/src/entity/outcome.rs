@@ -22,8 +22,8 @@ pub enum Verdict<T, E> {
     Retry(ClusterError),
 }
 
-/// A handler's return type, taken apart. Implemented by the three markers that generated code picks by
-/// the spelling of the return type.
+/// A handler's return type, taken apart. Implemented by the three markers that generated code picks
+/// by the spelling of the return type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
     label = "a return type named `..Result` must be an alias of `Result`",

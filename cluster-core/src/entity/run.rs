@@ -2,13 +2,14 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::conclude::conclude;
 use super::context::Context;
@@ -181,8 +182,8 @@ fn hand_over<T: Serves, M: Message, S: Style<T, M>>(
     slot.enqueue(Box::new(job), Start::Task)
 }
 
-/// Runs a handler: a plain one at once, an async one up to its first suspension; from there a task goes
-/// on.
+/// Runs a handler: a plain one at once, an async one up to its first suspension; from there a task
+/// goes on.
 #[inline]
 pub(super) fn run<T: Serves, M: Message, S: Style<T, M>>(
     turn: Turn<T>,
@@ -206,8 +207,10 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     origin: Origin,
     to: To<M>,
 ) -> Ran<M> {
-    // A handler without `&Context` cannot call others, so nothing need be known of its surroundings.
+    // A handler without `&Context` cannot call others, so nothing need be known of its
+    // surroundings.
     let ctx = M::INFO.context.then(|| Context::of::<T, M>(&turn, around, &origin));
+    let _span = span_of::<T, M>(&turn.slot).entered();
     let entity = turn.entity();
     let called = catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
     match called {
@@ -236,15 +239,24 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
             (turn, returned)
         }
     });
+    let span = span_of::<T, M>(&slot);
     let mut once = TaskContext::from_waker(Waker::noop());
-    match poll_handler(&ctx, handler.as_mut(), &mut once) {
+    match span.in_scope(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
         Ok(Poll::Ready((turn, returned))) => {
             conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to)
         }
         Ok(Poll::Pending) => {
             let (to, ran) = to.later();
-            let tasks = &slot.kind.shared.tasks;
-            tasks.spawn(go_on::<T, M, S, _>(slot.clone(), ctx, handler, origin, to));
+            let cancellable = matches!(origin, Origin::Volatile) && !M::INFO.uninterruptible;
+            let kind = slot.kind.clone();
+            kind.shared.tasks.spawn(Suspended {
+                slot,
+                ctx,
+                handler: Some((handler, origin, to)),
+                cancellable,
+                span,
+                style: PhantomData::<fn() -> S>,
+            });
             ran
         }
         Err(panic) => {
@@ -254,40 +266,54 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     }
 }
 
-/// Polls a suspended handler to its end, or drops it when its volatile caller goes away.
-async fn go_on<T: Serves, M: Message, S: Style<T, M>, F>(
+/// A suspended handler on its way to its end; dropped when its volatile caller goes away.
+struct Suspended<T: Serves, M: Message, S, F> {
     slot: Arc<Slot<T>>,
     ctx: Context,
-    mut handler: Pin<Box<F>>,
-    origin: Origin,
-    mut to: To<M>,
-) where
+    /// `None` once it has ended.
+    handler: Option<(Pin<Box<F>>, Origin, To<M>)>,
+    cancellable: bool,
+    span: Span,
+    style: PhantomData<fn() -> S>,
+}
+
+impl<T: Serves, M: Message, S, F> Unpin for Suspended<T, M, S, F> {}
+
+impl<T: Serves, M: Message, S: Style<T, M>, F> Future for Suspended<T, M, S, F>
+where
     F: Future<Output = (Turn<T>, ReturnOf<M>)> + Send,
 {
-    let cancellable = matches!(origin, Origin::Volatile) && !M::INFO.uninterruptible;
-    let ended = poll_fn(|cx| {
-        match poll_handler(&ctx, handler.as_mut(), cx) {
-            Ok(Poll::Ready(ended)) => return Poll::Ready(Some(Ok(ended))),
-            Err(panic) => return Poll::Ready(Some(Err(panic))),
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let Some((handler, _, to)) = &mut this.handler else { return Poll::Ready(()) };
+        let polled = this.span.in_scope(|| poll_handler(&this.ctx, handler.as_mut(), cx));
+        if let (Ok(Poll::Pending), true, To::Waiter(waiter)) = (&polled, this.cancellable, to) {
+            ready!(waiter.poll_closed(cx));
+        } else if let Ok(Poll::Pending) = polled {
+            return Poll::Pending;
+        }
+        // Ended, panicked, or given up by its caller: in the last case the turn's drop guard hands the
+        // entity back.
+        let (handler, origin, to) = this.handler.take().expect("there until it has ended");
+        drop(handler);
+        match polled {
+            Ok(Poll::Ready((turn, returned))) => {
+                conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
+            }
             Ok(Poll::Pending) => {}
+            Err(panic) => {
+                origin.panicked::<T, M, S>(&this.slot, panic, to);
+            }
         }
-        match &mut to {
-            To::Waiter(waiter) if cancellable => waiter.poll_closed(cx).map(|()| None),
-            _ => Poll::Pending,
-        }
-    })
-    .await;
-    match ended {
-        Some(Ok((turn, returned))) => {
-            conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to);
-        }
-        Some(Err(panic)) => {
-            drop(handler);
-            origin.panicked::<T, M, S>(&slot, panic, to);
-        }
-        // The turn's drop guard hands the entity back.
-        None => drop(handler),
+        Poll::Ready(())
     }
+}
+
+/// The span of a handler; costs one branch when nobody listens.
+fn span_of<T: Serves, M: Message>(slot: &Slot<T>) -> Span {
+    tracing::debug_span!("handle", entity = &*slot.kind.name, id = %slot.id(), message = M::INFO.name)
 }
 
 /// One poll as the current handler; a panic is caught.

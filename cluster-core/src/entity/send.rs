@@ -82,8 +82,8 @@ where
     Ok(<M::Delivery as Deliver<M>>::sent(shared, id))
 }
 
-/// Proof that a persisted request is durable. Its outcome can be asked for here, or by its id from any
-/// process that uses the same database, also after a restart.
+/// Proof that a persisted request is durable. Its outcome can be asked for here, or by its id from
+/// any process that uses the same database, also after a restart.
 pub struct Receipt<M> {
     shared: Arc<Shared>,
     id: RequestId,
@@ -100,12 +100,12 @@ impl<M: Message> Receipt<M> {
         self.id
     }
 
-    /// Waits for the outcome, at most the default call timeout. May be asked any number of times. Cancel
-    /// safe.
+    /// Waits for the outcome, at most the default call timeout. May be asked any number of times.
+    /// Cancel safe.
     ///
     /// # Errors
-    /// The handler's own error; `Defect` while the request is a dead letter; `Retired` when nothing is
-    /// known of the id; `Timeout` when it has not ended yet.
+    /// The handler's own error; `Defect` while the request is a dead letter; `Retired` when nothing
+    /// is known of the id; `Timeout` when it has not ended yet.
     pub async fn outcome(&self) -> <M::Outcome as super::Outcome>::Reply {
         <M::Outcome as super::Outcome>::reply(self.wait().await)
     }
@@ -115,7 +115,7 @@ impl<M: Message> Receipt<M> {
         // Wait first, then look: an outcome that comes in between is seen twice, never missed.
         let told = shared.waiters.wait(self.id);
         let find = shared.storage.find_requests(vec![self.id]);
-        let mut found = find.await.map_err(|error| persistence(error))?;
+        let mut found = find.await.map_err(persistence)?;
         let Some(request) = found.pop().flatten() else {
             return Err(CallError::Cluster(ClusterError::Retired { request: self.id }));
         };

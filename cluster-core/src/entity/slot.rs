@@ -15,14 +15,14 @@ use super::job::{Delivered, Job};
 use super::kind::Kind;
 use super::mailbox::{Mailbox, Running, Spill};
 use super::options::Access;
-use super::shared::Gate;
 use super::turn::Turn;
 use crate::commit::Lineage;
 use crate::error::ClusterError;
 use crate::id::{Address, EntityId, Seq, StateVersion};
 use crate::time::Moment;
 
-/// How many waiting requests whoever releases an entity runs in its own poll, before a task goes on.
+/// How many waiting requests whoever releases an entity runs in its own poll, before a task goes
+/// on.
 const PUMP_INLINE: usize = 16;
 /// How many a task runs before it lets others run.
 const PUMP_BURST: usize = 64;
@@ -159,8 +159,8 @@ impl<T: Serves> Slot<T> {
         Ok(())
     }
 
-    /// Puts an accepted request into the mailbox, in the owner's order; each once, from whatever side it
-    /// comes.
+    /// Puts an accepted request into the mailbox, in the owner's order; each once, from whatever
+    /// side it comes.
     pub(super) fn deliver(
         self: &Arc<Self>,
         seq: Seq,
@@ -314,8 +314,8 @@ impl<T: Serves> Slot<T> {
         }
     }
 
-    /// A commit of the entity has failed: the instance and everything built upon it are void, the storage
-    /// knows what holds.
+    /// A commit of the entity has failed: the instance and everything built upon it are void, the
+    /// storage knows what holds.
     pub(super) fn commit_failed(self: &Arc<Self>, generation: u32) {
         let mut dropped = None;
         {
@@ -470,6 +470,10 @@ impl<T: Serves> Lineage for Slot<T> {
 impl<T: Serves> Endpoint for Slot<T> {
     fn start(self: Arc<Self>, method: usize, exchange: &mut dyn Any) {
         (self.kind.table[method].start)(self, exchange);
+    }
+
+    fn address(&self) -> Address {
+        Slot::address(self)
     }
 }
 

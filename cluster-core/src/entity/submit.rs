@@ -19,13 +19,12 @@ use super::slot::Slot;
 use crate::codec;
 use crate::commit::{CommitFailure, Unit, Writes};
 use crate::contract::Schema;
-use crate::error::{CallError, ClusterError};
+use crate::error::ClusterError;
 use crate::id::{EntityId, Epoch, Key, KeyDigest, RequestId, Seq, ShardId};
-use crate::message::Headers;
 use crate::storage::{Accepted, KeyRow, KnownRequest, RequestRow, RetentionClass};
 
-/// Hands a request to the committer; when it is durable it goes into the mailbox, whatever has become of
-/// its caller.
+/// Hands a request to the committer; when it is durable it goes into the mailbox, whatever has
+/// become of its caller.
 pub(super) fn submit<T: Serves, M: Message, S: Style<T, M>>(
     slot: Arc<Slot<T>>,
     request: Request<M>,
@@ -41,11 +40,9 @@ pub(super) fn submit<T: Serves, M: Message, S: Style<T, M>>(
     };
     let Request { message, parent, .. } = request;
     let complete = move |result: Result<Vec<_>, CommitFailure>| match result {
-        Ok(accepted) => {
-            for (row, accepted) in accepted {
-                // One row was handed over, so the message and the asker are used once.
-                return accept::<T, M, S>(&slot, row, accepted, message, parent, asked);
-            }
+        Ok(mut accepted) => {
+            let (row, accepted) = accepted.pop().expect("one row was handed over");
+            accept::<T, M, S>(&slot, row, accepted, message, parent, asked);
         }
         Err(failure) => asked.fail(not_accepted(failure)),
     };
@@ -230,7 +227,7 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
     let (id, seq) = (row.id, row.seq);
     let to = asked.durable(id);
     let intake = &slot.kind.shared.intake;
-    if !intake.is_direct(seq) {
+    if !intake.is_direct() {
         return wait_for_outcome::<T, M>(slot, id, to);
     }
     let mut stored = Box::new(Stored::new(row, 0, parent));
@@ -268,7 +265,8 @@ pub(super) fn dead_letter<M: Message>(address: crate::id::Address) -> ClusterErr
 }
 
 impl Context {
-    /// Puts a durable message into the handler's outbox: it is accepted in the handler's own commit.
+    /// Puts a durable message into the handler's outbox: it is accepted in the handler's own
+    /// commit.
     pub(super) fn put_into_outbox<M: Message>(
         &self,
         handle: &Handle,
@@ -286,6 +284,7 @@ impl Context {
         let row = RequestRow { epoch: kind.epoch(address.shard()), ..row };
         let request = row.id;
         let mut sent = self.0.sent.lock();
+        let sent = sent.get_or_insert_default();
         let (max, actual) = (shared.config.outbox_max, sent.outbox.len() + 1);
         if actual > max {
             let what = "the number of messages sent by one handler".to_owned();
@@ -297,6 +296,6 @@ impl Context {
 
     /// Takes what the handler has sent.
     pub(super) fn take_outbox(&self) -> Vec<RequestRow> {
-        std::mem::take(&mut self.0.sent.lock().outbox)
+        self.0.sent.lock().as_mut().map(|sent| std::mem::take(&mut sent.outbox)).unwrap_or_default()
     }
 }

@@ -1,79 +1,194 @@
 //! The tasks of a runner: each has this one owner, which waits for them and ends them.
 
+use std::cell::Cell;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
+use slab::Slab;
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 /// Spawns tasks on the runtime that the cluster was started on.
 #[derive(Debug)]
 pub(crate) struct Tasks {
     runtime: Handle,
-    /// Handlers, activations, deliveries: a drain waits for these.
-    work: TaskTracker,
-    /// Loops that run until the end.
-    loops: TaskTracker,
-    /// Ends handlers that outlive the drain limit.
-    abort: CancellationToken,
-    /// Ends the loops.
-    stop: CancellationToken,
+    /// Handlers, activations, deliveries: a drain waits for these. Bounded by the entities in memory and
+    /// their `concurrency`.
+    work: Arc<Group>,
+    /// Loops that run until the end, and callers that wait for another's run.
+    loops: Arc<Group>,
+    /// The committer: ends by itself once it is closed.
+    last: Arc<Group>,
 }
 
 impl Tasks {
     pub(crate) fn new(runtime: Handle) -> Self {
-        Tasks {
-            runtime,
-            work: TaskTracker::new(),
-            loops: TaskTracker::new(),
-            abort: CancellationToken::new(),
-            stop: CancellationToken::new(),
-        }
+        let group = || Arc::new(Group::default());
+        Tasks { runtime, work: group(), loops: group(), last: group() }
     }
 
     /// Runs work that a drain waits for. It is dropped where it stands when the drain's limit is over.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let abort = self.abort.clone();
-        let guarded = async move {
-            abort.run_until_cancelled_owned(work).await;
-        };
-        self.work.spawn_on(guarded, &self.runtime);
+        self.work.spawn(&self.runtime, work);
     }
 
     /// Runs a loop until [`Tasks::end`].
     pub(crate) fn spawn_loop(&self, body: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        let guarded = async move {
-            stop.run_until_cancelled_owned(body).await;
-        };
-        self.loops.spawn_on(guarded, &self.runtime);
+        self.loops.spawn(&self.runtime, body);
     }
 
     /// Runs a loop that ends by itself once told to; [`Tasks::end`] waits for it.
     pub(crate) fn spawn_to_end(&self, body: impl Future<Output = ()> + Send + 'static) {
-        self.loops.spawn_on(body, &self.runtime);
+        self.last.spawn(&self.runtime, body);
     }
 
     /// Waits until no work is left. Cancel safe.
     pub(crate) async fn drained(&self) {
-        self.work.close();
-        self.work.wait().await;
-        self.work.reopen();
+        self.work.emptied().await;
     }
 
     /// Drops the work that is left.
     pub(crate) fn abort_work(&self) {
-        self.abort.cancel();
+        self.work.abort();
     }
 
-    /// Ends the loops and waits for them.
+    /// Ends the loops, and waits until they and the committer have ended.
     pub(crate) async fn end(&self) {
-        self.stop.cancel();
-        self.loops.close();
-        self.loops.wait().await;
+        self.loops.abort();
+        self.loops.emptied().await;
+        self.last.emptied().await;
     }
 
-    /// Ends everything without waiting.
+    /// Ends work and loops without waiting. The committer is to be closed.
     pub(crate) fn end_now(&self) {
-        self.abort.cancel();
-        self.stop.cancel();
+        self.work.abort();
+        self.loops.abort();
     }
+}
+
+/// How many parts a group has: enough that two workers seldom want the same lock.
+const PARTS: usize = 16;
+
+/// Tasks that are waited for and ended together.
+#[derive(Debug)]
+struct Group {
+    parts: [Mutex<Slab<JoinHandle<()>>>; PARTS],
+    /// How many wait for the group to be empty; zero spares the tasks their look at the rest.
+    watchers: AtomicUsize,
+    emptied: Notify,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Group {
+            parts: std::array::from_fn(|_| Mutex::default()),
+            watchers: AtomicUsize::new(0),
+            emptied: Notify::new(),
+        }
+    }
+}
+
+impl Group {
+    fn spawn(self: &Arc<Self>, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
+        let part = part_of_this_thread();
+        // Held while spawning, so that the task cannot leave before it has entered.
+        let mut live = self.parts[part].lock();
+        let entry = live.vacant_entry();
+        let member = Member { group: self.clone(), part, key: entry.key() };
+        entry.insert(runtime.spawn(Tracked { work, _member: member }));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.parts.iter().all(|part| part.lock().is_empty())
+    }
+
+    /// Waits until no task is left. Cancel safe.
+    async fn emptied(&self) {
+        let _watching = Watching::new(&self.watchers);
+        loop {
+            let mut emptied = std::pin::pin!(self.emptied.notified());
+            emptied.as_mut().enable();
+            if self.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn abort(&self) {
+        for part in &self.parts {
+            part.lock().iter().for_each(|(_, task)| task.abort());
+        }
+    }
+}
+
+struct Watching<'a>(&'a AtomicUsize);
+
+impl<'a> Watching<'a> {
+    fn new(watchers: &'a AtomicUsize) -> Self {
+        watchers.fetch_add(1, Ordering::SeqCst);
+        Watching(watchers)
+    }
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A task's place in its group; leaves it when the task ends, in whatever way.
+struct Member {
+    group: Arc<Group>,
+    part: usize,
+    key: usize,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let (task, empty) = {
+            let mut live = self.group.parts[self.part].lock();
+            (live.try_remove(self.key), live.is_empty())
+        };
+        drop(task);
+        if empty && self.group.watchers.load(Ordering::SeqCst) > 0 {
+            self.group.emptied.notify_waiters();
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A task's future with its place. The work is dropped before the place is given up.
+    struct Tracked<F> {
+        #[pin]
+        work: F,
+        _member: Member,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Tracked<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().work.poll(cx)
+    }
+}
+
+thread_local! {
+    /// This thread's part of every group.
+    static PART: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Spreads the threads over parts, so that two seldom want the same lock.
+pub(super) fn part_of_this_thread() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    PART.get().unwrap_or_else(|| {
+        let part = THREADS.fetch_add(1, Ordering::Relaxed) % PARTS;
+        PART.set(Some(part));
+        part
+    })
 }

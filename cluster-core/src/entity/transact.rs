@@ -8,6 +8,7 @@ use super::conclude::{Ending, settle, writes_of};
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::intake::deliver_sent;
+use super::job::PersistedJob;
 use super::method::{ReturnOf, Style};
 use super::origin::{Origin, Stored};
 use super::run::{Surroundings, To, poll_handler};
@@ -19,8 +20,8 @@ use crate::storage::{
     Accepted, Batch, Committed, OpenTransaction, RequestRow, StorageError, StoredOutcome,
 };
 
-/// Runs a handler that may open the storage's transaction. Nothing of the entity is uncommitted when it
-/// starts, and nothing of the entity runs until its fate is known.
+/// Runs a handler that may open the storage's transaction. Nothing of the entity is uncommitted
+/// when it starts, and nothing of the entity runs until its fate is known.
 pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
     turn: Turn<T>,
     message: M,
@@ -130,8 +131,8 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
 
 type Written = Result<Vec<(RequestRow, Accepted)>, CommitFailure>;
 
-/// Commits the user's rows and the handler's writes together. An unknown outcome is settled by raising the
-/// fence and looking for the request's outcome.
+/// Commits the user's rows and the handler's writes together. An unknown outcome is settled by
+/// raising the fence and looking for the request's outcome.
 async fn write<T: Serves>(
     slot: &Arc<Slot<T>>,
     open: Box<dyn OpenTransaction>,
@@ -197,13 +198,23 @@ fn finish<T: Serves, M: Message, S: Style<T, M>>(
         Err(failure) => {
             slot.forget_state();
             turn.give_up();
-            Origin::Persisted(stored).void::<T, M, S>(&slot, &failure, to);
+            match failure {
+                // The committer's own pause between attempts has no place here, so the request has one.
+                CommitFailure::Storage(_) => {
+                    let shared = &slot.kind.shared;
+                    let at = shared.clock.wall().after(shared.config.backoff_min);
+                    slot.requeue_at(Box::new(PersistedJob::<M, S>::new(stored, None, to)), at);
+                }
+                other => {
+                    Origin::Persisted(stored).void::<T, M, S>(&slot, &other, to);
+                }
+            }
         }
     }
 }
 
-/// Tells joined callers by way of the committer: a caller whose acceptance is being looked up right now is
-/// told after it has begun to wait.
+/// Tells joined callers by way of the committer: a caller whose acceptance is being looked up right
+/// now is told after it has begun to wait.
 fn tell_waiters<T: Serves>(slot: &Arc<Slot<T>>, stored: &Stored, outcome: Option<StoredOutcome>) {
     let Some(outcome) = outcome else { return };
     let (slot, request) = (slot.clone(), stored.row.id);

@@ -69,13 +69,13 @@ pub(super) enum NoTransaction {
 pub(super) struct KeptTransaction;
 
 impl Context {
-    /// The storage's own transaction: what is written through it commits with the handler's outcome, state
-    /// and outgoing messages, or not at all. The first use opens it, later ones in the same handler give
-    /// the same one. It is bounded by `transaction_limit`.
+    /// The storage's own transaction: what is written through it commits with the handler's
+    /// outcome, state and outgoing messages, or not at all. The first use opens it, later ones in
+    /// the same handler give the same one. It is bounded by `transaction_limit`.
     ///
     /// # Errors
-    /// `Persistence`: the message is not declared with `transaction`, the storage is of another kind than
-    /// `D`, the guard is held already, or no transaction can be opened now.
+    /// `Persistence`: the message is not declared with `transaction`, the storage is of another
+    /// kind than `D`, the guard is held already, or no transaction can be opened now.
     pub async fn transaction<D: Database>(&self) -> Result<Transaction<'_, D>, ClusterError> {
         let refuse = |why: NoTransaction| ClusterError::Persistence { source: Arc::new(why) };
         let slot = &self.0.transaction;
@@ -135,8 +135,8 @@ impl Drop for Opening<'_> {
     }
 }
 
-/// A handler's hold on the storage's own transaction; derefs to the database's connection. Dropping it
-/// hands the transaction back: the handler's end commits it or rolls it back.
+/// A handler's hold on the storage's own transaction; derefs to the database's connection. Dropping
+/// it hands the transaction back: the handler's end commits it or rolls it back.
 pub struct Transaction<'a, D: Database> {
     slot: &'a TransactionSlot,
     /// `Some` until dropped.

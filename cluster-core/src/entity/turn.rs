@@ -1,4 +1,5 @@
-//! A handler's hold on its entity. Handed back by a drop guard, so never lost with the handler's future.
+//! A handler's hold on its entity. Handed back by a drop guard, so never lost with the handler's
+//! future.
 
 use std::sync::Arc;
 
@@ -14,9 +15,9 @@ use crate::storage::StateWrite;
 
 /// The time in which a handler has its entity: alone, or beside other readers.
 ///
-/// Invariant: until the turn ends the slot counts it as running. Dropped without an end, as a cancelled or
-/// panicking handler drops it, a durable entity's instance is given up, because it may be half-changed;
-/// the next request rebuilds it from the last commit.
+/// Invariant: until the turn ends the slot counts it as running. Dropped without an end, as a
+/// cancelled or panicking handler drops it, a durable entity's instance is given up, because it may
+/// be half-changed; the next request rebuilds it from the last commit.
 pub(crate) struct Turn<T: Serves> {
     pub(super) slot: Arc<Slot<T>>,
     /// `Some` until the turn ends.
@@ -127,8 +128,8 @@ impl<T: Serves> Turn<T> {
         }
     }
 
-    /// Hands the writes of this turn to the committer, in the entity's order, and counts them. When the
-    /// instance has been given up meanwhile, the completion is told so at once.
+    /// Hands the writes of this turn to the committer, in the entity's order, and counts them. When
+    /// the instance has been given up meanwhile, the completion is told so at once.
     pub(super) fn commit(&mut self, writes: Writes, complete: Completion) {
         let mut inner = self.slot.lock();
         let current = self.slot.generation() == self.generation;
@@ -181,7 +182,8 @@ impl<T: Serves> Turn<T> {
         let Some(entity) = self.entity.take() else { return };
         let back = match self.access {
             Access::Shared => {
-                // Before the slot counts one reader less, so that the next writer is the only owner.
+                // Before the slot counts one reader less, so that the next writer is the only
+                // owner.
                 drop(entity);
                 Back::Shared
             }

@@ -13,8 +13,8 @@ use crate::storage::StoredOutcome;
 /// What a waiter is told.
 pub(crate) type Told = Result<StoredOutcome, ClusterError>;
 
-/// Callers that joined a running request, and receipts. Each waits for one request; a waiter that went
-/// away is dropped when its request ends.
+/// Callers that joined a running request, and receipts. Each waits for one request; a waiter that
+/// went away is dropped when its request ends.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     /// The number of requests waited for: almost always zero, which spares the lock.

@@ -33,9 +33,9 @@ pub(super) fn check_text(text: &str) -> Result<(), InvalidText> {
 
 /// The id of an entity: UTF-8 text, compared as bytes on every database.
 ///
-/// Making one never fails, so that `cluster.get(..)` never fails; a text that is empty or longer than
-/// [`TEXT_BYTES_MAX`] is refused with `LimitExceeded` by the first call (see [`EntityId::check`]).
-/// Cloning is cheap: the text is shared.
+/// Making one never fails, so that `cluster.get(..)` never fails; a text that is empty or longer
+/// than [`TEXT_BYTES_MAX`] is refused with `LimitExceeded` by the first call (see
+/// [`EntityId::check`]). Cloning is cheap: the text is shared.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntityId(Arc<str>);
 

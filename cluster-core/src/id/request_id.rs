@@ -88,6 +88,7 @@ struct Maker {
 
 impl RequestIds {
     /// A maker with randomness of the operating system.
+    #[allow(clippy::disallowed_methods)] // The source of randomness that others have injected.
     pub fn new() -> Self {
         Self::with(StdRng::from_os_rng())
     }

@@ -1,5 +1,6 @@
 //! The clock of a runner: the machine's, or a virtual one for tests.
-#![allow(clippy::disallowed_methods)] // The one place that may read real clocks and arm real timers.
+// The one place that may read real clocks and arm real timers.
+#![allow(clippy::disallowed_methods)]
 
 use std::fmt;
 use std::future::Future;
@@ -85,6 +86,11 @@ impl Clock {
             Kind::System(_) => Timestamp::from(SystemTime::now()),
             Kind::Virtual(clock) => clock.wall(),
         }
+    }
+
+    /// Whether a test moves this clock.
+    pub fn is_virtual(&self) -> bool {
+        matches!(self.0, Kind::Virtual(_))
     }
 
     /// A timer that ends `delay` from now.

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 
 use super::{Moment, Timestamp};
 
-/// A clock for tests: it stands still until [`VirtualClock::advance`] moves it, and wakes every timer
-/// it passes, in order of their moments.
+/// A clock for tests: it stands still until [`VirtualClock::advance`] moves it, and wakes every
+/// timer it passes, in order of their moments.
 #[derive(Debug)]
 pub struct VirtualClock {
     start: Timestamp,
@@ -51,7 +51,8 @@ impl VirtualClock {
         )
     }
 
-    /// Moves the time of day by `ms` without moving the monotonic scale, as a clock correction does.
+    /// Moves the time of day by `ms` without moving the monotonic scale, as a clock correction
+    /// does.
     pub fn jump_wall_clock(&self, ms: i64) {
         self.state.lock().jumped_ms += ms;
     }
@@ -62,7 +63,8 @@ impl VirtualClock {
     }
 
     /// Moves on by `by` and wakes the timers that are due. Their tasks run afterwards: to let each
-    /// timer's work happen at its own moment, advance to one [`VirtualClock::next_timer`] at a time.
+    /// timer's work happen at its own moment, advance to one [`VirtualClock::next_timer`] at a
+    /// time.
     pub fn advance(&self, by: Duration) {
         let due = {
             let mut state = self.state.lock();

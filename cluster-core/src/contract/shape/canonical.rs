@@ -1,10 +1,10 @@
-//! The canonical table, its bytes and their hash. The specification stands at [`Shape`](super::Shape).
+//! The canonical table, its bytes and their hash. The specification stands at
+//! [`Shape`](super::Shape).
 
 use std::collections::HashMap;
 
 use super::{Node, NodeId, Note};
-use crate::codec::primitive;
-use crate::contract::Fingerprint;
+use crate::contract::{Fingerprint, wire};
 
 /// Stands before the canonical bytes, so that a later description of shapes hashes differently.
 const DOMAIN: &[u8] = b"dur1\n";
@@ -33,8 +33,9 @@ pub(super) fn fewest(nodes: Vec<Node>, notes: Vec<Note>, root: NodeId) -> (Vec<N
     (renumbered.collect(), members.iter().map(|&index| notes[index].clone()).collect())
 }
 
-/// Numbers such that two nodes have the same one exactly if they unfold to the same tree: start with
-/// what can be seen on a node itself, then tell apart nodes whose children differ until nothing changes.
+/// Numbers such that two nodes have the same one exactly if they unfold to the same tree: start
+/// with what can be seen on a node itself, then tell apart nodes whose children differ until
+/// nothing changes.
 fn classes(nodes: &[Node], notes: &[Note]) -> Vec<usize> {
     let mut labels: HashMap<(Node, &Note), usize> = HashMap::new();
     let mut class: Vec<usize> = nodes
@@ -69,7 +70,7 @@ pub(super) fn bytes(nodes: &[Node]) -> Vec<u8> {
     unnamed.iter_mut().for_each(Node::sort_names);
     let notes = vec![Note::default(); unnamed.len()];
     let (nodes, _) = fewest(unnamed, notes, NodeId::ROOT);
-    primitive::to_vec(&nodes)
+    wire::to_vec(&nodes)
 }
 
 pub(super) fn fingerprint(nodes: &[Node]) -> Fingerprint {

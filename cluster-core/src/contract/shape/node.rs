@@ -159,3 +159,60 @@ impl Body {
         }
     }
 }
+
+impl Leaf {
+    /// What to call it in messages, with its article.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Leaf::Unit => "a unit",
+            Leaf::Bool => "a bool",
+            Leaf::U8 => "a u8",
+            Leaf::U16 => "a u16",
+            Leaf::U32 => "a u32",
+            Leaf::U64 => "a u64",
+            Leaf::U128 => "a u128",
+            Leaf::I8 => "an i8",
+            Leaf::I16 => "an i16",
+            Leaf::I32 => "an i32",
+            Leaf::I64 => "an i64",
+            Leaf::I128 => "an i128",
+            Leaf::F32 => "an f32",
+            Leaf::F64 => "an f64",
+            Leaf::Char => "a char",
+            Leaf::Text => "text",
+            Leaf::Bytes => "bytes",
+            Leaf::Json => "JSON text",
+            Leaf::Opaque => "an opaque value",
+        }
+    }
+}
+
+impl Node {
+    /// What to call it in messages, with its article.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Node::Leaf(leaf) => leaf.kind(),
+            Node::Option(_) => "an option",
+            Node::Seq(_) => "a sequence",
+            Node::Map(..) => "a map",
+            Node::Tuple(_) => "a tuple",
+            Node::UnitStruct => "a unit struct",
+            Node::Newtype(_) => "a newtype struct",
+            Node::TupleStruct(_) => "a tuple struct",
+            Node::Struct(_) => "a struct",
+            Node::Enum(_) => "an enum",
+        }
+    }
+}
+
+impl Body {
+    /// What to call it in messages, with its article.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Body::Unit => "a unit variant",
+            Body::Newtype(_) => "a newtype variant",
+            Body::Tuple(_) => "a tuple variant",
+            Body::Struct(_) => "a variant with fields",
+        }
+    }
+}

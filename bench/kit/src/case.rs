@@ -1,0 +1,139 @@
+//! A lane on one system.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use crate::run::Run;
+use crate::{Lane, Row, fsync};
+
+/// Worker threads of the runtime: the same for every system on every machine.
+const WORKERS: usize = 2;
+
+/// What a repetition needs from outside.
+#[derive(Debug)]
+pub struct Bench {
+    runtime: Runtime,
+    dir: PathBuf,
+}
+
+impl Bench {
+    /// A runtime, and a folder for the files of durable cases, made if it is missing.
+    pub(crate) fn new(dir: &Path) -> Result<Self, String> {
+        std::fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(WORKERS).enable_all().build();
+        let runtime = runtime.map_err(|error| format!("the runtime did not start: {error}"))?;
+        Ok(Bench { runtime, dir: dir.to_owned() })
+    }
+
+    /// Runs a future to its end on a worker of the runtime, as a program's own tasks run.
+    ///
+    /// # Panics
+    ///
+    /// If the future panics.
+    pub fn block_on<F>(&self, future: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let task = self.runtime.spawn(future);
+        self.runtime.block_on(task).expect("a measured task ends without a panic")
+    }
+
+    /// A path for a file of the case, on the disk that is probed; the files of a database of that
+    /// name are removed first.
+    pub fn fresh_file(&self, name: &str) -> PathBuf {
+        for suffix in ["", "-wal", "-shm", "-lock"] {
+            _ = std::fs::remove_file(self.dir.join(format!("{name}{suffix}")));
+        }
+        self.dir.join(name)
+    }
+}
+
+/// What a case's figure depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// On the processor.
+    Volatile,
+    /// On the disk: a flush is measured right before each repetition.
+    Durable,
+    /// On a fresh heap: repeated in one process it would find memory that was freed before.
+    Memory,
+}
+
+/// A lane on one system, ready to be repeated.
+pub struct Case {
+    lane: Lane,
+    system: &'static str,
+    storage: &'static str,
+    kind: Kind,
+    repeat: Box<dyn FnMut(&Bench) -> Run>,
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Case { lane, system, storage, kind, .. } = self;
+        f.debug_struct("Case")
+            .field("lane", lane)
+            .field("system", system)
+            .field("storage", storage)
+            .field("kind", kind)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Case {
+    /// A case that touches no disk; `repeat` does one repetition.
+    pub fn volatile(
+        lane: Lane,
+        system: &'static str,
+        repeat: impl FnMut(&Bench) -> Run + 'static,
+    ) -> Self {
+        Case { lane, system, storage: "none", kind: Kind::Volatile, repeat: Box::new(repeat) }
+    }
+
+    /// A case whose operations end on the disk: a flush is measured right before each repetition.
+    pub fn durable(
+        lane: Lane,
+        system: &'static str,
+        storage: &'static str,
+        repeat: impl FnMut(&Bench) -> Run + 'static,
+    ) -> Self {
+        Case { lane, system, storage, kind: Kind::Durable, repeat: Box::new(repeat) }
+    }
+
+    /// A case that measures memory: done once, however many repetitions are asked for.
+    pub fn memory(
+        lane: Lane,
+        system: &'static str,
+        repeat: impl FnMut(&Bench) -> Run + 'static,
+    ) -> Self {
+        Case { lane, system, storage: "none", kind: Kind::Memory, repeat: Box::new(repeat) }
+    }
+
+    /// The same case, with another storage behind it: a storage that touches no disk.
+    pub fn on(self, storage: &'static str) -> Self {
+        Case { storage, ..self }
+    }
+
+    /// What it does.
+    pub fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    /// Repeats it and sums up.
+    pub(crate) fn measure(&mut self, bench: &Bench, runs: usize) -> Row {
+        let mut fsyncs: Vec<Duration> = Vec::new();
+        let runs = if self.kind == Kind::Memory { 1 } else { runs };
+        let mut done = Vec::with_capacity(runs);
+        for _ in 0..runs {
+            if self.kind == Kind::Durable {
+                fsyncs.push(fsync::probe(&bench.dir).expect("the bench's folder is writable"));
+            }
+            done.push((self.repeat)(bench));
+        }
+        Row::new(self.lane, self.system, self.storage, done, &fsyncs)
+    }
+}
