@@ -98,8 +98,8 @@ impl<T: Serves> Slot<T> {
     }
 
     fn report(&self, error: &(dyn std::error::Error + Send + Sync)) {
-        let error = text(error);
-        tracing::warn!(entity = %self.address(), error, "an entity could not be brought into memory");
+        let (entity, error) = (self.address(), text(error));
+        tracing::warn!(%entity, error, "an entity could not be brought into memory");
     }
 
     /// Brings the entity into memory; its phase is `Changing`. Requests wait in the mailbox
