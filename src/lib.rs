@@ -44,7 +44,7 @@ pub mod __private {
     pub use cluster_core::entity::{
         Access, Call, Client, Context, Contract, DefaultEntity, Deliver, Delivery, Durable, Entity,
         EntityOptions, Exclusive, ExclusiveFn, Fallible, Handle, Lifted, Message, MessageInfo,
-        MessageSchema, Method, NoError, NoState, OnPanic, Outcome, Persisted, Plain, ReturnOf,
+        MessageSchema, Method, NoError, OnPanic, Outcome, Persisted, Plain, ReturnOf,
         ServedBy, Serves, Shared, SharedFn, StateKind, Volatile, Wire,
     };
     pub use cluster_core::error::Source;
