@@ -16,10 +16,10 @@ pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
     Address, EntityId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
 };
-pub use cluster_core::{codec, contract, id, message, storage, time};
+pub use cluster_core::{codec, contract, id, message, storage, testing, time};
 pub use cluster_macros::{Entity, entity};
-#[cfg(feature = "sqlite")]
-pub use cluster_sql::Sqlite;
+//#[cfg(feature = "sqlite")]
+//pub use cluster_sql::Sqlite;
 
 /// Everything a program needs, in one import.
 pub mod prelude {
@@ -28,8 +28,8 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::Entity;
-    #[cfg(feature = "sqlite")]
-    pub use crate::Sqlite;
+    //#[cfg(feature = "sqlite")]
+    //pub use crate::Sqlite;
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
         CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,

@@ -13,4 +13,5 @@ pub mod error;
 pub mod id;
 pub mod message;
 pub mod storage;
+pub mod testing;
 pub mod time;

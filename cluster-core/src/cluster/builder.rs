@@ -155,10 +155,8 @@ impl ClusterBuilder {
         self.apply_options()?;
         self.check_names()?;
         let groups = self.groups();
-        let storage = self
-            .storage
-            .take()
-            .unwrap_or_else(|| Arc::new(MemoryStorage::with_clock(self.clock.clone())));
+        let storage =
+            self.storage.take().unwrap_or_else(|| Arc::new(MemoryStorage::new(self.clock.clone())));
         let members: Vec<Member> = std::mem::take(&mut self.types)
             .into_iter()
             .map(Member::trace)

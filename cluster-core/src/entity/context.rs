@@ -2,14 +2,15 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::contract::{Client, Contract, Message, Serves};
+use super::endpoint::Endpoint;
 use super::handle::Handle;
 use super::kind::Kind;
 use super::options::{Access, MessageInfo};
@@ -33,7 +34,9 @@ pub struct Context(pub(super) Arc<Frame>);
 /// A running handler and, through `parent`, the handlers that wait for it.
 pub(super) struct Frame {
     pub(super) shared: Arc<Shared>,
-    pub(super) address: Address,
+    entity: Arc<dyn Endpoint>,
+    /// Put together when first asked for.
+    address: OnceLock<Address>,
     pub(super) message: &'static str,
     pub(super) access: Access,
     /// The persisted request that is run; `None` for a volatile one.
@@ -46,7 +49,8 @@ pub(super) struct Frame {
     pub(super) confirmed: AtomicBool,
     /// Whether durable messages leave with the handler's commit: it has one.
     pub(super) commits: bool,
-    pub(super) sent: Mutex<Sent>,
+    /// `None` until the handler sends or calls something durable.
+    pub(super) sent: Mutex<Option<Box<Sent>>>,
     pub(super) transaction: TransactionSlot,
 }
 
@@ -75,7 +79,8 @@ impl Context {
         let transaction = stored.is_some_and(|stored| stored.transaction);
         Context(Arc::new(Frame {
             shared: slot.kind.shared.clone(),
-            address: slot.address(),
+            entity: slot.clone(),
+            address: OnceLock::new(),
             message: M::INFO.name,
             access: M::INFO.access,
             request: stored
@@ -94,7 +99,8 @@ impl Context {
     pub(super) fn of_hook<T: Serves>(slot: &Arc<Slot<T>>, hook: &'static str) -> Self {
         Context(Arc::new(Frame {
             shared: slot.kind.shared.clone(),
-            address: slot.address(),
+            entity: slot.clone(),
+            address: OnceLock::new(),
             message: hook,
             access: Access::Exclusive,
             request: None,
@@ -110,12 +116,12 @@ impl Context {
 
     /// The address of the entity.
     pub fn address(&self) -> &Address {
-        &self.0.address
+        self.0.address.get_or_init(|| self.0.entity.address())
     }
 
     /// The id of the entity.
     pub fn entity_id(&self) -> &EntityId {
-        self.0.address.entity_id()
+        self.address().entity_id()
     }
 
     /// The name of the message.
@@ -182,12 +188,12 @@ impl Context {
     ) -> Result<(), ClusterError> {
         let waits_for_itself = self.chain().any(|context| {
             let exclusive = Access::Exclusive;
-            (access == exclusive || context.0.access == exclusive) && context.0.address == *target
+            (access == exclusive || context.0.access == exclusive) && context.address() == target
         });
         if !waits_for_itself && !self.0.transaction.is_open() {
             return Ok(());
         }
-        let mut chain: Vec<Address> = self.chain().map(|c| c.0.address.clone()).collect();
+        let mut chain: Vec<Address> = self.chain().map(|c| c.address().clone()).collect();
         chain.reverse();
         chain.push(target.clone());
         Err(ClusterError::Reentrant { chain })
@@ -200,6 +206,7 @@ impl Context {
     pub(super) fn derive_key(&self, target: &Address, message: &MessageInfo) -> Option<Key> {
         let (outer, _) = self.0.request.as_ref()?;
         let mut sent = self.0.sent.lock();
+        let sent = sent.get_or_insert_default();
         let count = sent.occurrences.entry((target.clone(), message.tag.as_u64())).or_insert(0);
         *count += 1;
         Some(Key::new(format!("~{outer}/{count}")).expect("a short text"))
@@ -233,7 +240,7 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("address", &self.0.address)
+            .field("address", self.address())
             .field("message", &self.0.message)
             .field("request", &self.0.request)
             .finish_non_exhaustive()

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::context::Context;
 use super::contract::Message;
 use crate::error::{CallError, ClusterError};
-use crate::id::{Key, RequestId};
+use crate::id::{Address, Key, RequestId};
 use crate::message::Headers;
 
 /// The value of a message's outcome.
@@ -22,6 +22,8 @@ pub(crate) type ReplyOf<M> = Result<OkOf<M>, CallError<ErrOf<M>>>;
 pub(crate) trait Endpoint: Send + Sync {
     /// Starts the request in an [`Exchange`] of the method's message; leaves its answer there.
     fn start(self: Arc<Self>, method: usize, exchange: &mut dyn Any);
+
+    fn address(&self) -> Address;
 }
 
 /// A request before it reached its entity.

@@ -471,6 +471,10 @@ impl<T: Serves> Endpoint for Slot<T> {
     fn start(self: Arc<Self>, method: usize, exchange: &mut dyn Any) {
         (self.kind.table[method].start)(self, exchange);
     }
+
+    fn address(&self) -> Address {
+        Slot::address(self)
+    }
 }
 
 /// Units of about a millisecond; wraps after 52 days, which only delays a passivation.

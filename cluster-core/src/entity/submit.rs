@@ -286,6 +286,7 @@ impl Context {
         let row = RequestRow { epoch: kind.epoch(address.shard()), ..row };
         let request = row.id;
         let mut sent = self.0.sent.lock();
+        let sent = sent.get_or_insert_default();
         let (max, actual) = (shared.config.outbox_max, sent.outbox.len() + 1);
         if actual > max {
             let what = "the number of messages sent by one handler".to_owned();
@@ -297,6 +298,6 @@ impl Context {
 
     /// Takes what the handler has sent.
     pub(super) fn take_outbox(&self) -> Vec<RequestRow> {
-        std::mem::take(&mut self.0.sent.lock().outbox)
+        self.0.sent.lock().as_mut().map(|sent| std::mem::take(&mut sent.outbox)).unwrap_or_default()
     }
 }

@@ -7,11 +7,11 @@ use super::batch::{Batch, Committed};
 use super::ownership::Fence;
 use super::{BoxFuture, StorageError};
 
-/// A database that users' statements can run on, and the type of the connection they run on.
+/// A kind of database, by its storage's type: what `ctx.transaction::<Sqlite>()` names.
 pub trait Database: 'static {
-    /// What [`OpenTransaction::connection`] downcasts to.
+    /// What users' statements run on.
     type Connection: Send + 'static;
-    /// The database's name, for errors.
+    /// The storage's [`kind`](super::Storage::kind).
     const NAME: &'static str;
 }
 

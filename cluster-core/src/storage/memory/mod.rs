@@ -35,13 +35,8 @@ pub struct MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// An empty store whose cluster time is that of the machine's clock.
-    pub fn new() -> Self {
-        Self::with_clock(Clock::system())
-    }
-
     /// An empty store whose cluster time is that of the given clock.
-    pub fn with_clock(clock: Clock) -> Self {
+    pub fn new(clock: Clock) -> Self {
         MemoryStorage { store: Arc::default(), clock, limits: RowLimits::default() }
     }
 
@@ -62,8 +57,9 @@ impl MemoryStorage {
 }
 
 impl Default for MemoryStorage {
+    /// An empty store on the machine's clock.
     fn default() -> Self {
-        Self::new()
+        Self::new(Clock::system())
     }
 }
 

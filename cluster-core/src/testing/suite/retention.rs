@@ -1,0 +1,155 @@
+//! What is removed when, and what never is.
+
+use super::Backend;
+use super::fixture::{Runner, accepts, keyed, outcome, request, request_id, time};
+use crate::id::Seq;
+use crate::storage::{
+    Accepted, AttemptWrite, Batch, DeadWrite, OutcomeRow, RequestRow, RetentionClass, RetireScan,
+    Retired,
+};
+use crate::time::Timestamp;
+
+/// Removes everything finished that may go.
+fn everything() -> RetireScan {
+    RetireScan {
+        finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
+        after: Seq::new(0),
+        limit: 1_000,
+    }
+}
+
+fn of_class(seq: u64, class: RetentionClass) -> RequestRow {
+    let row = request(seq);
+    let row = if class == RetentionClass::Keyed { keyed(row, &seq.to_string()) } else { row };
+    RequestRow { class, ..row }
+}
+
+fn finished_at(seq: u64, ms: i64) -> OutcomeRow {
+    OutcomeRow { finished_at: time(ms), ..outcome(seq) }
+}
+
+async fn retire(runner: &Runner, scan: RetireScan) -> Retired {
+    runner.storage.retire(runner.fence, scan).await.unwrap()
+}
+
+async fn kept(runner: &Runner, seqs: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    let seqs: Vec<u64> = seqs.into_iter().collect();
+    let ids = seqs.iter().map(|seq| request_id(*seq)).collect();
+    let found = runner.storage.find_requests(ids).await.unwrap();
+    let kept = seqs.into_iter().zip(found).filter(|(_, found)| found.is_some());
+    kept.map(|(seq, _)| seq).collect()
+}
+
+// proves: B111
+pub(super) async fn finished_requests_go_by_their_class_and_age<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    let classes = [RetentionClass::Awaited, RetentionClass::Sent, RetentionClass::Keyed];
+    let mut seqs = 0;
+    for class in classes {
+        runner.accept((1..=2).map(|offset| of_class(seqs + offset, class)).collect()).await;
+        let outcomes = vec![finished_at(seqs + 1, 10), finished_at(seqs + 2, 20)];
+        runner.commit(Batch { outcomes, ..Batch::default() }).await.unwrap();
+        seqs += 2;
+    }
+    // Awaited ones finished before 15 go, sent ones before 10, keyed ones before 21.
+    let finished_before = [time(15), time(10), time(21), Timestamp::from_unix_ms(i64::MAX)];
+    let scan = RetireScan { finished_before, ..everything() };
+    assert_eq!(retire(&runner, scan.clone()).await, Retired { removed: 3, next: None });
+    assert_eq!(kept(&runner, 1..=6).await, [2, 3, 4]);
+    assert_eq!(retire(&runner, scan).await.removed, 0);
+    let found = runner.find(request_id(2)).await.unwrap();
+    assert!(found.outcome.is_some(), "what is kept keeps its outcome");
+}
+
+// proves: B111
+pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    let due = RequestRow { due_at: Some(Timestamp::from_unix_ms(i64::MAX)), ..request(2) };
+    let orphan = RequestRow { class: RetentionClass::Derived, ..request(5) };
+    runner.accept(vec![request(1), due, request(3), request(4), orphan, request(6)]).await;
+    let shard = request(1).shard;
+    let batch = Batch {
+        attempts: vec![AttemptWrite {
+            seq: Seq::new(3),
+            shard,
+            attempts: 1,
+            retry_at: time(0),
+            error: String::new(),
+        }],
+        dead: vec![DeadWrite {
+            seq: Seq::new(4),
+            shard,
+            attempts: 1,
+            error: String::new(),
+            died_at: time(-1_000_000),
+        }],
+        outcomes: vec![outcome(6)],
+        ..Batch::default()
+    };
+    runner.commit(batch).await.unwrap();
+    assert_eq!(retire(&runner, everything()).await.removed, 1);
+    assert_eq!(kept(&runner, 1..=6).await, [1, 2, 3, 4, 5]);
+    assert_eq!(runner.pending_seqs().await, [1, 3, 5]);
+    assert_eq!(runner.storage.dead_letters(Seq::new(0), 9).await.unwrap().len(), 1);
+}
+
+// proves: B111
+pub(super) async fn a_derived_request_stays_as_long_as_its_outer_one<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    let derived = |seq: u64, outer: u64| RequestRow {
+        outer: Some(request_id(outer)),
+        ..of_class(seq, RetentionClass::Derived)
+    };
+    let outer = of_class(1, RetentionClass::Keyed);
+    // The last one's outer request was never stored here.
+    runner.accept(vec![outer, derived(2, 1), derived(3, 2), derived(4, 77)]).await;
+    runner.finish(2..=4).await;
+    assert_eq!(retire(&runner, everything()).await.removed, 1);
+    assert_eq!(kept(&runner, 1..=4).await, [1, 2, 3], "the outer one is pending still");
+
+    runner.finish([1]).await;
+    let young = RetireScan { finished_before: [time(0); 4], ..everything() };
+    assert_eq!(retire(&runner, young).await.removed, 0, "the outer one is in its window still");
+    assert_eq!(retire(&runner, everything()).await.removed, 3, "the whole chain at once");
+    assert_eq!(kept(&runner, 1..=4).await, Vec::<u64>::new());
+}
+
+// proves: B111
+pub(super) async fn retention_goes_in_bounded_steps_oldest_first<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    runner.accept((1..=10).map(request).collect()).await;
+    runner.finish((1..=10).filter(|seq| *seq != 3)).await;
+
+    let mut scan = RetireScan { limit: 4, ..everything() };
+    let mut removed = Vec::new();
+    let mut steps = 0;
+    loop {
+        let before = kept(&runner, 1..=10).await;
+        let step = retire(&runner, scan.clone()).await;
+        assert!(step.removed <= 4, "a step is bounded");
+        let after = kept(&runner, 1..=10).await;
+        removed.extend(before.into_iter().filter(|seq| !after.contains(seq)));
+        steps += 1;
+        assert!(steps < 10, "the scan ends");
+        match step.next {
+            Some(next) => scan.after = next,
+            None => break,
+        }
+    }
+    assert_eq!(removed, [1, 2, 4, 5, 6, 7, 8, 9, 10]);
+    assert!(steps >= 3);
+}
+
+// proves: B111, B103
+pub(super) async fn a_retired_key_runs_again<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    runner.accept(vec![keyed(request(1), "k")]).await;
+    runner.finish([1]).await;
+    let again = runner.accept_one(keyed(request(2), "k")).await;
+    assert!(matches!(again, Accepted::SameKey(_)), "{again:?}");
+
+    assert_eq!(retire(&runner, everything()).await.removed, 1);
+    let rows = vec![keyed(request(3), "k"), RequestRow { id: request_id(1), ..request(4) }];
+    let accepted = runner.commit(accepts(rows)).await.unwrap().accepts;
+    assert!(matches!(accepted[..], [Accepted::New, Accepted::New]), "{accepted:?}");
+}
