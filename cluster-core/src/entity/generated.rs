@@ -4,12 +4,23 @@ use std::error::Error;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Context;
+use super::{Context, MessageSchema};
+use crate::contract::TraceError;
 use crate::error::Source;
 
 /// The context of a plain handler that takes one.
 pub fn context(given: Option<&Context>) -> &Context {
     given.expect("a context is given where `MessageInfo::context` asks for one")
+}
+
+/// Traces the shapes of messages.
+///
+/// # Errors
+/// [`TraceError`] names the first type that the codec cannot carry.
+pub fn schemas(
+    messages: &[fn() -> Result<MessageSchema, TraceError>],
+) -> Result<Vec<MessageSchema>, TraceError> {
+    messages.iter().map(|of| of()).collect()
 }
 
 /// What an `#[activate]` or `#[deactivate]` method may return.

@@ -40,6 +40,7 @@ mod waiters;
 mod wire;
 
 pub use arguments::{Arguments, Fields, read_arguments, write_arguments};
+pub use bytes::Bytes;
 pub use call::{Call, CallFuture};
 pub use context::Context;
 pub use contract::{
@@ -47,7 +48,7 @@ pub use contract::{
     Serves, Volatile,
 };
 pub use filter::CallInfo;
-pub use generated::{HookResult, PlainValue, Returned, ReturnedPlain, context};
+pub use generated::{HookResult, PlainValue, Returned, ReturnedPlain, context, schemas};
 pub use handle::Handle;
 pub use method::{Exclusive, ExclusiveFn, Method, ReturnOf, Shared, SharedFn};
 pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, StateKind};
