@@ -25,7 +25,11 @@ impl Counter {
 
 #[tokio::main]
 async fn main() -> cluster::Result<()> {
-    let cluster = Cluster::builder().entity::<Counter>().start().await?;
+    let cluster = Cluster::builder()
+        .storage(Sqlite::open("counter.db").await?)
+        .entity::<Counter>()
+        .start()
+        .await?;
 
     let counter = cluster.get::<Counter>("counter-1");
     println!("after increment: {}", counter.increment(5).await?);

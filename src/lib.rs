@@ -3,6 +3,8 @@
 //!
 //! Begin with the [`prelude`], [`Cluster::builder`], and `#[entity]`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub use cluster_core::cluster::{
     Cluster, ClusterBuilder, DeadLetter, DeadLetters, EntityStats, Error, IntoStorage, Result,
     StartError, Stats,
@@ -18,8 +20,8 @@ pub use cluster_core::id::{
 };
 pub use cluster_core::{codec, contract, id, message, storage, testing, time};
 pub use cluster_macros::{Entity, activate, deactivate, entity, message};
-//#[cfg(feature = "sqlite")]
-//pub use cluster_sql::Sqlite;
+#[cfg(feature = "sqlite")]
+pub use cluster_sql::Sqlite;
 
 /// Everything a program needs, in one import.
 pub mod prelude {
@@ -28,8 +30,8 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::Entity;
-    //#[cfg(feature = "sqlite")]
-    //pub use crate::Sqlite;
+    #[cfg(feature = "sqlite")]
+    pub use crate::Sqlite;
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
         CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
@@ -55,3 +57,8 @@ pub mod __private {
     pub use cluster_core::storage::BoxFuture;
     pub use serde;
 }
+
+/// The README's programs are compiled as doctests.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,6 +3,8 @@
 //! Layers, imports go down only: `cluster`, `testing` → `entity` → `storage` → `contract`, `codec`,
 //! `message` → `id`, `time`, `config`, `error`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod cluster;
 pub mod codec;
 mod commit;

@@ -7,6 +7,7 @@ use super::builder::ClusterBuilder;
 use super::dead_letters::DeadLetters;
 use super::error::Result;
 use super::loops;
+use super::settled::settled;
 use crate::entity::{Client, Contract, Handle, Message, Persisted, Receipt, Runner};
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
@@ -94,9 +95,29 @@ impl Cluster {
         Stats { resident_entities: runner.residents.count(), types }
     }
 
+    /// Waits until every persisted request that was accepted has its outcome or is a dead letter:
+    /// also those that nobody awaits, that an earlier process has left behind, and that handlers
+    /// send meanwhile. Says nothing of requests that come later, so stop calling first; while they
+    /// keep coming it may never end. A request in retry back-off is waited for. Cancel safe.
+    ///
+    /// # Errors
+    /// The storage could not be read, or the cluster was shut down meanwhile.
+    pub async fn settled(&self) -> Result<()> {
+        settled(self.runner()).await
+    }
+
     /// Whether the cluster takes no more calls.
     pub fn is_shutting_down(&self) -> bool {
         !self.runner().gate.is_open()
+    }
+
+    /// Serves until the signal comes, then ends as [`Cluster::shutdown`] does.
+    ///
+    /// # Errors
+    /// As [`Cluster::shutdown`].
+    pub async fn run_until(self, signal: impl Future) -> Result<()> {
+        signal.await;
+        self.shutdown().await
     }
 
     /// Ends gracefully: takes no more calls, lets running handlers finish within `drain_limit`,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::entity::{Gate, Runner, load_pending, run_alarms};
+use crate::entity::{Gate, Runner, load_pending, run_alarms, watch_deadlines};
 use crate::id::Seq;
 use crate::storage::{RetentionClass, RetireScan, StorageError};
 use crate::time::Timestamp;
@@ -15,11 +15,20 @@ const SWEEP_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Starts everything that runs by itself.
 pub(super) fn start(runner: &Arc<Runner>) {
     let tasks = &runner.tasks;
-    tasks.spawn_to_end(runner.committer.clone().run());
+    tasks.spawn_to_end(commit(runner.clone()));
     tasks.spawn_loop(load_pending(runner.clone()));
     tasks.spawn_loop(run_alarms(runner.clone()));
+    tasks.spawn_loop(watch_deadlines(runner.clone()));
     tasks.spawn_loop(sweep(runner.clone()));
     tasks.spawn_loop(retire(runner.clone()));
+}
+
+/// Runs the committer. A runner that finds itself fenced off stops serving at once.
+async fn commit(runner: Arc<Runner>) {
+    runner.committer.clone().run().await;
+    if runner.committer.is_fenced() {
+        end(&runner);
+    }
 }
 
 /// Takes idle entities out of memory.

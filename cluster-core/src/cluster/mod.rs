@@ -6,6 +6,7 @@ mod error;
 mod handle;
 mod loops;
 mod registration;
+mod settled;
 
 pub use builder::{ClusterBuilder, IntoStorage};
 pub use dead_letters::{DeadLetter, DeadLetters};

@@ -14,10 +14,9 @@ use serde::de::{
 
 use super::decode_parts::{Elements, Entries, Members};
 use super::fault::{Fault, Place};
-use super::json::JSON_NEWTYPE;
 use super::limits::{DEPTH_MAX, Hollow, deeper};
 use super::primitive::{Decode, Input};
-use crate::contract::{Body, Leaf, Node, NodeId, Shape, Variant};
+use crate::contract::{Body, JSON_NEWTYPE, Leaf, Node, NodeId, Shape, Variant};
 
 /// What stands where a `Json<T>` asks for its text.
 static TEXT: Node = Node::Leaf(Leaf::Text);

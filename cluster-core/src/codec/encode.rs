@@ -9,10 +9,9 @@ use serde::ser::{Serialize, Serializer};
 
 use super::encode_parts::{Elements, Entries, Members};
 use super::fault::{Fault, Place};
-use super::json::JSON_NEWTYPE;
 use super::limits::{DEPTH_MAX, Hollow, deeper};
 use super::primitive::{Encode, Output};
-use crate::contract::{Body, Leaf, Node, NodeId, Shape, Variant};
+use crate::contract::{Body, JSON_NEWTYPE, Leaf, Node, NodeId, Shape, Variant};
 
 /// What stands where a `Json<T>` hands over its text.
 static TEXT: Node = Node::Leaf(Leaf::Text);

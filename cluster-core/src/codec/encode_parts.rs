@@ -198,8 +198,8 @@ impl<'w, 'a> Members<'w, 'a> {
     fn skipped(&self, name: &str) -> Fault {
         self.inside(
             Fault::new(
-                "is skipped by this value, but bincode has no names to tell: write it always, or hold \
-                 the type as Json<..>",
+                "is skipped by this value, but bincode has no names to tell: write it always, or \
+                 hold the type as Json<..>",
             )
             .at(Place::Field(name.to_owned())),
         )
@@ -234,8 +234,8 @@ impl<'w, 'a> Members<'w, 'a> {
 #[cold]
 fn unwritten() -> Fault {
     Fault::new(
-        "is never written but read back (`skip_serializing`?): write it always, or hold the type as \
-         Json<..>",
+        "is never written but read back (`skip_serializing`?): write it always, or hold the type \
+         as Json<..>",
     )
 }
 
@@ -250,8 +250,8 @@ fn misplaced(fields: &[Field], next: usize, name: &str) -> Fault {
         Some(_) => Fault::new("is written in another order than it is read")
             .at(Place::Field(name.to_owned())),
         None => Fault::new(
-            "is written but not read back under this name (`#[serde(tag)]`, `skip_deserializing`, or \
-             renamed for one direction only?): read it too, or hold the type as Json<..>",
+            "is written but not read back under this name (`#[serde(tag)]`, `skip_deserializing`, \
+             or renamed for one direction only?): read it too, or hold the type as Json<..>",
         )
         .at(Place::Field(name.to_owned())),
     }

@@ -4,12 +4,25 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fault::Fault;
-
-/// The newtype name by which tracer and encoder know a [`Json`].
-pub(crate) const JSON_NEWTYPE: &str = "$cluster::Json";
+use crate::contract::JSON_NEWTYPE;
 
 /// Holds a value that bincode cannot carry: untagged, flattened or internally tagged types,
 /// `serde_json::Value`. It travels as JSON text inside the payload.
+///
+/// ```
+/// use cluster_core::codec::Json;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// #[serde(untagged)]
+/// enum Attribute { Number(f64), Text(String) }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Product { sku: String, attributes: Vec<Json<Attribute>> }
+///
+/// assert!(cluster_core::contract::trace::<Attribute>().is_err());
+/// assert!(cluster_core::contract::trace::<Product>().is_ok());
+/// ```
 ///
 /// JSON knows no infinite or not-a-number floats: they become `null`. In formats for people a
 /// `Json<T>` is simply its `T`.

@@ -31,7 +31,8 @@ mod error;
 mod fault;
 mod json;
 mod limits;
-pub(crate) mod primitive;
+mod primitive;
+mod probe;
 mod show;
 
 use std::cell::Cell;
@@ -39,9 +40,9 @@ use std::cell::Cell;
 use bytes::Bytes;
 pub use compare::arguments_equal;
 pub use error::{DecodeError, EncodeError};
-pub(crate) use json::JSON_NEWTYPE;
 pub use json::Json;
 pub use limits::{DEPTH_MAX, HOLLOW_MAX};
+pub use probe::{Finding, ProbeReport, probe};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 pub use show::to_json;
@@ -95,7 +96,7 @@ pub fn encode<T: Serialize + ?Sized>(
     schema: &Schema,
     limit: usize,
 ) -> Result<Bytes, EncodeError> {
-    let mut bytes = SCRATCH.take();
+    let mut bytes = SCRATCH.try_with(Cell::take).unwrap_or_default();
     bytes.clear();
     header(&mut bytes, Format::Bincode, schema);
     let mut out = Output::new(bytes, limit);
@@ -108,7 +109,8 @@ pub fn encode<T: Serialize + ?Sized>(
         Ok(()) => Ok(Bytes::copy_from_slice(&bytes)),
     };
     if bytes.capacity() <= SCRATCH_MAX {
-        SCRATCH.set(bytes);
+        // A thread that is about to end has no use for it.
+        let _ = SCRATCH.try_with(|scratch| scratch.set(bytes));
     }
     payload
 }
@@ -117,7 +119,7 @@ pub fn encode<T: Serialize + ?Sized>(
 ///
 /// # Errors
 ///
-/// As for [`encode`].
+/// As for [`encode()`].
 pub fn encode_json<T: Serialize + ?Sized>(
     value: &T,
     schema: &Schema,

@@ -1,35 +1,13 @@
-//! The one place that knows bincode: single values in and out, and this crate's own tables.
+//! Single values of bincode, in and out.
 
 use std::ops::Range;
 
 use bincode::de::read::{BorrowReader, Reader};
 use bincode::enc::write::Writer;
 pub(crate) use bincode::{Decode, Encode};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
-
-/// Little-endian, variable-length integers: fixed for ever, every stored payload is written with
-/// it.
-const CONFIG: bincode::config::Configuration = bincode::config::standard();
-
-/// The largest table of this crate's own that is read back, in bytes: bounds what hostile lengths
-/// can make the reader allocate.
-const TABLE_BYTES_MAX: usize = 1 << 20;
-
-/// Encodes one of this crate's own tables.
-pub(crate) fn to_vec<T: Serialize>(table: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(table, CONFIG).expect("our own tables have nothing to refuse")
-}
-
-/// Decodes one of this crate's own tables, to its last byte.
-pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let config = CONFIG.with_limit::<TABLE_BYTES_MAX>();
-    let (table, read) =
-        bincode::serde::decode_from_slice(bytes, config).map_err(|error| error.to_string())?;
-    if read < bytes.len() { Err("bytes left over".to_owned()) } else { Ok(table) }
-}
+use crate::contract::wire::CONFIG;
 
 /// Bytes on their way out. Beyond the limit they are counted and no longer kept.
 pub(crate) struct Output {

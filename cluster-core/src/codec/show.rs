@@ -20,7 +20,10 @@ use crate::contract::{Body, Field, Leaf, Node, NodeId, Shape};
 pub fn to_json(bytes: &[u8], shape: &Shape) -> Result<Value, DecodeError> {
     let payload = Payload::parse(bytes)?;
     payload.expect(shape.fingerprint())?;
-    let name = &shape.note(shape.root()).type_name;
+    let name = match shape.note(shape.root()).type_name.as_str() {
+        "" => "payload",
+        name => name,
+    };
     if payload.format == Format::Json {
         return json::parse(payload.body).map_err(|fault| fault.into_decode_error(name));
     }

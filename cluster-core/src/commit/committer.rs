@@ -37,6 +37,8 @@ struct Gathered {
     units: Vec<Unit>,
     raises: Vec<oneshot::Sender<Result<Fence, StorageError>>>,
     closed: bool,
+    /// Another incarnation has taken over: nothing of this one will ever be written.
+    fenced: bool,
 }
 
 struct Metrics {
@@ -134,6 +136,21 @@ impl Committer {
         self.wake.notify_one();
     }
 
+    /// Whether it has ended because another incarnation took over.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.gathered.lock().fenced
+    }
+
+    fn end_fenced(&self) {
+        let units = {
+            let mut gathered = self.gathered.lock();
+            gathered.closed = true;
+            gathered.fenced = true;
+            std::mem::take(&mut gathered.units)
+        };
+        fail_all(units, &CommitFailure::Stopped);
+    }
+
     fn incarnation(&self) -> u64 {
         self.fence().incarnation.as_u64()
     }
@@ -192,6 +209,12 @@ impl Committer {
                 }
                 Err(error) => {
                     self.metrics.commit_failures.increment(1);
+                    if matches!(error, StorageError::Fenced { .. }) {
+                        tracing::error!(%error, "this runner ends");
+                        self.end_fenced();
+                        fail_all(units, &CommitFailure::Stopped);
+                        return;
+                    }
                     tracing::warn!(%error, units = units.len(), "a commit failed");
                     let Some(left_out) = fail_one(&mut units, &error) else {
                         fail_all(units, &CommitFailure::Storage(error));

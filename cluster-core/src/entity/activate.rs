@@ -108,12 +108,12 @@ impl<T: Serves> Slot<T> {
             self.no_place();
             return;
         }
-        if Self::MADE_AT_ONCE {
-            if let Some(entity) = self.make().ok().map(Arc::new) {
-                self.installed(entity);
-                self.start_waiting(Start::Inline);
-                return;
-            }
+        if Self::MADE_AT_ONCE
+            && let Ok(entity) = self.make()
+        {
+            self.installed(Arc::new(entity));
+            self.start_waiting(Start::Inline);
+            return;
         }
         let slot = self.clone();
         self.kind.shared.tasks.spawn(async move {

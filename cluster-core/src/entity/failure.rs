@@ -64,7 +64,7 @@ pub(super) fn stored_failure(error: &ClusterError) -> StoredOutcome {
 }
 
 /// An error with its causes, in one line.
-pub(super) fn text(error: &dyn std::error::Error) -> String {
+pub(crate) fn text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -41,7 +41,7 @@ impl Intake {
     }
 
     /// Whether a request just accepted goes straight to its mailbox.
-    pub(super) fn is_direct(&self, _accepted: Seq) -> bool {
+    pub(super) fn is_direct(&self) -> bool {
         match &mut *self.way.lock() {
             Way::Direct => true,
             Way::Loading { missed, .. } => {
@@ -93,11 +93,6 @@ impl Intake {
         if let Way::Loading { missed: false, .. } = *way {
             *way = Way::Direct;
         }
-    }
-
-    /// Whether everything that was stored at the start has been put into mailboxes.
-    pub(crate) fn is_caught_up(&self) -> bool {
-        matches!(*self.way.lock(), Way::Direct)
     }
 }
 
@@ -165,7 +160,7 @@ pub(super) fn deliver_sent(shared: &Arc<Shared>, sent: Vec<(RequestRow, Accepted
             }
         }
         let seq = request.seq;
-        if !shared.intake.is_direct(seq) {
+        if !shared.intake.is_direct() {
             continue;
         }
         let Some(kind) = shared.kind_named(&request.entity_type) else { continue };

@@ -10,6 +10,7 @@ mod call;
 mod conclude;
 mod context;
 mod contract;
+mod deadlines;
 mod delayed;
 mod directory;
 mod endpoint;
@@ -59,6 +60,8 @@ pub use transaction::Transaction;
 pub use wire::Wire;
 
 pub(crate) use alarms::{Alarms, run_alarms};
+pub(crate) use deadlines::watch_deadlines;
+pub(crate) use failure::text as error_text;
 pub(crate) use filter::Filter;
 pub(crate) use intake::{Intake, load_pending};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::sync::oneshot;
+use tracing::{Level, Span};
 
 use super::conclude::conclude;
 use super::context::Context;
@@ -209,6 +210,7 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     // A handler without `&Context` cannot call others, so nothing need be known of its
     // surroundings.
     let ctx = M::INFO.context.then(|| Context::of::<T, M>(&turn, around, &origin));
+    let _span = span_of::<T, M>(&turn.slot).entered();
     let entity = turn.entity();
     let called = catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
     match called {
@@ -237,8 +239,9 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
             (turn, returned)
         }
     });
+    let span = span_of::<T, M>(&slot);
     let mut once = TaskContext::from_waker(Waker::noop());
-    match poll_handler(&ctx, handler.as_mut(), &mut once) {
+    match span.in_scope(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
         Ok(Poll::Ready((turn, returned))) => {
             conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to)
         }
@@ -251,6 +254,7 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
                 ctx,
                 handler: Some((handler, origin, to)),
                 cancellable,
+                span,
                 style: PhantomData::<fn() -> S>,
             });
             ran
@@ -269,6 +273,7 @@ struct Suspended<T: Serves, M: Message, S, F> {
     /// `None` once it has ended.
     handler: Option<(Pin<Box<F>>, Origin, To<M>)>,
     cancellable: bool,
+    span: Span,
     style: PhantomData<fn() -> S>,
 }
 
@@ -283,7 +288,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let this = &mut *self;
         let Some((handler, _, to)) = &mut this.handler else { return Poll::Ready(()) };
-        let polled = poll_handler(&this.ctx, handler.as_mut(), cx);
+        let polled = this.span.in_scope(|| poll_handler(&this.ctx, handler.as_mut(), cx));
         if let (Ok(Poll::Pending), true, To::Waiter(waiter)) = (&polled, this.cancellable, to) {
             ready!(waiter.poll_closed(cx));
         } else if let Ok(Poll::Pending) = polled {
@@ -304,6 +309,15 @@ where
         }
         Poll::Ready(())
     }
+}
+
+/// The span of a handler; costs one branch when nobody listens.
+fn span_of<T: Serves, M: Message>(slot: &Slot<T>) -> Span {
+    if !tracing::level_enabled!(Level::DEBUG) {
+        return Span::none();
+    }
+    let entity = &*slot.kind.name;
+    tracing::debug_span!("handle", entity, id = %slot.id(), message = M::INFO.name)
 }
 
 /// One poll as the current handler; a panic is caught.

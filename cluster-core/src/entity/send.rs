@@ -115,7 +115,7 @@ impl<M: Message> Receipt<M> {
         // Wait first, then look: an outcome that comes in between is seen twice, never missed.
         let told = shared.waiters.wait(self.id);
         let find = shared.storage.find_requests(vec![self.id]);
-        let mut found = find.await.map_err(|error| persistence(error))?;
+        let mut found = find.await.map_err(persistence)?;
         let Some(request) = found.pop().flatten() else {
             return Err(CallError::Cluster(ClusterError::Retired { request: self.id }));
         };

@@ -40,11 +40,9 @@ pub(super) fn submit<T: Serves, M: Message, S: Style<T, M>>(
     };
     let Request { message, parent, .. } = request;
     let complete = move |result: Result<Vec<_>, CommitFailure>| match result {
-        Ok(accepted) => {
-            for (row, accepted) in accepted {
-                // One row was handed over, so the message and the asker are used once.
-                return accept::<T, M, S>(&slot, row, accepted, message, parent, asked);
-            }
+        Ok(mut accepted) => {
+            let (row, accepted) = accepted.pop().expect("one row was handed over");
+            accept::<T, M, S>(&slot, row, accepted, message, parent, asked);
         }
         Err(failure) => asked.fail(not_accepted(failure)),
     };
@@ -229,7 +227,7 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
     let (id, seq) = (row.id, row.seq);
     let to = asked.durable(id);
     let intake = &slot.kind.shared.intake;
-    if !intake.is_direct(seq) {
+    if !intake.is_direct() {
         return wait_for_outcome::<T, M>(slot, id, to);
     }
     let mut stored = Box::new(Stored::new(row, 0, parent));

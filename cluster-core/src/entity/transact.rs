@@ -8,6 +8,7 @@ use super::conclude::{Ending, settle, writes_of};
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::intake::deliver_sent;
+use super::job::PersistedJob;
 use super::method::{ReturnOf, Style};
 use super::origin::{Origin, Stored};
 use super::run::{Surroundings, To, poll_handler};
@@ -197,7 +198,17 @@ fn finish<T: Serves, M: Message, S: Style<T, M>>(
         Err(failure) => {
             slot.forget_state();
             turn.give_up();
-            Origin::Persisted(stored).void::<T, M, S>(&slot, &failure, to);
+            match failure {
+                // The committer's own pause between attempts has no place here, so the request has one.
+                CommitFailure::Storage(_) => {
+                    let shared = &slot.kind.shared;
+                    let at = shared.clock.wall().after(shared.config.backoff_min);
+                    slot.requeue_at(Box::new(PersistedJob::<M, S>::new(stored, None, to)), at);
+                }
+                other => {
+                    Origin::Persisted(stored).void::<T, M, S>(&slot, &other, to);
+                }
+            }
         }
     }
 }

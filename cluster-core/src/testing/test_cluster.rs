@@ -5,8 +5,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::{Cluster, ClusterBuilder, Error, IntoStorage, StartError};
-use crate::entity::{DefaultEntity, Serves};
+use crate::cluster::{Cluster, ClusterBuilder, IntoStorage};
+use crate::entity::{DefaultEntity, Serves, error_text};
 use crate::id::EntityId;
 use crate::storage::{Faults, FaultyStorage, MemoryStorage, Storage};
 use crate::time::{Clock, Timestamp, VirtualClock};
@@ -76,9 +76,9 @@ impl TestClusterBuilder {
 
     /// Starts it.
     ///
-    /// # Errors
-    /// As [`ClusterBuilder::start`].
-    pub async fn start(self) -> Result<TestCluster, StartError> {
+    /// # Panics
+    /// When it does not start: the test is wrong, and the panic says what about it.
+    pub async fn start(self) -> TestCluster {
         let clock = Clock::from_virtual(self.clock.clone());
         let inner = self.storage.unwrap_or_else(|| Arc::new(MemoryStorage::new(clock.clone())));
         let faults = self.faults.unwrap_or_else(|| Faults::new(self.seed));
@@ -90,8 +90,7 @@ impl TestClusterBuilder {
             configure: self.configure,
             starts: 0,
         };
-        let (cluster, setup) = setup.start().await?;
-        Ok(TestCluster { cluster, setup })
+        setup.start().await
     }
 }
 
@@ -111,7 +110,7 @@ struct Setup {
 }
 
 impl Setup {
-    async fn start(mut self) -> Result<(Cluster, Setup), StartError> {
+    async fn start(mut self) -> TestCluster {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(self.starts);
         self.starts += 1;
         let builder = Cluster::builder()
@@ -119,8 +118,10 @@ impl Setup {
             .clock(Clock::from_virtual(self.clock.clone()))
             .seed(seed);
         let builder = self.configure.iter().fold(builder, |builder, step| step(builder));
-        let cluster = builder.start().await?;
-        Ok((cluster, self))
+        match builder.start().await {
+            Ok(cluster) => TestCluster { cluster, setup: self },
+            Err(error) => panic!("the test's cluster does not start: {}", error_text(&error)),
+        }
     }
 }
 
@@ -182,13 +183,12 @@ impl TestCluster {
 
     /// Ends the cluster where it stands, as a killed process does, and starts another on the same storage.
     ///
-    /// # Errors
-    /// As [`ClusterBuilder::start`].
-    pub async fn crash(self) -> Result<TestCluster, Error> {
+    /// # Panics
+    /// When the new one does not start.
+    pub async fn crash(self) -> TestCluster {
         let TestCluster { cluster, setup } = self;
         drop(cluster);
-        let (cluster, setup) = setup.start().await?;
-        Ok(TestCluster { cluster, setup })
+        setup.start().await
     }
 }
 

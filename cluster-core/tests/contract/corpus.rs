@@ -1,5 +1,5 @@
-//! Types as users hold them in messages and state: every form that serde's derive knows, and what other
-//! crates write by hand. `each!` calls a generic function for all of them.
+//! Types as users hold them in messages and state: every form that serde's derive knows, and what
+//! other crates write by hand. `each!` calls a generic function for all of them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -45,7 +45,9 @@ derived! {
 // Types that hold themselves, generics, and two types of one name.
 derived! {
     pub(crate) struct RecBox { v: u8, next: Option<Box<RecBox>> }
-    pub(crate) struct RecVec { v: u8, kids: Vec<RecVec>, named: BTreeMap<String, RecVec>, tail: String }
+    pub(crate) struct RecVec {
+        v: u8, kids: Vec<RecVec>, named: BTreeMap<String, RecVec>, tail: String,
+    }
     pub(crate) enum Expr {
         Add(Box<Expr>, Box<Expr>), Neg(Box<Expr>), Lit(i64), Call { f: String, args: Vec<Expr> },
     }
@@ -122,6 +124,7 @@ derived! {
         a: u8, #[serde(skip_serializing_if = "Option::is_none", default)] s: Option<u32>, b: String,
     }
     pub(crate) struct SkipSer { a: u8, #[serde(skip_serializing, default)] s: u32, b: String }
+    #[allow(dead_code)] // skipped
     pub(crate) enum SkipVar { A, #[serde(skip)] Hidden, B, C(u8) }
     #[serde(transparent)]
     pub(crate) struct Trans { v: Item }
@@ -209,14 +212,6 @@ impl From<Ordered> for (u32, u32) {
     }
 }
 
-impl Weird {
-    pub(crate) fn one() -> Self {
-        let item = Item { sku: "a-1".into(), qty: 2, price: -5 };
-        let m = BTreeMap::from([(Magic(31_337), item.clone())]);
-        Self { w: Magic(31_337), t: (Magic(31_337), item), m, z: 9 }
-    }
-}
-
 mod hex {
     use super::*;
 
@@ -236,10 +231,11 @@ mod hex {
 macro_rules! each {
     ($function:ident) => {
         each!(@ $function
-            Item Order Unit Tup Kinds NestedEnum Big Prims Colls RecBox RecVec Expr MutA MutB GenTwice
-            SameName Uuids Chrono ChronoTs Jiff Time StdTime Net Withs Alias SkipF SkipIf SkipSer
-            SkipVar AliasVar CowS NonZ Url Valid Weird Small Decimal Misc HasJson Flat FlatMap Untag
-            IntTag AdjTag TagStruct TransRec Trans FromU32 Ordered Deny AllDef Os HasNever OtherV)
+            Item Order Unit Tup Kinds NestedEnum Big Prims Colls RecBox RecVec Expr MutA
+            MutB GenTwice SameName Uuids Chrono ChronoTs Jiff Time StdTime Net Withs
+            Alias SkipF SkipIf SkipSer SkipVar AliasVar CowS NonZ Url Valid Weird Small
+            Decimal Misc HasJson Flat FlatMap Untag IntTag AdjTag TagStruct TransRec
+            Trans FromU32 Ordered Deny AllDef Os HasNever OtherV)
     };
     (@ $function:ident $($name:ident)*) => {
         $($function::<$crate::corpus::$name>(stringify!($name));)*

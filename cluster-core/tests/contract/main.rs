@@ -1,17 +1,12 @@
-//! Contracts: shapes traced from serde, their fingerprints, and what is refused.
+//! Contracts: shapes traced from serde, their fingerprints, what is refused, and the probe.
+
 // Tests fail by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod canonical;
 mod corpus;
-use corpus::each;
-
-#[test]
-fn show() {
-    fn one<T: serde::de::DeserializeOwned + serde::Serialize>(name: &str) {
-        match cluster_core::contract::probe::<T>() {
-            Ok(shape) => println!("== {name} {shape:#?}"),
-            Err(error) => println!("== {name} REFUSED {error}"),
-        }
-    }
-    each!(one);
-}
+mod hand_written;
+mod probing;
+mod refusals;
+mod shapes;
+mod stored;

@@ -8,8 +8,11 @@ use serde::de::{Deserializer, Visitor};
 use super::candidates::{BYTE_LENGTHS, CHARS, JSON_TEXTS, NUMBERS, TEXTS};
 use super::parts::{Chosen, Parts};
 use super::script::Script;
-use crate::codec::JSON_NEWTYPE;
+use crate::contract::JSON_NEWTYPE;
 use crate::contract::stop::Stop;
+
+/// The deepest nesting of a made-up value.
+const DEPTH_MAX: usize = 128;
 
 /// Answers whatever a type asks as its script says.
 pub(crate) struct Maker<'s> {
@@ -48,8 +51,13 @@ impl<'s> Maker<'s> {
         visitor: TypeId,
         make: impl FnOnce(&mut Script) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
-        self.script.enter(visitor);
-        let made = make(self.script);
+        let depth = self.script.enter(visitor).depth;
+        // A type may hold itself without a way out.
+        let made = if depth > DEPTH_MAX {
+            Err(Stop::rejected("holds itself without end"))
+        } else {
+            make(self.script)
+        };
         self.script.leave();
         made
     }
@@ -183,7 +191,7 @@ impl<'de> Deserializer<'de> for Maker<'_> {
         visitor: V,
     ) -> Result<V::Value, Stop> {
         let by = typeid::of::<V>();
-        let around = self.script.enter(by);
+        let around = self.script.enter(by).alike;
         // Each enum inside one of its own kind starts with a later variant, so that making ends.
         let made = if around > variants.len() {
             Err(Stop::rejected("every variant holds another value of the same enum"))

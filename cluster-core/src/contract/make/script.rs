@@ -45,6 +45,14 @@ struct Open {
     place: usize,
 }
 
+/// What is open around a value.
+pub(super) struct Around {
+    /// How many values of the same visitor.
+    pub(super) alike: usize,
+    /// How many values in all.
+    pub(super) depth: usize,
+}
+
 /// What the probe can still try after a value was made.
 pub(crate) struct Alternative {
     pub(crate) script: Script,
@@ -95,10 +103,10 @@ impl Script {
         self.choices[self.used - 1].taken
     }
 
-    /// Goes into a value of several parts. Returns how many values of this visitor are open around
-    /// it.
-    pub(super) fn enter(&mut self, visitor: TypeId) -> usize {
-        let around = self.stack.iter().filter(|open| open.visitor == visitor).count();
+    /// Goes into a value of several parts.
+    pub(super) fn enter(&mut self, visitor: TypeId) -> Around {
+        let alike = self.stack.iter().filter(|open| open.visitor == visitor).count();
+        let around = Around { alike, depth: self.stack.len() };
         self.stack.push(Open { visitor, place: 0 });
         around
     }

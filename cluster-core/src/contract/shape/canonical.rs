@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 
 use super::{Node, NodeId, Note};
-use crate::codec::primitive;
-use crate::contract::Fingerprint;
+use crate::contract::{Fingerprint, wire};
 
 /// Stands before the canonical bytes, so that a later description of shapes hashes differently.
 const DOMAIN: &[u8] = b"dur1\n";
@@ -71,7 +70,7 @@ pub(super) fn bytes(nodes: &[Node]) -> Vec<u8> {
     unnamed.iter_mut().for_each(Node::sort_names);
     let notes = vec![Note::default(); unnamed.len()];
     let (nodes, _) = fewest(unnamed, notes, NodeId::ROOT);
-    primitive::to_vec(&nodes)
+    wire::to_vec(&nodes)
 }
 
 pub(super) fn fingerprint(nodes: &[Node]) -> Fingerprint {

@@ -67,12 +67,19 @@ pub struct Shape {
     fingerprint: Fingerprint,
 }
 
+/// The most nodes of a shape: bounds what a hostile one costs to read.
+pub(crate) const NODES_MAX: usize = 4_096;
+
 impl Shape {
     /// The shape whose root is `root` in this table, whatever the table's order and repetitions.
     pub(crate) fn new(nodes: Vec<Node>, notes: Vec<Note>, root: NodeId) -> Self {
         let (nodes, notes) = canonical::fewest(nodes, notes, root);
         let fingerprint = canonical::fingerprint(&nodes);
         Self { nodes: nodes.into(), notes: notes.into(), fingerprint }
+    }
+
+    pub(crate) fn node_count(&self) -> usize {
+        self.nodes.len()
     }
 
     /// The name of this shape in payloads and storage.

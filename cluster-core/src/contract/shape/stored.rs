@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Field, Node, Note, Shape};
-use crate::codec::primitive;
-use crate::contract::ShapeError;
+use super::{Body, Field, NODES_MAX, Node, Note, Shape};
+use crate::contract::{ShapeError, wire};
 
 /// The first byte of a stored shape.
 const VERSION: u8 = 1;
@@ -18,7 +17,7 @@ pub(crate) struct Table {
 
 pub(super) fn write(shape: &Shape) -> Vec<u8> {
     let mut bytes = vec![VERSION];
-    bytes.extend(primitive::to_vec(&Table::from(shape.clone())));
+    bytes.extend(wire::to_vec(&Table::from(shape.clone())));
     bytes
 }
 
@@ -28,7 +27,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Shape, ShapeError> {
     if *version != VERSION {
         return Err(ShapeError::UnknownVersion { found: *version, known: VERSION });
     }
-    let table: Table = primitive::from_slice(table).map_err(|why| ShapeError::Malformed { why })?;
+    let table: Table = wire::from_slice(table).map_err(|why| ShapeError::Malformed { why })?;
     Shape::try_from(table)
 }
 
@@ -47,6 +46,9 @@ impl TryFrom<Table> for Shape {
         let Table { nodes, notes } = table;
         if nodes.is_empty() {
             return malformed("the table is empty");
+        }
+        if nodes.len() > NODES_MAX {
+            return malformed("the table has too many nodes");
         }
         if nodes.len() != notes.len() {
             return malformed("nodes and notes differ in number");

@@ -1,13 +1,19 @@
 //! The shape for people: one line for each named type, unnamed ones written where they are used.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{self, Write};
 
 use super::{Body, Field, Leaf, Node, NodeId, Shape};
 
+/// How deep unnamed types are written into one another, and how long the text becomes. A shape out
+/// of storage may be made to go beyond; what is left out shows as `..`.
+const DEPTH_MAX: usize = 64;
+const LENGTH_MAX: usize = 1 << 20;
+
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = Text { shape: self, names: names(self) };
+        let text = Text { shape: self, names: names(self), depth: Cell::new(0) };
         let mut lines = String::new();
         if !text.names.contains_key(&self.root()) {
             text.definition(self.root(), &mut lines)?;
@@ -63,13 +69,21 @@ fn holds_itself(shape: &Shape, id: NodeId, names: &BTreeMap<NodeId, String>) -> 
 struct Text<'a> {
     shape: &'a Shape,
     names: BTreeMap<NodeId, String>,
+    /// How many definitions are open.
+    depth: Cell<usize>,
 }
 
 impl Text<'_> {
     fn reference(&self, id: NodeId, out: &mut String) -> fmt::Result {
         match self.names.get(&id) {
             Some(name) => out.write_str(name),
-            None => self.definition(id, out),
+            None if self.depth.get() > DEPTH_MAX || out.len() > LENGTH_MAX => out.write_str(".."),
+            None => {
+                self.depth.set(self.depth.get() + 1);
+                let written = self.definition(id, out);
+                self.depth.set(self.depth.get() - 1);
+                written
+            }
         }
     }
 

@@ -11,15 +11,15 @@ use serde::Deserialize;
 use super::names::{FieldNames, Home, Mark, VariantNames};
 use super::route::{Ask, Step};
 use super::watch::Watcher;
-use crate::codec::JSON_NEWTYPE;
 use crate::contract::make::Script;
 use crate::contract::stop::Stop;
 use crate::contract::{
-    Body, Field, Leaf, Node, NodeId, Note, Refusal, Shape, TraceError, Variant, type_name,
+    Body, Field, JSON_NEWTYPE, Leaf, NODES_MAX, Node, NodeId, Note, Refusal, Shape, TraceError,
+    Variant, type_name,
 };
 
-/// The most places of one type, counted before equal ones are merged.
-const DRAFTS_MAX: usize = 65_536;
+/// The most places of one type that are looked at, before equal ones are merged.
+const DRAFTS_MAX: usize = 16 * NODES_MAX;
 
 /// How many made-up values are tried before what lies behind one is opaque.
 const MADE_MAX: usize = 1_000;
@@ -112,8 +112,7 @@ impl Tracer {
                 Task::GroupVariants { route, names } => tracer.group_variants(route, names),
             }
             if tracer.drafts.len() > DRAFTS_MAX {
-                tracer.refuse_at(&Route::default(), format!("has more than {DRAFTS_MAX} parts"));
-                break;
+                return Err(too_large(tracer.type_name));
             }
         }
         tracer.finish()
@@ -153,6 +152,9 @@ impl Tracer {
             }
             (Ask::Call { .. }, Ok(())) => {
                 self.refuse_at(route, "is never read: the type makes its value without it");
+            }
+            (Ask::Members { .. }, Ok(())) => {
+                self.refuse_at(route, "reads fewer members than it announces");
             }
             (Ask::Body { .. }, _) => self.refuse_at(route, "the variant is never read"),
             // A name or number that stands for nothing; members as far as they were seen.
@@ -258,8 +260,8 @@ impl Tracer {
 
     /// As [`refuse`](Self::refuse), where a name of a field is asked for as the key of a map.
     pub(super) fn refuse_name(&mut self) -> Stop {
-        let why = "has a `#[serde(flatten)]` field, which bincode cannot carry: leave `flatten` out, or \
-                   hold the whole type as Json<..>";
+        let why = "has a `#[serde(flatten)]` field, which bincode cannot carry: leave `flatten` \
+                   out, or hold the whole type as Json<..>";
         let route: Route = match self.route.split_last() {
             Some((Step::Key, map)) => map.into(),
             _ => Rc::clone(&self.route),
@@ -496,6 +498,7 @@ impl Tracer {
         if !self.refusals.is_empty() {
             return Err(TraceError { type_name: self.type_name, refusals: self.refusals });
         }
+        let type_name = self.type_name.clone();
         let root = self.same_as(0);
         let same: Vec<NodeId> =
             (0..self.drafts.len()).map(|draft| NodeId::new(self.same_as(draft))).collect();
@@ -508,7 +511,11 @@ impl Tracer {
             Draft::Same(_) | Draft::Pending => (Node::Leaf(Leaf::Unit), Note::default()),
         });
         let (nodes, notes) = known.unzip();
-        Ok(Shape::new(nodes, notes, NodeId::new(root)))
+        let shape = Shape::new(nodes, notes, NodeId::new(root));
+        if shape.node_count() > NODES_MAX {
+            return Err(too_large(type_name));
+        }
+        Ok(shape)
     }
 
     fn same_as(&self, mut draft: usize) -> usize {
@@ -517,6 +524,11 @@ impl Tracer {
         }
         draft
     }
+}
+
+fn too_large(type_name: String) -> TraceError {
+    let why = format!("has more than {NODES_MAX} different parts: hold some as Json<..>");
+    TraceError { refusals: vec![Refusal { path: type_name.clone(), why }], type_name }
 }
 
 impl Call {
@@ -530,6 +542,7 @@ impl Call {
 
     fn name(self) -> &'static str {
         match self {
+            Call::Newtype { name: JSON_NEWTYPE } => "",
             Call::UnitStruct { name }
             | Call::Newtype { name }
             | Call::TupleStruct { name, .. }

@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::make::{Alternative, Asked, Maker, Script};
-use super::stop::Stop;
-use super::{Body, Field, Node, NodeId, Schema, TraceError};
-use crate::codec::{self, EncodeError};
+use super::EncodeError;
+use crate::contract::make::{Alternative, Asked, Maker, Script};
+use crate::contract::stop::Stop;
+use crate::contract::{Body, Field, Node, NodeId, Schema, TraceError};
 
 /// How many values are made in one probe before it says that it saw not everything.
 const RUNS_MAX: usize = 20_000;
@@ -45,6 +45,21 @@ pub struct Finding {
 /// in every place of the type. So the probe finds in a test what the encoder would refuse in
 /// production: `skip_serializing_if` and its kin. It proves every alternative alone, not all
 /// combinations. It takes microseconds for most types, some milliseconds for types that parse text.
+///
+/// ```
+/// use cluster_core::codec::probe;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Order {
+///     id: u64,
+///     #[serde(default, skip_serializing_if = "Option::is_none")]
+///     note: Option<String>,
+/// }
+///
+/// let report = probe::<Order>().unwrap();
+/// assert_eq!(report.wrong[0].path, "Order.note");
+/// ```
 ///
 /// # Errors
 ///
@@ -132,9 +147,9 @@ fn make<T: DeserializeOwned>(script: &mut Script) -> Result<T, Failure> {
 /// Whether a value is read as it was written. A type that changes a value while reading, once and
 /// for all, is fine.
 fn comes_back<T: Serialize + DeserializeOwned>(value: &T, schema: &Schema) -> Result<(), Finding> {
-    let encode = |value: &T| codec::encode(value, schema, usize::MAX).map_err(unwritten);
+    let encode = |value: &T| super::encode(value, schema, usize::MAX).map_err(unwritten);
     let written = encode(value)?;
-    let read: T = codec::decode(&written, schema).map_err(|error| Finding {
+    let read: T = super::decode(&written, schema).map_err(|error| Finding {
         path: schema.type_name().to_owned(),
         why: format!("cannot be read back: {error}"),
     })?;
@@ -142,7 +157,7 @@ fn comes_back<T: Serialize + DeserializeOwned>(value: &T, schema: &Schema) -> Re
     if written == rewritten {
         return Ok(());
     }
-    let show = |payload: &[u8]| match codec::to_json(payload, schema.shape()) {
+    let show = |payload: &[u8]| match super::to_json(payload, schema.shape()) {
         Ok(json) => json.to_string(),
         Err(error) => error.to_string(),
     };

@@ -1,0 +1,199 @@
+//! What a batch writes, statement by statement, on either driver.
+
+use cluster_core::id::{Seq, StateVersion};
+use cluster_core::storage::{
+    Accepted, AttemptWrite, Batch, Committed, DeadWrite, Fence, OutcomeRow, RequestRow, StateWrite,
+    StorageError,
+};
+
+use super::driver::Driver;
+use super::rows::{EncodedRequest, known, read_found};
+use super::sql::Sql;
+use super::value::{Columns, Reader, Value, integer};
+
+/// Says whether the fence holds, as every write must in its transaction.
+pub(super) async fn check_fence<D: Driver>(
+    driver: &mut D,
+    fence: Fence,
+) -> Result<(), StorageError> {
+    let incarnation = [integer(fence.incarnation.as_u64()).into()];
+    let number = driver.first(Sql::Fence, &incarnation, read_integer).await?;
+    match number {
+        Some(number) if number == integer(fence.number.as_u64()) => Ok(()),
+        _ => Err(fence.lost()),
+    }
+}
+
+/// Writes a batch in the open transaction.
+pub(super) async fn write_batch<D: Driver>(
+    driver: &mut D,
+    batch: &Batch,
+) -> Result<Committed, StorageError> {
+    let mut accepts = Vec::with_capacity(batch.accepts.len());
+    for row in &batch.accepts {
+        accepts.push(accept(driver, row).await?);
+    }
+    for write in &batch.states {
+        write_state(driver, write).await?;
+    }
+    // Attempt rows are rare: mostly one look tells that there is none to delete.
+    let ends = !batch.outcomes.is_empty() || !batch.dead.is_empty();
+    let attempts = ends && any_attempt(driver).await?;
+    for row in &batch.outcomes {
+        finish(driver, row).await?;
+        if attempts {
+            driver.execute(Sql::DeleteAttempt, &[row.seq.into()]).await?;
+        }
+    }
+    for write in &batch.attempts {
+        count_attempt(driver, write).await?;
+    }
+    for write in &batch.dead {
+        bury(driver, write).await?;
+        driver.execute(Sql::DeleteAttempt, &[write.seq.into()]).await?;
+    }
+    Ok(Committed { accepts })
+}
+
+async fn accept<D: Driver>(driver: &mut D, row: &RequestRow) -> Result<Accepted, StorageError> {
+    let encoded = EncodedRequest::new(row);
+    if driver.execute(Sql::InsertRequest, &encoded.values()).await? == 0 {
+        return find_duplicate(driver, row).await;
+    }
+    let shard = row.shard.as_u32().into();
+    match row.due_at {
+        None => driver.execute(Sql::InsertPending, &[row.seq.into(), shard]).await?,
+        Some(due_at) => {
+            driver.execute(Sql::InsertDue, &[row.seq.into(), shard, due_at.into()]).await?
+        }
+    };
+    Ok(Accepted::New)
+}
+
+/// Finds out which row was in the way of a request.
+async fn find_duplicate<D: Driver>(
+    driver: &mut D,
+    row: &RequestRow,
+) -> Result<Accepted, StorageError> {
+    let id = row.id.to_bytes();
+    if let Some(found) = driver.first(Sql::RequestById, &[Value::Bytes(&id)], read_found).await? {
+        return Ok(match found.request.is_same_request(row) {
+            true if found.request.seq == row.seq => Accepted::New,
+            true => Accepted::SameId(known(found)),
+            false => Accepted::IdCollision,
+        });
+    }
+    if let Some(key) = &row.key {
+        let digest = [Value::Bytes(key.digest.as_bytes())];
+        if let Some(found) = driver.first(Sql::RequestByKey, &digest, read_found).await? {
+            return Ok(match found.request.has_key_of(row) {
+                true => Accepted::SameKey(known(found)),
+                false => Accepted::IdCollision,
+            });
+        }
+    }
+    Err(StorageError::Corrupt {
+        table: "request",
+        reason: format!("seq {} was given to two requests", row.seq),
+    })
+}
+
+async fn write_state<D: Driver>(driver: &mut D, write: &StateWrite) -> Result<(), StorageError> {
+    let entity_type = Value::Bytes(write.key.entity_type.as_bytes());
+    let entity_id = Value::from(&write.key.entity_id);
+    let (from, to) = (integer(write.from.as_u64()).into(), integer(write.to.as_u64()).into());
+    let epoch = integer(write.epoch.as_u64()).into();
+    let payload = Value::Bytes(&write.payload);
+    let changed = if write.from == StateVersion::default() {
+        let shard = write.key.shard.as_u32().into();
+        let values = [entity_type, entity_id, shard, to, epoch, payload];
+        driver.execute(Sql::InsertState, &values).await?
+    } else {
+        let values = [entity_type, entity_id, from, to, epoch, payload];
+        driver.execute(Sql::UpdateState, &values).await?
+    };
+    if changed == 1 {
+        return Ok(());
+    }
+    let stored = driver.first(Sql::State, &[entity_type, entity_id], read_version).await?;
+    let (found, payload) = stored.unwrap_or_default();
+    if found == write.to && payload == write.payload {
+        return Ok(());
+    }
+    Err(StorageError::StateConflict {
+        entity_type: write.key.entity_type.clone(),
+        entity_id: write.key.entity_id.clone(),
+        expected: write.from,
+        found,
+    })
+}
+
+async fn finish<D: Driver>(driver: &mut D, row: &OutcomeRow) -> Result<(), StorageError> {
+    let seq = [row.seq.into()];
+    let unfinished =
+        stop_waiting(driver, row.seq).await? || driver.execute(Sql::DeleteDead, &seq).await? == 1;
+    if unfinished {
+        let values = [
+            row.seq.into(),
+            row.shard.as_u32().into(),
+            integer(row.epoch.as_u64()).into(),
+            row.finished_at.into(),
+            row.outcome.kind.as_u8().into(),
+            Value::Bytes(&row.outcome.payload),
+        ];
+        driver.execute(Sql::InsertOutcome, &values).await?;
+    }
+    Ok(())
+}
+
+/// Takes a request from those that wait; says whether it was one of them.
+async fn stop_waiting<D: Driver>(driver: &mut D, seq: Seq) -> Result<bool, StorageError> {
+    let seq = [seq.into()];
+    for place in [Sql::DeletePending, Sql::DeleteDue, Sql::DeleteHeld] {
+        if driver.execute(place, &seq).await? == 1 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn any_attempt<D: Driver>(driver: &mut D) -> Result<bool, StorageError> {
+    Ok(driver.first(Sql::AnyAttempt, &[], read_integer).await?.is_some())
+}
+
+async fn count_attempt<D: Driver>(
+    driver: &mut D,
+    write: &AttemptWrite,
+) -> Result<(), StorageError> {
+    let values = [
+        write.seq.into(),
+        write.shard.as_u32().into(),
+        write.attempts.into(),
+        write.retry_at.into(),
+        Value::Text(&write.error),
+    ];
+    driver.execute(Sql::CountAttempt, &values).await.map(drop)
+}
+
+async fn bury<D: Driver>(driver: &mut D, write: &DeadWrite) -> Result<(), StorageError> {
+    if stop_waiting(driver, write.seq).await? {
+        let values = [
+            write.seq.into(),
+            write.shard.as_u32().into(),
+            write.attempts.into(),
+            write.died_at.into(),
+            Value::Text(&write.error),
+        ];
+        driver.execute(Sql::InsertDead, &values).await?;
+    }
+    Ok(())
+}
+
+fn read_integer(columns: &dyn Columns) -> Result<i64, StorageError> {
+    Reader::new(columns, "fence").integer(0)
+}
+
+fn read_version(columns: &dyn Columns) -> Result<(StateVersion, Vec<u8>), StorageError> {
+    let read = Reader::new(columns, "state");
+    Ok((StateVersion::new(read.number(0)?), read.bytes(1)?.to_vec()))
+}

@@ -1,0 +1,155 @@
+//! Requests as rows: written and read here alone.
+
+use cluster_core::id::{EntityId, Epoch, Key, KeyDigest, MessageTag, ShardId};
+use cluster_core::message::{Headers, TraceContext};
+use cluster_core::storage::{
+    FoundRequest, KeyRow, KnownRequest, OutcomeKind, RequestRow, RetentionClass, StorageError,
+    StoredOutcome,
+};
+use cluster_core::time::Timestamp;
+
+use super::value::{Columns, Reader, Value, integer};
+
+/// How many columns a request has; what a statement reads beside it follows after them.
+pub(super) const REQUEST_COLUMNS: usize = 16;
+
+/// The parts of a request that need another form in the database.
+pub(super) struct EncodedRequest<'a> {
+    row: &'a RequestRow,
+    id: [u8; 16],
+    outer: Option<[u8; 16]>,
+    trace: Option<[u8; TRACE_BYTES]>,
+    headers: Option<String>,
+}
+
+impl<'a> EncodedRequest<'a> {
+    pub(super) fn new(row: &'a RequestRow) -> Self {
+        EncodedRequest {
+            row,
+            id: row.id.to_bytes(),
+            outer: row.outer.map(|outer| outer.to_bytes()),
+            trace: row.trace.map(encode_trace),
+            headers: (!row.headers.is_empty()).then(|| encode_headers(&row.headers)),
+        }
+    }
+
+    /// The values in the order of the columns.
+    pub(super) fn values(&self) -> [Value<'_>; REQUEST_COLUMNS] {
+        let row = self.row;
+        let key = row.key.as_ref();
+        [
+            row.seq.into(),
+            Value::Bytes(&self.id),
+            row.shard.as_u32().into(),
+            integer(row.epoch.as_u64()).into(),
+            row.class.as_u8().into(),
+            row.accepted_at.into(),
+            row.due_at.into(),
+            self.outer.as_ref().map(|outer| &outer[..]).into(),
+            row.message.as_u64().cast_signed().into(),
+            Value::Bytes(row.entity_type.as_bytes()),
+            (&row.entity_id).into(),
+            key.map(|key| &key.digest.as_bytes()[..]).into(),
+            key.map(|key| key.key.as_str().as_bytes()).into(),
+            self.trace.as_ref().map(|trace| &trace[..]).into(),
+            self.headers.as_deref().map_or(Value::Null, Value::Text),
+            Value::Bytes(&row.arguments),
+        ]
+    }
+}
+
+/// Reads a request from the first columns of a row.
+pub(super) fn read_request(columns: &dyn Columns) -> Result<RequestRow, StorageError> {
+    let read = Reader::new(columns, "request");
+    let class = read.number(4)?;
+    let entity_type = read.shared_text(9)?;
+    let entity_id = EntityId::from(read.text(10)?);
+    let message = MessageTag::new(read.integer(8)?.cast_unsigned());
+    let key = match read.bytes_or_null(12) {
+        None => None,
+        Some(_) => {
+            let key = Key::new(read.text(12)?).map_err(|error| read.corrupt(error.to_string()))?;
+            let digest = KeyDigest::of(&entity_type, &entity_id, message, &key);
+            if read.bytes(11)? != digest.as_bytes() {
+                return Err(read.corrupt("its digest is not that of its key"));
+            }
+            Some(KeyRow { digest, key })
+        }
+    };
+    Ok(RequestRow {
+        seq: read.seq(0)?,
+        id: read.request_id(1)?,
+        shard: ShardId::new(read.number(2)?),
+        epoch: Epoch::new(read.number(3)?),
+        class: RetentionClass::from_u8(class).ok_or_else(|| read.corrupt("an unknown class"))?,
+        accepted_at: read.time(5)?,
+        due_at: read.integer_or_null(6).map(Timestamp::from_unix_ms),
+        outer: read.bytes_or_null(7).map(|_| read.request_id(7)).transpose()?,
+        message,
+        entity_type,
+        entity_id,
+        key,
+        trace: read.bytes_or_null(13).map(|_| read.array(13)).transpose()?.map(decode_trace),
+        headers: decode_headers(&read, 14)?,
+        arguments: read.payload(15)?,
+    })
+}
+
+/// Reads a request with its outcome and whether it is dead.
+pub(super) fn read_found(columns: &dyn Columns) -> Result<FoundRequest, StorageError> {
+    let request = read_request(columns)?;
+    let read = Reader::new(columns, "outcome");
+    let outcome = match read.integer_or_null(REQUEST_COLUMNS) {
+        None => None,
+        Some(_) => {
+            let kind = OutcomeKind::from_u8(read.number(REQUEST_COLUMNS)?);
+            let kind = kind.ok_or_else(|| read.corrupt("an unknown kind of outcome"))?;
+            Some(StoredOutcome { kind, payload: read.payload(REQUEST_COLUMNS + 1)? })
+        }
+    };
+    let dead = read.integer_or_null(REQUEST_COLUMNS + 2).is_some();
+    Ok(FoundRequest { request, outcome, dead })
+}
+
+/// What a duplicate's caller is told.
+pub(super) fn known(found: FoundRequest) -> KnownRequest {
+    let FoundRequest { request, outcome, dead } = found;
+    let RequestRow { seq, id, arguments, .. } = request;
+    KnownRequest { seq, id, arguments, outcome, dead }
+}
+
+/// Trace id, span id and flags, big-endian.
+const TRACE_BYTES: usize = 25;
+
+fn encode_trace(trace: TraceContext) -> [u8; TRACE_BYTES] {
+    let mut bytes = [0; TRACE_BYTES];
+    bytes[..16].copy_from_slice(&trace.trace_id.to_be_bytes());
+    bytes[16..24].copy_from_slice(&trace.span_id.to_be_bytes());
+    bytes[24] = trace.flags;
+    bytes
+}
+
+fn decode_trace(bytes: [u8; TRACE_BYTES]) -> TraceContext {
+    let (mut trace_id, mut span_id) = ([0; 16], [0; 8]);
+    trace_id.copy_from_slice(&bytes[..16]);
+    span_id.copy_from_slice(&bytes[16..24]);
+    TraceContext {
+        trace_id: u128::from_be_bytes(trace_id),
+        span_id: u64::from_be_bytes(span_id),
+        flags: bytes[24],
+    }
+}
+
+/// Headers are a JSON array of pairs, which keeps their order.
+fn encode_headers(headers: &Headers) -> String {
+    serde_json::to_string(headers).expect("pairs of texts can be written as JSON")
+}
+
+fn decode_headers(read: &Reader<'_>, at: usize) -> Result<Headers, StorageError> {
+    match read.bytes_or_null(at) {
+        None => Ok(Headers::default()),
+        Some(bytes) => {
+            serde_json::from_slice(bytes).map_err(|error| read.corrupt(error.to_string()))
+        }
+    }
+}

@@ -1,0 +1,169 @@
+-- Schema version 1. {p} is the table prefix of the cluster.
+--
+-- Texts that users make (types, ids, keys) are BLOBs: they are compared as bytes, and a NUL ends
+-- nothing. 64-bit numbers that use all their bits (tags, fingerprints) are stored as signed ones.
+-- Times are milliseconds since 1970 in cluster time. Columns that scans filter by stand before
+-- payloads, so that reading them touches no overflow page.
+
+-- Numbers of which the cluster has one: schema_minimum, schema_current, shard_count,
+-- shard_hash_version, time_offset_ms, last_incarnation, highest_seq.
+CREATE TABLE {p}meta (
+    name TEXT NOT NULL PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Starts of runners, for people; the last few.
+CREATE TABLE {p}runner (
+    incarnation INTEGER NOT NULL PRIMARY KEY,
+    machine INTEGER NOT NULL,
+    advertised TEXT NOT NULL,
+    joined_at INTEGER NOT NULL
+) STRICT;
+
+-- What every write compares. An incarnation without a row, or that is not alive, writes nothing.
+CREATE TABLE {p}fence (
+    incarnation INTEGER NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL,
+    alive INTEGER NOT NULL
+) STRICT;
+
+-- The number of a group is the upper half of its shards' numbers.
+CREATE TABLE {p}shard_group (
+    number INTEGER NOT NULL PRIMARY KEY,
+    name BLOB NOT NULL UNIQUE
+) STRICT;
+
+-- A shard has a row once it was taken.
+CREATE TABLE {p}shard (
+    shard INTEGER NOT NULL PRIMARY KEY,
+    owner INTEGER,
+    epoch INTEGER NOT NULL
+) STRICT;
+
+-- Requests as they were accepted, in their owners' order. Never updated.
+CREATE TABLE {p}request (
+    seq INTEGER NOT NULL PRIMARY KEY,
+    id BLOB NOT NULL,
+    shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    class INTEGER NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    due_at INTEGER,
+    outer_id BLOB,
+    message INTEGER NOT NULL,
+    entity_type BLOB NOT NULL,
+    entity_id BLOB NOT NULL,
+    key_digest BLOB,
+    key BLOB,
+    trace BLOB,
+    headers TEXT,
+    arguments BLOB NOT NULL
+) STRICT;
+-- Ids begin with their time, so this index grows at its end.
+CREATE UNIQUE INDEX {p}request_id ON {p}request (id);
+-- Digests are spread over the whole index, so only requests with a key pay for it.
+CREATE UNIQUE INDEX {p}request_key ON {p}request (key_digest) WHERE key_digest IS NOT NULL;
+
+-- How requests ended, each written once.
+CREATE TABLE {p}outcome (
+    seq INTEGER NOT NULL PRIMARY KEY,
+    shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    finished_at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+
+-- A request without an outcome is in exactly one of the next four.
+
+-- May run at once, or when its back-off ends.
+CREATE TABLE {p}pending (
+    seq INTEGER NOT NULL PRIMARY KEY,
+    shard INTEGER NOT NULL
+) STRICT;
+
+-- Not to be started before a time.
+CREATE TABLE {p}due (
+    seq INTEGER NOT NULL PRIMARY KEY,
+    shard INTEGER NOT NULL,
+    due_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX {p}due_at ON {p}due (due_at);
+
+-- Waits for a type, message or version that its owner has not: what and for which of these.
+CREATE TABLE {p}held (
+    seq INTEGER NOT NULL PRIMARY KEY,
+    shard INTEGER NOT NULL,
+    held_at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    missing BLOB NOT NULL
+) STRICT;
+
+-- Given up, until somebody decides.
+CREATE TABLE {p}dead (
+    seq INTEGER NOT NULL PRIMARY KEY,
+    shard INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    died_at INTEGER NOT NULL,
+    error TEXT NOT NULL
+) STRICT;
+
+-- Failed attempts at requests that wait.
+CREATE TABLE {p}attempt (
+    seq INTEGER NOT NULL PRIMARY KEY,
+    shard INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    retry_at INTEGER NOT NULL,
+    error TEXT NOT NULL
+) STRICT;
+
+-- Entities' states. Rows stand in the order of their first write, so that hot entities that were
+-- made together share pages; large payloads stay out of the index.
+CREATE TABLE {p}state (
+    number INTEGER NOT NULL PRIMARY KEY,
+    shard INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    entity_type BLOB NOT NULL,
+    entity_id BLOB NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX {p}state_entity ON {p}state (entity_type, entity_id);
+
+-- Requests and commands that no owner has accepted yet: everybody may write here.
+CREATE TABLE {p}inbox (
+    number INTEGER NOT NULL PRIMARY KEY,
+    shard INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    id BLOB NOT NULL UNIQUE,
+    class INTEGER NOT NULL,
+    sent_at INTEGER NOT NULL,
+    due_at INTEGER,
+    outer_id BLOB,
+    message INTEGER NOT NULL,
+    entity_type BLOB NOT NULL,
+    entity_id BLOB NOT NULL,
+    key_digest BLOB,
+    key BLOB,
+    trace BLOB,
+    headers TEXT,
+    arguments BLOB NOT NULL
+) STRICT;
+CREATE INDEX {p}inbox_shard ON {p}inbox (shard);
+
+-- Shapes of payloads. The row of a fingerprint never changes.
+CREATE TABLE {p}shape (
+    fingerprint INTEGER NOT NULL PRIMARY KEY,
+    shape BLOB NOT NULL
+) STRICT;
+
+-- Names and fingerprints of messages, for tools; the row of the empty name is the state.
+CREATE TABLE {p}contract (
+    entity_type BLOB NOT NULL,
+    name BLOB NOT NULL,
+    tag INTEGER NOT NULL,
+    arguments INTEGER NOT NULL,
+    reply INTEGER NOT NULL,
+    error INTEGER NOT NULL,
+    PRIMARY KEY (entity_type, name)
+) STRICT, WITHOUT ROWID;

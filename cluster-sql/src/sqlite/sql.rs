@@ -1,0 +1,238 @@
+//! Every statement, in one place. `{p}` is the table prefix.
+
+use std::sync::Arc;
+
+/// The columns of a request, in the order in which rows are written and read.
+macro_rules! request_columns {
+    ($table:literal) => {
+        concat!(
+            $table,
+            "seq, ",
+            $table,
+            "id, ",
+            $table,
+            "shard, ",
+            $table,
+            "epoch, ",
+            $table,
+            "class, ",
+            $table,
+            "accepted_at, ",
+            $table,
+            "due_at, ",
+            $table,
+            "outer_id, ",
+            $table,
+            "message, ",
+            $table,
+            "entity_type, ",
+            $table,
+            "entity_id, ",
+            $table,
+            "key_digest, ",
+            $table,
+            "key, ",
+            $table,
+            "trace, ",
+            $table,
+            "headers, ",
+            $table,
+            "arguments"
+        )
+    };
+}
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
+        /// A statement, by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Sql {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Sql {
+            /// All statements, each at the place of its number.
+            const ALL: &[(Sql, &str, &str)] = &[$((Sql::$name, stringify!($name), $text),)*];
+        }
+    };
+}
+
+statements! {
+    /// name → value
+    Meta = "SELECT value FROM {p}meta WHERE name = ?1";
+    /// name, value
+    SetMeta = "INSERT INTO {p}meta (name, value) VALUES (?1, ?2) \
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+    /// incarnation → number
+    Fence = "SELECT number FROM {p}fence WHERE incarnation = ?1 AND alive = 1";
+    /// incarnation, number
+    InsertFence = "INSERT INTO {p}fence (incarnation, number, alive) VALUES (?1, ?2, 1)";
+    /// incarnation, number
+    RaiseFence = "UPDATE {p}fence SET number = number + 1 \
+        WHERE incarnation = ?1 AND number = ?2 AND alive = 1";
+    /// incarnation
+    EndFence = "UPDATE {p}fence SET alive = 0 WHERE incarnation = ?1";
+    EndAllFences = "UPDATE {p}fence SET alive = 0 WHERE alive = 1";
+    /// incarnation, machine, advertised, joined_at
+    InsertRunner = "INSERT INTO {p}runner (incarnation, machine, advertised, joined_at) \
+        VALUES (?1, ?2, ?3, ?4)";
+    /// incarnation
+    ForgetRunners = "DELETE FROM {p}runner WHERE incarnation < ?1";
+    /// incarnation
+    ForgetFences = "DELETE FROM {p}fence WHERE incarnation < ?1";
+    /// name → number
+    Group = "SELECT number FROM {p}shard_group WHERE name = ?1";
+    /// → how many
+    CountGroups = "SELECT count(*) FROM {p}shard_group";
+    /// number, name
+    InsertGroup = "INSERT INTO {p}shard_group (number, name) VALUES (?1, ?2)";
+    /// shard, owner
+    TakeShard = "INSERT INTO {p}shard (shard, owner, epoch) VALUES (?1, ?2, 1) \
+        ON CONFLICT (shard) DO UPDATE SET owner = excluded.owner, epoch = epoch + 1 \
+        WHERE owner IS NULL";
+    /// shard, owner → epoch
+    OwnedShard = "SELECT epoch FROM {p}shard WHERE shard = ?1 AND owner = ?2";
+    /// owner
+    FreeShards = "UPDATE {p}shard SET owner = NULL WHERE owner = ?1";
+    FreeAllShards = "UPDATE {p}shard SET owner = NULL WHERE owner IS NOT NULL";
+    /// → seq
+    HighestSeq = "SELECT max(seq) FROM {p}request";
+
+    /// all columns of a request
+    InsertRequest = concat!(
+        "INSERT INTO {p}request (", request_columns!(""), ") \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+        ON CONFLICT DO NOTHING"
+    );
+    /// seq, shard
+    InsertPending = "INSERT INTO {p}pending (seq, shard) VALUES (?1, ?2)";
+    /// seq, shard, due_at
+    InsertDue = "INSERT INTO {p}due (seq, shard, due_at) VALUES (?1, ?2, ?3)";
+    /// id → request, outcome, dead
+    RequestById = concat!(
+        "SELECT ", request_columns!("r."), ", o.kind, o.payload, d.seq \
+        FROM {p}request r LEFT JOIN {p}outcome o ON o.seq = r.seq \
+        LEFT JOIN {p}dead d ON d.seq = r.seq WHERE r.id = ?1"
+    );
+    /// key_digest → request, outcome, dead
+    RequestByKey = concat!(
+        "SELECT ", request_columns!("r."), ", o.kind, o.payload, d.seq \
+        FROM {p}request r LEFT JOIN {p}outcome o ON o.seq = r.seq \
+        LEFT JOIN {p}dead d ON d.seq = r.seq WHERE r.key_digest = ?1"
+    );
+
+    /// seq
+    DeletePending = "DELETE FROM {p}pending WHERE seq = ?1";
+    /// seq
+    DeleteDue = "DELETE FROM {p}due WHERE seq = ?1";
+    /// seq
+    DeleteHeld = "DELETE FROM {p}held WHERE seq = ?1";
+    /// seq
+    DeleteDead = "DELETE FROM {p}dead WHERE seq = ?1";
+    /// seq
+    DeleteAttempt = "DELETE FROM {p}attempt WHERE seq = ?1";
+    /// → whether there is any
+    AnyAttempt = "SELECT 1 FROM {p}attempt LIMIT 1";
+    /// seq, shard, epoch, finished_at, kind, payload
+    InsertOutcome = "INSERT INTO {p}outcome (seq, shard, epoch, finished_at, kind, payload) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    /// seq, shard, attempts, retry_at, error
+    CountAttempt = "INSERT INTO {p}attempt (seq, shard, attempts, retry_at, error) \
+        SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM {p}pending WHERE seq = ?1) \
+        OR EXISTS (SELECT 1 FROM {p}due WHERE seq = ?1) \
+        OR EXISTS (SELECT 1 FROM {p}held WHERE seq = ?1) \
+        ON CONFLICT (seq) DO UPDATE SET attempts = excluded.attempts, \
+        retry_at = excluded.retry_at, error = excluded.error \
+        WHERE excluded.attempts >= attempts";
+    /// seq, shard, attempts, died_at, error
+    InsertDead = "INSERT INTO {p}dead (seq, shard, attempts, died_at, error) \
+        VALUES (?1, ?2, ?3, ?4, ?5)";
+
+    /// entity_type, entity_id → version, payload
+    State = "SELECT version, payload FROM {p}state WHERE entity_type = ?1 AND entity_id = ?2";
+    /// entity_type, entity_id, shard, version, epoch, payload
+    InsertState = "INSERT INTO {p}state (entity_type, entity_id, shard, version, epoch, payload) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+    /// entity_type, entity_id, from, to, epoch, payload
+    UpdateState = "UPDATE {p}state SET version = ?4, epoch = ?5, payload = ?6 \
+        WHERE entity_type = ?1 AND entity_id = ?2 AND version = ?3";
+
+    /// after, limit, owner, shard or NULL, entity_type, entity_id → request, attempts, retry_at
+    LoadPending = concat!(
+        "SELECT ", request_columns!("r."), ", a.attempts, a.retry_at FROM {p}pending p \
+        CROSS JOIN {p}shard s ON s.shard = p.shard AND s.owner = ?3 \
+        CROSS JOIN {p}request r ON r.seq = p.seq LEFT JOIN {p}attempt a ON a.seq = p.seq \
+        WHERE p.seq > ?1 AND (?4 IS NULL \
+        OR p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6) \
+        ORDER BY p.seq LIMIT ?2"
+    );
+    /// after, limit, owner, shard or NULL, entity_type, entity_id, now → request, attempts, retry_at.
+    /// The plus keeps it off the index of times, so that all pages together read the table once.
+    LoadDue = concat!(
+        "SELECT ", request_columns!("r."), ", a.attempts, a.retry_at FROM {p}due p \
+        CROSS JOIN {p}shard s ON s.shard = p.shard AND s.owner = ?3 \
+        CROSS JOIN {p}request r ON r.seq = p.seq LEFT JOIN {p}attempt a ON a.seq = p.seq \
+        WHERE p.seq > ?1 AND +p.due_at <= ?7 AND (?4 IS NULL \
+        OR p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6) \
+        ORDER BY p.seq LIMIT ?2"
+    );
+    /// after, limit → request, attempts, died_at, error
+    DeadLetters = concat!(
+        "SELECT ", request_columns!("r."), ", d.attempts, d.died_at, d.error \
+        FROM {p}dead d CROSS JOIN {p}request r ON r.seq = d.seq \
+        WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2"
+    );
+
+    /// after, limit → seq, finished_at, class, accepted_at, outer_id
+    LoadFinished = "SELECT o.seq, o.finished_at, r.class, r.accepted_at, r.outer_id \
+        FROM {p}outcome o CROSS JOIN {p}request r ON r.seq = o.seq \
+        WHERE o.seq > ?1 ORDER BY o.seq LIMIT ?2";
+    /// id → whether it is there
+    AnyRequest = "SELECT 1 FROM {p}request WHERE id = ?1";
+    /// seq
+    DeleteRequest = "DELETE FROM {p}request WHERE seq = ?1";
+    /// seq
+    DeleteOutcome = "DELETE FROM {p}outcome WHERE seq = ?1";
+
+    /// fingerprint → shape
+    Shape = "SELECT shape FROM {p}shape WHERE fingerprint = ?1";
+    /// fingerprint, shape
+    InsertShape = "INSERT INTO {p}shape (fingerprint, shape) VALUES (?1, ?2) \
+        ON CONFLICT DO NOTHING";
+    /// entity_type, name, tag, arguments, reply, error
+    SetContract = "INSERT INTO {p}contract (entity_type, name, tag, arguments, reply, error) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (entity_type, name) DO UPDATE SET \
+        tag = excluded.tag, arguments = excluded.arguments, reply = excluded.reply, \
+        error = excluded.error";
+    /// → entity_type, name, tag, arguments, reply, error
+    Contracts = "SELECT entity_type, name, tag, arguments, reply, error FROM {p}contract \
+        ORDER BY entity_type, name";
+}
+
+/// The texts of all statements for one prefix.
+#[derive(Debug)]
+pub(super) struct Texts(Vec<Arc<str>>);
+
+impl Texts {
+    pub(super) fn new(prefix: &str) -> Self {
+        Texts(Sql::ALL.iter().map(|(_, _, text)| with_prefix(text, prefix).into()).collect())
+    }
+
+    pub(super) fn text(&self, sql: Sql) -> &Arc<str> {
+        &self.0[sql as usize]
+    }
+
+    /// Names and texts of all statements.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        Sql::ALL.iter().map(|(sql, name, _)| (*name, &**self.text(*sql)))
+    }
+
+    /// How many statements there are.
+    pub(super) const COUNT: usize = Sql::ALL.len();
+}
+
+/// Puts the table prefix into a text.
+pub(super) fn with_prefix(text: &str, prefix: &str) -> String {
+    text.replace("{p}", prefix)
+}

@@ -1,0 +1,303 @@
+//! The storage: its parts, and the traits' calls as jobs for its threads.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use cluster_core::id::{RequestId, Seq, ShardId};
+use cluster_core::storage::{
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, Fence,
+    FoundRequest, JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest,
+    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
+};
+use cluster_core::time::{Clock, Timestamp};
+use tokio::sync::Semaphore;
+
+use super::batch::{check_fence, write_batch};
+use super::connection::{open_reader, open_writer, write_back};
+use super::driver::at_once;
+use super::error::Closed;
+use super::lane::{Lane, LaneSetup, wait_for};
+use super::lock::{ProcessLock, real_path};
+use super::options::SqliteOptions;
+use super::ownership::TIME_OFFSET_MS;
+use super::schema::migrate;
+use super::session::Session;
+use super::sql::Texts;
+use super::transaction::UserConnections;
+
+/// A storage in a SQLite file.
+///
+/// Clones share it. The file is free for the next process as soon as the process ends, and for the
+/// next `open` in this process when the last clone and the last open transaction are dropped;
+/// dropping the last one blocks until the commit in work is done (milliseconds).
+#[derive(Clone)]
+pub struct Sqlite {
+    pub(super) inner: Arc<Inner>,
+}
+
+/// Dropped in the order of its fields: the process lock last.
+pub(super) struct Inner {
+    pub(super) users: UserConnections,
+    /// Held by whoever writes: the committer's thread, or a user's transaction from its beginning to
+    /// its end. Fair. Closed when the storage is dropped.
+    pub(super) gate: Gate,
+    writer: Lane,
+    reader: Lane,
+    pub(super) options: SqliteOptions,
+    pub(super) texts: Arc<Texts>,
+    _lock: ProcessLock,
+}
+
+/// The gate of writers, which opens for nobody any more once it is dropped.
+pub(super) struct Gate(pub(super) Arc<Semaphore>);
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Sqlite {
+    /// Opens a file with all defaults: durable, tables under `cluster_`.
+    ///
+    /// # Errors
+    /// As [`SqliteOptions::open`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
+        Self::options(path).open().await
+    }
+
+    /// Settings for opening a file.
+    pub fn options(path: impl AsRef<Path>) -> SqliteOptions {
+        SqliteOptions::new(path.as_ref())
+    }
+
+    /// Names and texts of all statements that the storage runs on its tables, for tests that ask the
+    /// database how it would run them.
+    #[doc(hidden)]
+    pub fn statements(prefix: &str) -> Vec<(&'static str, String)> {
+        let texts = Texts::new(prefix);
+        texts.named().map(|(name, text)| (name, text.to_owned())).collect()
+    }
+
+    pub(super) async fn open_with(options: SqliteOptions) -> Result<Self, StorageError> {
+        options.check()?;
+        let path = real_path(&options.path)?;
+        let lock = ProcessLock::take(&path, &options.prefix)?;
+        let texts = Arc::new(Texts::new(&options.prefix));
+
+        let (file, settings) = (path.clone(), options.clone());
+        let writer = LaneSetup {
+            name: "cluster-sqlite-w".to_owned(),
+            open: move || {
+                let connection = open_writer(&file, &settings)?;
+                migrate(&connection, &settings.prefix)?;
+                Ok(connection)
+            },
+            after_job: write_back,
+            lost: StorageError::unknown_outcome,
+        };
+        let writer = Lane::start(writer, texts.clone()).await?;
+        let (file, settings) = (path.clone(), options.clone());
+        let reader = LaneSetup {
+            name: "cluster-sqlite-r".to_owned(),
+            open: move || open_reader(&file, &settings),
+            after_job: |_| {},
+            lost: StorageError::unavailable,
+        };
+        let reader = Lane::start(reader, texts.clone()).await?;
+        let users = UserConnections::new(path, &options);
+        let gate = Gate(Arc::new(Semaphore::new(1)));
+        let inner = Inner { users, gate, writer, reader, options, texts, _lock: lock };
+        Ok(Sqlite { inner: Arc::new(inner) })
+    }
+
+    /// Runs `work` in a transaction of the writing connection.
+    fn write<'a, T: Send + 'static>(
+        &'a self,
+        work: impl FnOnce(&mut Session<'_>) -> Result<T, StorageError> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, StorageError>> {
+        let gate = self.inner.gate.0.clone();
+        Box::pin(self.inner.writer.run(move |session| {
+            let _turn = wait_for(gate.acquire()).map_err(|_| StorageError::unavailable(Closed))?;
+            session.write(work)
+        }))
+    }
+
+    /// Runs `work` on one snapshot of the reading connection.
+    fn read<'a, T: Send + 'static>(
+        &'a self,
+        work: impl FnOnce(&mut Session<'_>) -> Result<T, StorageError> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, StorageError>> {
+        Box::pin(self.inner.reader.run(move |session| session.read(work)))
+    }
+
+    fn clock(&self) -> Clock {
+        self.inner.options.clock.clone()
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = &self.inner.options;
+        f.debug_struct("Sqlite")
+            .field("path", &options.path)
+            .field("prefix", &options.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The kind of this storage, in metrics and errors.
+const KIND: &str = "sqlite";
+
+impl Database for Sqlite {
+    type Connection = sqlx::SqliteConnection;
+    const NAME: &'static str = KIND;
+}
+
+impl Storage for Sqlite {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn transactions(&self) -> Option<&dyn TransactionStorage> {
+        Some(self)
+    }
+}
+
+impl OwnershipStorage for Sqlite {
+    fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
+        let clock = self.clock();
+        self.write(move |session| {
+            let now = cluster_time(session, &clock)?;
+            session.join(&request, now)
+        })
+    }
+
+    fn take_shards(
+        &self,
+        fence: Fence,
+        shards: Vec<ShardId>,
+    ) -> BoxFuture<'_, Result<Vec<TakenShard>, StorageError>> {
+        self.write(move |session| session.take_shards(fence, &shards))
+    }
+
+    fn highest_seq(&self) -> BoxFuture<'_, Result<Seq, StorageError>> {
+        self.read(|session| session.highest_seq())
+    }
+
+    fn raise_fence(&self, fence: Fence) -> BoxFuture<'_, Result<Fence, StorageError>> {
+        self.write(move |session| session.raise_fence(fence))
+    }
+
+    fn leave(&self, fence: Fence) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.write(move |session| session.leave(fence))
+    }
+
+    fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+        let clock = self.clock();
+        self.read(move |session| cluster_time(session, &clock))
+    }
+
+    fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.write(move |session| session.set_meta(TIME_OFFSET_MS, offset_ms))
+    }
+}
+
+impl MessageStorage for Sqlite {
+    fn commit(
+        &self,
+        fence: Fence,
+        batch: Arc<Batch>,
+    ) -> BoxFuture<'_, Result<Committed, StorageError>> {
+        if let Err(error) = self.inner.options.limits.check(&batch) {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        self.write(move |session| {
+            at_once(async {
+                check_fence(session, fence).await?;
+                write_batch(session, &batch).await
+            })
+        })
+    }
+
+    fn load_pending(
+        &self,
+        fence: Fence,
+        scan: PendingScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        let clock = self.clock();
+        self.read(move |session| {
+            let now = cluster_time(session, &clock)?;
+            session.load_pending(fence, &scan, now)
+        })
+    }
+
+    fn find_requests(
+        &self,
+        ids: Vec<RequestId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        self.read(move |session| session.find_requests(&ids))
+    }
+
+    fn load_states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StateRow>>, StorageError>> {
+        self.read(move |session| session.load_states(&keys))
+    }
+
+    fn dead_letters(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
+        self.read(move |session| session.dead_letters(after, limit))
+    }
+
+    fn retire(
+        &self,
+        fence: Fence,
+        scan: RetireScan,
+    ) -> BoxFuture<'_, Result<Retired, StorageError>> {
+        self.write(move |session| session.retire(fence, &scan))
+    }
+}
+
+impl ContractStorage for Sqlite {
+    fn store_shapes(&self, shapes: Vec<ShapeRow>) -> BoxFuture<'_, Result<(), StorageError>> {
+        let limits = self.inner.options.limits;
+        self.write(move |session| {
+            shapes.iter().try_for_each(|shape| limits.check_shape(shape))?;
+            session.store_shapes(&shapes)
+        })
+    }
+
+    fn load_shape(
+        &self,
+        fingerprint: u64,
+    ) -> BoxFuture<'_, Result<Option<ShapeRow>, StorageError>> {
+        self.read(move |session| {
+            let shape = session.shape(fingerprint)?;
+            Ok(shape.map(|shape| ShapeRow { fingerprint, shape }))
+        })
+    }
+
+    fn store_contracts(
+        &self,
+        contracts: Vec<ContractRow>,
+    ) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.write(move |session| session.store_contracts(&contracts))
+    }
+
+    fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>> {
+        self.read(|session| session.contracts())
+    }
+}
+
+/// Cluster time: the clock plus the stored offset.
+fn cluster_time(session: &mut Session<'_>, clock: &Clock) -> Result<Timestamp, StorageError> {
+    let offset_ms = session.time_offset_ms()?;
+    Ok(Timestamp::from_unix_ms(clock.wall().unix_ms().saturating_add(offset_ms)))
+}
