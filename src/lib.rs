@@ -27,15 +27,15 @@ pub use cluster_sql::Sqlite;
 pub mod prelude {
     pub use std::time::Duration;
 
+    pub use cluster_macros::{Entity, activate, deactivate, entity, message};
     pub use serde::{Deserialize, Serialize};
 
-    pub use crate::Entity;
     #[cfg(feature = "sqlite")]
     pub use crate::Sqlite;
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
         CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
-        Refused, RequestId, activate, deactivate, entity, message,
+        Refused, RequestId,
     };
 }
 
