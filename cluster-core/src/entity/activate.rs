@@ -14,7 +14,6 @@ use super::origin::panic_text;
 use super::shared::Shared;
 use super::slot::{Phase, Slot, Start};
 use super::turn::Turn;
-use crate::codec;
 use crate::error::{ClusterError, Source};
 use crate::id::StateVersion;
 use crate::storage::StateRow;
@@ -154,10 +153,9 @@ impl<T: Serves> Slot<T> {
         let mut entity = self.make()?;
         if let Some(row) = row {
             let schema = self.kind.schemas.state.as_ref().expect("traced when registered");
-            let state = codec::decode(&row.payload, schema).map_err(|error| -> Source {
+            entity.decode_state(&row.payload, schema).map_err(|error| -> Source {
                 Arc::new(decode_error(format!("the state of {}", self.address()), error))
             })?;
-            entity.set_state(state);
         }
         if T::ACTIVATES {
             let ctx = Context::of_hook(self, "activate");
