@@ -84,7 +84,7 @@ async fn main() -> cluster::Result<()> {
     pay(&cluster).await?;
 
     // Whatever handlers have sent has arrived by then.
-    cluster.settled().await?;
+    cluster.caught_up().await?;
     println!("bob now holds {}", cluster.get::<Account>("bob").balance().await?);
     cluster.shutdown().await
 }
