@@ -1,5 +1,5 @@
-//! The user's own table, changed in the same transaction as the entity's state, outcome and outgoing
-//! messages.
+//! The user's own table, changed in the same transaction as the entity's state, outcome and
+//! outgoing messages.
 #![allow(clippy::print_stdout)] // A program for a terminal.
 
 use cluster::prelude::*;
@@ -28,12 +28,15 @@ impl Orders {
     ) -> Result<u32, CallError<OrderError>> {
         let mut tx = ctx.transaction::<Sqlite>().await?;
         let take = "UPDATE stock SET pieces = pieces - $2 WHERE sku = $1 AND pieces >= $2";
-        let done = sqlx::query(take).bind(&sku).bind(pieces).execute(&mut *tx).await.or_retry()?; // a database problem is no outcome: rolled back, run again later
-        if done.rows_affected() == 0 {
-            return Err(OrderError::SoldOut(sku).into()); // rolls back both, stores the error as the outcome
+        let taken = sqlx::query(take).bind(&sku).bind(pieces).execute(&mut *tx).await;
+        // A database problem is no outcome: rolled back, run again later.
+        if taken.or_retry()?.rows_affected() == 0 {
+            // Rolls back both, stores the error as the outcome.
+            return Err(OrderError::SoldOut(sku).into());
         }
         self.open += 1;
-        Ok(self.open) // commits both
+        // Commits both.
+        Ok(self.open)
     }
 }
 

@@ -2,7 +2,6 @@
 //! rows it could not apply and why.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -38,16 +37,16 @@ fn expected(transfers: &str) -> (String, u64) {
     let mut accepted = 0;
     for row in transfers.lines().skip(1) {
         let columns: Vec<&str> = row.split(',').collect();
-        let (from, to, amount) = (columns[1], columns[2], columns[3].parse::<i64>().unwrap());
+        let (from, to) = (columns[1], columns[2]);
+        let amount: i64 = columns[3].parse().expect("cents are a whole number");
         if cents.contains_key(from) && cents.contains_key(to) && from != to && amount > 0 {
-            *cents.get_mut(from).unwrap() -= amount;
-            *cents.get_mut(to).unwrap() += amount;
+            cents.entry(from.to_owned()).and_modify(|cents| *cents -= amount);
+            cents.entry(to.to_owned()).and_modify(|cents| *cents += amount);
             accepted += 1;
         }
     }
-    let mut text = String::new();
-    cents.iter().for_each(|(account, cents)| writeln!(text, "{account},{cents}").unwrap());
-    (text, accepted)
+    let lines = cents.iter().map(|(account, cents)| format!("{account},{cents}\n"));
+    (lines.collect(), accepted)
 }
 
 /// The bank on the file `transfers.csv` of a folder.
