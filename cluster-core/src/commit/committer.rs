@@ -98,21 +98,25 @@ impl Committer {
     }
 
     /// Hands a unit over. Its completion is called exactly once, by the committer's task or, when
-    /// the committer has ended, here.
+    /// the committer has ended, here: not to be called under a lock that the completion takes.
     pub(crate) fn push(&self, unit: Unit) {
-        let rejected = {
+        if let Some(unit) = self.offer(unit) {
+            (unit.complete)(Err(CommitFailure::Stopped));
+        }
+    }
+
+    /// Hands a unit over; gives it back when the committer has ended. Never calls its completion.
+    #[must_use = "a unit that comes back is to be completed"]
+    pub(crate) fn offer(&self, unit: Unit) -> Option<Unit> {
+        {
             let mut gathered = self.gathered.lock();
             if gathered.closed {
-                Some(unit)
-            } else {
-                gathered.units.push(unit);
-                None
+                return Some(unit);
             }
-        };
-        match rejected {
-            Some(unit) => (unit.complete)(Err(CommitFailure::Stopped)),
-            None => self.wake.notify_one(),
+            gathered.units.push(unit);
         }
+        self.wake.notify_one();
+        None
     }
 
     /// Raises the fence between two transactions, so that a transaction whose outcome is unknown
