@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::seqs::Seqs;
-use super::unit::{CommitFailure, Unit};
+use super::unit::{CommitFailure, Unit, Writes};
 use crate::config::Config;
 use crate::id::{MachineId, Seq};
 use crate::storage::{Batch, Committed, Fence, RequestRow, StateKey, Storage, StorageError};
@@ -117,6 +117,15 @@ impl Committer {
         }
         self.wake.notify_one();
         None
+    }
+
+    /// Waits until everything handed over so far is durable or has failed, and its makers were told.
+    /// Cancel safe.
+    pub(crate) async fn flushed(&self) {
+        let (tell, told) = oneshot::channel();
+        self.push(Unit::new(Writes::default(), Box::new(move |_| drop(tell))));
+        // Nothing is sent: the completion drops its end, whatever became of the unit.
+        let _: Result<(), _> = told.await;
     }
 
     /// Raises the fence between two transactions, so that a transaction whose outcome is unknown
