@@ -68,7 +68,9 @@ impl Committer {
                 batch_units: metrics::histogram!("cluster_commit_batch_units", "storage" => kind),
                 commit_seconds: metrics::histogram!("cluster_commit_seconds", "storage" => kind),
                 commits: metrics::counter!("cluster_commits_total", "storage" => kind),
-                commit_failures: metrics::counter!("cluster_commit_failures_total", "storage" => kind),
+                commit_failures: metrics::counter!(
+                    "cluster_commit_failures_total", "storage" => kind
+                ),
             },
             storage,
             clock,
@@ -190,7 +192,6 @@ impl Committer {
         }
     }
 
-    #[allow(clippy::type_complexity)]
     fn take(&self) -> (Vec<Unit>, Vec<oneshot::Sender<Result<Fence, StorageError>>>, bool) {
         let mut gathered = self.gathered.lock();
         let raises = std::mem::take(&mut gathered.raises);

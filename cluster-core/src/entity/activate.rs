@@ -14,7 +14,6 @@ use super::origin::panic_text;
 use super::shared::Shared;
 use super::slot::{Phase, Slot, Start};
 use super::turn::Turn;
-use crate::codec;
 use crate::error::{ClusterError, Source};
 use crate::id::StateVersion;
 use crate::storage::StateRow;
@@ -98,8 +97,8 @@ impl<T: Serves> Slot<T> {
     }
 
     fn report(&self, error: &(dyn std::error::Error + Send + Sync)) {
-        let error = text(error);
-        tracing::warn!(entity = %self.address(), error, "an entity could not be brought into memory");
+        let (entity, error) = (self.address(), text(error));
+        tracing::warn!(%entity, error, "an entity could not be brought into memory");
     }
 
     /// Brings the entity into memory; its phase is `Changing`. Requests wait in the mailbox
@@ -154,10 +153,9 @@ impl<T: Serves> Slot<T> {
         let mut entity = self.make()?;
         if let Some(row) = row {
             let schema = self.kind.schemas.state.as_ref().expect("traced when registered");
-            let state = codec::decode(&row.payload, schema).map_err(|error| -> Source {
+            entity.decode_state(&row.payload, schema).map_err(|error| -> Source {
                 Arc::new(decode_error(format!("the state of {}", self.address()), error))
             })?;
-            entity.set_state(state);
         }
         if T::ACTIVATES {
             let ctx = Context::of_hook(self, "activate");

@@ -155,7 +155,7 @@ pub(super) fn deliver_sent(shared: &Arc<Shared>, sent: Vec<(RequestRow, Accepted
             Accepted::SameKey(_) | Accepted::SameId(_) => continue,
             Accepted::IdCollision => {
                 let id = request.id;
-                tracing::error!(%id, "a sent message has the id of another request; it was dropped");
+                tracing::error!(%id, "a sent message has the id of another one; it was dropped");
                 continue;
             }
         }

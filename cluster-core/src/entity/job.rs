@@ -14,7 +14,6 @@ use super::run::{Surroundings, To, run};
 use super::slot::Slot;
 use super::transact::run_in_transaction;
 use super::turn::Turn;
-use crate::codec;
 use crate::error::{CallError, ClusterError};
 use crate::id::Seq;
 use crate::storage::PendingRequest;
@@ -182,7 +181,7 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
 
 fn decode<T: Serves, M: Message>(slot: &Arc<Slot<T>>, stored: &Stored) -> Result<M, ClusterError> {
     let schema = &slot.kind.schemas.messages[M::INFO.index].arguments;
-    codec::decode(&stored.row.arguments, schema).map_err(|error| {
+    M::decode(&stored.row.arguments, schema).map_err(|error| {
         decode_error(format!("the arguments of {} {}", slot.address(), M::INFO.name), error)
     })
 }

@@ -90,11 +90,7 @@ pub(crate) struct Schemas {
 impl Schemas {
     /// Traces everything of a type that is ever stored or sent.
     pub(crate) fn trace<T: Serves>() -> Result<Self, TraceError> {
-        let state = match T::STATE {
-            StateKind::None => None,
-            StateKind::Whole | StateKind::Field => Some(Schema::of::<T::State>()?),
-        };
-        Ok(Schemas { messages: T::Contract::schemas()?, state })
+        Ok(Schemas { messages: T::Contract::schemas()?, state: T::state_schema()? })
     }
 }
 

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub(crate) struct Tasks {
     runtime: Handle,
-    /// Handlers, activations, deliveries: a drain waits for these. Bounded by the entities in memory and
-    /// their `concurrency`.
+    /// Handlers, activations, deliveries: a drain waits for these. Bounded by the entities in
+    /// memory and their `concurrency`.
     work: Arc<Group>,
     /// Loops that run until the end, and callers that wait for another's run.
     loops: Arc<Group>,
@@ -31,7 +31,8 @@ impl Tasks {
         Tasks { runtime, work: group(), loops: group(), last: group() }
     }
 
-    /// Runs work that a drain waits for. It is dropped where it stands when the drain's limit is over.
+    /// Runs work that a drain waits for. It is dropped where it stands when the drain's limit is
+    /// over.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.work.spawn(&self.runtime, work);
     }

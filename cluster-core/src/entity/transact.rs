@@ -199,7 +199,8 @@ fn finish<T: Serves, M: Message, S: Style<T, M>>(
             slot.forget_state();
             turn.give_up();
             match failure {
-                // The committer's own pause between attempts has no place here, so the request has one.
+                // The committer's own pause between attempts has no place here, so the request has
+                // one.
                 CommitFailure::Storage(_) => {
                     let shared = &slot.kind.shared;
                     let at = shared.clock.wall().after(shared.config.backoff_min);

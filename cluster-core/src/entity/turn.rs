@@ -8,7 +8,6 @@ use super::failure::encode_error;
 use super::kind::Kind;
 use super::options::Access;
 use super::slot::{Back, Slot};
-use crate::codec;
 use crate::commit::{CommitFailure, Completion, Lineage, Unit, Writes};
 use crate::error::ClusterError;
 use crate::storage::StateWrite;
@@ -81,12 +80,12 @@ impl<T: Serves> Turn<T> {
         let slot = &self.slot;
         let kind = &slot.kind;
         let entity = self.entity.as_ref().expect("there until the turn ends");
-        let state = entity.state().expect("a durable entity has a state");
         let schema = kind.schemas.state.as_ref().expect("traced when it was registered");
         let limit = kind.shared.config.payload_bytes_max;
-        let payload = codec::encode(state, schema, limit).map_err(|error| {
+        let encoded = entity.encode_state(schema, limit).map_err(|error| {
             encode_error(&format!("the state of {}", slot.address()), "payload_bytes_max", error)
         })?;
+        let payload = encoded.expect("a durable entity has a state");
         let from = {
             let inner = slot.lock();
             let ledger = inner.ledger.as_ref().expect("made when the entity was activated");
@@ -113,16 +112,13 @@ impl<T: Serves> Turn<T> {
         let schema = kind.schemas.state.as_ref().expect("traced when it was registered");
         let limit = kind.shared.config.payload_bytes_max;
         let entity = self.entity.as_mut().and_then(Arc::get_mut).expect("the turn is exclusive");
-        let now = entity.state().map(|state| codec::encode(state, schema, limit));
-        let unchanged = match (&now, &snapshot) {
-            (Some(Ok(now)), Some(snapshot)) => now == snapshot,
-            _ => false,
-        };
+        let now = entity.encode_state(schema, limit).ok().flatten();
+        let unchanged = now.is_some() && now == snapshot;
         if unchanged {
             return;
         }
-        match snapshot.map(|snapshot| codec::decode(&snapshot, schema)) {
-            Some(Ok(state)) => entity.set_state(state),
+        match snapshot.map(|snapshot| entity.decode_state(&snapshot, schema)) {
+            Some(Ok(())) => {}
             // Never stored, or not at hand: the next request makes a new instance.
             _ => self.spoiled = true,
         }
