@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::seqs::Seqs;
-use super::unit::{CommitFailure, Unit};
+use super::unit::{CommitFailure, Unit, Writes};
 use crate::config::Config;
 use crate::id::{MachineId, Seq};
 use crate::storage::{Batch, Committed, Fence, RequestRow, StateKey, Storage, StorageError};
@@ -100,21 +100,34 @@ impl Committer {
     }
 
     /// Hands a unit over. Its completion is called exactly once, by the committer's task or, when
-    /// the committer has ended, here.
+    /// the committer has ended, here: not to be called under a lock that the completion takes.
     pub(crate) fn push(&self, unit: Unit) {
-        let rejected = {
+        if let Some(unit) = self.offer(unit) {
+            (unit.complete)(Err(CommitFailure::Stopped));
+        }
+    }
+
+    /// Hands a unit over; gives it back when the committer has ended. Never calls its completion.
+    #[must_use = "a unit that comes back is to be completed"]
+    pub(crate) fn offer(&self, unit: Unit) -> Option<Unit> {
+        {
             let mut gathered = self.gathered.lock();
             if gathered.closed {
-                Some(unit)
-            } else {
-                gathered.units.push(unit);
-                None
+                return Some(unit);
             }
-        };
-        match rejected {
-            Some(unit) => (unit.complete)(Err(CommitFailure::Stopped)),
-            None => self.wake.notify_one(),
+            gathered.units.push(unit);
         }
+        self.wake.notify_one();
+        None
+    }
+
+    /// Waits until everything handed over so far is durable or has failed, and its makers were told.
+    /// Cancel safe.
+    pub(crate) async fn flushed(&self) {
+        let (tell, told) = oneshot::channel();
+        self.push(Unit::new(Writes::default(), Box::new(move |_| drop(tell))));
+        // Nothing is sent: the completion drops its end, whatever became of the unit.
+        let _: Result<(), _> = told.await;
     }
 
     /// Raises the fence between two transactions, so that a transaction whose outcome is unknown

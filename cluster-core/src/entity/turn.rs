@@ -137,13 +137,17 @@ impl<T: Serves> Turn<T> {
                 ledger.snapshot = Some(state.payload.clone());
             }
         }
-        if current {
+        let refused = if current {
             // Under the lock: two handlers of one entity hand over in the order of their versions.
             let unit = Unit::of(self.slot.clone(), self.generation, writes, complete);
-            self.slot.kind.shared.committer.push(unit);
+            let refused = self.slot.kind.shared.committer.offer(unit);
+            refused.map(|unit| (unit.complete, CommitFailure::Stopped))
         } else {
-            drop(inner);
-            complete(Err(CommitFailure::Superseded));
+            Some((complete, CommitFailure::Superseded))
+        };
+        drop(inner);
+        if let Some((complete, failure)) = refused {
+            complete(Err(failure));
         }
     }
 
