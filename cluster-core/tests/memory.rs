@@ -1,5 +1,6 @@
 //! The reference storage keeps the contract of storages, and its own promises: clones share one
 //! store, cluster time comes from the injected clock.
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

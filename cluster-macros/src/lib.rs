@@ -135,7 +135,7 @@ pub fn entity(attr: TokenStream, item: TokenStream) -> TokenStream {
                     }
                     if let Some(at) = f.attrs.iter().position(|a| a.path().is_ident("message")) {
                         let a = f.attrs.remove(at);
-                        let vis = quote!(pub);
+                        let fv = &f.vis; let vis = quote!(#fv);
                         msgs.push(msg(&f.sig, &a, &base, quote!(#self_ty), msgs.len(), vis, None));
                     }
                 }
@@ -342,7 +342,7 @@ fn msg(
         let c = if ctx { quote!(let ctx = ctx.expect("declared");) } else { quote!(let _ = ctx;) };
         quote!(fn run(self, entity: &#m #target, ctx: Option<&#p::Context>) -> #ret { #c <#target>::#f(entity, #(#pass),*) })
     };
-    let svis = if tr.is_some() { quote!(pub) } else { quote!() };
+    let svis = vis.clone();
     let item = quote! {
         #[derive(#p::serde::Serialize, #p::serde::Deserialize)] #[serde(crate = "::cluster::__private::serde")] #[allow(missing_docs, dead_code, missing_debug_implementations)]
         #svis struct #ty { #(#names: #tys),* }

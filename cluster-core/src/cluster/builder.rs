@@ -237,6 +237,7 @@ impl ClusterBuilder {
             intake: Intake::loading(),
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
+            deadlines: Arc::default(),
             filters: self.filters,
             kinds: RwLock::default(),
             gate: Gate::open(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::entity::{Gate, Runner, load_pending, run_alarms};
+use crate::entity::{Gate, Runner, load_pending, run_alarms, watch_deadlines};
 use crate::id::Seq;
 use crate::storage::{RetentionClass, RetireScan, StorageError};
 use crate::time::Timestamp;
@@ -18,6 +18,7 @@ pub(super) fn start(runner: &Arc<Runner>) {
     tasks.spawn_to_end(commit(runner.clone()));
     tasks.spawn_loop(load_pending(runner.clone()));
     tasks.spawn_loop(run_alarms(runner.clone()));
+    tasks.spawn_loop(watch_deadlines(runner.clone()));
     tasks.spawn_loop(sweep(runner.clone()));
     tasks.spawn_loop(retire(runner.clone()));
 }

@@ -11,6 +11,7 @@ use tokio::task::coop;
 
 use super::context::Context;
 use super::contract::{Deliver, Message, Persisted};
+use super::deadlines::Limit;
 use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
 use super::filter::CallInfo;
 use super::handle::Handle;
@@ -20,7 +21,6 @@ use super::send::SendCall;
 use crate::error::{CallError, ClusterError};
 use crate::id::Key;
 use crate::message::{HEADERS_BYTES_MAX, Headers};
-use crate::time::Sleep;
 
 /// A call that has not been made yet: set its options, then `.await` it, or `.send().await` to hand
 /// it over without waiting for the outcome. Dropped before that, it sends and stores nothing.
@@ -173,7 +173,7 @@ enum At<M: Message> {
     Start(Call<M>),
     /// Waits until everything is durable that the calling handler has read.
     Confirming(oneshot::Receiver<Result<(), ClusterError>>, Handle, Request<M>),
-    Waiting(oneshot::Receiver<ReplyOf<M>>, Sleep, Handle),
+    Waiting(oneshot::Receiver<ReplyOf<M>>, Limit, Handle),
     Done,
 }
 
@@ -247,24 +247,28 @@ impl<M: Message> CallFuture<M> {
         }
         match exchange {
             Exchange::Reply(reply) => Poll::Ready(reply),
-            Exchange::Later(told) => {
-                let sleep = handle.shared().clock.sleep(self.limit);
-                self.at = At::Waiting(told, sleep, handle);
-                self.wait(cx)
+            Exchange::Later(mut told) => {
+                if let Poll::Ready(reply) = Pin::new(&mut told).poll(cx) {
+                    let lost = |_| Err(CallError::Cluster(lost(&handle, M::INFO)));
+                    return Poll::Ready(reply.unwrap_or_else(lost));
+                }
+                let limit = Limit::new(handle.shared(), self.limit, cx);
+                self.at = At::Waiting(told, limit, handle);
+                Poll::Pending
             }
             _ => unreachable!("a slot answers a request for an outcome with a reply or a wait"),
         }
     }
 
     fn wait(&mut self, cx: &mut TaskContext<'_>) -> Poll<ReplyOf<M>> {
-        let At::Waiting(told, sleep, handle) = &mut self.at else {
+        let At::Waiting(told, limit, handle) = &mut self.at else {
             unreachable!("polled while waiting")
         };
         if let Poll::Ready(reply) = Pin::new(told).poll(cx) {
             let lost = |_| Err(CallError::Cluster(lost(handle, M::INFO)));
             return Poll::Ready(reply.unwrap_or_else(lost));
         }
-        ready!(Pin::new(sleep).poll(cx));
+        ready!(limit.poll(cx));
         let (address, message, after) = (handle.address(), M::INFO.name, self.limit);
         Poll::Ready(Err(CallError::Cluster(ClusterError::Timeout { address, message, after })))
     }

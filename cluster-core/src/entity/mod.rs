@@ -9,6 +9,7 @@ mod call;
 mod conclude;
 mod context;
 mod contract;
+mod deadlines;
 mod delayed;
 mod directory;
 mod endpoint;
@@ -52,6 +53,7 @@ pub use send::{Receipt, SendCall};
 pub use transaction::Transaction;
 
 pub(crate) use alarms::{Alarms, run_alarms};
+pub(crate) use deadlines::watch_deadlines;
 pub(crate) use failure::text as error_text;
 pub(crate) use filter::Filter;
 pub(crate) use intake::{Intake, load_pending};

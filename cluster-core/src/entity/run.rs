@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::sync::oneshot;
-use tracing::Span;
+use tracing::{Level, Span};
 
 use super::conclude::conclude;
 use super::context::Context;
@@ -313,7 +313,11 @@ where
 
 /// The span of a handler; costs one branch when nobody listens.
 fn span_of<T: Serves, M: Message>(slot: &Slot<T>) -> Span {
-    tracing::debug_span!("handle", entity = &*slot.kind.name, id = %slot.id(), message = M::INFO.name)
+    if !tracing::level_enabled!(Level::DEBUG) {
+        return Span::none();
+    }
+    let entity = &*slot.kind.name;
+    tracing::debug_span!("handle", entity, id = %slot.id(), message = M::INFO.name)
 }
 
 /// One poll as the current handler; a panic is caught.

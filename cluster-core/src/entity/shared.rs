@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 
 use super::alarms::Alarms;
+use super::deadlines::Deadlines;
 use super::filter::Filter;
 use super::intake::Intake;
 use super::kind::AnyKind;
@@ -36,6 +37,7 @@ pub struct Shared {
     pub(crate) intake: Intake,
     pub(crate) tasks: Tasks,
     pub(crate) alarms: Alarms,
+    pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) filters: Vec<Filter>,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) gate: Gate,

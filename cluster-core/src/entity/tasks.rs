@@ -183,7 +183,8 @@ thread_local! {
     static PART: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-fn part_of_this_thread() -> usize {
+/// Spreads the threads over parts, so that two seldom want the same lock.
+pub(super) fn part_of_this_thread() -> usize {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     PART.get().unwrap_or_else(|| {
         let part = THREADS.fetch_add(1, Ordering::Relaxed) % PARTS;

@@ -88,6 +88,11 @@ impl Clock {
         }
     }
 
+    /// Whether a test moves this clock.
+    pub fn is_virtual(&self) -> bool {
+        matches!(self.0, Kind::Virtual(_))
+    }
+
     /// A timer that ends `delay` from now.
     pub fn sleep(&self, delay: Duration) -> Sleep {
         match &self.0 {

@@ -32,13 +32,13 @@ impl ProcessLock {
 
 /// The one path of a file that may be reached by many, and that may not be there yet.
 pub(super) fn real_path(path: &Path) -> Result<PathBuf, StorageError> {
-    if let Ok(real) = path.canonicalize() {
-        return Ok(real);
-    }
     let bad = |reason: &str| StorageError::BadSetting {
         setting: "path",
         reason: format!("{} {reason}", path.display()),
     };
+    if let Ok(real) = path.canonicalize() {
+        return if real.is_dir() { Err(bad("is a folder")) } else { Ok(real) };
+    }
     let name = path.file_name().ok_or_else(|| bad("names no file"))?;
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

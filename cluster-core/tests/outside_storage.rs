@@ -1,0 +1,256 @@
+//! The suite runs against a storage written elsewhere, through public API alone, and notices what is
+//! wrong with one.
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+use cluster_core::id::{RequestId, Seq, ShardId};
+use cluster_core::storage::{
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
+    JoinRequest, Joined, MemoryStorage, MessageStorage, OwnershipStorage, PendingRequest,
+    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard,
+};
+use cluster_core::testing::suite::{Backend, run};
+use cluster_core::time::Timestamp;
+
+type Committing<'a> = BoxFuture<'a, Result<Committed, StorageError>>;
+
+/// What somebody else's storage does wrong, on top of one that is right.
+trait Habit: Send + Sync + Sized + 'static {
+    /// Commits as this habit does.
+    fn commit(storage: &Outside<Self>, fence: Fence, batch: Arc<Batch>) -> Committing<'_> {
+        storage.inner.commit(fence, batch)
+    }
+
+    /// Loads a page as this habit does.
+    fn page(pending: Vec<PendingRequest>) -> Vec<PendingRequest> {
+        pending
+    }
+}
+
+/// Nothing is wrong.
+struct Right;
+
+/// Writes under the newest fence, whichever the writer has.
+struct Unfenced;
+
+/// Writes a state over whatever version is there.
+struct Overwriting;
+
+/// Forgets the keys of requests.
+struct Unkeyed;
+
+/// Gives pending requests out in the order of their entities.
+struct Unordered;
+
+impl Habit for Right {}
+
+impl Habit for Unfenced {
+    fn commit(storage: &Outside<Self>, _: Fence, batch: Arc<Batch>) -> Committing<'_> {
+        let newest = storage.newest.lock().unwrap().expect("a runner has joined");
+        storage.inner.commit(newest, batch)
+    }
+}
+
+impl Habit for Overwriting {
+    fn commit(storage: &Outside<Self>, fence: Fence, batch: Arc<Batch>) -> Committing<'_> {
+        Box::pin(async move {
+            let mut batch = Batch::clone(&batch);
+            loop {
+                match storage.inner.commit(fence, Arc::new(batch.clone())).await {
+                    Err(StorageError::StateConflict { entity_id, found, .. }) => {
+                        let mut writes = batch.states.iter_mut();
+                        writes.find(|write| write.key.entity_id == entity_id).unwrap().from = found;
+                    }
+                    done => return done,
+                }
+            }
+        })
+    }
+}
+
+impl Habit for Unkeyed {
+    fn commit(storage: &Outside<Self>, fence: Fence, batch: Arc<Batch>) -> Committing<'_> {
+        let mut batch = Batch::clone(&batch);
+        batch.accepts.iter_mut().for_each(|row| row.key = None);
+        storage.inner.commit(fence, Arc::new(batch))
+    }
+}
+
+impl Habit for Unordered {
+    fn page(mut pending: Vec<PendingRequest>) -> Vec<PendingRequest> {
+        pending.sort_by_key(|found| found.request.entity_id.clone());
+        pending
+    }
+}
+
+/// The storage.
+struct Outside<H> {
+    inner: MemoryStorage,
+    newest: Arc<Mutex<Option<Fence>>>,
+    habit: PhantomData<H>,
+}
+
+impl<H: Habit> Storage for Outside<H> {
+    fn kind(&self) -> &'static str {
+        "outside"
+    }
+}
+
+impl<H: Habit> OwnershipStorage for Outside<H> {
+    fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
+        Box::pin(async move {
+            let joined = self.inner.join(request).await?;
+            *self.newest.lock().unwrap() = Some(joined.fence);
+            Ok(joined)
+        })
+    }
+
+    fn take_shards(
+        &self,
+        fence: Fence,
+        shards: Vec<ShardId>,
+    ) -> BoxFuture<'_, Result<Vec<TakenShard>, StorageError>> {
+        self.inner.take_shards(fence, shards)
+    }
+
+    fn highest_seq(&self) -> BoxFuture<'_, Result<Seq, StorageError>> {
+        self.inner.highest_seq()
+    }
+
+    fn raise_fence(&self, fence: Fence) -> BoxFuture<'_, Result<Fence, StorageError>> {
+        Box::pin(async move {
+            let raised = self.inner.raise_fence(fence).await?;
+            *self.newest.lock().unwrap() = Some(raised);
+            Ok(raised)
+        })
+    }
+
+    fn leave(&self, fence: Fence) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.inner.leave(fence)
+    }
+
+    fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+        self.inner.cluster_time()
+    }
+
+    fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.inner.set_cluster_time_offset(offset_ms)
+    }
+}
+
+impl<H: Habit> MessageStorage for Outside<H> {
+    fn commit(
+        &self,
+        fence: Fence,
+        batch: Arc<Batch>,
+    ) -> BoxFuture<'_, Result<Committed, StorageError>> {
+        H::commit(self, fence, batch)
+    }
+
+    fn load_pending(
+        &self,
+        fence: Fence,
+        scan: PendingScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        Box::pin(async move { Ok(H::page(self.inner.load_pending(fence, scan).await?)) })
+    }
+
+    fn find_requests(
+        &self,
+        ids: Vec<RequestId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        self.inner.find_requests(ids)
+    }
+
+    fn load_states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StateRow>>, StorageError>> {
+        self.inner.load_states(keys)
+    }
+
+    fn dead_letters(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
+        self.inner.dead_letters(after, limit)
+    }
+
+    fn retire(
+        &self,
+        fence: Fence,
+        scan: RetireScan,
+    ) -> BoxFuture<'_, Result<Retired, StorageError>> {
+        self.inner.retire(fence, scan)
+    }
+}
+
+impl<H: Habit> ContractStorage for Outside<H> {
+    fn store_shapes(&self, shapes: Vec<ShapeRow>) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.inner.store_shapes(shapes)
+    }
+
+    fn load_shape(
+        &self,
+        fingerprint: u64,
+    ) -> BoxFuture<'_, Result<Option<ShapeRow>, StorageError>> {
+        self.inner.load_shape(fingerprint)
+    }
+
+    fn store_contracts(
+        &self,
+        contracts: Vec<ContractRow>,
+    ) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.inner.store_contracts(contracts)
+    }
+
+    fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>> {
+        self.inner.load_contracts()
+    }
+}
+
+/// Databases of it: one store for each prefix.
+struct Databases<H>(
+    Mutex<HashMap<String, (MemoryStorage, Arc<Mutex<Option<Fence>>>)>>,
+    PhantomData<H>,
+);
+
+impl<H: Habit> Backend for Databases<H> {
+    async fn fresh() -> Self {
+        Databases(Mutex::default(), PhantomData)
+    }
+
+    async fn open(&self, prefix: &str) -> Arc<dyn Storage> {
+        let (inner, newest) = self.0.lock().unwrap().entry(prefix.to_owned()).or_default().clone();
+        Arc::new(Outside::<H> { inner, newest, habit: PhantomData })
+    }
+}
+
+mod right {
+    use super::{Databases, Right};
+
+    cluster_core::storage_suite!(Databases<Right>);
+}
+
+#[track_caller]
+fn assert_noticed(case: fn()) {
+    assert!(std::panic::catch_unwind(case).is_err(), "the suite did not notice");
+}
+
+// proves: B238
+#[test]
+fn the_suite_notices_what_is_wrong() {
+    assert_noticed(run::nothing_commits_under_a_raised_fence::<Databases<Unfenced>>);
+    assert_noticed(run::joining_fences_off_every_earlier_incarnation::<Databases<Unfenced>>);
+    assert_noticed(run::a_state_is_written_over_its_own_version_only::<Databases<Overwriting>>);
+    assert_noticed(run::a_conflict_writes_nothing_of_its_batch::<Databases<Overwriting>>);
+    assert_noticed(run::a_known_key_tells_the_first_request_and_its_outcome::<Databases<Unkeyed>>);
+    assert_noticed(
+        run::pending_requests_load_in_order_page_by_page_each_once::<Databases<Unordered>>,
+    );
+}

@@ -1,0 +1,118 @@
+//! Others at the same file: a tool that holds the write lock, a reader that never ends.
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cluster_core::id::{Epoch, SHARD_HASH_VERSION, ShardCount, ShardId, StateVersion};
+use cluster_core::storage::{
+    Batch, Fence, JoinRequest, MessageStorage, OwnershipStorage, StateKey, StateWrite,
+    StorageError, TransactionStorage,
+};
+use cluster_sql::Sqlite;
+use rusqlite::Connection;
+use support::Folder;
+
+async fn join(storage: &Sqlite) -> Fence {
+    let request = JoinRequest {
+        shard_count: ShardCount::default(),
+        shard_hash_version: SHARD_HASH_VERSION,
+        groups: vec!["default".into()],
+        advertised: String::new(),
+    };
+    storage.join(request).await.unwrap().fence
+}
+
+fn key() -> StateKey {
+    StateKey { shard: ShardId::new(1), entity_type: "Blob".into(), entity_id: "e".into() }
+}
+
+fn state(version: u64, bytes: usize) -> Arc<Batch> {
+    let write = StateWrite {
+        key: key(),
+        epoch: Epoch::new(1),
+        from: StateVersion::new(version - 1),
+        to: StateVersion::new(version),
+        payload: Bytes::from(vec![version as u8; bytes]),
+    };
+    Arc::new(Batch { states: vec![write], ..Batch::default() })
+}
+
+fn assert_unavailable<T: std::fmt::Debug>(result: Result<T, StorageError>) {
+    assert!(matches!(result, Err(StorageError::Unavailable { .. })), "unavailable, not {result:?}");
+}
+
+#[tokio::test]
+async fn a_foreign_write_lock_makes_writes_fail_surely_and_nothing_else() {
+    let folder = Folder::new();
+    let storage = folder.options().busy_timeout(Duration::from_millis(20)).open().await.unwrap();
+    let fence = join(&storage).await;
+    storage.commit(fence, state(1, 10)).await.unwrap();
+
+    let tool = Connection::open(folder.database()).unwrap();
+    tool.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_unavailable(storage.commit(fence, state(2, 10)).await);
+    assert_unavailable(storage.raise_fence(fence).await);
+    assert_unavailable(storage.begin().await.map(drop));
+    let read = storage.load_states(vec![key()]).await.unwrap().remove(0);
+    assert_eq!(read.unwrap().version, StateVersion::new(1), "readers read on");
+
+    tool.execute_batch("ROLLBACK").unwrap();
+    storage.commit(fence, state(2, 10)).await.unwrap();
+    storage.begin().await.unwrap().rollback().await;
+}
+
+#[tokio::test]
+async fn the_log_stays_small_while_much_is_written() {
+    let folder = Folder::new();
+    let storage = folder.options().open().await.unwrap();
+    let fence = join(&storage).await;
+    let log = folder.path().join("test.db-wal");
+    let mut largest = 0;
+    for version in 1..=300 {
+        storage.commit(fence, state(version, 1 << 20)).await.unwrap();
+        largest = largest.max(std::fs::metadata(&log).unwrap().len());
+    }
+    assert!(largest < 80 << 20, "300 MiB written through a log of {} MiB", largest >> 20);
+}
+
+#[tokio::test]
+async fn a_reader_that_never_ends_stops_nobody() {
+    let folder = Folder::new();
+    let storage = folder.options().open().await.unwrap();
+    let fence = join(&storage).await;
+    storage.commit(fence, state(1, 10)).await.unwrap();
+    let tool = Connection::open(folder.database()).unwrap();
+    tool.execute_batch("BEGIN").unwrap();
+    let count = "SELECT count(*) FROM cluster_state";
+    tool.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap();
+
+    for version in 2..=150 {
+        storage.commit(fence, state(version, 1 << 20)).await.unwrap();
+    }
+    tool.execute_batch("ROLLBACK").unwrap();
+    for version in 151..=160 {
+        storage.commit(fence, state(version, 1 << 20)).await.unwrap();
+    }
+    let read = storage.load_states(vec![key()]).await.unwrap().remove(0).unwrap();
+    assert_eq!(read.version, StateVersion::new(160));
+}
+
+#[tokio::test]
+async fn a_faster_setting_and_a_small_cache_work_the_same() {
+    let folder = Folder::new();
+    let options = folder.options().synchronous(cluster_sql::Synchronous::Normal);
+    let storage = options.cache_bytes(0).payload_bytes_max(100).open().await.unwrap();
+    let fence = join(&storage).await;
+    storage.commit(fence, state(1, 100)).await.unwrap();
+    let refused = storage.commit(fence, state(2, 101)).await;
+    assert!(
+        matches!(refused, Err(StorageError::TooLarge { what: "state", bytes: 101, limit: 100 })),
+        "{refused:?}"
+    );
+    let read = storage.load_states(vec![key()]).await.unwrap().remove(0).unwrap();
+    assert_eq!(read.version, StateVersion::new(1));
+}
