@@ -10,8 +10,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::error::storage_error;
 use super::options::{SqliteOptions, Synchronous};
 
-/// The log is written back into the database when it has this many pages (of 4 KiB): often enough to
-/// keep it small, seldom enough that a page which is changed again and again is written back once.
+/// The log is written back into the database when it has this many pages (of 4 KiB): often enough
+/// to keep it small, seldom enough that a page which is changed again and again is written back
+/// once.
 const LOG_PAGES_MAX: usize = 16_384;
 
 /// While a long reader keeps the log from being written back whole, the next attempt waits for this

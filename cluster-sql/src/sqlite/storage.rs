@@ -40,8 +40,8 @@ pub struct Sqlite {
 /// Dropped in the order of its fields: the process lock last.
 pub(super) struct Inner {
     pub(super) users: UserConnections,
-    /// Held by whoever writes: the committer's thread, or a user's transaction from its beginning to
-    /// its end. Fair. Closed when the storage is dropped.
+    /// Held by whoever writes: the committer's thread, or a user's transaction from its beginning
+    /// to its end. Fair. Closed when the storage is dropped.
     pub(super) gate: Gate,
     writer: Lane,
     reader: Lane,
@@ -73,8 +73,8 @@ impl Sqlite {
         SqliteOptions::new(path.as_ref())
     }
 
-    /// Names and texts of all statements that the storage runs on its tables, for tests that ask the
-    /// database how it would run them.
+    /// Names and texts of all statements that the storage runs on its tables, for tests that ask
+    /// the database how it would run them.
     #[doc(hidden)]
     pub fn statements(prefix: &str) -> Vec<(&'static str, String)> {
         let texts = Texts::new(prefix);
