@@ -34,8 +34,8 @@ mod snapshots;
 /// | `on_panic = "retry"` | or `"defect"`: a panic is the outcome at once |
 /// | `crate = "path"` | where `cluster` is, if under another name |
 ///
-/// Durations are a whole number of `ms`, `s`, `m`, `h` or `d`. What is not given is as the cluster's
-/// configuration says; values given at registration win.
+/// Durations are a whole number of `ms`, `s`, `m`, `h` or `d`. What is not given is as the
+/// cluster's configuration says; values given at registration win.
 ///
 /// Where only a part is stored, mark that field `#[state]` instead of writing `durable`. The rest
 /// comes from the factory that the entity is registered with.
@@ -95,8 +95,8 @@ pub fn activate(_options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Marks the method of an [`macro@entity`] block that runs after the last handler of an instance.
 ///
-/// Its form is that of an [`macro@activate`] method. Nothing waits for what it changes in the state:
-/// it is not stored.
+/// Its form is that of an [`macro@activate`] method. Nothing waits for what it changes in the
+/// state: it is not stored.
 #[proc_macro_attribute]
 pub fn deactivate(_options: TokenStream, item: TokenStream) -> TokenStream {
     expand::stray("deactivate", item.into()).into()

@@ -104,8 +104,8 @@ impl Expander<'_> {
         }
     }
 
-    /// Value, error, and how the return type is taken apart. On the tokens of the user's types: what
-    /// is wrong with one is shown there.
+    /// Value, error, and how the return type is taken apart. On the tokens of the user's types:
+    /// what is wrong with one is shown there.
     fn returns(&self) -> (TokenStream, TokenStream, TokenStream) {
         let root = &self.contract.root;
         match &self.message.returns {
