@@ -11,6 +11,7 @@ mod driver;
 mod error;
 mod lane;
 mod lock;
+mod log;
 mod options;
 mod ownership;
 mod reads;
