@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::activate::Evicted;
 use super::job::Delivered;
 use super::shared::Shared;
 use crate::id::Seq;
@@ -132,7 +133,7 @@ async fn deliver_loaded(shared: &Arc<Shared>, pending: PendingRequest) {
         };
         match kind.deliver(pending.clone()) {
             Delivered::NoRoom => {
-                let room = || shared.residents.has_room() || shared.evict_one();
+                let room = || shared.residents.has_room() || shared.evict_one() == Evicted::Left;
                 shared.residents.wait_for_room(room).await;
             }
             Delivered::Unknown => {

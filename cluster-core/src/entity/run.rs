@@ -297,6 +297,7 @@ where
         // Ended, panicked, or given up by its caller: in the last case the turn's drop guard hands
         // the entity back.
         let (handler, origin, to) = this.handler.take().expect("there until it has ended");
+        this.slot.stay();
         drop(handler);
         match polled {
             Ok(Poll::Ready((turn, returned))) => {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -31,7 +32,7 @@ const PUMP_BURST: usize = 64;
 pub(crate) struct Slot<T: Serves> {
     id: EntityId,
     pub(super) kind: Arc<Kind<T>>,
-    /// When a handler last started, in units of 2^20 ns; wraps.
+    /// When a handler last started, or ended after it was suspended, in units of 2^20 ns; wraps.
     last_active: AtomicU32,
     /// Raised when a commit of the instance fails: whatever was built on it is void.
     generation: AtomicU32,
@@ -46,6 +47,8 @@ pub(super) struct Inner<T: Serves> {
     pub(super) running: Running,
     /// Somebody is starting waiting requests; whoever else frees the entity need not.
     pub(super) pumping: bool,
+    /// It stands in the queue of those for whom there was no room in memory.
+    pub(super) waits_for_place: bool,
     /// `None` while nobody waits.
     pub(super) mailbox: Option<Box<Mailbox<Box<dyn Job<T>>>>>,
     /// What is known of the entity's stored rows; `None` while there was no need.
@@ -99,6 +102,7 @@ impl<T: Serves> Slot<T> {
                 phase: Phase::Vacant,
                 running: Running::default(),
                 pumping: false,
+                waits_for_place: false,
                 mailbox: None,
                 ledger: None,
             }),
@@ -120,9 +124,15 @@ impl<T: Serves> Slot<T> {
     /// Notes that a handler starts.
     #[inline]
     pub(super) fn touch(&self) {
+        self.stay();
+        self.kind.metrics.calls.increment(1);
+    }
+
+    /// The idle time begins anew.
+    #[inline]
+    pub(super) fn stay(&self) {
         let now = self.kind.shared.clock.now();
         self.last_active.store(coarse(now), Ordering::Relaxed);
-        self.kind.metrics.calls.increment(1);
     }
 
     /// A turn on the entity, if it is in memory, free for such a handler, and nobody waits.
@@ -239,14 +249,19 @@ impl<T: Serves> Slot<T> {
 
     /// Starts the next waiting request; false when nothing can start now. The caller has `pumping`.
     fn pump_one(self: &Arc<Self>) -> bool {
-        let (step, refill) = {
+        let (step, refill, idle) = {
             let mut inner = self.lock();
             let step = inner.next_step(self);
+            let idle = matches!(step, Step::Rest) && inner.is_idle();
             let limit = self.kind.limits.mailbox;
             let mailbox = inner.mailbox.as_mut().filter(|mailbox| mailbox.wants_refill(limit));
             let refill = mailbox.and_then(|mailbox| mailbox.spill.as_mut());
-            (step, refill.map(|spill| spill.loading = true).is_some())
+            (step, refill.map(|spill| spill.loading = true).is_some(), idle)
         };
+        if idle {
+            // What waited turned out to be nothing.
+            self.kind.shared.residents.say_room();
+        }
         if refill {
             self.refill();
         }
@@ -270,33 +285,46 @@ impl<T: Serves> Slot<T> {
 
     /// A handler has ended or was dropped: the entity is free for the next one.
     pub(super) fn release(self: &Arc<Self>, access: Access, back: Back<T>) {
-        let mut dropped = None;
+        let kept = match back {
+            Back::Shared => None,
+            Back::Keep(entity, generation) => Some((entity, generation)),
+            Back::Discard(entity) => {
+                // Before the slot is free: the next instance begins after this one has ended.
+                discard(entity);
+                None
+            }
+        };
         let (pump, left, idle) = {
             let mut inner = self.lock();
-            inner.running.end(access);
-            let left = match back {
-                Back::Shared => false,
-                Back::Keep(entity) => {
+            let left = match kept {
+                None if access == Access::Shared => false,
+                None => inner.vacate(),
+                Some((entity, generation))
+                    if inner.phase == Phase::Ready && generation == self.generation() =>
+                {
                     inner.entity = Some(entity);
                     false
                 }
-                Back::Discard(entity) => {
-                    dropped = entity;
-                    inner.phase = Phase::Vacant;
-                    true
+                Some((entity, _)) => {
+                    // A commit has failed this very moment, or the runner has ended.
+                    drop(inner);
+                    return self.release(access, Back::Discard(entity));
                 }
             };
+            inner.running.end(access);
             let pump = inner.mailbox.is_some() && !mem::replace(&mut inner.pumping, true);
             (pump, left, inner.running.is_idle())
         };
-        drop(dropped);
         if left {
             self.kind.shared.residents.leave();
         } else if idle {
             self.kind.shared.residents.say_room();
         }
-        if pump {
-            self.pump();
+        match pump {
+            // Others' handlers do not run while this one's panic unwinds.
+            true if std::thread::panicking() => self.pump_in_task(),
+            true => self.pump(),
+            false => {}
         }
     }
 
@@ -317,7 +345,7 @@ impl<T: Serves> Slot<T> {
     /// A commit of the entity has failed: the instance and everything built upon it are void, the
     /// storage knows what holds.
     pub(super) fn commit_failed(self: &Arc<Self>, generation: u32) {
-        let mut dropped = None;
+        let mut void = None;
         {
             let mut inner = self.lock();
             let ledger = inner.ledger.as_mut().expect("a commit was counted in it");
@@ -327,15 +355,16 @@ impl<T: Serves> Slot<T> {
                 ledger.known = false;
                 ledger.snapshot = None;
                 if inner.phase == Phase::Ready && !inner.running.exclusive {
-                    dropped = inner.entity.take();
-                    inner.phase = Phase::Vacant;
+                    void = inner.entity.take();
+                    inner.phase = Phase::Changing;
                 }
             }
         }
-        if dropped.is_some() {
+        if let Some(entity) = void {
+            discard(entity);
+            self.lock().phase = Phase::Vacant;
             self.kind.shared.residents.leave();
         }
-        drop(dropped);
         self.start_waiting(Start::Task);
     }
 
@@ -361,19 +390,28 @@ impl<T: Serves> Slot<T> {
 
     /// Forgets everything, so that entities and runner can be dropped.
     pub(super) fn forget(&self) {
-        let (entity, mailbox) = {
+        let (entity, mailbox, left) = {
             let mut inner = self.lock();
-            inner.phase = Phase::Vacant;
-            (inner.entity.take(), inner.mailbox.take())
+            let left = inner.vacate();
+            (inner.entity.take(), inner.mailbox.take(), left)
         };
         for job in mailbox.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
             job.displace(ClusterError::ShuttingDown);
         }
-        drop(entity);
+        entity.map(discard);
+        if left {
+            self.kind.shared.residents.leave();
+        }
     }
 }
 
 impl<T: Serves> Inner<T> {
+    /// Gives up the instance that its exclusive handler has; says whether it had a place in memory.
+    /// One that is being made or taken down gives its place back by itself.
+    fn vacate(&mut self) -> bool {
+        mem::replace(&mut self.phase, Phase::Vacant) == Phase::Ready
+    }
+
     /// Starts a handler's turn; the caller has checked that it may.
     #[inline]
     pub(super) fn turn(&mut self, slot: &Arc<Slot<T>>, access: Access) -> Turn<T> {
@@ -455,10 +493,20 @@ pub(super) enum Start {
 pub(super) enum Back<T> {
     /// A reader's clone was dropped before.
     Shared,
-    /// The instance, to be used on.
-    Keep(Arc<T>),
+    /// The instance, to be used on unless it has left this generation.
+    Keep(Arc<T>, u32),
     /// The instance may be half-changed: the next request makes a new one.
-    Discard(Option<Arc<T>>),
+    Discard(Arc<T>),
+}
+
+/// Drops an instance. Its own `Drop` may panic: that must not harm the record.
+pub(super) fn discard<T>(entity: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(entity))).is_err() {
+        tracing::error!(
+            entity = std::any::type_name::<T>(),
+            "an entity panicked while it was dropped"
+        );
+    }
 }
 
 impl<T: Serves> Lineage for Slot<T> {
@@ -474,6 +522,10 @@ impl<T: Serves> Endpoint for Slot<T> {
 
     fn address(&self) -> Address {
         Slot::address(self)
+    }
+
+    fn place_is_free(self: Arc<Self>) {
+        self.try_again();
     }
 }
 
