@@ -135,7 +135,8 @@ pub fn entity(attr: TokenStream, item: TokenStream) -> TokenStream {
                     }
                     if let Some(at) = f.attrs.iter().position(|a| a.path().is_ident("message")) {
                         let a = f.attrs.remove(at);
-                        let fv = &f.vis; let vis = quote!(#fv);
+                        let fv = &f.vis;
+                        let vis = quote!(#fv);
                         msgs.push(msg(&f.sig, &a, &base, quote!(#self_ty), msgs.len(), vis, None));
                     }
                 }

@@ -47,10 +47,9 @@ async fn count_to_500(bed: Bed, fault: Fault) {
 // proves: B245
 async fn an_unknown_commit_is_settled_however_long_the_storage_is_away(bed: Bed) {
     let probe = Probe::default();
-    let cluster = start_with(&bed, &probe, |builder| {
-        builder.config(|config| config.commit_attempts = 2)
-    })
-    .await;
+    let cluster =
+        start_with(&bed, &probe, |builder| builder.config(|config| config.commit_attempts = 2))
+            .await;
     let desk = cluster.get::<Desk>("d");
     probe.close("paper");
     let call = spawn({
@@ -75,10 +74,9 @@ async fn an_unknown_commit_is_settled_however_long_the_storage_is_away(bed: Bed)
 // proves: B245
 async fn an_acceptance_with_unknown_outcome_is_settled_however_long_it_takes(bed: Bed) {
     let probe = Probe::default();
-    let cluster = start_with(&bed, &probe, |builder| {
-        builder.config(|config| config.commit_attempts = 2)
-    })
-    .await;
+    let cluster =
+        start_with(&bed, &probe, |builder| builder.config(|config| config.commit_attempts = 2))
+            .await;
     let desk = cluster.get::<Desk>("d");
     bed.door.hold_answers();
     let call = spawn({
@@ -119,10 +117,9 @@ async fn the_fence_is_raised_before_anything_is_written_again(bed: Bed) {
 // proves: B37, B44
 async fn a_sure_failure_runs_what_was_built_on_it_again_in_order(bed: Bed) {
     let probe = Probe::default();
-    let cluster = start_with(&bed, &probe, |builder| {
-        builder.config(|config| config.commit_attempts = 1)
-    })
-    .await;
+    let cluster =
+        start_with(&bed, &probe, |builder| builder.config(|config| config.commit_attempts = 1))
+            .await;
     let desk = cluster.get::<Desk>("d");
     desk.file("start".into()).await.unwrap();
     probe.close("a");

@@ -55,10 +55,9 @@ async fn a_read_waits_for_the_changes_that_it_saw(bed: Bed) {
 // proves: B48
 async fn a_read_of_a_change_whose_commit_fails_is_never_answered(bed: Bed) {
     let probe = Probe::default();
-    let cluster = start_with(&bed, &probe, |builder| {
-        builder.config(|config| config.commit_attempts = 1)
-    })
-    .await;
+    let cluster =
+        start_with(&bed, &probe, |builder| builder.config(|config| config.commit_attempts = 1))
+            .await;
     let desk = cluster.get::<Desk>("d");
     desk.file("kept".into()).await.unwrap();
     bed.door.hold_commits();
@@ -150,10 +149,9 @@ async fn calls_of_a_handler_that_runs_ahead_wait_for_what_it_has_read(bed: Bed) 
 // proves: B47, B48
 async fn a_call_of_a_handler_whose_base_is_lost_is_never_made(bed: Bed) {
     let probe = Probe::default();
-    let cluster = start_with(&bed, &probe, |builder| {
-        builder.config(|config| config.commit_attempts = 1)
-    })
-    .await;
+    let cluster =
+        start_with(&bed, &probe, |builder| builder.config(|config| config.commit_attempts = 1))
+            .await;
     let desk = cluster.get::<Desk>("d");
     cluster.get::<Desk>("copies").papers().await.unwrap();
     desk.file("kept".into()).await.unwrap();

@@ -15,8 +15,9 @@ use super::shared::Shared;
 use super::slot::{Phase, Slot, Start};
 use super::turn::Turn;
 use crate::codec;
+use crate::commit::Lineage;
 use crate::error::{ClusterError, Source};
-use crate::id::StateVersion;
+use crate::id::{Seq, StateVersion};
 use crate::storage::StateRow;
 use crate::time::Moment;
 
@@ -38,14 +39,9 @@ impl<T: Serves> Slot<T> {
     const MADE_AT_ONCE: bool = !Kind::<T>::is_durable() && !T::ACTIVATES;
 
     /// Takes a place in memory for one more entity, if need be from an idle one.
-    fn take_place(&self) -> bool {
+    pub(super) fn take_place(&self) -> bool {
         let residents = &self.kind.shared.residents;
         residents.enter() || (self.kind.shared.evict_one() && residents.enter())
-    }
-
-    /// Whether there is, or can be made, room for one more entity.
-    pub(super) fn make_room(&self) -> bool {
-        self.kind.shared.residents.has_room() || self.kind.shared.evict_one()
     }
 
     /// A turn on a new instance, if one can be made at once and nobody waits.
@@ -102,43 +98,55 @@ impl<T: Serves> Slot<T> {
         tracing::warn!(entity = %self.address(), error, "an entity could not be brought into memory");
     }
 
-    /// Brings the entity into memory; its phase is `Changing`. Requests wait in the mailbox
-    /// meanwhile.
+    /// Brings the entity into memory, if there is room; its phase is `Changing`. Requests wait in
+    /// the mailbox meanwhile.
     pub(super) fn activate(self: &Arc<Self>) {
         if !self.take_place() {
             self.no_place();
-            return;
-        }
-        if Self::MADE_AT_ONCE
+        } else if Self::MADE_AT_ONCE
             && let Ok(entity) = self.make()
         {
-            self.installed(Arc::new(entity));
+            self.install(Arc::new(entity), self.generation());
             self.start_waiting(Start::Inline);
-            return;
+        } else {
+            self.bring_in_task();
         }
+    }
+
+    /// Brings the entity into memory in a task; its phase is `Changing`, its place is taken.
+    pub(super) fn bring_in_task(self: &Arc<Self>) {
         let slot = self.clone();
+        let abandoned = Abandoned(Some(slot.clone()));
         self.kind.shared.tasks.spawn(async move {
-            let abandoned = Abandoned(Some(slot.clone()));
-            let entity = slot.load_until_there().await;
+            slot.bring().await;
             abandoned.done();
-            slot.installed(entity);
             slot.start_waiting(Start::Inline);
         });
     }
 
-    fn installed(&self, entity: Arc<T>) {
+    /// Puts the instance into the slot, unless a commit that it may be built upon has failed since.
+    fn install(&self, entity: Arc<T>, generation: u32) -> bool {
         let mut inner = self.lock();
-        inner.entity = Some(entity);
-        inner.phase = Phase::Ready;
+        let good = !Kind::<T>::is_durable() || self.generation() == generation;
+        if good {
+            inner.entity = Some(entity);
+            inner.phase = Phase::Ready;
+        }
+        good
     }
 
     /// Tries until it succeeds: requests that wait stay in order, and none is lost.
-    async fn load_until_there(self: &Arc<Self>) -> Arc<T> {
+    async fn bring(self: &Arc<Self>) {
         let config = &self.kind.shared.config;
         let mut failures = 0;
         loop {
+            let generation = self.generation();
             match self.load().await {
-                Ok(entity) => return Arc::new(entity),
+                Ok(entity) => {
+                    if self.install(Arc::new(entity), generation) {
+                        return;
+                    }
+                }
                 Err(error) => {
                     failures += 1;
                     self.report(&*error);
@@ -193,24 +201,27 @@ impl<T: Serves> Slot<T> {
     /// No more entities fit into memory and none is idle: volatile requests are told so, persisted
     /// ones stay in the storage until there is room.
     fn no_place(self: &Arc<Self>) {
-        let jobs = {
-            let mut inner = self.lock();
+        let (jobs, spilled) = {
+            let mut guard = self.lock();
+            let inner = &mut *guard;
             inner.phase = Phase::Vacant;
-            let jobs = inner.mailbox.take().map(|mut mailbox| mailbox.take_all());
-            let first = jobs.iter().flatten().filter_map(|job| job.seq()).min();
-            if let (Some(ledger), Some(first)) = (&mut inner.ledger, first) {
-                let before = first.as_u64().saturating_sub(1);
-                ledger.delivered = ledger.delivered.min(crate::id::Seq::new(before));
-            }
-            jobs.unwrap_or_default()
+            let Some(mut mailbox) = inner.mailbox.take() else { return };
+            let jobs = mailbox.take_all();
+            let ledger = inner.ledger.get_or_insert_default();
+            ledger.parked.extend(jobs.iter().filter_map(|job| job.seq()));
+            let first_spilled = Seq::new(ledger.delivered.as_u64().saturating_add(1));
+            (jobs, mailbox.spill.is_some().then_some(first_spilled))
         };
-        let residents = &self.kind.shared.residents;
-        let (max, actual) = (residents.max(), residents.count() + 1);
+        let shared = &self.kind.shared;
+        if let Some(first) = spilled {
+            shared.intake.fall_back(first);
+        }
+        let (max, actual) = (shared.residents.max(), shared.residents.count() + 1);
         for job in jobs {
             match job.seq() {
                 Some(seq) => {
                     job.park(self);
-                    self.kind.shared.intake.fall_back(seq);
+                    shared.intake.fall_back(seq);
                 }
                 None => job.displace(ClusterError::LimitExceeded {
                     limit: "resident_entities_max",
@@ -274,7 +285,7 @@ impl<T: Serves> Slot<T> {
         {
             let mut inner = self.lock();
             inner.phase = Phase::Vacant;
-            let needed = inner.ledger.as_ref().is_some_and(|ledger| !ledger.delayed.is_empty());
+            let needed = inner.ledger.as_ref().is_some_and(|ledger| ledger.out > 0);
             if inner.mailbox.is_none() && !needed {
                 // What is stored is known to the storage; the record shrinks to its bones.
                 inner.ledger = None;

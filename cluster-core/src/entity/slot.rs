@@ -76,8 +76,11 @@ pub(super) struct Ledger {
     pub(super) uncommitted: u32,
     /// Requests up to here have been put into the mailbox.
     pub(super) delivered: Seq,
-    /// Those of them that are in back-off now.
-    pub(super) delayed: Vec<Seq>,
+    /// How many of them have left it and have not ended: they run, are being committed, or are in
+    /// back-off.
+    pub(super) out: u32,
+    /// Those of them that went back to the storage for want of room, to be put there again.
+    pub(super) parked: Vec<Seq>,
 }
 
 enum Step<T: Serves> {
@@ -166,35 +169,74 @@ impl<T: Serves> Slot<T> {
         seq: Seq,
         make: impl FnOnce() -> Box<dyn Job<T>>,
     ) -> Delivered {
-        if self.is_vacant() && !self.make_room() {
+        // Taken before anything is queued: what is in a mailbox then seldom has to leave it again.
+        let has_place = self.is_vacant();
+        if has_place && !self.take_place() {
             return Delivered::NoRoom;
         }
-        {
-            let mut guard = self.lock();
-            let inner = &mut *guard;
-            let ledger = inner.ledger.get_or_insert_default();
-            if seq <= ledger.delivered || ledger.delayed.contains(&seq) {
-                return Delivered::Twice;
+        let (delivered, starts) = {
+            let mut inner = self.lock();
+            let delivered = self.put(&mut inner, seq, make);
+            let starts = has_place
+                && delivered == Delivered::Queued
+                && inner.phase == Phase::Vacant
+                && inner.running.is_idle();
+            if starts {
+                inner.phase = Phase::Changing;
             }
-            let mailbox = inner.mailbox.get_or_insert_default();
-            if let Some(spill) = &mut mailbox.spill {
-                spill.missed = true;
-                return Delivered::Spilled;
+            (delivered, starts)
+        };
+        if starts {
+            self.bring_in_task();
+        } else {
+            if has_place {
+                self.kind.shared.residents.leave();
             }
-            if mailbox.len() >= self.kind.limits.mailbox {
-                mailbox.spill = Some(Spill { missed: true, loading: false });
-                return Delivered::Spilled;
+            if delivered == Delivered::Queued {
+                self.start_waiting(Start::Task);
             }
-            ledger.delivered = seq;
-            mailbox.push(make());
         }
-        self.start_waiting(Start::Task);
+        delivered
+    }
+
+    fn put(
+        &self,
+        inner: &mut Inner<T>,
+        seq: Seq,
+        make: impl FnOnce() -> Box<dyn Job<T>>,
+    ) -> Delivered {
+        let ledger = inner.ledger.get_or_insert_default();
+        if let Some(at) = ledger.parked.iter().position(|parked| *parked == seq) {
+            // It was in the mailbox before, so it finds room there again.
+            ledger.parked.swap_remove(at);
+            inner.mailbox.get_or_insert_default().push_again(make());
+            return Delivered::Queued;
+        }
+        // What has ended since it was loaded may be forgotten here, but not there.
+        if seq <= ledger.delivered || self.kind.shared.intake.has_ended(seq) {
+            return Delivered::Twice;
+        }
+        let mailbox = inner.mailbox.get_or_insert_default();
+        if let Some(spill) = &mut mailbox.spill {
+            spill.missed = true;
+            return Delivered::Spilled;
+        }
+        if mailbox.len() >= self.kind.limits.mailbox {
+            mailbox.spill = Some(Spill { missed: true, loading: false });
+            return Delivered::Spilled;
+        }
+        ledger.delivered = seq;
+        mailbox.push(make());
         Delivered::Queued
     }
 
-    /// Puts a request back that must run again.
+    /// Puts a persisted request back that must run again.
     pub(super) fn requeue(self: &Arc<Self>, job: Box<dyn Job<T>>) {
-        self.lock().mailbox.get_or_insert_default().push_again(job);
+        {
+            let mut inner = self.lock();
+            inner.one_less_out();
+            inner.mailbox.get_or_insert_default().push_again(job);
+        }
         self.start_waiting(Start::Task);
     }
 
@@ -239,16 +281,20 @@ impl<T: Serves> Slot<T> {
 
     /// Starts the next waiting request; false when nothing can start now. The caller has `pumping`.
     fn pump_one(self: &Arc<Self>) -> bool {
-        let (step, refill) = {
+        let (step, refill, idle) = {
             let mut inner = self.lock();
             let step = inner.next_step(self);
+            let idle = matches!(step, Step::Rest) && inner.is_idle();
             let limit = self.kind.limits.mailbox;
             let mailbox = inner.mailbox.as_mut().filter(|mailbox| mailbox.wants_refill(limit));
             let refill = mailbox.and_then(|mailbox| mailbox.spill.as_mut());
-            (step, refill.map(|spill| spill.loading = true).is_some())
+            (step, refill.map(|spill| spill.loading = true).is_some(), idle)
         };
         if refill {
             self.refill();
+        }
+        if idle {
+            self.kind.shared.residents.say_room();
         }
         match step {
             Step::Run(job, turn) => {
@@ -295,15 +341,25 @@ impl<T: Serves> Slot<T> {
         } else if idle {
             self.kind.shared.residents.say_room();
         }
-        if pump {
+        if pump && std::thread::panicking() {
+            // Other handlers are not to run inside the unwinding of this one.
+            self.pump_in_task();
+        } else if pump {
             self.pump();
         }
     }
 
-    /// A commit of the entity has become durable.
-    pub(super) fn settled(self: &Arc<Self>) {
+    /// A commit of the entity has become durable; with it the given request has ended.
+    pub(super) fn settled(self: &Arc<Self>, request: Option<Seq>) {
+        if let Some(request) = request {
+            // Before the entity can be forgotten: a page loaded before may still hold the request.
+            self.kind.shared.intake.ended(request);
+        }
         let quiet = {
             let mut inner = self.lock();
+            if request.is_some() {
+                inner.one_less_out();
+            }
             let ledger = inner.ledger.as_mut().expect("a commit was counted in it");
             ledger.uncommitted -= 1;
             ledger.uncommitted == 0
@@ -393,6 +449,13 @@ impl<T: Serves> Inner<T> {
         )
     }
 
+    /// A request that was out is back, or has ended.
+    pub(super) fn one_less_out(&mut self) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.out = ledger.out.saturating_sub(1);
+        }
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Ready
             && self.running.is_idle()
@@ -434,6 +497,9 @@ impl<T: Serves> Inner<T> {
                 };
                 if mailbox.is_done() {
                     self.mailbox = None;
+                }
+                if job.seq().is_some() {
+                    self.ledger.get_or_insert_default().out += 1;
                 }
                 let turn = self.turn(slot, job.access());
                 Step::Run(job, turn)

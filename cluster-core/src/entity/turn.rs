@@ -141,14 +141,17 @@ impl<T: Serves> Turn<T> {
                 ledger.snapshot = Some(state.payload.clone());
             }
         }
-        if current {
-            // Under the lock: two handlers of one entity hand over in the order of their versions.
-            let unit = Unit::of(self.slot.clone(), self.generation, writes, complete);
-            self.slot.kind.shared.committer.push(unit);
-        } else {
-            drop(inner);
-            complete(Err(CommitFailure::Superseded));
-        }
+        // Under the lock: two handlers of one entity hand over in the order of their versions.
+        let unit = Unit::of(self.slot.clone(), self.generation, writes, complete);
+        let (unit, failure) = match current {
+            true => match self.slot.kind.shared.committer.try_push(unit) {
+                Ok(()) => return,
+                Err(unit) => (unit, CommitFailure::Stopped),
+            },
+            false => (unit, CommitFailure::Superseded),
+        };
+        drop(inner);
+        (unit.complete)(Err(failure));
     }
 
     /// Records a state that the handler's own transaction has written.
@@ -160,9 +163,11 @@ impl<T: Serves> Turn<T> {
         ledger.snapshot = Some(write.payload);
     }
 
-    /// Whether a commit of the entity that this handler could have read from is still under way.
+    /// Whether a commit of the entity that this handler could have read from is still under way, or
+    /// has failed.
     pub(super) fn must_wait(&self) -> bool {
-        Kind::<T>::is_durable() && self.slot.is_unconfirmed()
+        Kind::<T>::is_durable()
+            && (self.slot.is_unconfirmed() || self.slot.generation() != self.generation)
     }
 
     /// Ends the turn and hands the entity back.

@@ -122,7 +122,10 @@ impl Desk {
 
     /// Files a paper, then finds that the cluster is in trouble as often as the probe says.
     #[message(persisted)]
-    pub(crate) async fn file_unless_trouble(&mut self, paper: String) -> Result<usize, CallError<Refusal>> {
+    pub(crate) async fn file_unless_trouble(
+        &mut self,
+        paper: String,
+    ) -> Result<usize, CallError<Refusal>> {
         self.drawer.papers.push(paper.clone());
         self.probe.note(&*paper);
         self.probe.trouble(&paper).or_retry()?;
