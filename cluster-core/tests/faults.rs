@@ -1,4 +1,5 @@
-//! The storage that fails on purpose: what each fault does and says, and that a seed repeats itself.
+//! The storage that fails on purpose: what each fault does and says, and that a seed repeats
+//! itself.
 #![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
 use std::sync::Arc;

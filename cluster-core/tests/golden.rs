@@ -1,8 +1,8 @@
-//! Golden vectors of the stored hashes. They never change: whoever changes a hash makes a new version
-//! of its specification beside the old one.
+//! Golden vectors of the stored hashes. They never change: whoever changes a hash makes a new
+//! version of its specification beside the old one.
 //!
-//! Computed by other programs: xxh3 by the reference implementation of xxHash 0.8.4 (its C library),
-//! SHA-256 by Python's hashlib, over the bytes that the specifications name.
+//! Computed by other programs: xxh3 by the reference implementation of xxHash 0.8.4 (its C
+//! library), SHA-256 by Python's hashlib, over the bytes that the specifications name.
 #![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
 use std::collections::HashSet;

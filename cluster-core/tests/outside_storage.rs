@@ -1,5 +1,5 @@
-//! The suite runs against a storage written elsewhere, through public API alone, and notices what is
-//! wrong with one.
+//! The suite runs against a storage written elsewhere, through public API alone, and notices what
+//! is wrong with one.
 #![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
 use std::collections::HashMap;

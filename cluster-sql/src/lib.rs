@@ -1,7 +1,7 @@
 //! The storages of `cluster` on SQL databases.
 //!
-//! SQLite runs in process, behind the feature `sqlite`: see [`Sqlite`]. Users' own statements run on
-//! sqlx's connections, in the transaction of a handler.
+//! SQLite runs in process, behind the feature `sqlite`: see [`Sqlite`]. Users' own statements run
+//! on sqlx's connections, in the transaction of a handler.
 
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -1,5 +1,6 @@
 //! What only real processes show: a second live one is refused, one that is killed leaves the file
-//! free at once, and everything that was acknowledged before a kill is there after it.
+//! free at once, everything that was acknowledged before a kill is there after it, and a full disk
+//! loses nothing either.
 #![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
 mod support;
@@ -85,7 +86,7 @@ async fn counted(storage: &Sqlite) -> u64 {
 }
 
 /// Not a test of its own: what a copy of this program does. It counts on, and tells every commit
-/// that is acknowledged, until it is killed.
+/// that is acknowledged, until it is killed or cannot go on.
 #[tokio::test]
 async fn work_until_killed() {
     let Ok(database) = std::env::var(DATABASE) else { return };
@@ -94,10 +95,27 @@ async fn work_until_killed() {
     let mut number = counted(&storage).await;
     loop {
         number += 1;
-        storage.commit(fence, Arc::new(counting(number))).await.unwrap();
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "counted {number}").and_then(|()| out.flush()).unwrap();
+        let committed = storage.commit(fence, Arc::new(counting(number))).await;
+        if let Err(error) = committed {
+            assert!(is_disk_trouble(&error), "{error:?}");
+            tell("full");
+            // Reading goes on. A smaller write may still find room.
+            assert!(counted(&storage).await + 1 >= number);
+            let raised = storage.raise_fence(fence).await;
+            assert!(raised.as_ref().err().is_none_or(is_disk_trouble), "{raised:?}");
+            return;
+        }
+        tell(&format!("counted {number}"));
     }
+}
+
+fn is_disk_trouble(error: &StorageError) -> bool {
+    matches!(error, StorageError::UnknownOutcome { .. } | StorageError::Unavailable { .. })
+}
+
+fn tell(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();
 }
 
 fn start_worker(database: &Path) -> (Child, BufReader<ChildStdout>) {
@@ -164,4 +182,33 @@ async fn what_was_acknowledged_before_a_kill_is_there_after_it() {
         last = stored;
     }
     assert!(fences.is_sorted_by(|a, b| a < b), "every start is a new incarnation: {fences:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing() {
+    let folder = Folder::new();
+    // No file of the worker may grow beyond 1 MiB: the kernel then refuses to write, as on a full
+    // disk.
+    let mut worker = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "work_until_killed", "--nocapture"])
+        .env(DATABASE, folder.database())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(worker.stdout.take().unwrap());
+    let lines: Vec<String> = out.lines().map_while(Result::ok).collect();
+    assert!(worker.wait().unwrap().success(), "{lines:?}");
+    assert!(lines.iter().any(|line| line == "full"), "{lines:?}");
+    let told = lines.iter().rev().find_map(|line| line.strip_prefix("counted ")).unwrap();
+    let told: u64 = told.parse().unwrap();
+    assert!(told > 20, "the disk was full after {told} commits");
+
+    let storage = folder.options().open().await.unwrap();
+    let stored = counted(&storage).await;
+    assert!(stored == told || stored == told + 1, "told {told}, stored {stored}");
+    let fence = join(&storage).await;
+    storage.commit(fence, Arc::new(counting(stored + 1))).await.unwrap();
 }

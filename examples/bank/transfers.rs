@@ -23,7 +23,7 @@ pub(crate) struct Transfer {
 /// Why a row cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
-    #[error("{found} columns instead of 4")]
+    #[error("expected 4 columns, found {found}")]
     Columns { found: usize },
     #[error("the text is not UTF-8")]
     Text,

@@ -108,7 +108,7 @@ pub(crate) async fn apply(
         }
         each();
     }
-    cluster.settled().await?;
+    cluster.caught_up().await?;
     tally.elapsed = clock.now() - started;
     Ok(tally)
 }

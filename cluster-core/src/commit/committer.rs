@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, oneshot};
 
 use super::batching::{complete, fail_all, fail_superseded, gather, settle, what_is_left};
 use super::seqs::Seqs;
-use super::unit::{CommitFailure, Unit};
+use super::unit::{CommitFailure, Unit, Writes};
 use crate::config::Config;
 use crate::id::{MachineId, Seq};
 use crate::storage::{Batch, Committed, Fence, Storage, StorageError};
@@ -94,27 +94,34 @@ impl Committer {
     }
 
     /// Hands a unit over. Its completion is called exactly once, by the committer's task or, when
-    /// the committer has ended, here: so not under a lock that the completion takes.
+    /// the committer has ended, here: not to be called under a lock that the completion takes.
     pub(crate) fn push(&self, unit: Unit) {
-        if let Err(unit) = self.try_push(unit) {
+        if let Some(unit) = self.offer(unit) {
             settle(unit.complete, Err(CommitFailure::Stopped));
         }
     }
 
-    /// Hands a unit over.
-    ///
-    /// # Errors
-    /// The unit, when the committer has ended.
-    pub(crate) fn try_push(&self, unit: Unit) -> Result<(), Unit> {
+    /// Hands a unit over; gives it back when the committer has ended. Never calls its completion.
+    #[must_use = "a unit that comes back is to be completed"]
+    pub(crate) fn offer(&self, unit: Unit) -> Option<Unit> {
         {
             let mut gathered = self.gathered.lock();
             if gathered.closed {
-                return Err(unit);
+                return Some(unit);
             }
             gathered.units.push(unit);
         }
         self.wake.notify_one();
-        Ok(())
+        None
+    }
+
+    /// Waits until everything handed over so far is durable or has failed, and its makers were told.
+    /// Cancel safe.
+    pub(crate) async fn flushed(&self) {
+        let (tell, told) = oneshot::channel();
+        self.push(Unit::new(Writes::default(), Box::new(move |_| drop(tell))));
+        // Nothing is sent: the completion drops its end, whatever became of the unit.
+        let _: Result<(), _> = told.await;
     }
 
     /// Waits for the right to write. Cancel safe.

@@ -13,7 +13,7 @@ use super::origin::{Origin, Stored};
 use super::outcome::{Outcome, Verdict};
 use super::run::{Ran, To};
 use super::turn::{Change, Turn};
-use crate::codec;
+use super::wire::Wire;
 use crate::commit::{CommitFailure, Writes};
 use crate::error::{CallError, ClusterError};
 use crate::storage::{OutcomeKind, StoredOutcome};
@@ -129,10 +129,8 @@ fn encode_outcome<T: Serves, M: Message>(
     let schema = &kind.schemas.messages[M::INFO.index];
     let limit = kind.shared.config.payload_bytes_max;
     let (outcome, encoded) = match reply {
-        Ok(value) => (OutcomeKind::Ok, codec::encode(value, &schema.ok, limit)),
-        Err(CallError::Entity(error)) => {
-            (OutcomeKind::Err, codec::encode(error, &schema.err, limit))
-        }
+        Ok(value) => (OutcomeKind::Ok, value.encode(&schema.ok, limit)),
+        Err(CallError::Entity(error)) => (OutcomeKind::Err, error.encode(&schema.err, limit)),
         Err(CallError::Cluster(error)) => return Ok(stored_failure(error)),
     };
     let what = || format!("the reply of {} {}", turn.slot.address(), M::INFO.name);

@@ -9,6 +9,7 @@ use super::contract::Message;
 use super::endpoint::ReplyOf;
 use super::schema::MessageSchema;
 use super::shared::Shared;
+use super::wire::Wire;
 use crate::codec::{self, DecodeError, EncodeError};
 use crate::commit::CommitFailure;
 use crate::contract::Schema;
@@ -149,9 +150,9 @@ pub(super) fn read_reply<M: Message>(
 ) -> ReplyOf<M> {
     let what = |part: &str| format!("{part} of {address} {}", M::INFO.name);
     match outcome.kind {
-        OutcomeKind::Ok => codec::decode(&outcome.payload, &schema.ok)
+        OutcomeKind::Ok => M::Ok::decode(&outcome.payload, &schema.ok)
             .map_err(|error| CallError::Cluster(decode_error(what("the value"), error))),
-        OutcomeKind::Err => Err(match codec::decode(&outcome.payload, &schema.err) {
+        OutcomeKind::Err => Err(match M::Err::decode(&outcome.payload, &schema.err) {
             Ok(error) => CallError::Entity(error),
             Err(error) => CallError::Cluster(decode_error(what("the error"), error)),
         }),

@@ -8,6 +8,7 @@ use hashbrown::HashSet;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::activate::Evicted;
 use super::job::Delivered;
 use super::shared::Shared;
 use crate::id::Seq;
@@ -173,7 +174,7 @@ async fn deliver_loaded(shared: &Arc<Shared>, pending: PendingRequest) {
         };
         match kind.deliver(pending.clone()) {
             Delivered::NoRoom => {
-                let room = || shared.residents.has_room() || shared.evict_one();
+                let room = || shared.residents.has_room() || shared.evict_one() == Evicted::Left;
                 shared.residents.wait_for_room(room).await;
             }
             Delivered::Unknown => {
@@ -196,7 +197,7 @@ pub(super) fn deliver_sent(shared: &Arc<Shared>, sent: Vec<(RequestRow, Accepted
             Accepted::SameKey(_) | Accepted::SameId(_) => continue,
             Accepted::IdCollision => {
                 let id = request.id;
-                tracing::error!(%id, "a sent message has the id of another request; it was dropped");
+                tracing::error!(%id, "a sent message has the id of another one; it was dropped");
                 continue;
             }
         }

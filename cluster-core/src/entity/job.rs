@@ -15,7 +15,6 @@ use super::run::{Surroundings, To, run};
 use super::slot::Slot;
 use super::transact::run_in_transaction;
 use super::turn::Turn;
-use crate::codec;
 use crate::error::{CallError, ClusterError};
 use crate::id::Seq;
 use crate::storage::PendingRequest;
@@ -29,9 +28,8 @@ pub(crate) trait Job<T: Serves>: Queued + Send {
     /// one stays in the storage, and its caller goes on waiting unless the runner ends.
     fn displace(self: Box<Self>, why: ClusterError);
 
-    /// Leaves the mailbox because there is no room for the entity: it stays in the storage, and its
-    /// caller waits for its outcome.
-    fn park(self: Box<Self>, slot: &Arc<Slot<T>>);
+    /// Whether nobody wants it any more: its caller is gone, and it would not run.
+    fn is_gone(&self) -> bool;
 
     /// Whether a running handler waits for it: it is started also while the runner drains.
     fn is_from_handler(&self) -> bool;
@@ -96,7 +94,7 @@ impl<M: Message, S: 'static> Queued for VolatileJob<M, S> {
 
 impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for VolatileJob<M, S> {
     fn run(self: Box<Self>, turn: Turn<T>) {
-        if self.to.is_gone() && !M::INFO.uninterruptible {
+        if Job::<T>::is_gone(&*self) {
             turn.end();
             return;
         }
@@ -107,8 +105,8 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for VolatileJob<M, S> {
         self.to.fail(why);
     }
 
-    fn park(self: Box<Self>, _: &Arc<Slot<T>>) {
-        unreachable!("only persisted requests are parked")
+    fn is_gone(&self) -> bool {
+        self.to.is_gone() && !M::INFO.uninterruptible
     }
 
     fn is_from_handler(&self) -> bool {
@@ -183,8 +181,8 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
         self.to.fail(why);
     }
 
-    fn park(self: Box<Self>, slot: &Arc<Slot<T>>) {
-        wait_for_outcome::<T, M>(slot, self.stored.row.id, self.to);
+    fn is_gone(&self) -> bool {
+        false
     }
 
     fn is_from_handler(&self) -> bool {
@@ -194,7 +192,7 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
 
 fn decode<T: Serves, M: Message>(slot: &Arc<Slot<T>>, stored: &Stored) -> Result<M, ClusterError> {
     let schema = &slot.kind.schemas.messages[M::INFO.index].arguments;
-    codec::decode(&stored.row.arguments, schema).map_err(|error| {
+    M::decode(&stored.row.arguments, schema).map_err(|error| {
         decode_error(format!("the arguments of {} {}", slot.address(), M::INFO.name), error)
     })
 }

@@ -114,6 +114,18 @@ impl<J: Queued> Mailbox<J> {
         self.waiting.pop_front()
     }
 
+    pub(super) fn any(&self, is_it: impl FnMut(&J) -> bool) -> bool {
+        self.waiting.iter().any(is_it)
+    }
+
+    /// Takes the volatile requests out.
+    pub(super) fn take_volatile(&mut self) -> VecDeque<J> {
+        let (volatile, persisted) =
+            self.take_all().into_iter().partition(|job| job.seq().is_none());
+        self.waiting = persisted;
+        volatile
+    }
+
     pub(super) fn take_all(&mut self) -> VecDeque<J> {
         std::mem::take(&mut self.waiting)
     }

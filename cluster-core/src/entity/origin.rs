@@ -59,7 +59,8 @@ impl Origin {
     ) -> Ran<M> {
         slot.kind.metrics.panics.increment(1);
         let reason = panic_text(&*panic);
-        tracing::error!(entity = %slot.address(), message = M::INFO.name, reason, "a handler panicked");
+        let (entity, message) = (slot.address(), M::INFO.name);
+        tracing::error!(%entity, message, reason, "a handler panicked");
         match self {
             Origin::Volatile => to.fail(defect::<T, M>(slot, 1, reason)),
             Origin::Persisted(mut stored) => {

@@ -294,9 +294,10 @@ where
         } else if let Ok(Poll::Pending) = polled {
             return Poll::Pending;
         }
-        // Ended, panicked, or given up by its caller: in the last case the turn's drop guard hands the
-        // entity back.
+        // Ended, panicked, or given up by its caller: in the last case the turn's drop guard hands
+        // the entity back.
         let (handler, origin, to) = this.handler.take().expect("there until it has ended");
+        this.slot.stay();
         drop(handler);
         match polled {
             Ok(Poll::Ready((turn, returned))) => {

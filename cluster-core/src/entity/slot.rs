@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -31,7 +32,7 @@ const PUMP_BURST: usize = 64;
 pub(crate) struct Slot<T: Serves> {
     id: EntityId,
     pub(super) kind: Arc<Kind<T>>,
-    /// When a handler last started, in units of 2^20 ns; wraps.
+    /// When a handler last started, or ended after it was suspended, in units of 2^20 ns; wraps.
     last_active: AtomicU32,
     /// Raised when a commit of the instance fails: whatever was built on it is void.
     generation: AtomicU32,
@@ -46,6 +47,8 @@ pub(super) struct Inner<T: Serves> {
     pub(super) running: Running,
     /// Somebody is starting waiting requests; whoever else frees the entity need not.
     pub(super) pumping: bool,
+    /// It stands in the queue of those for whom there was no room in memory.
+    pub(super) waits_for_place: bool,
     /// `None` while nobody waits.
     pub(super) mailbox: Option<Box<Mailbox<Box<dyn Job<T>>>>>,
     /// What is known of the entity's stored rows; `None` while there was no need.
@@ -79,8 +82,6 @@ pub(super) struct Ledger {
     /// How many of them have left it and have not ended: they run, are being committed, or are in
     /// back-off.
     pub(super) out: u32,
-    /// Those of them that went back to the storage for want of room, to be put there again.
-    pub(super) parked: Vec<Seq>,
 }
 
 enum Step<T: Serves> {
@@ -102,6 +103,7 @@ impl<T: Serves> Slot<T> {
                 phase: Phase::Vacant,
                 running: Running::default(),
                 pumping: false,
+                waits_for_place: false,
                 mailbox: None,
                 ledger: None,
             }),
@@ -123,9 +125,15 @@ impl<T: Serves> Slot<T> {
     /// Notes that a handler starts.
     #[inline]
     pub(super) fn touch(&self) {
+        self.stay();
+        self.kind.metrics.calls.increment(1);
+    }
+
+    /// The idle time begins anew.
+    #[inline]
+    pub(super) fn stay(&self) {
         let now = self.kind.shared.clock.now();
         self.last_active.store(coarse(now), Ordering::Relaxed);
-        self.kind.metrics.calls.increment(1);
     }
 
     /// A turn on the entity, if it is in memory, free for such a handler, and nobody waits.
@@ -169,64 +177,30 @@ impl<T: Serves> Slot<T> {
         seq: Seq,
         make: impl FnOnce() -> Box<dyn Job<T>>,
     ) -> Delivered {
-        // Taken before anything is queued: what is in a mailbox then seldom has to leave it again.
-        let has_place = self.is_vacant();
-        if has_place && !self.take_place() {
+        if self.is_vacant() && !self.make_room() {
             return Delivered::NoRoom;
         }
-        let (delivered, starts) = {
-            let mut inner = self.lock();
-            let delivered = self.put(&mut inner, seq, make);
-            let starts = has_place
-                && delivered == Delivered::Queued
-                && inner.phase == Phase::Vacant
-                && inner.running.is_idle();
-            if starts {
-                inner.phase = Phase::Changing;
+        {
+            let mut guard = self.lock();
+            let inner = &mut *guard;
+            let ledger = inner.ledger.get_or_insert_default();
+            // What has ended since it was loaded may be forgotten here, but not there.
+            if seq <= ledger.delivered || self.kind.shared.intake.has_ended(seq) {
+                return Delivered::Twice;
             }
-            (delivered, starts)
-        };
-        if starts {
-            self.bring_in_task();
-        } else {
-            if has_place {
-                self.kind.shared.residents.leave();
+            let mailbox = inner.mailbox.get_or_insert_default();
+            if let Some(spill) = &mut mailbox.spill {
+                spill.missed = true;
+                return Delivered::Spilled;
             }
-            if delivered == Delivered::Queued {
-                self.start_waiting(Start::Task);
+            if mailbox.len() >= self.kind.limits.mailbox {
+                mailbox.spill = Some(Spill { missed: true, loading: false });
+                return Delivered::Spilled;
             }
+            ledger.delivered = seq;
+            mailbox.push(make());
         }
-        delivered
-    }
-
-    fn put(
-        &self,
-        inner: &mut Inner<T>,
-        seq: Seq,
-        make: impl FnOnce() -> Box<dyn Job<T>>,
-    ) -> Delivered {
-        let ledger = inner.ledger.get_or_insert_default();
-        if let Some(at) = ledger.parked.iter().position(|parked| *parked == seq) {
-            // It was in the mailbox before, so it finds room there again.
-            ledger.parked.swap_remove(at);
-            inner.mailbox.get_or_insert_default().push_again(make());
-            return Delivered::Queued;
-        }
-        // What has ended since it was loaded may be forgotten here, but not there.
-        if seq <= ledger.delivered || self.kind.shared.intake.has_ended(seq) {
-            return Delivered::Twice;
-        }
-        let mailbox = inner.mailbox.get_or_insert_default();
-        if let Some(spill) = &mut mailbox.spill {
-            spill.missed = true;
-            return Delivered::Spilled;
-        }
-        if mailbox.len() >= self.kind.limits.mailbox {
-            mailbox.spill = Some(Spill { missed: true, loading: false });
-            return Delivered::Spilled;
-        }
-        ledger.delivered = seq;
-        mailbox.push(make());
+        self.start_waiting(Start::Task);
         Delivered::Queued
     }
 
@@ -290,11 +264,12 @@ impl<T: Serves> Slot<T> {
             let refill = mailbox.and_then(|mailbox| mailbox.spill.as_mut());
             (step, refill.map(|spill| spill.loading = true).is_some(), idle)
         };
+        if idle {
+            // What waited turned out to be nothing.
+            self.kind.shared.residents.say_room();
+        }
         if refill {
             self.refill();
-        }
-        if idle {
-            self.kind.shared.residents.say_room();
         }
         match step {
             Step::Run(job, turn) => {
@@ -316,36 +291,46 @@ impl<T: Serves> Slot<T> {
 
     /// A handler has ended or was dropped: the entity is free for the next one.
     pub(super) fn release(self: &Arc<Self>, access: Access, back: Back<T>) {
-        let mut dropped = None;
+        let kept = match back {
+            Back::Shared => None,
+            Back::Keep(entity, generation) => Some((entity, generation)),
+            Back::Discard(entity) => {
+                // Before the slot is free: the next instance begins after this one has ended.
+                discard(entity);
+                None
+            }
+        };
         let (pump, left, idle) = {
             let mut inner = self.lock();
-            inner.running.end(access);
-            let left = match back {
-                Back::Shared => false,
-                Back::Keep(entity) => {
+            let left = match kept {
+                None if access == Access::Shared => false,
+                None => inner.vacate(),
+                Some((entity, generation))
+                    if inner.phase == Phase::Ready && generation == self.generation() =>
+                {
                     inner.entity = Some(entity);
                     false
                 }
-                Back::Discard(entity) => {
-                    dropped = entity;
-                    inner.phase = Phase::Vacant;
-                    true
+                Some((entity, _)) => {
+                    // A commit has failed this very moment, or the runner has ended.
+                    drop(inner);
+                    return self.release(access, Back::Discard(entity));
                 }
             };
+            inner.running.end(access);
             let pump = inner.mailbox.is_some() && !mem::replace(&mut inner.pumping, true);
             (pump, left, inner.running.is_idle())
         };
-        drop(dropped);
         if left {
             self.kind.shared.residents.leave();
         } else if idle {
             self.kind.shared.residents.say_room();
         }
-        if pump && std::thread::panicking() {
-            // Other handlers are not to run inside the unwinding of this one.
-            self.pump_in_task();
-        } else if pump {
-            self.pump();
+        match pump {
+            // Others' handlers do not run while this one's panic unwinds.
+            true if std::thread::panicking() => self.pump_in_task(),
+            true => self.pump(),
+            false => {}
         }
     }
 
@@ -373,7 +358,7 @@ impl<T: Serves> Slot<T> {
     /// A commit of the entity has failed: the instance and everything built upon it are void, the
     /// storage knows what holds.
     pub(super) fn commit_failed(self: &Arc<Self>, generation: u32) {
-        let mut dropped = None;
+        let mut void = None;
         {
             let mut inner = self.lock();
             let ledger = inner.ledger.as_mut().expect("a commit was counted in it");
@@ -383,15 +368,16 @@ impl<T: Serves> Slot<T> {
                 ledger.known = false;
                 ledger.snapshot = None;
                 if inner.phase == Phase::Ready && !inner.running.exclusive {
-                    dropped = inner.entity.take();
-                    inner.phase = Phase::Vacant;
+                    void = inner.entity.take();
+                    inner.phase = Phase::Changing;
                 }
             }
         }
-        if dropped.is_some() {
+        if let Some(entity) = void {
+            discard(entity);
+            self.lock().phase = Phase::Vacant;
             self.kind.shared.residents.leave();
         }
-        drop(dropped);
         self.start_waiting(Start::Task);
     }
 
@@ -417,19 +403,28 @@ impl<T: Serves> Slot<T> {
 
     /// Forgets everything, so that entities and runner can be dropped.
     pub(super) fn forget(&self) {
-        let (entity, mailbox) = {
+        let (entity, mailbox, left) = {
             let mut inner = self.lock();
-            inner.phase = Phase::Vacant;
-            (inner.entity.take(), inner.mailbox.take())
+            let left = inner.vacate();
+            (inner.entity.take(), inner.mailbox.take(), left)
         };
         for job in mailbox.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
             job.displace(ClusterError::ShuttingDown);
         }
-        drop(entity);
+        entity.map(discard);
+        if left {
+            self.kind.shared.residents.leave();
+        }
     }
 }
 
 impl<T: Serves> Inner<T> {
+    /// Gives up the instance that its exclusive handler has; says whether it had a place in memory.
+    /// One that is being made or taken down gives its place back by itself.
+    fn vacate(&mut self) -> bool {
+        mem::replace(&mut self.phase, Phase::Vacant) == Phase::Ready
+    }
+
     /// Starts a handler's turn; the caller has checked that it may.
     #[inline]
     pub(super) fn turn(&mut self, slot: &Arc<Slot<T>>, access: Access) -> Turn<T> {
@@ -521,10 +516,20 @@ pub(super) enum Start {
 pub(super) enum Back<T> {
     /// A reader's clone was dropped before.
     Shared,
-    /// The instance, to be used on.
-    Keep(Arc<T>),
+    /// The instance, to be used on unless it has left this generation.
+    Keep(Arc<T>, u32),
     /// The instance may be half-changed: the next request makes a new one.
-    Discard(Option<Arc<T>>),
+    Discard(Arc<T>),
+}
+
+/// Drops an instance. Its own `Drop` may panic: that must not harm the record.
+pub(super) fn discard<T>(entity: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(entity))).is_err() {
+        tracing::error!(
+            entity = std::any::type_name::<T>(),
+            "an entity panicked while it was dropped"
+        );
+    }
 }
 
 impl<T: Serves> Lineage for Slot<T> {
@@ -540,6 +545,10 @@ impl<T: Serves> Endpoint for Slot<T> {
 
     fn address(&self) -> Address {
         Slot::address(self)
+    }
+
+    fn place_is_free(self: Arc<Self>) {
+        self.try_again();
     }
 }
 

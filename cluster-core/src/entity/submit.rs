@@ -139,7 +139,7 @@ impl<M: Message> NewRow<'_, M> {
     fn build(&self, entity_type: &Arc<str>, shard: ShardId) -> Result<RequestRow, ClusterError> {
         let limit = self.shared.config.payload_bytes_max;
         let message = &self.request.message;
-        let arguments = codec::encode(message, self.schema, limit).map_err(|error| {
+        let arguments = message.encode(self.schema, limit).map_err(|error| {
             let what = format!("the arguments of {entity_type}/{} {}", self.id, M::INFO.name);
             encode_error(&what, "payload_bytes_max", error)
         })?;

@@ -12,8 +12,8 @@ pub(super) fn storage_error(error: rusqlite::Error) -> StorageError {
 }
 
 /// The failure of COMMIT. The log may hold the whole transaction although SQLite reports that it
-/// could not be synchronized: a crash at this moment would bring it back. The next write decides, for
-/// it overwrites the log from there on.
+/// could not be synchronized: a crash at this moment would bring it back. The next write decides,
+/// for it overwrites the log from there on.
 pub(super) fn unknown_outcome(error: rusqlite::Error) -> StorageError {
     StorageError::unknown_outcome(error)
 }

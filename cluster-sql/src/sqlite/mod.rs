@@ -1,8 +1,8 @@
 //! SQLite in process.
 //!
 //! One connection writes, on a thread of its own, a transaction for each batch; a second one reads
-//! beside it; a third one, of sqlx, runs users' transactions. A gate lets one of the writers in at a
-//! time, in the order in which they came.
+//! beside it; a third one, of sqlx, runs users' transactions. A gate lets one of the writers in at
+//! a time, in the order in which they came.
 
 mod batch;
 mod connection;
@@ -11,6 +11,7 @@ mod driver;
 mod error;
 mod lane;
 mod lock;
+mod log;
 mod options;
 mod ownership;
 mod reads;

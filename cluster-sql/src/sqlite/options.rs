@@ -93,9 +93,10 @@ impl SqliteOptions {
     /// Opens the database and makes or updates its tables. A missing file is created.
     ///
     /// # Errors
-    /// `InUse` when another storage, of this process or of another live one, has the file open under
-    /// this prefix; `SchemaTooNew` when a newer program made the tables; `BadSetting` for a bad path
-    /// or prefix; `Unavailable` when the file cannot be opened or somebody holds its write lock.
+    /// `InUse` when another storage, of this process or of another live one, has the file open
+    /// under this prefix; `SchemaTooNew` when a newer program made the tables; `BadSetting` for a
+    /// bad path or prefix; `Unavailable` when the file cannot be opened or somebody holds its write
+    /// lock.
     pub async fn open(self) -> Result<Sqlite, StorageError> {
         Sqlite::open_with(self).await
     }

@@ -15,8 +15,8 @@ use super::sql::Sql;
 use super::value::{Columns, Reader, Value, integer};
 
 impl Session<'_> {
-    /// A page of pending requests: those that may run at once and those that have become due, each in
-    /// order, merged.
+    /// A page of pending requests: those that may run at once and those that have become due, each
+    /// in order, merged.
     pub(super) fn load_pending(
         &mut self,
         fence: Fence,

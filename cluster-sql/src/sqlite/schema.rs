@@ -10,8 +10,8 @@ use super::sql::with_prefix;
 struct Migration {
     /// Its statements.
     text: &'static str,
-    /// The oldest schema version whose programs can still use the database after it. Migrations only
-    /// add, so this rises late, when no such program runs any more.
+    /// The oldest schema version whose programs can still use the database after it. Migrations
+    /// only add, so this rises late, when no such program runs any more.
     minimum: u32,
 }
 
@@ -29,8 +29,8 @@ const SCHEMA_MINIMUM: &str = "schema_minimum";
 /// that a newer program has made and that this one can still use.
 ///
 /// # Errors
-/// `SchemaTooNew` when this program is older than the schema's minimum; `Corrupt` when the tables of
-/// the prefix are not ours.
+/// `SchemaTooNew` when this program is older than the schema's minimum; `Corrupt` when the tables
+/// of the prefix are not ours.
 pub(super) fn migrate(connection: &Connection, prefix: &str) -> Result<(), StorageError> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(storage_error)?;
     match migrate_in_transaction(connection, prefix) {

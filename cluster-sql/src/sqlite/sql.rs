@@ -167,8 +167,9 @@ statements! {
         OR p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6) \
         ORDER BY p.seq LIMIT ?2"
     );
-    /// after, limit, owner, shard or NULL, entity_type, entity_id, now → request, attempts, retry_at.
-    /// The plus keeps it off the index of times, so that all pages together read the table once.
+    /// after, limit, owner, shard or NULL, entity_type, entity_id, now → request, attempts,
+    /// retry_at. The plus keeps it off the index of times, so that all pages together read the
+    /// table once.
     LoadDue = concat!(
         "SELECT ", request_columns!("r."), ", a.attempts, a.retry_at FROM {p}due p \
         CROSS JOIN {p}shard s ON s.shard = p.shard AND s.owner = ?3 \

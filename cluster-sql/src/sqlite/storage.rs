@@ -15,11 +15,12 @@ use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::batch::{check_fence, write_batch};
-use super::connection::{open_reader, open_writer, write_back};
+use super::connection::{open_reader, open_writer};
 use super::driver::at_once;
 use super::error::Closed;
 use super::lane::{Lane, LaneSetup, wait_for};
 use super::lock::{ProcessLock, real_path};
+use super::log::LogWriter;
 use super::options::SqliteOptions;
 use super::ownership::TIME_OFFSET_MS;
 use super::schema::migrate;
@@ -27,7 +28,12 @@ use super::session::Session;
 use super::sql::Texts;
 use super::transaction::UserConnections;
 
-/// A storage in a SQLite file.
+/// A storage in a SQLite file: made with [`Sqlite::open`] or [`Sqlite::options`].
+///
+/// It turns the file to write-ahead logging and keeps SQLite's two files beside it (`-wal`, `-shm`)
+/// and one that tells that it is in use (`-<prefix>.lock`). Users' own tables may live in the same
+/// file; in a handler's transaction they are reached by a [`sqlx::SqliteConnection`], on which
+/// foreign keys are enforced.
 ///
 /// Clones share it. The file is free for the next process as soon as the process ends, and for the
 /// next `open` in this process when the last clone and the last open transaction are dropped;
@@ -40,8 +46,8 @@ pub struct Sqlite {
 /// Dropped in the order of its fields: the process lock last.
 pub(super) struct Inner {
     pub(super) users: UserConnections,
-    /// Held by whoever writes: the committer's thread, or a user's transaction from its beginning to
-    /// its end. Fair. Closed when the storage is dropped.
+    /// Held by whoever writes: the committer's thread, or a user's transaction from its beginning
+    /// to its end. Fair. Closed when the storage is dropped.
     pub(super) gate: Gate,
     writer: Lane,
     reader: Lane,
@@ -73,8 +79,8 @@ impl Sqlite {
         SqliteOptions::new(path.as_ref())
     }
 
-    /// Names and texts of all statements that the storage runs on its tables, for tests that ask the
-    /// database how it would run them.
+    /// Names and texts of all statements that the storage runs on its tables, for tests that ask
+    /// the database how it would run them.
     #[doc(hidden)]
     pub fn statements(prefix: &str) -> Vec<(&'static str, String)> {
         let texts = Texts::new(prefix);
@@ -88,22 +94,21 @@ impl Sqlite {
         let texts = Arc::new(Texts::new(&options.prefix));
 
         let (file, settings) = (path.clone(), options.clone());
+        let mut log = LogWriter::start(&path, &options)?;
         let writer = LaneSetup {
             name: "cluster-sqlite-w".to_owned(),
-            open: move || {
-                let connection = open_writer(&file, &settings)?;
-                migrate(&connection, &settings.prefix)?;
-                Ok(connection)
-            },
-            after_job: write_back,
+            open: move || open_writer(&file, &settings),
+            after_job: Box::new(move |connection| log.after_batch(connection)),
             lost: StorageError::unknown_outcome,
         };
         let writer = Lane::start(writer, texts.clone()).await?;
+        let prefix = options.prefix.clone();
+        writer.run(move |session| migrate(session.connection(), &prefix)).await?;
         let (file, settings) = (path.clone(), options.clone());
         let reader = LaneSetup {
             name: "cluster-sqlite-r".to_owned(),
             open: move || open_reader(&file, &settings),
-            after_job: |_| {},
+            after_job: Box::new(|_| {}),
             lost: StorageError::unavailable,
         };
         let reader = Lane::start(reader, texts.clone()).await?;

@@ -26,8 +26,8 @@ use super::sql::{Sql, Texts};
 use super::storage::Inner;
 use super::value::{Columns, Value};
 
-/// The connection of users' transactions: one, for the gate lets one in at a time. Opened when first
-/// needed.
+/// The connection of users' transactions: one, for the gate lets one in at a time. Opened when
+/// first needed.
 pub(super) struct UserConnections {
     pool: SqlitePool,
     ending: Arc<Ending>,
@@ -223,8 +223,8 @@ impl OpenTransaction for SqliteTransaction {
 impl Drop for SqliteTransaction {
     fn drop(&mut self) {
         if let Some((transaction, turn)) = self.open.take() {
-            // Dropped anywhere, also where no runtime is; one that has ended drops the task, and the
-            // connection then closes by itself.
+            // Dropped anywhere, also where no runtime is; one that has ended drops the task, and
+            // the connection then closes by itself.
             let _entered = self.runtime.enter();
             self.runtime.spawn(roll_back(transaction, turn));
         }

@@ -63,8 +63,8 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
     }
 }
 
-/// A number that only grows by ones, or a `seq`: it ends at the largest signed number, which none of
-/// them reaches.
+/// A number that only grows by ones, or a `seq`: it ends at the largest signed number, which none
+/// of them reaches.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -3,19 +3,19 @@
 
 /// Makes one `#[test]` of each case of the storage suite for a
 /// [`Backend`](crate::testing::suite::Backend).
-#[macro_export]
+#[macro_export(local_inner_macros)]
 macro_rules! storage_suite {
     ($backend:ty) => {
-        $crate::__storage_cases!(__suite_tests, $backend);
+        __storage_cases!(__suite_tests, $backend);
     };
 }
 
 /// Makes one `#[test]` of each case of the suite of users' transactions for a
 /// [`Backend`](crate::testing::suite::Backend).
-#[macro_export]
+#[macro_export(local_inner_macros)]
 macro_rules! transaction_suite {
     ($backend:ty) => {
-        $crate::__transaction_cases!(__suite_tests, $backend);
+        __transaction_cases!(__suite_tests, $backend);
     };
 }
 

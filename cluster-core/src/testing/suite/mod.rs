@@ -63,8 +63,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
 pub mod run {
     use super::Backend;
 
-    crate::__storage_cases!(__suite_functions);
-    crate::__transaction_cases!(__suite_functions);
+    __storage_cases!(__suite_functions);
+    __transaction_cases!(__suite_functions);
 
     /// Runs one case on a runtime of its own.
     fn run<B: Backend, F: Future<Output = ()>>(case: impl FnOnce(B) -> F) {
