@@ -1,4 +1,6 @@
 //! The smallest program: one entity, one process, one file. Run it twice: it goes on counting.
+#![allow(clippy::print_stdout)] // A program for a terminal.
+
 use cluster::prelude::*;
 
 #[derive(Entity, Default, Serialize, Deserialize)]
@@ -18,7 +20,7 @@ impl Counter {
 
     /// The value as last committed.
     #[message]
-    async fn value(&self) -> i64 {
+    fn value(&self) -> i64 {
         self.value
     }
 }

@@ -19,7 +19,7 @@ pub use cluster_core::id::{
     Address, EntityId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
 };
 pub use cluster_core::{codec, contract, id, message, storage, testing, time};
-pub use cluster_macros::{Entity, entity};
+pub use cluster_macros::{Entity, activate, deactivate, entity, message};
 #[cfg(feature = "sqlite")]
 pub use cluster_sql::Sqlite;
 
@@ -27,27 +27,30 @@ pub use cluster_sql::Sqlite;
 pub mod prelude {
     pub use std::time::Duration;
 
+    pub use cluster_macros::{Entity, activate, deactivate, entity, message};
     pub use serde::{Deserialize, Serialize};
 
-    pub use crate::Entity;
     #[cfg(feature = "sqlite")]
     pub use crate::Sqlite;
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
         CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
-        Refused, RequestId, entity,
+        Refused, RequestId,
     };
 }
 
 /// What generated code names. Not for use by hand; may change with any release.
 #[doc(hidden)]
 pub mod __private {
-    pub use cluster_core::contract::TraceError;
+    pub use cluster_core::codec::{DecodeError, EncodeError};
+    pub use cluster_core::contract::{Schema, TraceError};
     pub use cluster_core::entity::{
-        Access, Call, Client, Context, Contract, DefaultEntity, Deliver, Delivery, Durable, Entity,
-        EntityOptions, Exclusive, ExclusiveFn, Fallible, Handle, Lifted, Message, MessageInfo,
-        MessageSchema, Method, NoError, NoState, OnPanic, Outcome, Persisted, Plain, ReturnOf,
-        ServedBy, Serves, Shared, SharedFn, StateKind, Volatile, Wire,
+        Access, AnyResult, Arguments, Bytes, Call, Client, Context, Contract, DefaultEntity,
+        Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn, Fallible,
+        Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method, NoError,
+        OnPanic, Outcome, Persisted, Plain, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves,
+        Shared, SharedFn, StateKind, Volatile, Wire, context, read_arguments, schemas,
+        write_arguments,
     };
     pub use cluster_core::error::Source;
     pub use cluster_core::id::MessageTag;

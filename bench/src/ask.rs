@@ -1,8 +1,84 @@
-//! Volatile calls: `ask-1`, `ask-64`, `ask-hot`, `ask-suspend`.
+//! Volatile calls: `ask-1`, `ask-64`, `ask-64-async`, `ask-hot`, `ask-suspend`.
 
-use bench_kit::Case;
+use bench_kit::drive::{Target, closed_loop};
+use bench_kit::{Case, Lane, Run, lane};
+use cluster::prelude::*;
+
+use crate::SYSTEM;
+
+#[derive(Entity, Default)]
+struct Counter {
+    value: u64,
+}
+
+#[entity]
+impl Counter {
+    #[message]
+    fn add(&mut self, amount: u64) -> u64 {
+        self.value += amount;
+        self.value
+    }
+
+    #[message]
+    async fn add_async(&mut self, amount: u64) -> u64 {
+        self.value += amount;
+        self.value
+    }
+
+    #[message]
+    async fn add_suspended(&mut self, amount: u64) -> u64 {
+        tokio::task::yield_now().await;
+        self.value += amount;
+        self.value
+    }
+}
+
+/// Asks for a plain addition.
+struct Plain(CounterClient);
+
+impl Target for Plain {
+    async fn ask(&self, _: u64) {
+        self.0.add(1).await.expect("the cluster runs");
+    }
+}
+
+/// Asks for an addition by an `async fn` that has nothing to wait for.
+struct Async(CounterClient);
+
+impl Target for Async {
+    async fn ask(&self, _: u64) {
+        self.0.add_async(1).await.expect("the cluster runs");
+    }
+}
+
+/// Asks for an addition whose handler suspends once.
+struct Suspended(CounterClient);
+
+impl Target for Suspended {
+    async fn ask(&self, _: u64) {
+        self.0.add_suspended(1).await.expect("the cluster runs");
+    }
+}
 
 /// The cases of this family.
 pub(crate) fn cases() -> Vec<Case> {
-    Vec::new()
+    vec![
+        case(lane::ASK_1, Plain),
+        case(lane::ASK_64, Plain),
+        case(lane::ASK_64_ASYNC, Async),
+        case(lane::ASK_HOT, Plain),
+        case(lane::ASK_SUSPEND, Suspended),
+    ]
+}
+
+fn case<T: Target>(lane: Lane, target: fn(CounterClient) -> T) -> Case {
+    Case::volatile(lane, SYSTEM, move |bench| bench.block_on(asks(lane, target)))
+}
+
+async fn asks<T: Target>(lane: Lane, target: fn(CounterClient) -> T) -> Run {
+    let cluster = Cluster::builder().entity::<Counter>().start().await.expect("memory works");
+    let clients = (0..lane.entities).map(|number| cluster.get::<Counter>(number.to_string()));
+    let run = closed_loop(&lane, clients.map(target).collect()).await;
+    cluster.shutdown().await.expect("memory works");
+    run
 }

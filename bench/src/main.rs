@@ -12,6 +12,9 @@ use std::process::ExitCode;
 
 use bench_kit::Case;
 
+/// The system's name in the results.
+const SYSTEM: &str = "cluster";
+
 fn main() -> ExitCode {
     let families: [fn() -> Vec<Case>; 3] = [ask::cases, persisted::cases, memory::cases];
     bench_kit::run(families.into_iter().flat_map(|family| family()).collect())

@@ -1,357 +1,116 @@
-//! Interim macros.
-#![allow(missing_docs, clippy::all, clippy::unwrap_used)]
+//! The macros of `cluster`: `#[derive(Entity)]` and `#[entity]`.
+//!
+//! Every expansion goes the same way: [`parse`] reads the item into a [`model`], [`check`] looks
+//! for what contradicts itself, [`expand`] writes code from the model and from nothing else. Each
+//! step notes what is wrong in [`errors`] and goes on, so that one build shows every mistake; code
+//! is emitted in any case, so that one mistake shows one message.
+
+use errors::Errors;
 use proc_macro::TokenStream;
-use proc_macro2::{Span, TokenStream as T2};
-use quote::{format_ident, quote};
-use syn::*;
+use proc_macro2::TokenStream as Code;
 
+mod attribute;
+mod check;
+mod errors;
+mod expand;
+mod hygiene;
+mod model;
+mod parse;
+#[cfg(test)]
+mod snapshots;
+
+/// Says what of a struct or enum is stored, and with which options it is run.
+///
+/// The `#[entity(..)]` that follows the derive takes:
+///
+/// | key | meaning |
+/// |---|---|
+/// | `durable` | the whole value is the state; it must be `Serialize` and `Deserialize` |
+/// | `mailbox = 1024` | how many requests may wait |
+/// | `idle = "5m"` | how long without a call until it leaves memory |
+/// | `concurrency = 8` | how many `&self` handlers run at once |
+/// | `group = "mail"` | the shard group |
+/// | `attempts = 10` | attempts at a persisted request whose handler panics |
+/// | `on_panic = "retry"` | or `"defect"`: a panic is the outcome at once |
+/// | `crate = "path"` | where `cluster` is, if under another name |
+///
+/// Durations are a whole number of `ms`, `s`, `m`, `h` or `d`. What is not given is as the
+/// cluster's configuration says; values given at registration win.
+///
+/// Where only a part is stored, mark that field `#[state]` instead of writing `durable`. The rest
+/// comes from the factory that the entity is registered with.
 #[proc_macro_derive(Entity, attributes(entity, state))]
-pub fn derive(input: TokenStream) -> TokenStream {
-    let s: ItemStruct = parse_macro_input!(input);
-    let name = &s.ident;
-    let p = quote!(::cluster::__private);
-    let mut durable = false;
-    let mut opts = quote!();
-    for a in s.attrs.iter().filter(|a| a.path().is_ident("entity")) {
-        a.parse_nested_meta(|m| {
-            let k = m.path.get_ident().unwrap().to_string();
-            match k.as_str() {
-                "durable" => durable = true,
-                "idle" => {
-                    let v: LitStr = m.value()?.parse()?;
-                    let d = dur(&v.value());
-                    opts.extend(quote!(idle: Some(#d),));
-                }
-                "group" => {
-                    let v: LitStr = m.value()?.parse()?;
-                    opts.extend(quote!(group: Some(#v),));
-                }
-                "on_panic" => {
-                    let v: LitStr = m.value()?.parse()?;
-                    let v = if v.value() == "retry" { quote!(Retry) } else { quote!(Defect) };
-                    opts.extend(quote!(on_panic: Some(#p::OnPanic::#v),));
-                }
-                _ => {
-                    let id = format_ident!("{k}");
-                    let v: LitInt = m.value()?.parse()?;
-                    opts.extend(quote!(#id: Some(#v),));
-                }
-            }
-            Ok(())
-        })
-        .unwrap();
-    }
-    let field = s.fields.iter().find(|f| f.attrs.iter().any(|a| a.path().is_ident("state")));
-    let (ty, kind, get, set) = if durable {
-        (quote!(Self), quote!(Whole), quote!(Some(self)), quote!(*self = state))
-    } else if let Some(f) = field {
-        let (t, i) = (&f.ty, &f.ident);
-        (quote!(#t), quote!(Field), quote!(Some(&self.#i)), quote!(self.#i = state))
-    } else {
-        (quote!(#p::NoState), quote!(None), quote!(None), quote!(let _ = state))
-    };
-    quote! {
-        impl #p::Entity for #name {
-            type State = #ty;
-            const STATE: #p::StateKind = #p::StateKind::#kind;
-            const OPTIONS: #p::EntityOptions = #p::EntityOptions { #opts ..#p::EntityOptions::DEFAULT };
-            fn state(&self) -> Option<&Self::State> { #get }
-            fn set_state(&mut self, state: Self::State) { #set; }
-        }
-    }.into()
+pub fn derive_entity(item: TokenStream) -> TokenStream {
+    derived(item.into()).into()
 }
 
-fn dur(s: &str) -> T2 {
-    let at = s.find(|c: char| !c.is_ascii_digit()).unwrap();
-    let n: u64 = s[..at].parse().unwrap();
-    let ms = n * match &s[at..] {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => panic!(),
-    };
-    quote!(::core::time::Duration::from_millis(#ms))
-}
-
-fn pascal(s: &str) -> String {
-    s.split('_').map(|w| w[..1].to_uppercase() + &w[1..]).collect()
-}
-
-struct Msg {
-    info: T2,
-    item: T2,
-    client: T2,
-    ty: Ident,
-    ctor: Ident,
-}
-
+/// Makes a contract and its typed client of an impl block or of a trait, or lets a type serve a
+/// trait's contract.
+///
+/// On `impl Account { .. }` every method with [`macro@message`] becomes a message. `AccountClient`
+/// gets a method of the same name, `AccountWithdraw` is the message of `withdraw`. The block itself
+/// stays as it is: its methods can still be called on a plain value. [`macro@activate`] and
+/// [`macro@deactivate`] mark life-cycle hooks; methods without an attribute are nobody's business.
+///
+/// On `trait Bank { .. }` every method is a message; clients use `cluster.get::<dyn Bank>(id)`.
+/// On `impl Bank for Account { .. }` the type serves that trait's contract.
+///
+/// | key | meaning |
+/// |---|---|
+/// | `name = "account"` | the stored name of the entity type; the type's or trait's own if not given |
+/// | `crate = "path"` | where `cluster` is, if under another name |
 #[proc_macro_attribute]
-pub fn entity(attr: TokenStream, item: TokenStream) -> TokenStream {
-    let mut cname: Option<LitStr> = None;
-    let parser = meta::parser(|m| {
-        if m.path.is_ident("name") {
-            cname = Some(m.value()?.parse()?);
-        } else {
-            let _: LitStr = m.value()?.parse()?;
-        }
-        Ok(())
-    });
-    parse_macro_input!(attr with parser);
-    let item: Item = parse_macro_input!(item);
-    let p = quote!(::cluster::__private);
-    match item {
-        Item::Impl(mut im) => {
-            let self_ty = im.self_ty.clone();
-            if let Some((path, _)) = im.trait_.clone() {
-                return quote! { #im
-                    impl #p::Contract for #self_ty { const NAME: &'static str = <dyn #path as #p::Contract>::NAME; type Client = <dyn #path as #p::Contract>::Client;
-                        fn messages() -> &'static [&'static #p::MessageInfo] { <dyn #path as #p::Contract>::messages() }
-                        fn schemas() -> ::core::result::Result<::std::vec::Vec<#p::MessageSchema>, #p::TraceError> { <dyn #path as #p::Contract>::schemas() } }
-                    impl #p::Serves for #self_ty { type Contract = dyn #path; } }.into();
-            }
-            let Type::Path(tp) = &*self_ty else { panic!() };
-            let base = tp.path.segments.last().unwrap().ident.clone();
-            let mut msgs = vec![];
-            let mut hooks = quote!();
-            for it in &mut im.items {
-                if let ImplItem::Fn(f) = it {
-                    for h in ["activate", "deactivate"] {
-                        if f.attrs.iter().any(|a| a.path().is_ident(h)) {
-                            f.attrs.retain(|a| !a.path().is_ident(h));
-                            let (n, c, hid) = (
-                                &f.sig.ident,
-                                format_ident!("{}S", h.to_uppercase()),
-                                format_ident!("{h}"),
-                            );
-                            let arg = if f.sig.inputs.len() > 1 { quote!(ctx) } else { quote!() };
-                            let aw =
-                                if f.sig.asyncness.is_some() { quote!(.await) } else { quote!() };
-                            hooks.extend(quote! { const #c: bool = true;
-                                fn #hid<'a>(&'a mut self, ctx: &'a #p::Context) -> #p::BoxFuture<'a, ::core::result::Result<(), #p::Source>> {
-                                    let _ = ctx; Box::pin(async move { match <#self_ty>::#n(self, #arg)#aw { Ok(()) => Ok(()), Err(e) => { let s: #p::Source = ::std::sync::Arc::new(e); Err(s) } } }) } });
-                        }
-                    }
-                    if let Some(at) = f.attrs.iter().position(|a| a.path().is_ident("message")) {
-                        let a = f.attrs.remove(at);
-                        let vis = quote!(pub);
-                        msgs.push(msg(&f.sig, &a, &base, quote!(#self_ty), msgs.len(), vis, None));
-                    }
-                }
-            }
-            let (infos, items, clients, tys, ctors): (Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>) =
-                msgs.into_iter().map(|m| (m.info, m.item, m.client, m.ty, m.ctor)).fold(
-                    Default::default(),
-                    |mut a: (Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>), m| {
-                        a.0.push(m.0);
-                        a.1.push(m.1);
-                        a.2.push(m.2);
-                        a.3.push(m.3);
-                        a.4.push(m.4);
-                        a
-                    },
-                );
-            let _ = infos;
-            let client = format_ident!("{base}Client");
-            let n = cname.map(|l| l.value()).unwrap_or(base.to_string());
-            quote! { #im #(#items)*
-                #[derive(Clone, Debug)] #[allow(dead_code, missing_docs)] pub struct #client { handle: #p::Handle }
-                impl #p::Client for #client { fn new(handle: #p::Handle) -> Self { Self { handle } } fn handle(&self) -> &#p::Handle { &self.handle } }
-                #[allow(private_interfaces, dead_code)] impl #client { #(#clients)* }
-                impl #p::Contract for #self_ty { const NAME: &'static str = #n; type Client = #client;
-                    fn messages() -> &'static [&'static #p::MessageInfo] { &[#(<#tys as #p::Message>::INFO),*] }
-                    fn schemas() -> ::core::result::Result<::std::vec::Vec<#p::MessageSchema>, #p::TraceError> { Ok(vec![#(#p::MessageSchema::of::<#tys>()?),*]) } }
-                impl #p::ServedBy<#self_ty> for #self_ty { fn table() -> &'static [#p::Method<#self_ty>] { const { &[#(#p::Method::#ctors::<#tys>()),*] } } }
-                impl #p::Serves for #self_ty { type Contract = Self; #hooks }
-            }.into()
-        }
-        Item::Trait(mut tr) => {
-            let base = tr.ident.clone();
-            let mut msgs = vec![];
-            for it in &mut tr.items {
-                if let TraitItem::Fn(f) = it {
-                    let at = f.attrs.iter().position(|a| a.path().is_ident("message")).unwrap();
-                    let a = f.attrs.remove(at);
-                    msgs.push(msg(
-                        &f.sig,
-                        &a,
-                        &base,
-                        quote!(dyn #base),
-                        msgs.len(),
-                        quote!(pub),
-                        Some(&base),
-                    ));
-                    if f.sig.asyncness.take().is_some() {
-                        let out = match &f.sig.output {
-                            ReturnType::Default => quote!(()),
-                            ReturnType::Type(_, t) => quote!(#t),
-                        };
-                        f.sig.output =
-                            parse_quote!(-> impl ::core::future::Future<Output = #out> + Send);
-                    }
-                    f.sig.generics.make_where_clause().predicates.push(parse_quote!(Self: Sized));
-                }
-            }
-            tr.supertraits.push(parse_quote!(Send));
-            tr.supertraits.push(parse_quote!(Sync));
-            tr.supertraits
-                .push(TypeParamBound::Lifetime(Lifetime::new("'static", Span::call_site())));
-            if tr.colon_token.is_none() {
-                tr.colon_token = Some(Default::default());
-            }
-            let items: Vec<_> = msgs.iter().map(|m| &m.item).collect();
-            let clients: Vec<_> = msgs.iter().map(|m| &m.client).collect();
-            let tys: Vec<_> = msgs.iter().map(|m| &m.ty).collect();
-            let ctors: Vec<_> = msgs.iter().map(|m| &m.ctor).collect();
-            let client = format_ident!("{base}Client");
-            let n = cname.map(|l| l.value()).unwrap_or(base.to_string());
-            quote! { #tr #(#items)*
-                #[derive(Clone, Debug)] pub struct #client { handle: #p::Handle }
-                impl #p::Client for #client { fn new(handle: #p::Handle) -> Self { Self { handle } } fn handle(&self) -> &#p::Handle { &self.handle } }
-                impl #client { #(#clients)* }
-                impl #p::Contract for dyn #base { const NAME: &'static str = #n; type Client = #client;
-                    fn messages() -> &'static [&'static #p::MessageInfo] { &[#(<#tys as #p::Message>::INFO),*] }
-                    fn schemas() -> ::core::result::Result<::std::vec::Vec<#p::MessageSchema>, #p::TraceError> { Ok(vec![#(#p::MessageSchema::of::<#tys>()?),*]) } }
-                impl<T: #base + #p::Serves> #p::ServedBy<T> for dyn #base { fn table() -> &'static [#p::Method<T>] { const { &[#(#p::Method::#ctors::<#tys>()),*] } } }
-            }.into()
-        }
-        _ => panic!("impl or trait"),
-    }
+pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
+    annotated(options.into(), item.into()).into()
 }
 
-fn msg(
-    sig: &Signature,
-    a: &Attribute,
-    base: &Ident,
-    contract: T2,
-    index: usize,
-    vis: T2,
-    tr: Option<&Ident>,
-) -> Msg {
-    let p = quote!(::cluster::__private);
-    let (mut persisted, mut unint, mut tx, mut txf) = (false, false, false, None::<Path>);
-    let mut name = sig.ident.to_string();
-    let mut timeout = quote!(None);
-    let mut tag: Option<LitInt> = None;
-    if let Meta::List(_) = &a.meta {
-        a.parse_nested_meta(|m| {
-            match m.path.get_ident().unwrap().to_string().as_str() {
-                "persisted" => persisted = true,
-                "uninterruptible" => unint = true,
-                "transaction" => {
-                    tx = true;
-                    if m.input.peek(Token![=]) {
-                        txf = Some(m.value()?.parse()?);
-                    }
-                }
-                "name" => {
-                    let v: LitStr = m.value()?.parse()?;
-                    name = v.value();
-                }
-                "tag" => {
-                    tag = Some(m.value()?.parse()?);
-                }
-                "timeout" => {
-                    let v: LitStr = m.value()?.parse()?;
-                    let d = dur(&v.value());
-                    timeout = quote!(Some(#d));
-                }
-                k => panic!("{k}"),
-            }
-            Ok(())
-        })
-        .unwrap();
-    }
-    let FnArg::Receiver(r) = &sig.inputs[0] else { panic!() };
-    let exclusive = matches!(r.kind, ReceiverKind::Reference(_, _, Some(_)));
-    let (mut names, mut tys, mut pass, mut ctx) = (vec![], vec![], vec![], false);
-    for i in sig.inputs.iter().skip(1) {
-        let FnArg::Typed(t) = i else { panic!() };
-        let is_ctx = matches!(&*t.ty, Type::Reference(r) if matches!(&*r.elem, Type::Path(p) if p.path.segments.last().unwrap().ident == "Context"));
-        if is_ctx {
-            ctx = true;
-            pass.push(quote!(ctx));
-        } else {
-            let Pat::Ident(pi) = &*t.pat else { panic!() };
-            let n = pi.ident.clone();
-            pass.push(quote!(self.#n));
-            names.push(n);
-            tys.push((*t.ty).clone());
-        }
-    }
-    let ret = match &sig.output {
-        ReturnType::Default => quote!(()),
-        ReturnType::Type(_, t) => quote!(#t),
-    };
-    let outcome = match &sig.output {
-        ReturnType::Type(_, t) => match &**t {
-            Type::Path(tp)
-                if tp.path.segments.last().unwrap().ident.to_string().ends_with("Result") =>
-            {
-                let s = ret.to_string();
-                if s.contains("CallError") {
-                    quote!(#p::Lifted<#ret>)
-                } else {
-                    quote!(#p::Fallible<#ret>)
-                }
-            }
-            _ => quote!(#p::Plain<#ret>),
-        },
-        _ => quote!(#p::Plain<()>),
-    };
-    let f = &sig.ident;
-    let ty = format_ident!("{base}{}", pascal(&f.to_string()));
-    let asy = sig.asyncness.is_some();
-    let (delivery, marker) = if persisted {
-        (quote!(Persisted), quote!(Durable))
-    } else {
-        (quote!(Volatile), quote!(Volatile))
-    };
-    let access = if exclusive { quote!(Exclusive) } else { quote!(Shared) };
-    let persisted_impl = if persisted { quote!(impl #p::Persisted for #ty {}) } else { quote!() };
-    let strs: Vec<_> = names.iter().map(|n| n.to_string()).collect();
-    let tag = match tag {
-        Some(t) => quote!(#p::MessageTag::new(#t)),
-        None => quote!(#p::MessageTag::of(#name)),
-    };
-    let txfn = if tx {
-        let body = match &txf {
-            Some(path) => quote!(#path(#(&self.#names),*)),
-            None => quote!(true),
-        };
-        quote!(fn transaction(&self) -> bool { #body })
-    } else {
-        quote!()
-    };
-    let (tr_name, ctor) = match (exclusive, asy) {
-        (true, true) => ("Exclusive", "exclusive"),
-        (false, true) => ("Shared", "shared"),
-        (true, false) => ("ExclusiveFn", "exclusive_fn"),
-        (false, false) => ("SharedFn", "shared_fn"),
-    };
-    let (tr_name, ctor) = (format_ident!("{tr_name}"), format_ident!("{ctor}"));
-    let m = if exclusive { quote!(mut) } else { quote!() };
-    let (gen_, target) = match tr {
-        Some(t) => (quote!(<T: #t + #p::Serves>), quote!(T)),
-        None => (quote!(), contract.clone()),
-    };
-    let run = if asy {
-        quote!(async fn run<'a>(self, entity: &'a #m #target, ctx: &'a #p::Context) -> #ret { let _ = ctx; <#target>::#f(entity, #(#pass),*).await })
-    } else {
-        let c = if ctx { quote!(let ctx = ctx.expect("declared");) } else { quote!(let _ = ctx;) };
-        quote!(fn run(self, entity: &#m #target, ctx: Option<&#p::Context>) -> #ret { #c <#target>::#f(entity, #(#pass),*) })
-    };
-    let svis = if tr.is_some() { quote!(pub) } else { quote!() };
-    let item = quote! {
-        #[derive(#p::serde::Serialize, #p::serde::Deserialize)] #[serde(crate = "::cluster::__private::serde")] #[allow(missing_docs, dead_code, missing_debug_implementations)]
-        #svis struct #ty { #(#names: #tys),* }
-        impl #p::Message for #ty { type Contract = #contract; type Outcome = #outcome; type Delivery = #p::#marker;
-            const INFO: &'static #p::MessageInfo = &#p::MessageInfo { name: #name, tag: #tag, index: #index, delivery: #p::Delivery::#delivery, access: #p::Access::#access, timeout: #timeout, uninterruptible: #unint, transaction: #tx, context: #ctx, arguments: &[#(#strs),*] };
-            #txfn }
-        #persisted_impl
-        impl #gen_ #p::#tr_name<#target> for #ty { #run }
-    };
-    let client = quote!(#[allow(missing_docs)] #vis fn #f(&self, #(#names: #tys),*) -> #p::Call<#ty> { self.handle.call(#ty { #(#names),* }) });
-    Msg { info: quote!(), item, client, ty, ctor }
+/// Marks a method of an [`macro@entity`] block as a message.
+///
+/// A handler is a plain `fn` or an `async fn` with `&self` (runs beside other `&self` handlers) or
+/// `&mut self` (runs alone). Its arguments are owned; one of them may be `&Context`. It returns a
+/// plain value, `Result<T, E>`, or `Result<T, CallError<E>>`.
+///
+/// | key | meaning |
+/// |---|---|
+/// | `persisted` | durable before the handler starts, run until one outcome is committed |
+/// | `uninterruptible` | runs to its end when its caller is gone |
+/// | `name = "withdraw"` | the stored name; the method's own if not given |
+/// | `tag = 0x17` | what is stored with a request; the hash of the name if not given |
+/// | `timeout = "10s"` | the default time limit of its calls |
+/// | `transaction` | may open the storage's own transaction; persisted `&mut self` handlers only |
+/// | `transaction = path` | the same, for requests of which `path(&first, &second, ..)` says `true` |
+#[proc_macro_attribute]
+pub fn message(_options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::stray("message", item.into()).into()
+}
+
+/// Marks the method of an [`macro@entity`] block that runs before the first handler of an instance.
+///
+/// It takes `&mut self` or `&self`, and `&Context` if it likes, and returns nothing or
+/// `Result<(), E>`. On an error, or a panic, the instance is made again after a while.
+#[proc_macro_attribute]
+pub fn activate(_options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::stray("activate", item.into()).into()
+}
+
+/// Marks the method of an [`macro@entity`] block that runs after the last handler of an instance.
+///
+/// Its form is that of an [`macro@activate`] method. Nothing waits for what it changes in the
+/// state: it is not stored.
+#[proc_macro_attribute]
+pub fn deactivate(_options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::stray("deactivate", item.into()).into()
+}
+
+fn derived(item: Code) -> Code {
+    let mut errors = Errors::default();
+    let entity = parse::entity(item, &mut errors);
+    expand::entity(entity.as_ref(), errors)
+}
+
+fn annotated(options: Code, item: Code) -> Code {
+    let mut errors = Errors::default();
+    let mut block = parse::block(options, item, &mut errors);
+    check::block(&mut block, &mut errors);
+    expand::block(&block, errors)
 }

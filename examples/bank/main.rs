@@ -44,11 +44,16 @@ async fn main() -> ExitCode {
     match run(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let causes = std::iter::successors(error.source(), |cause| cause.source());
-            let text: String = causes.map(|cause| format!(": {cause}")).collect();
-            eprintln!("{error}{text}");
+            eprintln!("{}", with_causes(&*error));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", with_causes(cause)),
+        None => error.to_string(),
     }
 }
 

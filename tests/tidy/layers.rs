@@ -46,7 +46,11 @@ fn check_with(layers: &[&[&str]], texts: &[Text]) -> Vec<Finding> {
             findings.push(fault(&text.path, 1, format!("give `{from}` its layer in the table")));
             continue;
         };
+        let macros = |to: &String| to.starts_with("__");
         for (to, line) in uses(below, &Code::new(&text.content)) {
+            if macros(&to) {
+                continue;
+            }
             match layer_of(layers, &to) {
                 None => findings.push(fault(
                     &text.path,

@@ -21,6 +21,8 @@ const ENTITIES: u32 = 1_000;
 pub const ASK_1: Lane = Lane { callers: 1, entities: 1, ..ask("ask-1", 400_000) };
 /// The same call by many callers over many entities.
 pub const ASK_64: Lane = ask("ask-64", 800_000);
+/// The same, by a handler that could suspend and does not.
+pub const ASK_64_ASYNC: Lane = ask("ask-64-async", 800_000);
 /// The same call by many callers on one entity.
 pub const ASK_HOT: Lane = Lane { entities: 1, ..ask("ask-hot", 800_000) };
 /// The same call with a handler that suspends once, by giving way to other tasks.

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::builder::ClusterBuilder;
+use super::caught_up::caught_up;
 use super::dead_letters::DeadLetters;
 use super::error::Result;
 use super::loops;
-use super::settled::settled;
 use crate::entity::{Client, Contract, Handle, Message, Persisted, Receipt, Runner};
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
@@ -102,8 +102,8 @@ impl Cluster {
     ///
     /// # Errors
     /// The storage could not be read, or the cluster was shut down meanwhile.
-    pub async fn settled(&self) -> Result<()> {
-        settled(self.runner()).await
+    pub async fn caught_up(&self) -> Result<()> {
+        caught_up(self.runner()).await
     }
 
     /// Whether the cluster takes no more calls.

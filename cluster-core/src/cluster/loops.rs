@@ -101,12 +101,23 @@ pub(super) async fn shut_down(runner: &Arc<Runner>) -> Result<(), StorageError> 
     runner.storage.leave(fence).await
 }
 
+/// Waits until no handler runs, and takes every entity out of memory: when its last commit is
+/// durable, which may let others come to their end.
 async fn drain(runner: &Runner) {
-    runner.tasks.drained().await;
-    for kind in runner.all_kinds() {
-        kind.passivate_all();
+    let mut left = usize::MAX;
+    loop {
+        runner.tasks.drained().await;
+        for kind in runner.all_kinds() {
+            kind.passivate_all();
+        }
+        runner.tasks.drained().await;
+        let resident = runner.residents.count();
+        if resident == 0 || resident >= left {
+            return;
+        }
+        left = resident;
+        runner.committer.flushed().await;
     }
-    runner.tasks.drained().await;
 }
 
 /// Ends at once what still runs; nothing durable is lost by it.

@@ -1,12 +1,12 @@
 //! The cluster as a program sees it: build it, get clients from it, shut it down.
 
 mod builder;
+mod caught_up;
 mod dead_letters;
 mod error;
 mod handle;
 mod loops;
 mod registration;
-mod settled;
 
 pub use builder::{ClusterBuilder, IntoStorage};
 pub use dead_letters::{DeadLetter, DeadLetters};

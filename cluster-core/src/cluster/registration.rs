@@ -13,7 +13,7 @@ use crate::entity::{
 pub(super) const DEFAULT_GROUP: &str = "default";
 
 /// A registered entity type whose shapes are not traced yet.
-pub(super) trait Registration: Send {
+pub(super) trait Registration: Send + Sync {
     fn name(&self) -> &'static str;
     /// The type itself.
     fn type_id(&self) -> TypeId;
@@ -26,7 +26,7 @@ pub(super) trait Registration: Send {
 }
 
 /// An entity type that can be built once the runner has joined.
-pub(super) trait Traced: Send {
+pub(super) trait Traced: Send + Sync {
     fn build(self: Box<Self>, runner: &Arc<Runner>, shards: Shards) -> Arc<dyn AnyKind>;
 }
 

@@ -2,30 +2,20 @@
 
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use bytes::Bytes;
 
 use super::method::Method;
 use super::options::{EntityOptions, MessageInfo, StateKind};
 use super::outcome::Outcome;
 use super::schema::MessageSchema;
 use super::shared::Shared;
+use super::wire::Wire;
 use super::{Context, Handle, Receipt};
-use crate::contract::TraceError;
+use crate::codec::{DecodeError, EncodeError};
+use crate::contract::{Schema, TraceError};
 use crate::error::Source;
 use crate::id::RequestId;
 use crate::storage::BoxFuture;
-
-/// What can be an argument, a reply, an error or a state: owned, sendable, with serde in both
-/// directions. Implemented for every such type.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot travel in a message or be stored",
-    label = "needs serde in both directions, and to be `Send` and owned",
-    note = "add `#[derive(Serialize, Deserialize)]` to `{Self}`"
-)]
-pub trait Wire: Serialize + DeserializeOwned + Send + 'static {}
-
-impl<T: Serialize + DeserializeOwned + Send + 'static> Wire for T {}
 
 /// A set of messages with a typed client: an entity type itself, or `dyn SomeTrait`.
 #[diagnostic::on_unimplemented(
@@ -71,23 +61,39 @@ pub trait ServedBy<T: Serves>: Contract {
     note = "add `#[derive(Entity)]` to the struct and `#[entity]` to its impl block"
 )]
 pub trait Entity: Sized + Send + Sync + 'static {
-    /// What is stored: the struct itself, the `#[state]` field, or [`NoState`].
-    type State: Wire;
-    /// Which of the three.
-    const STATE: StateKind;
+    /// What is stored: the struct itself, the `#[state]` field, or nothing.
+    const STATE: StateKind = StateKind::None;
     /// The declared options.
     const OPTIONS: EntityOptions;
 
-    /// The stored part; `None` where nothing is stored.
-    fn state(&self) -> Option<&Self::State>;
+    // The type of the state has no name here: it may be less visible than the entity.
+
+    /// Traces the shape of the stored part; `None` where nothing is stored.
+    ///
+    /// # Errors
+    /// [`TraceError`] names what the codec cannot carry.
+    fn state_schema() -> Result<Option<Schema>, TraceError> {
+        Ok(None)
+    }
+
+    /// Encodes the stored part, in at most `limit` bytes; `None` where nothing is stored.
+    ///
+    /// # Errors
+    /// As [`crate::codec::encode`].
+    fn encode_state(&self, schema: &Schema, limit: usize) -> Result<Option<Bytes>, EncodeError> {
+        let _ = (schema, limit);
+        Ok(None)
+    }
 
     /// Replaces the stored part; does nothing where nothing is stored.
-    fn set_state(&mut self, state: Self::State);
+    ///
+    /// # Errors
+    /// As [`crate::codec::decode`]; the state is then as it was.
+    fn decode_state(&mut self, payload: &[u8], schema: &Schema) -> Result<(), DecodeError> {
+        let _ = (payload, schema);
+        Ok(())
+    }
 }
-
-/// The stored part of an entity that stores nothing.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct NoState;
 
 /// What `#[entity]` on the impl block says of an entity: its contract and its life-cycle hooks.
 #[diagnostic::on_unimplemented(
@@ -130,8 +136,12 @@ impl<T: Serves + Default> DefaultEntity for T {}
 pub trait Message: Wire {
     /// The contract it belongs to.
     type Contract: ?Sized + Contract;
+    /// The value that its handler gives.
+    type Ok: Wire;
+    /// The handler's own error; [`NoError`](super::NoError) where it has none.
+    type Err: Wire;
     /// How its handler's return type is taken apart.
-    type Outcome: Outcome;
+    type Outcome: Outcome<Ok = Self::Ok, Err = Self::Err>;
     /// [`Volatile`] or [`Durable`].
     type Delivery: Deliver<Self>;
     /// What its attribute declared.

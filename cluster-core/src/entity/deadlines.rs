@@ -1,9 +1,9 @@
-//! The time limits of waiting calls: one look at all of them every few milliseconds instead of a timer
-//! for each.
+//! The time limits of waiting calls: one look at all of them every few milliseconds instead of a
+//! timer for each.
 //!
 //! Arming a timer of the async runtime costs more than the rest of a suspended call, and nearly all
-//! of them are disarmed long before they fire. Limits of less than [`COARSE_FROM`] are exact all the
-//! same, and so is every limit on a virtual clock.
+//! of them are disarmed long before they fire. Limits of less than [`COARSE_FROM`] are exact all
+//! the same, and so is every limit on a virtual clock.
 
 use std::pin::Pin;
 use std::sync::Arc;

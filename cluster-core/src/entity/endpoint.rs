@@ -7,15 +7,14 @@ use tokio::sync::oneshot;
 
 use super::context::Context;
 use super::contract::Message;
-use super::outcome::Outcome;
 use crate::error::{CallError, ClusterError};
 use crate::id::{Address, Key, RequestId};
 use crate::message::Headers;
 
 /// The value of a message's outcome.
-pub(crate) type OkOf<M> = <<M as Message>::Outcome as Outcome>::Ok;
+pub(crate) type OkOf<M> = <M as Message>::Ok;
 /// The error of a message's outcome.
-pub(crate) type ErrOf<M> = <<M as Message>::Outcome as Outcome>::Err;
+pub(crate) type ErrOf<M> = <M as Message>::Err;
 /// How a call ends inside the runtime.
 pub(crate) type ReplyOf<M> = Result<OkOf<M>, CallError<ErrOf<M>>>;
 
@@ -25,6 +24,9 @@ pub(crate) trait Endpoint: Send + Sync {
     fn start(self: Arc<Self>, method: usize, exchange: &mut dyn Any);
 
     fn address(&self) -> Address;
+
+    /// There may be room in memory for the entity, which waits for it.
+    fn place_is_free(self: Arc<Self>);
 }
 
 /// A request before it reached its entity.

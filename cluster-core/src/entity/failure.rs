@@ -9,11 +9,13 @@ use super::contract::Message;
 use super::endpoint::ReplyOf;
 use super::schema::MessageSchema;
 use super::shared::Shared;
+use super::wire::Wire;
 use crate::codec::{self, DecodeError, EncodeError};
+use crate::commit::CommitFailure;
 use crate::contract::Schema;
 use crate::error::{CallError, ClusterError};
 use crate::id::Address;
-use crate::storage::{OutcomeKind, StoredOutcome};
+use crate::storage::{OutcomeKind, StorageError, StoredOutcome};
 
 /// The stored form of the cluster errors that can be outcomes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -111,6 +113,25 @@ pub(super) fn decode_error(what: String, error: DecodeError) -> ClusterError {
     }
 }
 
+/// What a failed commit is for the caller of whom nothing was written.
+pub(super) fn not_committed(failure: &CommitFailure) -> ClusterError {
+    match failure {
+        CommitFailure::Storage(StorageError::TooLarge { what, bytes, limit }) => {
+            ClusterError::LimitExceeded {
+                limit: "payload_bytes_max",
+                what: format!("{what}, for the storage's own limit,"),
+                max: *limit,
+                actual: *bytes,
+            }
+        }
+        CommitFailure::Storage(error) => {
+            ClusterError::Persistence { source: Arc::new(error.clone()) }
+        }
+        CommitFailure::Superseded => ClusterError::Interrupted,
+        CommitFailure::Stopped => ClusterError::ShuttingDown,
+    }
+}
+
 /// What a failed encoding is for its caller; `limit` names the setting that bounds it.
 pub(super) fn encode_error(what: &str, limit: &'static str, error: EncodeError) -> ClusterError {
     match error {
@@ -129,9 +150,9 @@ pub(super) fn read_reply<M: Message>(
 ) -> ReplyOf<M> {
     let what = |part: &str| format!("{part} of {address} {}", M::INFO.name);
     match outcome.kind {
-        OutcomeKind::Ok => codec::decode(&outcome.payload, &schema.ok)
+        OutcomeKind::Ok => M::Ok::decode(&outcome.payload, &schema.ok)
             .map_err(|error| CallError::Cluster(decode_error(what("the value"), error))),
-        OutcomeKind::Err => Err(match codec::decode(&outcome.payload, &schema.err) {
+        OutcomeKind::Err => Err(match M::Err::decode(&outcome.payload, &schema.err) {
             Ok(error) => CallError::Entity(error),
             Err(error) => CallError::Cluster(decode_error(what("the error"), error)),
         }),

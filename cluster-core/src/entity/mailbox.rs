@@ -114,6 +114,17 @@ impl<J: Queued> Mailbox<J> {
         self.waiting.pop_front()
     }
 
+    pub(super) fn any(&self, is_it: impl FnMut(&J) -> bool) -> bool {
+        self.waiting.iter().any(is_it)
+    }
+
+    /// Takes out the requests for which `is_it` says so.
+    pub(super) fn take_if(&mut self, mut is_it: impl FnMut(&J) -> bool) -> VecDeque<J> {
+        let (taken, left) = self.take_all().into_iter().partition(|job| is_it(job));
+        self.waiting = left;
+        taken
+    }
+
     pub(super) fn take_all(&mut self) -> VecDeque<J> {
         std::mem::take(&mut self.waiting)
     }

@@ -5,6 +5,7 @@
 
 mod activate;
 mod alarms;
+mod arguments;
 mod call;
 mod conclude;
 mod context;
@@ -15,6 +16,7 @@ mod directory;
 mod endpoint;
 mod failure;
 mod filter;
+mod generated;
 mod handle;
 mod intake;
 mod job;
@@ -36,21 +38,26 @@ mod transact;
 mod transaction;
 mod turn;
 mod waiters;
+mod wire;
 
+pub use arguments::{Arguments, Fields, read_arguments, write_arguments};
+pub use bytes::Bytes;
 pub use call::{Call, CallFuture};
 pub use context::Context;
 pub use contract::{
-    Client, Contract, DefaultEntity, Deliver, Durable, Entity, Message, NoState, Persisted,
-    ServedBy, Serves, Volatile, Wire,
+    Client, Contract, DefaultEntity, Deliver, Durable, Entity, Message, Persisted, ServedBy,
+    Serves, Volatile,
 };
 pub use filter::CallInfo;
+pub use generated::{HookResult, PlainValue, Returned, ReturnedPlain, context, schemas};
 pub use handle::Handle;
 pub use method::{Exclusive, ExclusiveFn, Method, ReturnOf, Shared, SharedFn};
 pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, StateKind};
-pub use outcome::{Fallible, Lifted, NoError, Outcome, Plain, Verdict};
+pub use outcome::{AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
 pub use schema::MessageSchema;
 pub use send::{Receipt, SendCall};
 pub use transaction::Transaction;
+pub use wire::Wire;
 
 pub(crate) use alarms::{Alarms, run_alarms};
 pub(crate) use deadlines::watch_deadlines;

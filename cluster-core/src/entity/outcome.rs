@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use super::Wire;
 use crate::error::{CallError, ClusterError};
 
 /// The error of a handler that returns a plain value: there is none.
@@ -23,19 +22,15 @@ pub enum Verdict<T, E> {
 }
 
 /// A handler's return type, taken apart. Implemented by the three markers that generated code picks
-/// by the spelling of the return type.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a `Result`",
-    label = "a return type named `..Result` must be an alias of `Result`",
-    note = "return `Result<T, E>`, `Result<T, CallError<E>>` or a plain value"
-)]
+/// by the spelling of the return type. That value and error can travel is asked by
+/// [`Message`](super::Message), so that it is asked once.
 pub trait Outcome: 'static {
     /// The handler's Rust return type.
     type Return: Send;
     /// Its value.
-    type Ok: Wire;
+    type Ok: Send + 'static;
     /// Its own error; [`NoError`] where it has none.
-    type Err: Wire;
+    type Err: Send + 'static;
     /// What the client's call ends with.
     type Reply: Send;
 
@@ -50,7 +45,7 @@ pub trait Outcome: 'static {
 #[derive(Debug)]
 pub struct Plain<T>(PhantomData<fn() -> T>);
 
-impl<T: Wire> Outcome for Plain<T> {
+impl<T: Send + 'static> Outcome for Plain<T> {
     type Return = T;
     type Ok = T;
     type Err = NoError;
@@ -72,21 +67,47 @@ impl<T: Wire> Outcome for Plain<T> {
 #[derive(Debug)]
 pub struct Fallible<R>(PhantomData<fn() -> R>);
 
-impl<T: Wire, E: Wire> Outcome for Fallible<Result<T, E>> {
-    type Return = Result<T, E>;
-    type Ok = T;
-    type Err = E;
-    type Reply = Result<T, CallError<E>>;
+impl<R: AnyResult> Outcome for Fallible<R> {
+    type Return = R;
+    type Ok = R::Ok;
+    type Err = R::Err;
+    type Reply = Result<R::Ok, CallError<R::Err>>;
 
-    fn verdict(returned: Result<T, E>) -> Verdict<T, E> {
-        match returned {
+    fn verdict(returned: R) -> Verdict<R::Ok, R::Err> {
+        match returned.into_result() {
             Ok(value) => Verdict::Ok(value),
             Err(error) => Verdict::Err(error),
         }
     }
 
-    fn reply(result: Result<T, CallError<E>>) -> Self::Reply {
+    fn reply(result: Result<R::Ok, CallError<R::Err>>) -> Self::Reply {
         result
+    }
+}
+
+/// `Result`, seen through any alias.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Result`",
+    label = "its name says that it is one",
+    note = "a return type named `Result`, or `..Result<..>` with arguments, is taken for one",
+    note = "name another type by an alias that does not end in `Result`"
+)]
+pub trait AnyResult: Send + 'static {
+    /// Its value.
+    type Ok: Send + 'static;
+    /// Its error.
+    type Err: Send + 'static;
+
+    /// The result itself.
+    fn into_result(self) -> Result<Self::Ok, Self::Err>;
+}
+
+impl<T: Send + 'static, E: Send + 'static> AnyResult for Result<T, E> {
+    type Ok = T;
+    type Err = E;
+
+    fn into_result(self) -> Result<T, E> {
+        self
     }
 }
 
@@ -94,7 +115,7 @@ impl<T: Wire, E: Wire> Outcome for Fallible<Result<T, E>> {
 #[derive(Debug)]
 pub struct Lifted<R>(PhantomData<fn() -> R>);
 
-impl<T: Wire, E: Wire> Outcome for Lifted<Result<T, CallError<E>>> {
+impl<T: Send + 'static, E: Send + 'static> Outcome for Lifted<Result<T, CallError<E>>> {
     type Return = Result<T, CallError<E>>;
     type Ok = T;
     type Err = E;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::sync::oneshot;
-use tracing::Span;
+use tracing::{Level, Span};
 
 use super::conclude::conclude;
 use super::context::Context;
@@ -294,9 +294,10 @@ where
         } else if let Ok(Poll::Pending) = polled {
             return Poll::Pending;
         }
-        // Ended, panicked, or given up by its caller: in the last case the turn's drop guard hands the
-        // entity back.
+        // Ended, panicked, or given up by its caller: in the last case the turn's drop guard hands
+        // the entity back.
         let (handler, origin, to) = this.handler.take().expect("there until it has ended");
+        this.slot.stay();
         drop(handler);
         match polled {
             Ok(Poll::Ready((turn, returned))) => {
@@ -313,7 +314,11 @@ where
 
 /// The span of a handler; costs one branch when nobody listens.
 fn span_of<T: Serves, M: Message>(slot: &Slot<T>) -> Span {
-    tracing::debug_span!("handle", entity = &*slot.kind.name, id = %slot.id(), message = M::INFO.name)
+    if !tracing::level_enabled!(Level::DEBUG) {
+        return Span::none();
+    }
+    let entity = &*slot.kind.name;
+    tracing::debug_span!("handle", entity, id = %slot.id(), message = M::INFO.name)
 }
 
 /// One poll as the current handler; a panic is caught.

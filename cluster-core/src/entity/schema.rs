@@ -1,7 +1,7 @@
 //! The traced shapes of a message.
 
 use super::contract::Message;
-use super::outcome::Outcome;
+use super::wire::Wire;
 use crate::contract::{Schema, TraceError};
 
 /// The shapes of a message's arguments, value and error.
@@ -18,10 +18,6 @@ impl MessageSchema {
     /// # Errors
     /// [`TraceError`] names the type that the codec cannot carry.
     pub fn of<M: Message>() -> Result<Self, TraceError> {
-        Ok(MessageSchema {
-            arguments: Schema::of::<M>()?,
-            ok: Schema::of::<<M::Outcome as Outcome>::Ok>()?,
-            err: Schema::of::<<M::Outcome as Outcome>::Err>()?,
-        })
+        Ok(MessageSchema { arguments: M::schema()?, ok: M::Ok::schema()?, err: M::Err::schema()? })
     }
 }

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub(crate) struct Tasks {
     runtime: Handle,
-    /// Handlers, activations, deliveries: a drain waits for these. Bounded by the entities in memory and
-    /// their `concurrency`.
+    /// Handlers, activations, deliveries: a drain waits for these. Bounded by the entities in
+    /// memory and their `concurrency`.
     work: Arc<Group>,
     /// Loops that run until the end, and callers that wait for another's run.
     loops: Arc<Group>,
@@ -31,7 +31,8 @@ impl Tasks {
         Tasks { runtime, work: group(), loops: group(), last: group() }
     }
 
-    /// Runs work that a drain waits for. It is dropped where it stands when the drain's limit is over.
+    /// Runs work that a drain waits for. It is dropped where it stands when the drain's limit is
+    /// over.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.work.spawn(&self.runtime, work);
     }
@@ -76,7 +77,7 @@ const PARTS: usize = 16;
 /// Tasks that are waited for and ended together.
 #[derive(Debug)]
 struct Group {
-    parts: [Mutex<Slab<JoinHandle<()>>>; PARTS],
+    parts: [Mutex<Part>; PARTS],
     /// How many wait for the group to be empty; zero spares the tasks their look at the rest.
     watchers: AtomicUsize,
     emptied: Notify,
@@ -92,18 +93,54 @@ impl Default for Group {
     }
 }
 
+#[derive(Debug, Default)]
+struct Part {
+    live: Slab<Place>,
+    /// Numbers the places, since their keys are used again.
+    made: u64,
+    /// Nothing more may run.
+    aborted: bool,
+}
+
+/// A live task's place.
+#[derive(Debug)]
+struct Place {
+    number: u64,
+    /// `None` while it is being spawned.
+    task: Option<JoinHandle<()>>,
+}
+
 impl Group {
+    /// Spawns without a lock: a runtime that has ended drops the work at once, and with it whatever
+    /// that holds.
     fn spawn(self: &Arc<Self>, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
-        let part = part_of_this_thread();
-        // Held while spawning, so that the task cannot leave before it has entered.
-        let mut live = self.parts[part].lock();
-        let entry = live.vacant_entry();
-        let member = Member { group: self.clone(), part, key: entry.key() };
-        entry.insert(runtime.spawn(Tracked { work, _member: member }));
+        let Some(member) = self.enter() else { return };
+        let (part, key, number) = (member.part, member.key, member.number);
+        let task = runtime.spawn(Tracked { work, _member: member });
+        let mut part = self.parts[part].lock();
+        if part.aborted {
+            task.abort();
+        }
+        if let Some(place) = part.live.get_mut(key).filter(|place| place.number == number) {
+            place.task = Some(task);
+        }
+    }
+
+    /// A place for a task; none once the group was aborted.
+    fn enter(self: &Arc<Self>) -> Option<Member> {
+        let at = part_of_this_thread();
+        let mut part = self.parts[at].lock();
+        if part.aborted {
+            return None;
+        }
+        part.made += 1;
+        let number = part.made;
+        let key = part.live.insert(Place { number, task: None });
+        Some(Member { group: self.clone(), part: at, key, number })
     }
 
     fn is_empty(&self) -> bool {
-        self.parts.iter().all(|part| part.lock().is_empty())
+        self.parts.iter().all(|part| part.lock().live.is_empty())
     }
 
     /// Waits until no task is left. Cancel safe.
@@ -119,9 +156,15 @@ impl Group {
         }
     }
 
+    /// Drops all tasks, and whatever would be spawned later.
     fn abort(&self) {
         for part in &self.parts {
-            part.lock().iter().for_each(|(_, task)| task.abort());
+            let mut part = part.lock();
+            part.aborted = true;
+            part.live
+                .iter()
+                .filter_map(|(_, place)| place.task.as_ref())
+                .for_each(JoinHandle::abort);
         }
     }
 }
@@ -141,20 +184,21 @@ impl Drop for Watching<'_> {
     }
 }
 
-/// A task's place in its group; leaves it when the task ends, in whatever way.
+/// A task's hold on its place; gives it up when the task ends, in whatever way.
 struct Member {
     group: Arc<Group>,
     part: usize,
     key: usize,
+    number: u64,
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        let (task, empty) = {
-            let mut live = self.group.parts[self.part].lock();
-            (live.try_remove(self.key), live.is_empty())
+        let (place, empty) = {
+            let mut part = self.group.parts[self.part].lock();
+            (part.live.try_remove(self.key), part.live.is_empty())
         };
-        drop(task);
+        drop(place);
         if empty && self.group.watchers.load(Ordering::SeqCst) > 0 {
             self.group.emptied.notify_waiters();
         }

@@ -7,8 +7,7 @@ use super::contract::Serves;
 use super::failure::encode_error;
 use super::kind::Kind;
 use super::options::Access;
-use super::slot::{Back, Slot};
-use crate::codec;
+use super::slot::{Back, Slot, discard};
 use crate::commit::{CommitFailure, Completion, Lineage, Unit, Writes};
 use crate::error::ClusterError;
 use crate::storage::StateWrite;
@@ -81,12 +80,12 @@ impl<T: Serves> Turn<T> {
         let slot = &self.slot;
         let kind = &slot.kind;
         let entity = self.entity.as_ref().expect("there until the turn ends");
-        let state = entity.state().expect("a durable entity has a state");
         let schema = kind.schemas.state.as_ref().expect("traced when it was registered");
         let limit = kind.shared.config.payload_bytes_max;
-        let payload = codec::encode(state, schema, limit).map_err(|error| {
+        let encoded = entity.encode_state(schema, limit).map_err(|error| {
             encode_error(&format!("the state of {}", slot.address()), "payload_bytes_max", error)
         })?;
+        let payload = encoded.expect("a durable entity has a state");
         let from = {
             let inner = slot.lock();
             let ledger = inner.ledger.as_ref().expect("made when the entity was activated");
@@ -113,16 +112,13 @@ impl<T: Serves> Turn<T> {
         let schema = kind.schemas.state.as_ref().expect("traced when it was registered");
         let limit = kind.shared.config.payload_bytes_max;
         let entity = self.entity.as_mut().and_then(Arc::get_mut).expect("the turn is exclusive");
-        let now = entity.state().map(|state| codec::encode(state, schema, limit));
-        let unchanged = match (&now, &snapshot) {
-            (Some(Ok(now)), Some(snapshot)) => now == snapshot,
-            _ => false,
-        };
+        let now = entity.encode_state(schema, limit).ok().flatten();
+        let unchanged = now.is_some() && now == snapshot;
         if unchanged {
             return;
         }
-        match snapshot.map(|snapshot| codec::decode(&snapshot, schema)) {
-            Some(Ok(state)) => entity.set_state(state),
+        match snapshot.map(|snapshot| entity.decode_state(&snapshot, schema)) {
+            Some(Ok(())) => {}
             // Never stored, or not at hand: the next request makes a new instance.
             _ => self.spoiled = true,
         }
@@ -141,13 +137,17 @@ impl<T: Serves> Turn<T> {
                 ledger.snapshot = Some(state.payload.clone());
             }
         }
-        if current {
+        let refused = if current {
             // Under the lock: two handlers of one entity hand over in the order of their versions.
             let unit = Unit::of(self.slot.clone(), self.generation, writes, complete);
-            self.slot.kind.shared.committer.push(unit);
+            let refused = self.slot.kind.shared.committer.offer(unit);
+            refused.map(|unit| (unit.complete, CommitFailure::Stopped))
         } else {
-            drop(inner);
-            complete(Err(CommitFailure::Superseded));
+            Some((complete, CommitFailure::Superseded))
+        };
+        drop(inner);
+        if let Some((complete, failure)) = refused {
+            complete(Err(failure));
         }
     }
 
@@ -160,15 +160,18 @@ impl<T: Serves> Turn<T> {
         ledger.snapshot = Some(write.payload);
     }
 
-    /// Whether a commit of the entity that this handler could have read from is still under way.
+    /// Whether what this handler could have read is not durable: its commit is still under way, or
+    /// has failed meanwhile.
     pub(super) fn must_wait(&self) -> bool {
-        Kind::<T>::is_durable() && self.slot.is_unconfirmed()
+        Kind::<T>::is_durable()
+            && (self.slot.is_unconfirmed()
+                || self.unconfirmed && self.slot.generation() != self.generation)
     }
 
     /// Ends the turn and hands the entity back.
     #[inline]
     pub(super) fn end(mut self) {
-        let spoiled = self.spoiled || self.slot.generation() != self.generation;
+        let spoiled = self.spoiled;
         self.hand_back(spoiled);
     }
 
@@ -183,12 +186,12 @@ impl<T: Serves> Turn<T> {
         let back = match self.access {
             Access::Shared => {
                 // Before the slot counts one reader less, so that the next writer is the only
-                // owner.
-                drop(entity);
+                // owner. It may be the last owner itself, when a commit has failed meanwhile.
+                discard(entity);
                 Back::Shared
             }
-            Access::Exclusive if give_up => Back::Discard(Some(entity)),
-            Access::Exclusive => Back::Keep(entity),
+            Access::Exclusive if give_up => Back::Discard(entity),
+            Access::Exclusive => Back::Keep(entity, self.generation),
         };
         self.slot.release(self.access, back);
     }

@@ -16,7 +16,8 @@ const START: Timestamp = Timestamp::from_unix_ms(1_767_225_600_000);
 /// How often the test gives way to the cluster's tasks before it takes them to be waiting.
 const ROUNDS: usize = 200;
 
-/// Builds a [`TestCluster`]: storage in memory, a virtual clock, seeded ids, and faults if asked for.
+/// Builds a [`TestCluster`]: storage in memory, a virtual clock, seeded ids, and faults if asked
+/// for.
 #[must_use = "nothing runs until it is started"]
 pub struct TestClusterBuilder {
     seed: u64,
@@ -126,8 +127,8 @@ impl Setup {
 }
 
 /// A cluster in the test's own process: derefs to [`Cluster`]. Its time stands still until
-/// [`TestCluster::advance`] moves it, so that a month passes in milliseconds; its storage outlives a
-/// [`TestCluster::crash`].
+/// [`TestCluster::advance`] moves it, so that a month passes in milliseconds; its storage outlives
+/// a [`TestCluster::crash`].
 pub struct TestCluster {
     cluster: Cluster,
     setup: Setup,
@@ -156,7 +157,8 @@ impl TestCluster {
         &self.setup.storage
     }
 
-    /// Moves time on, from one timer to the next, and lets the cluster do at each moment what is due then.
+    /// Moves time on, from one timer to the next, and lets the cluster do at each moment what is
+    /// due then.
     pub async fn advance(&self, by: Duration) {
         let clock = &self.setup.clock;
         let end = clock.now() + by;
@@ -181,7 +183,8 @@ impl TestCluster {
         self.setup.storage.heal();
     }
 
-    /// Ends the cluster where it stands, as a killed process does, and starts another on the same storage.
+    /// Ends the cluster where it stands, as a killed process does, and starts another on the same
+    /// storage.
     ///
     /// # Panics
     /// When the new one does not start.

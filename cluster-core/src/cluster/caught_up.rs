@@ -8,7 +8,7 @@ use crate::storage::{PendingScan, StorageError};
 
 /// Waits for the first request without an outcome, again and again until there is none. What such a
 /// request sends is stored when it ends, so nothing is missed in between.
-pub(super) async fn settled(runner: &Runner) -> Result<()> {
+pub(super) async fn caught_up(runner: &Runner) -> Result<()> {
     let mut after = Seq::default();
     while let Some((first, request)) = first_pending(runner, after).await? {
         // Wait first, then look: an end that comes in between is seen twice, never missed.

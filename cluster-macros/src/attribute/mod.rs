@@ -1,0 +1,13 @@
+//! The arguments of attributes, parsed into typed options. What is unknown, repeated or unusable is
+//! an error on its own token; the others are kept.
+
+mod block;
+mod duration;
+mod entity;
+mod entry;
+mod message;
+mod nearest;
+
+pub(crate) use block::BlockOptions;
+pub(crate) use entity::{EntityOptions, OnPanic};
+pub(crate) use message::{MessageOptions, Transaction};

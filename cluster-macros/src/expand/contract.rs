@@ -1,0 +1,86 @@
+//! The contract, and the table by which an entity serves it.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::model::{Access, Contract, Message, Owner, Serving};
+
+pub(super) fn contract(contract: &Contract) -> TokenStream {
+    let Contract { root, client, .. } = contract;
+    let name = &contract.name.text;
+    let contract_type = contract.owner.contract_type();
+    let cfgs: Vec<_> = contract.messages.iter().map(|message| &message.cfgs).collect();
+    let messages: Vec<_> = contract.messages.iter().map(|message| &message.message).collect();
+    let table = table(contract);
+    quote! {
+        #[automatically_derived]
+        impl #root::Contract for #contract_type {
+            const NAME: &'static str = #name;
+            type Client = #client;
+
+            fn messages() -> &'static [&'static #root::MessageInfo] {
+                const { &[#(#(#cfgs)* <#messages as #root::Message>::INFO),*] }
+            }
+
+            fn schemas() -> ::core::result::Result<
+                ::std::vec::Vec<#root::MessageSchema>,
+                #root::TraceError,
+            > {
+                #root::schemas(&[#(#(#cfgs)* #root::MessageSchema::of::<#messages>),*])
+            }
+        }
+
+        #table
+    }
+}
+
+fn table(contract: &Contract) -> TokenStream {
+    let root = &contract.root;
+    let contract_type = contract.owner.contract_type();
+    let (generics, entity) = match &contract.owner {
+        Owner::Entity(entity) => (TokenStream::new(), quote!(#entity)),
+        Owner::Trait(name) => (quote!(<T: #name + #root::Serves>), quote!(T)),
+    };
+    let entries = contract.messages.iter().map(|message| {
+        let Message { cfgs, message: name, .. } = message;
+        let style = match (message.is_async, message.access) {
+            (true, Access::Exclusive) => quote!(exclusive),
+            (true, Access::Shared) => quote!(shared),
+            (false, Access::Exclusive) => quote!(exclusive_fn),
+            (false, Access::Shared) => quote!(shared_fn),
+        };
+        quote!(#(#cfgs)* #root::Method::#style::<#name>())
+    });
+    quote! {
+        #[automatically_derived]
+        impl #generics #root::ServedBy<#entity> for #contract_type {
+            fn table() -> &'static [#root::Method<#entity>] {
+                const { &[#(#entries),*] }
+            }
+        }
+    }
+}
+
+/// The contract of an entity that serves a trait: the trait's.
+pub(super) fn forwarded(serving: &Serving) -> TokenStream {
+    let Serving { root, entity, contract, .. } = serving;
+    let contract = quote!(<dyn #contract as #root::Contract>);
+    quote! {
+        #[automatically_derived]
+        impl #root::Contract for #entity {
+            const NAME: &'static str = #contract::NAME;
+            type Client = #contract::Client;
+
+            fn messages() -> &'static [&'static #root::MessageInfo] {
+                #contract::messages()
+            }
+
+            fn schemas() -> ::core::result::Result<
+                ::std::vec::Vec<#root::MessageSchema>,
+                #root::TraceError,
+            > {
+                #contract::schemas()
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `impl Entity for Account`
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use crate::attribute::{EntityOptions, OnPanic};
+use crate::hygiene::Root;
+use crate::model::{Entity, State};
+
+pub(crate) fn entity_impl(entity: &Entity) -> TokenStream {
+    let (root, name) = (&entity.root, &entity.name);
+    let options = options(root, &entity.options);
+    let state = state(entity);
+    quote! {
+        #[automatically_derived]
+        impl #root::Entity for #name {
+            const OPTIONS: #root::EntityOptions = #options;
+            #state
+        }
+    }
+}
+
+fn options(root: &Root, options: &EntityOptions) -> TokenStream {
+    let mut fields: Vec<TokenStream> = Vec::new();
+    let mut set = |field: TokenStream, value: TokenStream| {
+        fields.push(quote!(#field: ::core::option::Option::Some(#value)));
+    };
+    if let Some(mailbox) = options.mailbox {
+        set(quote!(mailbox), quote!(#mailbox));
+    }
+    if let Some(idle) = options.idle {
+        set(quote!(idle), duration(idle));
+    }
+    if let Some(concurrency) = options.concurrency {
+        set(quote!(concurrency), quote!(#concurrency));
+    }
+    if let Some(group) = &options.group {
+        set(quote!(group), quote!(#group));
+    }
+    if let Some(attempts) = options.attempts {
+        set(quote!(attempts), quote!(#attempts));
+    }
+    match options.on_panic {
+        Some(OnPanic::Retry) => set(quote!(on_panic), quote!(#root::OnPanic::Retry)),
+        Some(OnPanic::Defect) => set(quote!(on_panic), quote!(#root::OnPanic::Defect)),
+        None => {}
+    }
+    if fields.is_empty() {
+        return quote!(#root::EntityOptions::DEFAULT);
+    }
+    quote!(#root::EntityOptions { #(#fields,)* ..#root::EntityOptions::DEFAULT })
+}
+
+/// A duration as an expression.
+pub(super) fn duration(duration: Duration) -> TokenStream {
+    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
+    if millis == 0 {
+        return quote!(::core::time::Duration::from_secs(#seconds));
+    }
+    let millis = seconds * 1_000 + u64::from(millis);
+    quote!(::core::time::Duration::from_millis(#millis))
+}
+
+/// How the stored part is traced, encoded and replaced; nothing where nothing is stored.
+fn state(entity: &Entity) -> TokenStream {
+    let root = &entity.root;
+    let (kind, ty, place): (_, &dyn ToTokens, _) = match &entity.state {
+        State::Nothing => return TokenStream::new(),
+        State::Whole => (quote!(Whole), &entity.name, None),
+        State::Field { field, ty } => (quote!(Field), ty, Some(quote!(.#field))),
+    };
+    let (read, written) = match &place {
+        Some(field) => (quote!(&self #field), quote!(self #field)),
+        None => (quote!(self), quote!(*self)),
+    };
+    quote! {
+        const STATE: #root::StateKind = #root::StateKind::#kind;
+
+        fn state_schema() -> ::core::result::Result<
+            ::core::option::Option<#root::Schema>,
+            #root::TraceError,
+        > {
+            <#ty as #root::Wire>::schema().map(::core::option::Option::Some)
+        }
+
+        fn encode_state(
+            &self,
+            schema: &#root::Schema,
+            limit: usize,
+        ) -> ::core::result::Result<::core::option::Option<#root::Bytes>, #root::EncodeError> {
+            <#ty as #root::Wire>::encode(#read, schema, limit).map(::core::option::Option::Some)
+        }
+
+        fn decode_state(
+            &mut self,
+            payload: &[u8],
+            schema: &#root::Schema,
+        ) -> ::core::result::Result<(), #root::DecodeError> {
+            #written = <#ty as #root::Wire>::decode(payload, schema)?;
+            ::core::result::Result::Ok(())
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The call of the handler: one of four traits, by `fn` or `async fn` and by the borrow.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use crate::hygiene::{local, located};
+use crate::model::{Access, Contract, Message, Owner, Parameter};
+
+pub(super) fn run(contract: &Contract, message: &Message) -> TokenStream {
+    let (root, name) = (&contract.root, &message.message);
+    let (generics, entity) = match &contract.owner {
+        Owner::Entity(entity) => (TokenStream::new(), quote!(#entity)),
+        Owner::Trait(contract) => (quote!(<T: #contract>), quote!(T)),
+    };
+    let style = match (message.is_async, message.access) {
+        (true, Access::Exclusive) => quote!(Exclusive),
+        (true, Access::Shared) => quote!(Shared),
+        (false, Access::Exclusive) => quote!(ExclusiveFn),
+        (false, Access::Shared) => quote!(SharedFn),
+    };
+    let body = if message.is_async {
+        future(contract, message, &entity)
+    } else {
+        plain(contract, message, &entity)
+    };
+    quote! {
+        #[automatically_derived]
+        impl #generics #root::#style<#entity> for #name {
+            #[allow(deprecated)]
+            #body
+        }
+    }
+}
+
+fn borrow(access: Access) -> TokenStream {
+    match access {
+        Access::Shared => TokenStream::new(),
+        Access::Exclusive => quote!(mut),
+    }
+}
+
+/// The future of an `async fn`. What keeps it from being sent is shown at the handler's name.
+fn future(contract: &Contract, message: &Message, ty: &TokenStream) -> TokenStream {
+    let root = &contract.root;
+    let mutability = borrow(message.access);
+    let (entity, ctx) = (local("entity"), local("ctx"));
+    let call = if message.is_sound {
+        call(contract, message, &quote!(#ctx))
+    } else {
+        quote!(::core::future::pending())
+    };
+    let returned = quote_spanned! {located(message.method.span())=>
+        impl ::core::future::Future<Output = #root::ReturnOf<Self>> + ::core::marker::Send + 'a
+    };
+    quote! {
+        fn run<'a>(
+            self,
+            #entity: &'a #mutability #ty,
+            #ctx: &'a #root::Context,
+        ) -> #returned {
+            #call
+        }
+    }
+}
+
+fn plain(contract: &Contract, message: &Message, ty: &TokenStream) -> TokenStream {
+    let root = &contract.root;
+    let mutability = borrow(message.access);
+    let (entity, ctx) = (local("entity"), local("ctx"));
+    let call = if message.is_sound {
+        call(contract, message, &quote!(#root::context(#ctx)))
+    } else {
+        quote!(::core::unreachable!())
+    };
+    quote! {
+        fn run(
+            self,
+            #entity: &#mutability #ty,
+            #ctx: ::core::option::Option<&#root::Context>,
+        ) -> #root::ReturnOf<Self> {
+            #call
+        }
+    }
+}
+
+/// The call itself, with its arguments in the user's order.
+fn call(contract: &Contract, message: &Message, ctx: &TokenStream) -> TokenStream {
+    let (method, entity) = (&message.method, local("entity"));
+    let given = message.parameters.iter().map(|parameter| match parameter {
+        Parameter::Argument(argument) => {
+            let name = &argument.name;
+            quote!(self.#name)
+        }
+        Parameter::Context | Parameter::Unusable => ctx.clone(),
+    });
+    match &contract.owner {
+        Owner::Entity(ty) => quote!(<#ty>::#method(#entity, #(#given),*)),
+        Owner::Trait(contract) => quote!(<T as #contract>::#method(#entity, #(#given),*)),
+    }
+}

@@ -1,0 +1,53 @@
+//! One message, from its method.
+
+use syn::{Attribute, Signature, Visibility};
+
+use super::types::Scope;
+use super::{handler, returns};
+use crate::attribute::MessageOptions;
+use crate::errors::Errors;
+use crate::hygiene::{camel, public, unraw};
+use crate::model::{Message, Name};
+
+/// A method with its options.
+pub(super) struct Method<'a> {
+    pub(super) attributes: &'a [Attribute],
+    pub(super) visibility: &'a Visibility,
+    pub(super) signature: &'a Signature,
+    pub(super) options: MessageOptions,
+}
+
+impl Method<'_> {
+    /// Reads the message of a contract whose messages begin with `prefix`.
+    pub(super) fn read(self, prefix: &str, scope: &Scope, errors: &mut Errors) -> Message {
+        let signature = self.signature;
+        let before = errors.count();
+        let handler = handler::read(signature, scope, errors);
+        let returns = returns::read(&signature.output, scope, errors);
+        let method = &signature.ident;
+        let message = format!("{prefix}{}", camel(&unraw(method)));
+        let name = match &self.options.name {
+            Some(name) => Name { text: name.value(), span: name.span() },
+            None => Name::of(method),
+        };
+        let named = |names: &[&str]| -> Vec<Attribute> {
+            let own =
+                |attribute: &&Attribute| names.iter().any(|name| attribute.path().is_ident(name));
+            self.attributes.iter().filter(own).cloned().collect()
+        };
+        Message {
+            docs: named(&["doc", "deprecated"]),
+            cfgs: named(&["cfg"]),
+            visibility: self.visibility.clone(),
+            message: public(&message, method.span()),
+            method: method.clone(),
+            name,
+            access: handler.access,
+            is_async: handler.is_async,
+            parameters: handler.parameters,
+            returns: returns.unwrap_or_else(returns::unit),
+            is_sound: errors.count() == before,
+            options: self.options,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a handler returns, by its spelling: a macro sees no further.
+
+use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type, parse_quote};
+
+use super::types::{Role, Scope, bare, carried, last_segment};
+use crate::errors::Errors;
+use crate::model::Returns;
+
+/// Types by these names are no `Result`.
+const PLAIN: [&str; 17] = [
+    "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
+    "isize", "String", "Vec", "Option",
+];
+
+/// Reads a return type; none if it cannot be sent, which is noted.
+pub(super) fn read(output: &ReturnType, scope: &Scope, errors: &mut Errors) -> Option<Returns> {
+    match output {
+        ReturnType::Default => Some(unit()),
+        ReturnType::Type(_, ty) => classify(carried(ty, Role::Reply, scope, errors)?, errors),
+    }
+}
+
+/// Nothing.
+pub(super) fn unit() -> Returns {
+    Returns::Plain { ty: parse_quote!(()), ask: false }
+}
+
+fn classify(ty: Type, errors: &mut Errors) -> Option<Returns> {
+    let Some(segment) = last_segment(&ty) else {
+        return Some(Returns::Plain { ask: false, ty });
+    };
+    let (name, arguments) = (segment.ident.to_string(), types_of(segment));
+    match arguments[..] {
+        [ok, err] if name == "Result" => fallible(&ty, ok, err, errors),
+        [] if name != "Result" => {
+            let ask = !PLAIN.contains(&name.as_str());
+            Some(Returns::Plain { ask, ty })
+        }
+        _ if name.ends_with("Result") => Some(Returns::Alias { ty }),
+        _ => {
+            let ask = !PLAIN.contains(&name.as_str());
+            Some(Returns::Plain { ask, ty })
+        }
+    }
+}
+
+fn fallible(ty: &Type, ok: &Type, err: &Type, errors: &mut Errors) -> Option<Returns> {
+    let (ty, ok) = (ty.clone(), ok.clone());
+    let Some(error) = last_segment(err) else {
+        return Some(Returns::Fallible { ty, ok, err: err.clone() });
+    };
+    if error.ident == "ClusterError" {
+        let form = "trouble of the cluster is no outcome: return `Result<T, CallError<E>>`, with \
+                    which such an error lets the request run again";
+        errors.on(err, form);
+        return None;
+    }
+    match types_of(error)[..] {
+        [inner] if error.ident == "CallError" => {
+            Some(Returns::Lifted { ty, ok, err: inner.clone() })
+        }
+        _ => Some(Returns::Fallible { ty, ok, err: err.clone() }),
+    }
+}
+
+/// The type arguments of a segment.
+fn types_of(segment: &PathSegment) -> Vec<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return Vec::new() };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(bare(ty)),
+        _ => None,
+    });
+    types.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(spelled: &str) -> &'static str {
+        let mut errors = Errors::default();
+        match classify(syn::parse_str(spelled).unwrap(), &mut errors) {
+            Some(Returns::Plain { ask: false, .. }) => "plain",
+            Some(Returns::Plain { ask: true, .. }) => "plain?",
+            Some(Returns::Fallible { .. }) => "fallible",
+            Some(Returns::Lifted { .. }) => "lifted",
+            Some(Returns::Alias { .. }) => "alias",
+            None => "refused",
+        }
+    }
+
+    #[test]
+    fn the_spelling_tells_what_a_handler_returns() {
+        for plain in ["()", "i64", "(u8, Result<u8, u8>)", "Vec<Result<u8, u8>>", "[u8; 4]"] {
+            assert_eq!(kind(plain), "plain", "{plain}");
+        }
+        for unclear in ["Balance", "SearchResult", "R<i64>", "std::time::Duration"] {
+            assert_eq!(kind(unclear), "plain?", "{unclear}");
+        }
+        for fallible in ["Result<i64, Error>", "std::result::Result<(), bank::Error>"] {
+            assert_eq!(kind(fallible), "fallible", "{fallible}");
+        }
+        for lifted in ["Result<i64, CallError<Error>>", "Result<(), cluster::CallError<E>>"] {
+            assert_eq!(kind(lifted), "lifted", "{lifted}");
+        }
+        for alias in ["Result<i64>", "fmt::Result", "PingResult<u32>", "io::Result<()>"] {
+            assert_eq!(kind(alias), "alias", "{alias}");
+        }
+        assert_eq!(kind("Result<i64, ClusterError>"), "refused");
+    }
+}

@@ -1,0 +1,165 @@
+//! Types of arguments and replies: owned, concrete, and nameable outside of the block.
+
+use quote::ToTokens;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Lifetime, PathSegment, Type, TypePath, parse_quote};
+
+use crate::errors::Errors;
+
+/// What `Self` is in a block.
+pub(super) enum Scope {
+    Entity(Type),
+    Trait,
+}
+
+/// What a type is used for.
+#[derive(Clone, Copy)]
+pub(super) enum Role {
+    Argument,
+    Reply,
+}
+
+/// The type as it stands outside of the block; none if a message cannot carry it, which is noted.
+pub(super) fn carried(ty: &Type, role: Role, scope: &Scope, errors: &mut Errors) -> Option<Type> {
+    let before = errors.count();
+    let mut ty = ty.clone();
+    Carried { role, scope, errors }.visit_type_mut(&mut ty);
+    (errors.count() == before).then_some(ty)
+}
+
+/// The type without the groups that `macro_rules` and parentheses put around it.
+pub(super) fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        ty => ty,
+    }
+}
+
+/// The last segment of a type that is a plain path.
+pub(super) fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    match bare(ty) {
+        Type::Path(TypePath { qself: None, path, .. }) => path.segments.last(),
+        _ => None,
+    }
+}
+
+struct Carried<'a> {
+    role: Role,
+    scope: &'a Scope,
+    errors: &'a mut Errors,
+}
+
+impl VisitMut for Carried<'_> {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        match ty {
+            Type::Reference(reference) => {
+                let (owned, borrowed) = (owned(&reference.elem), spell(reference));
+                let form = match self.role {
+                    Role::Argument => "a message owns its arguments: take",
+                    Role::Reply => "a reply is owned: return",
+                };
+                self.errors.on(reference, format!("{form} `{owned}` instead of `{borrowed}`"));
+            }
+            Type::ImplTrait(hidden) => {
+                let form = match self.role {
+                    Role::Argument => "a message has one shape: name the type of this argument",
+                    Role::Reply => "a reply has one shape: return a type that has a name",
+                };
+                self.errors.on(hidden, form);
+            }
+            // What borrows inside is not looked at: no such type can travel at all.
+            Type::FnPtr(_) | Type::TraitObject(_) => {}
+            Type::Path(path) if path.qself.is_none() && path.path.segments[0].ident == "Self" => {
+                match self.scope {
+                    Scope::Entity(entity) => *ty = without_self(path, entity),
+                    Scope::Trait => self.errors.on(
+                        &path.path.segments[0],
+                        "clients of a contract do not know who serves it: name a type",
+                    ),
+                }
+            }
+            _ => visit_mut::visit_type_mut(self, ty),
+        }
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident != "static" {
+            let form = "what a message carries is owned: use a type that borrows nothing";
+            self.errors.on(lifetime, form);
+        }
+    }
+}
+
+/// `Self` and `Self::Item`, spelled out.
+fn without_self(path: &TypePath, entity: &Type) -> Type {
+    let mut rest = path.path.segments.iter().skip(1).peekable();
+    if rest.peek().is_none() {
+        return entity.clone();
+    }
+    parse_quote!(<#entity>::#(#rest)::*)
+}
+
+/// What to take instead of a reference to this.
+fn owned(referenced: &Type) -> String {
+    match bare(referenced) {
+        Type::Slice(slice) => format!("Vec<{}>", spell(&slice.elem)),
+        ty if last_segment(ty).is_some_and(|segment| segment.ident == "str") => "String".to_owned(),
+        ty => spell(ty),
+    }
+}
+
+/// Tokens as somebody would write them.
+fn spell(tokens: &impl ToTokens) -> String {
+    let mut text = tokens.to_token_stream().to_string();
+    for (spaced, tight) in [
+        (" :: ", "::"),
+        (" < ", "<"),
+        (" >", ">"),
+        ("& ", "&"),
+        (" ,", ","),
+        ("[ ", "["),
+        (" ]", "]"),
+        ("' ", "'"),
+    ] {
+        text = text.replace(spaced, tight);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(ty: &str) -> Result<String, String> {
+        let scope = Scope::Entity(parse_quote!(bank::Account));
+        let ty: Type = syn::parse_str(ty).unwrap();
+        let mut errors = Errors::default();
+        let carried = carried(&ty, Role::Argument, &scope, &mut errors);
+        carried.map(|ty| spell(&ty)).ok_or_else(|| errors.into_code().to_string())
+    }
+
+    #[test]
+    fn self_is_spelled_out() {
+        assert_eq!(read("Vec<Self>").unwrap(), "Vec<bank::Account>");
+        assert_eq!(read("Self::Id").unwrap(), "<bank::Account>::Id");
+        assert_eq!(read("HashMap<String, [u8; 4]>").unwrap(), "HashMap<String, [u8 ; 4]>");
+    }
+
+    #[test]
+    fn borrowed_types_name_the_owned_one() {
+        for (borrowed, form) in [
+            ("&str", "take `String` instead of `&str`"),
+            ("&'static str", "take `String` instead of `&'static str`"),
+            ("&[u8]", "take `Vec<u8>` instead of `&[u8]`"),
+            ("Option<&Order>", "take `Order` instead of `&Order`"),
+            ("&mut Vec<u8>", "take `Vec<u8>` instead of `&mut Vec<u8>`"),
+            ("Cow<'a, str>", "borrows nothing"),
+        ] {
+            let error = read(borrowed).unwrap_err();
+            assert!(error.contains(form), "{borrowed}: {error}");
+        }
+        assert!(read("Cow<'static, str>").is_ok());
+        assert!(read("Box<dyn Fn(&str)>").is_ok());
+    }
+}

@@ -1,0 +1,40 @@
+//! Callers with one key share one run and one outcome.
+
+use tokio::spawn;
+
+use crate::support::{Bed, Desk, Probe, backends, settle, start};
+
+// proves: B32
+async fn a_joiner_accepted_in_the_commit_of_the_outcome_gets_it(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let desk = cluster.get::<Desk>("d");
+    probe.close("paper");
+    let first = spawn({
+        let desk = desk.clone();
+        async move { desk.file("paper".into()).key("k").await }
+    });
+    probe.wait_for("paper", 1).await;
+    // A commit of somebody else is under way, so the outcome and the joiner gather for the next one.
+    bed.door.hold_commits();
+    let other = spawn({
+        let other = cluster.get::<Desk>("other");
+        async move { other.file("more".into()).await }
+    });
+    bed.door.commits_held(1).await;
+    probe.open("paper");
+    probe.wait_for("paper!", 1).await;
+    let joiner = spawn({
+        let desk = desk.clone();
+        async move { desk.file("paper".into()).key("k").await }
+    });
+    settle().await;
+    bed.door.release();
+
+    assert_eq!(first.await.unwrap().unwrap(), 1);
+    assert_eq!(joiner.await.unwrap().unwrap(), 1);
+    assert_eq!(other.await.unwrap().unwrap(), 1);
+    assert_eq!(probe.count("paper"), 1);
+}
+
+backends!(a_joiner_accepted_in_the_commit_of_the_outcome_gets_it);

@@ -1,0 +1,356 @@
+//! A door before the storage: commits wait at it until the test lets them pass or turns them away,
+//! reads fail when told to, and everything that passes is counted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+
+use cluster::id::{RequestId, Seq, ShardId};
+use cluster::storage::{
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
+    JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
+    Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+};
+use cluster::time::Timestamp;
+use tokio::sync::Notify;
+
+/// The test's hold on the door. Clones are the same door, over all restarts.
+#[derive(Clone, Default)]
+pub(crate) struct Door(Arc<Hinge>);
+
+#[derive(Default)]
+struct Hinge {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Commits wait before they reach the storage.
+    before: Leaf,
+    /// Commits wait after they are done, before anybody hears of it.
+    after: Leaf,
+    /// How many of the next calls of this name fail.
+    failing: BTreeMap<&'static str, u32>,
+    calls: BTreeMap<&'static str, u64>,
+    /// What each committed batch wrote.
+    commits: Vec<Arc<Batch>>,
+}
+
+#[derive(Default)]
+struct Leaf {
+    closed: bool,
+    /// Commits that have come to the closed door so far.
+    arrived: usize,
+    /// For those that wait, first come first served.
+    verdicts: VecDeque<Verdict>,
+}
+
+enum Verdict {
+    Pass,
+    Fail(StorageError),
+}
+
+/// A side of the door.
+#[derive(Clone, Copy)]
+enum Side {
+    Before,
+    After,
+}
+
+/// The source of an error that a test asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("turned away at the door")]
+pub(crate) struct TurnedAway;
+
+/// Surely not done.
+pub(crate) fn refused() -> StorageError {
+    StorageError::unavailable(TurnedAway)
+}
+
+/// Done or not.
+pub(crate) fn unknown() -> StorageError {
+    StorageError::unknown_outcome(TurnedAway)
+}
+
+impl Door {
+    pub(crate) fn open() -> Self {
+        Door::default()
+    }
+
+    /// The storage behind this door.
+    pub(crate) fn before(&self, storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
+        Arc::new(Guarded { storage, door: self.clone() })
+    }
+
+    /// From now on commits wait before the door.
+    pub(crate) fn hold_commits(&self) {
+        self.change(|state| state.before = Leaf { closed: true, ..Leaf::default() });
+    }
+
+    /// From now on commits are done, and wait behind the door before they are told.
+    pub(crate) fn hold_answers(&self) {
+        self.change(|state| state.after = Leaf { closed: true, ..Leaf::default() });
+    }
+
+    /// Waits until so many commits have come to the closed door since it was closed.
+    pub(crate) async fn commits_held(&self, many: usize) {
+        self.until(|state| (state.before.arrived >= many).then_some(())).await;
+    }
+
+    /// Waits until so many done commits wait to be told since the door was closed.
+    pub(crate) async fn answers_held(&self, many: usize) {
+        self.until(|state| (state.after.arrived >= many).then_some(())).await;
+    }
+
+    /// Lets the commit pass that waits, or the next one; the door stays closed.
+    pub(crate) fn pass_one(&self) {
+        self.change(|state| state.before.verdicts.push_back(Verdict::Pass));
+    }
+
+    /// Turns the commit away that waits, or the next one; the door stays closed.
+    pub(crate) fn turn_away(&self, error: StorageError) {
+        self.change(|state| state.before.verdicts.push_back(Verdict::Fail(error)));
+    }
+
+    /// The commit that is done and waits to be told, or the next one, is told this instead.
+    pub(crate) fn answer_with(&self, error: StorageError) {
+        self.change(|state| state.after.verdicts.push_back(Verdict::Fail(error)));
+    }
+
+    /// Opens both sides.
+    pub(crate) fn release(&self) {
+        self.change(|state| {
+            state.before.closed = false;
+            state.after.closed = false;
+        });
+    }
+
+    /// The next calls of this name fail, with nothing done.
+    pub(crate) fn fail(&self, call: &'static str, times: u32) {
+        self.change(|state| _ = state.failing.insert(call, times));
+    }
+
+    /// How many of the failures are still to come.
+    pub(crate) fn failures_left(&self, call: &'static str) -> u32 {
+        self.0.state.lock().unwrap().failing.get(call).copied().unwrap_or_default()
+    }
+
+    /// How many calls of this name there were.
+    pub(crate) fn calls(&self, call: &'static str) -> u64 {
+        self.0.state.lock().unwrap().calls.get(call).copied().unwrap_or_default()
+    }
+
+    /// How many calls there were, by name.
+    pub(crate) fn all_calls(&self) -> BTreeMap<&'static str, u64> {
+        self.0.state.lock().unwrap().calls.clone()
+    }
+
+    /// Waits until there were so many calls of this name.
+    pub(crate) async fn called(&self, call: &'static str, times: u64) {
+        self.until(|state| (state.calls.get(call) >= Some(&times)).then_some(())).await;
+    }
+
+    /// The batches that were committed, in order.
+    pub(crate) fn commits(&self) -> Vec<Arc<Batch>> {
+        self.0.state.lock().unwrap().commits.clone()
+    }
+
+    /// The highest version of a state that was committed.
+    pub(crate) fn committed_state_versions(&self) -> u64 {
+        let state = self.0.state.lock().unwrap();
+        let states = state.commits.iter().flat_map(|batch| &batch.states);
+        states.map(|write| write.to.as_u64()).max().unwrap_or_default()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.state.lock().unwrap());
+        self.0.changed.notify_waiters();
+    }
+
+    async fn until<T>(&self, mut reached: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            let mut changed = pin!(self.0.changed.notified());
+            changed.as_mut().enable();
+            if let Some(reached) = reached(&mut self.0.state.lock().unwrap()) {
+                return reached;
+            }
+            changed.await;
+        }
+    }
+
+    /// Counts a call, and fails it if it is to.
+    fn count(&self, call: &'static str) -> Result<(), StorageError> {
+        let mut failed = false;
+        self.change(|state| {
+            *state.calls.entry(call).or_default() += 1;
+            let left = state.failing.get_mut(call).filter(|left| **left > 0);
+            failed = left.map(|left| *left -= 1).is_some();
+        });
+        if failed { Err(refused()) } else { Ok(()) }
+    }
+
+    /// Stands at a side of the door until it may go on.
+    async fn pass(&self, side: Side) -> Result<(), StorageError> {
+        self.change(|state| {
+            let leaf = state.leaf(side);
+            leaf.arrived += usize::from(leaf.closed);
+        });
+        let verdict = self.until(|state| {
+            let leaf = state.leaf(side);
+            let open = (!leaf.closed).then_some(Verdict::Pass);
+            leaf.verdicts.pop_front().or(open)
+        });
+        match verdict.await {
+            Verdict::Pass => Ok(()),
+            Verdict::Fail(error) => Err(error),
+        }
+    }
+}
+
+impl State {
+    fn leaf(&mut self, side: Side) -> &mut Leaf {
+        match side {
+            Side::Before => &mut self.before,
+            Side::After => &mut self.after,
+        }
+    }
+}
+
+struct Guarded {
+    storage: Arc<dyn Storage>,
+    door: Door,
+}
+
+/// Counts a call by its own name, then passes it on.
+macro_rules! counted {
+    ($self:ident, $call:ident ( $($argument:expr),* )) => {
+        Box::pin(async move {
+            $self.door.count(stringify!($call))?;
+            $self.storage.$call($($argument),*).await
+        })
+    };
+}
+
+impl Storage for Guarded {
+    fn kind(&self) -> &'static str {
+        self.storage.kind()
+    }
+
+    fn transactions(&self) -> Option<&dyn TransactionStorage> {
+        self.storage.transactions()
+    }
+}
+
+impl OwnershipStorage for Guarded {
+    fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
+        counted!(self, join(request))
+    }
+
+    fn take_shards(
+        &self,
+        fence: Fence,
+        shards: Vec<ShardId>,
+    ) -> BoxFuture<'_, Result<Vec<TakenShard>, StorageError>> {
+        counted!(self, take_shards(fence, shards))
+    }
+
+    fn highest_seq(&self) -> BoxFuture<'_, Result<Seq, StorageError>> {
+        counted!(self, highest_seq())
+    }
+
+    fn raise_fence(&self, fence: Fence) -> BoxFuture<'_, Result<Fence, StorageError>> {
+        counted!(self, raise_fence(fence))
+    }
+
+    fn leave(&self, fence: Fence) -> BoxFuture<'_, Result<(), StorageError>> {
+        counted!(self, leave(fence))
+    }
+
+    fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+        counted!(self, cluster_time())
+    }
+
+    fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {
+        counted!(self, set_cluster_time_offset(offset_ms))
+    }
+}
+
+impl MessageStorage for Guarded {
+    fn commit(
+        &self,
+        fence: Fence,
+        batch: Arc<Batch>,
+    ) -> BoxFuture<'_, Result<Committed, StorageError>> {
+        Box::pin(async move {
+            self.door.count("commit")?;
+            self.door.pass(Side::Before).await?;
+            let committed = self.storage.commit(fence, batch.clone()).await?;
+            self.door.change(|state| state.commits.push(batch));
+            self.door.pass(Side::After).await?;
+            Ok(committed)
+        })
+    }
+
+    fn load_pending(
+        &self,
+        fence: Fence,
+        scan: PendingScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        counted!(self, load_pending(fence, scan))
+    }
+
+    fn find_requests(
+        &self,
+        ids: Vec<RequestId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        counted!(self, find_requests(ids))
+    }
+
+    fn load_states(
+        &self,
+        keys: Vec<StateKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<StateRow>>, StorageError>> {
+        counted!(self, load_states(keys))
+    }
+
+    fn dead_letters(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
+        counted!(self, dead_letters(after, limit))
+    }
+
+    fn retire(
+        &self,
+        fence: Fence,
+        scan: RetireScan,
+    ) -> BoxFuture<'_, Result<Retired, StorageError>> {
+        counted!(self, retire(fence, scan))
+    }
+}
+
+impl ContractStorage for Guarded {
+    fn store_shapes(&self, shapes: Vec<ShapeRow>) -> BoxFuture<'_, Result<(), StorageError>> {
+        counted!(self, store_shapes(shapes))
+    }
+
+    fn load_shape(
+        &self,
+        fingerprint: u64,
+    ) -> BoxFuture<'_, Result<Option<ShapeRow>, StorageError>> {
+        counted!(self, load_shape(fingerprint))
+    }
+
+    fn store_contracts(
+        &self,
+        contracts: Vec<ContractRow>,
+    ) -> BoxFuture<'_, Result<(), StorageError>> {
+        counted!(self, store_contracts(contracts))
+    }
+
+    fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>> {
+        counted!(self, load_contracts())
+    }
+}

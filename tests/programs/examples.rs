@@ -1,0 +1,60 @@
+//! The small examples print what their comments promise, also when they are run again.
+
+use crate::program::{Folder, example, printed};
+
+/// Runs an example several times in one folder.
+fn runs<const TIMES: usize>(name: &str) -> [String; TIMES] {
+    let folder = Folder::new(name);
+    std::array::from_fn(|_| printed(&mut example(name, &folder)))
+}
+
+#[test]
+fn the_counter_goes_on_counting() {
+    let [first, second] = runs("counter");
+    assert_eq!(first, "after increment: 5\ncurrent value:   5");
+    assert_eq!(second, "after increment: 10\ncurrent value:   10");
+}
+
+#[test]
+fn the_readme_shows_the_counter() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let (readme, counter) = (read("README.md"), read("examples/counter.rs"));
+    let (_, program) = counter.split_once("\n\n").unwrap();
+    assert!(readme.contains(program), "README.md and examples/counter.rs differ");
+}
+
+// proves: B31
+#[test]
+fn a_paid_invoice_is_not_paid_again() {
+    let [first, second] = runs("transfer");
+    assert_eq!(first, "only 4000 left\nalice now holds 4005\nbob now holds 1000");
+    assert_eq!(second, "only 4005 left\nalice now holds 4010\nbob now holds 1000");
+}
+
+// proves: B11
+#[test]
+fn services_come_from_the_factory_and_state_from_the_database() {
+    let [first, second] = runs("services");
+    let subscribed = "mail.example: subscribed ada@mail.example";
+    let refused = "refused: no tenant";
+    assert_eq!(first, format!("{subscribed}\nunread: [\"[acme] welcome\"]\n{refused}"));
+    let twice = "[acme] welcome\", \"[acme] welcome";
+    assert_eq!(second, format!("{subscribed}\nunread: [\"{twice}\"]\n{refused}"));
+}
+
+// proves: B49
+#[test]
+fn the_users_rows_change_with_the_entity() {
+    let [first, second] = runs("own_sql");
+    assert_eq!(first, "open orders: 1\nlamp is sold out\nlamps left: 1");
+    assert_eq!(second, "open orders: 2\nlamp is sold out\nlamps left: 1");
+}
+
+// proves: B3
+#[test]
+fn a_contract_is_served_by_another_crate() {
+    let [first] = runs("server");
+    let answers = ["fibonacci(12) is 144", "fibonacci(13): 13 is unlucky"];
+    assert_eq!(first, format!("{}\nfibonacci(16): too much math", answers.join("\n")));
+}
