@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::context::Context;
+use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
 use super::failure::{cut, stored_failure, text};
 use super::job::PersistedJob;
@@ -23,13 +23,14 @@ pub(crate) struct Stored {
     pub(super) attempts: u32,
     /// The handler that waits for it, if one does.
     pub(super) parent: Option<Context>,
+    pub(super) nesting: Nesting,
     /// It runs in the storage's own transaction.
     pub(super) transaction: bool,
 }
 
 impl Stored {
     pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
-        Stored { row, attempts, parent, transaction: false }
+        Stored { row, attempts, parent, nesting: Nesting::None, transaction: false }
     }
 
     pub(super) fn outcome(&self, outcome: StoredOutcome, finished_at: Timestamp) -> OutcomeRow {

@@ -38,7 +38,7 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
         let limit = slot.kind.shared.config.transaction_limit;
         let clock = slot.kind.shared.clock.clone();
         let mut handler = Box::pin({
-            let ctx = ctx.clone();
+            let ctx = ctx.running();
             async move {
                 let mut turn = turn;
                 let returned = S::future(message, turn.entity(), &ctx).await;
