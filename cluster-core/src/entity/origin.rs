@@ -12,7 +12,7 @@ use super::options::OnPanic;
 use super::run::{Ran, To};
 use super::slot::Slot;
 use crate::commit::{CommitFailure, Unit, Writes};
-use crate::error::ClusterError;
+use crate::error::{ClusterError, panic_text};
 use crate::storage::{AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StoredOutcome};
 use crate::time::Timestamp;
 
@@ -206,11 +206,4 @@ fn give_up<T: Serves, M: Message, S: Style<T, M>>(
     };
     committer.push(Unit::new(writes, Box::new(complete)));
     ran
-}
-
-/// What a panic said.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without text".to_owned())
 }
