@@ -239,7 +239,7 @@ impl Context {
             let exclusive = Access::Exclusive;
             (access == exclusive || context.0.access == exclusive) && context.address() == target
         });
-        if !waits_for_itself && !self.0.transaction.is_open() {
+        if !waits_for_itself && !self.0.transaction.is_wanted() {
             return Ok(());
         }
         let mut chain: Vec<Address> = self.chain().map(|c| c.address().clone()).collect();
@@ -266,7 +266,7 @@ impl Context {
         let sent = sent.get_or_insert_default();
         let count = sent.occurrences.entry((target.clone(), message.tag.as_u64())).or_insert(0);
         *count += 1;
-        Some(Key::new(format!("~{outer}/{count}")).expect("a short text"))
+        Some(Key::new(format!("{}{count}", derived_prefix(*outer))).expect("a short text"))
     }
 
     /// A wait until everything is durable that the handler could have read when it started; `None`
@@ -292,6 +292,15 @@ impl Context {
         ));
         Some(told)
     }
+}
+
+fn derived_prefix(outer: RequestId) -> String {
+    format!("~{outer}/")
+}
+
+/// Whether a key was derived inside this request, and not given by its handler.
+pub(super) fn is_derived(key: &Key, outer: RequestId) -> bool {
+    key.as_str().starts_with(&derived_prefix(outer))
 }
 
 impl fmt::Debug for Context {

@@ -1,12 +1,13 @@
 //! A request that waits in a mailbox.
 
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::context::Nesting;
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
-use super::failure::{decode_error, read_reply};
+use super::failure::{decode_error, read_reply, text};
 use super::mailbox::Queued;
 use super::method::Style;
 use super::options::Access;
@@ -166,13 +167,24 @@ impl<M: Message, S: 'static> Queued for PersistedJob<M, S> {
 impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
     fn run(self: Box<Self>, turn: Turn<T>) {
         let PersistedJob { stored, message, to, .. } = *self;
-        let message = match message.map_or_else(|| decode::<T, M>(&turn.slot, &stored), Ok) {
-            Ok(message) => message,
-            Err(error) => {
+        // Decoding runs the code of users' types; its panic is the handler's.
+        let decode = || message.map_or_else(|| decode::<T, M>(&turn.slot, &stored), Ok);
+        let message = match catch_unwind(AssertUnwindSafe(decode)) {
+            Ok(Ok(message)) => message,
+            Err(panic) => {
+                let slot = turn.slot.clone();
+                turn.end();
+                Origin::Persisted(stored).panicked::<T, M, S>(&slot, panic, to);
+                return;
+            }
+            Ok(Err(error)) => {
                 // Held: it stays in the storage, for a binary that can read it.
                 tracing::warn!(request = %stored.row.id, %error, "a stored request cannot be read");
+                let held = ClusterError::Held { request: stored.row.id, reason: text(&error) };
+                turn.slot.request_ended(stored.row.seq);
+                turn.slot.kind.shared.waiters.tell(stored.row.id, || Err(held.clone()));
                 turn.end();
-                to.fail(ClusterError::Held { request: stored.row.id, reason: error.to_string() });
+                to.fail(held);
                 return;
             }
         };
@@ -205,6 +217,12 @@ fn decode<T: Serves, M: Message>(slot: &Arc<Slot<T>>, stored: &Stored) -> Result
     })
 }
 
+/// Whether a request runs in the storage's transaction, as its user's function says. One that panics
+/// says nothing, and the more careful way is right for both answers.
+pub(super) fn wants_transaction(ask: impl FnOnce() -> bool) -> bool {
+    catch_unwind(AssertUnwindSafe(ask)).unwrap_or(true)
+}
+
 /// The entry of the dispatch table for a stored request.
 pub(super) fn load<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
@@ -212,7 +230,9 @@ pub(super) fn load<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Box<dyn Job<T>> {
     let mut stored = Box::new(Stored::new(pending.request, pending.attempts, None));
     stored.transaction = M::INFO.transaction
-        && decode::<T, M>(slot, &stored).is_ok_and(|message| message.transaction());
+        && wants_transaction(|| {
+            decode::<T, M>(slot, &stored).is_ok_and(|message| message.transaction())
+        });
     Box::new(PersistedJob::<M, S>::new(stored, None, To::Nobody))
 }
 

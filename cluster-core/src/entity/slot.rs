@@ -81,8 +81,9 @@ pub(super) struct Ledger {
     pub(super) uncommitted: u32,
     /// Requests up to here have been put into the mailbox.
     pub(super) delivered: Seq,
-    /// Those of them that are in back-off now.
-    pub(super) delayed: Vec<Seq>,
+    /// How many of them have left it and have not ended: they run, are being committed, or are in
+    /// back-off.
+    pub(super) out: u32,
 }
 
 enum Step<T: Serves> {
@@ -186,7 +187,8 @@ impl<T: Serves> Slot<T> {
             let mut guard = self.lock();
             let inner = &mut *guard;
             let ledger = inner.ledger.get_or_insert_default();
-            if seq <= ledger.delivered || ledger.delayed.contains(&seq) {
+            // What has ended since it was loaded may be forgotten here, but not there.
+            if seq <= ledger.delivered || self.kind.shared.intake.has_ended(seq) {
                 return Delivered::Twice;
             }
             let mailbox = inner.mailbox.get_or_insert_default();
@@ -205,9 +207,13 @@ impl<T: Serves> Slot<T> {
         Delivered::Queued
     }
 
-    /// Puts a request back that must run again.
+    /// Puts a persisted request back that must run again.
     pub(super) fn requeue(self: &Arc<Self>, job: Box<dyn Job<T>>) {
-        self.lock().mailbox.get_or_insert_default().push_again(job);
+        {
+            let mut inner = self.lock();
+            inner.one_less_out();
+            inner.mailbox.get_or_insert_default().push_again(job);
+        }
         self.start_waiting(Start::Task);
     }
 
@@ -331,10 +337,17 @@ impl<T: Serves> Slot<T> {
         }
     }
 
-    /// A commit of the entity has become durable.
-    pub(super) fn settled(self: &Arc<Self>) {
+    /// A commit of the entity has become durable; with it the given request has ended.
+    pub(super) fn settled(self: &Arc<Self>, request: Option<Seq>) {
+        if let Some(request) = request {
+            // Before the entity can be forgotten: a page loaded before may still hold the request.
+            self.kind.shared.intake.ended(request);
+        }
         let quiet = {
             let mut inner = self.lock();
+            if request.is_some() {
+                inner.one_less_out();
+            }
             let ledger = inner.ledger.as_mut().expect("a commit was counted in it");
             ledger.uncommitted -= 1;
             ledger.uncommitted == 0
@@ -401,7 +414,7 @@ impl<T: Serves> Slot<T> {
         for job in mailbox.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
             job.displace(ClusterError::ShuttingDown);
         }
-        entity.map(discard);
+        entity.into_iter().for_each(discard);
         if left {
             self.kind.shared.residents.leave();
         }
@@ -451,6 +464,13 @@ impl<T: Serves> Inner<T> {
         (room, gone)
     }
 
+    /// A request that was out is back, or has ended.
+    pub(super) fn one_less_out(&mut self) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.out = ledger.out.saturating_sub(1);
+        }
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Ready
             && self.running.is_idle()
@@ -492,6 +512,9 @@ impl<T: Serves> Inner<T> {
                 };
                 if mailbox.is_done() {
                     self.mailbox = None;
+                }
+                if job.seq().is_some() {
+                    self.ledger.get_or_insert_default().out += 1;
                 }
                 let turn = self.turn(slot, job.access());
                 Step::Run(job, turn)
