@@ -269,7 +269,9 @@ impl<T: Serves> Slot<T> {
             let mut inner = self.lock();
             inner.phase = Phase::Vacant;
             let mailbox = inner.mailbox.as_mut();
-            let displaced = mailbox.map(|mailbox| mailbox.take_volatile()).unwrap_or_default();
+            let displaced = mailbox
+                .map(|mailbox| mailbox.take_if(|job| job.seq().is_none()))
+                .unwrap_or_default();
             inner.mailbox.take_if(|mailbox| mailbox.is_done());
             let waits = inner.mailbox.is_some() && !inner.waits_for_place;
             inner.waits_for_place |= waits;

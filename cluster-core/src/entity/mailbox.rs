@@ -118,12 +118,11 @@ impl<J: Queued> Mailbox<J> {
         self.waiting.iter().any(is_it)
     }
 
-    /// Takes the volatile requests out.
-    pub(super) fn take_volatile(&mut self) -> VecDeque<J> {
-        let (volatile, persisted) =
-            self.take_all().into_iter().partition(|job| job.seq().is_none());
-        self.waiting = persisted;
-        volatile
+    /// Takes out the requests for which `is_it` says so.
+    pub(super) fn take_if(&mut self, mut is_it: impl FnMut(&J) -> bool) -> VecDeque<J> {
+        let (taken, left) = self.take_all().into_iter().partition(|job| is_it(job));
+        self.waiting = left;
+        taken
     }
 
     pub(super) fn take_all(&mut self) -> VecDeque<J> {

@@ -1,6 +1,7 @@
 //! The record of one entity: its instance while it is in memory, its mailbox while somebody waits.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -155,19 +156,15 @@ impl<T: Serves> Slot<T> {
         job: Box<dyn Job<T>>,
         start: Start,
     ) -> Result<(), ClusterError> {
-        {
-            let mut inner = self.lock();
-            let limit = self.kind.limits.mailbox;
-            let mailbox = inner.mailbox.get_or_insert_default();
-            if mailbox.len() >= limit {
-                drop(inner);
-                self.kind.metrics.mailbox_full.increment(1);
-                return Err(ClusterError::MailboxFull { address: self.address(), limit });
-            }
-            mailbox.push(job);
+        let limit = self.kind.limits.mailbox;
+        let (enqueued, gone) = self.lock().enqueue(job, limit);
+        drop(gone);
+        if enqueued {
+            self.start_waiting(start);
+            return Ok(());
         }
-        self.start_waiting(start);
-        Ok(())
+        self.kind.metrics.mailbox_full.increment(1);
+        Err(ClusterError::MailboxFull { address: self.address(), limit })
     }
 
     /// Puts an accepted request into the mailbox, in the owner's order; each once, from whatever
@@ -411,7 +408,7 @@ impl<T: Serves> Slot<T> {
         for job in mailbox.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
             job.displace(ClusterError::ShuttingDown);
         }
-        entity.map(discard);
+        entity.into_iter().for_each(discard);
         if left {
             self.kind.shared.residents.leave();
         }
@@ -442,6 +439,23 @@ impl<T: Serves> Inner<T> {
             generation,
             unconfirmed,
         )
+    }
+
+    /// Puts a request into the mailbox, if there is room. Where there is none, requests whose callers
+    /// are gone make some; they are to be dropped without the lock.
+    fn enqueue(&mut self, job: Box<dyn Job<T>>, limit: usize) -> (bool, VecDeque<Box<dyn Job<T>>>) {
+        let mailbox = self.mailbox.get_or_insert_default();
+        let mut gone = VecDeque::new();
+        if mailbox.len() >= limit {
+            gone = mailbox.take_if(|job| job.is_gone());
+        }
+        let room = mailbox.len() < limit;
+        if room {
+            mailbox.push(job);
+        } else {
+            gone.push_back(job);
+        }
+        (room, gone)
     }
 
     /// A request that was out is back, or has ended.
