@@ -83,6 +83,7 @@ async fn headers_are_read_stored_and_passed_on_where_inherited(storage: Arc<dyn 
     let id = call.send().await.unwrap().id();
     stage.arrived(1).await;
     drop(cluster);
+    let stage = Stage::default();
     let cluster = start(&storage, &stage).await;
     stage.arrived(1).await;
     stage.let_on(1);

@@ -79,6 +79,7 @@ async fn a_receipt_is_given_when_durable_and_gives_the_outcome_later_anywhere(
     drop((cluster, printer, first, second, third));
 
     // Another process, as far as the storage can tell.
+    let stage = Stage::default();
     stage.let_on(1);
     let cluster = start(storage, &stage).await;
     let receipts = ids.map(|id| cluster.receipt::<PrinterPrint>(id));
