@@ -2,6 +2,11 @@
 //! sees what a crash can undo. The same bodies run on every storage.
 
 mod joins;
+mod keys;
+mod outbox;
+mod retries;
+mod runs;
+mod state;
 mod support;
 mod transactions;
 mod unknown;
