@@ -2,6 +2,8 @@
 //! concurrency, limits, cancellation, passivation, shutdown.
 
 mod ending;
+mod failures;
+mod reentrance;
 mod support;
 mod timeouts;
 mod typed;

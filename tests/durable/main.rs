@@ -4,5 +4,6 @@
 mod caught_up;
 mod joins;
 mod support;
+mod transactions;
 mod unknown;
 mod visibility;

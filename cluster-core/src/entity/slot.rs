@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::context::{Context, Nesting};
 use super::contract::Serves;
 use super::endpoint::Endpoint;
 use super::job::{Delivered, Job};
@@ -117,6 +118,11 @@ impl<T: Serves> Slot<T> {
 
     pub(crate) fn address(&self) -> Address {
         self.kind.address(&self.id)
+    }
+
+    /// How a call of `parent`'s handler, if it is one's, fits into the chain of those that wait.
+    pub(super) fn nesting(&self, parent: Option<&Context>) -> Nesting {
+        parent.map_or(Nesting::None, |parent| parent.nesting(&self.address()))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner<T>> {

@@ -8,7 +8,7 @@ use crate::errors::Errors;
 
 /// What `Self` is in a block.
 pub(super) enum Scope {
-    Entity(Type),
+    Entity(Box<Type>),
     Trait,
 }
 
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn read(ty: &str) -> Result<String, String> {
-        let scope = Scope::Entity(parse_quote!(bank::Account));
+        let scope = Scope::Entity(Box::new(parse_quote!(bank::Account)));
         let ty: Type = syn::parse_str(ty).unwrap();
         let mut errors = Errors::default();
         let carried = carried(&ty, Role::Argument, &scope, &mut errors);

@@ -1,0 +1,10 @@
+//! A durable struct is the state itself.
+use cluster::prelude::*;
+
+#[derive(Entity, Default)]
+#[entity(durable)]
+struct Account {
+    cents: i64,
+}
+
+fn main() {}

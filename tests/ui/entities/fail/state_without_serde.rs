@@ -1,0 +1,15 @@
+//! The state is what is stored.
+use cluster::prelude::*;
+
+#[derive(Default)]
+struct Balance {
+    cents: i64,
+}
+
+#[derive(Entity, Default)]
+struct Account {
+    #[state]
+    balance: Balance,
+}
+
+fn main() {}
