@@ -48,8 +48,8 @@ pub mod __private {
         Access, AnyResult, Arguments, Bytes, Call, Client, Context, Contract, DefaultEntity,
         Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn, Fallible,
         Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method, NoError,
-        OnPanic, Outcome, Persisted, Plain, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves, ServesTrait,
-        Shared, SharedFn, StateKind, Volatile, Wire, context, read_arguments, schemas,
+        OnPanic, Outcome, Persisted, Plain, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves,
+        ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context, read_arguments, schemas,
         write_arguments,
     };
     pub use cluster_core::error::Source;

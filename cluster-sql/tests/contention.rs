@@ -7,24 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster_core::id::{Epoch, SHARD_HASH_VERSION, ShardCount, ShardId, StateVersion};
+use cluster_core::id::{Epoch, ShardId, StateVersion};
 use cluster_core::storage::{
-    Batch, Fence, JoinRequest, MessageStorage, OwnershipStorage, StateKey, StateWrite,
-    StorageError, TransactionStorage,
+    Batch, MessageStorage, OwnershipStorage, StateKey, StateWrite, StorageError, TransactionStorage,
 };
-use cluster_sql::Sqlite;
 use rusqlite::Connection;
-use support::Folder;
-
-async fn join(storage: &Sqlite) -> Fence {
-    let request = JoinRequest {
-        shard_count: ShardCount::default(),
-        shard_hash_version: SHARD_HASH_VERSION,
-        groups: vec!["default".into()],
-        advertised: String::new(),
-    };
-    storage.join(request).await.unwrap().fence
-}
+use support::{Folder, join};
 
 fn key() -> StateKey {
     StateKey { shard: ShardId::new(1), entity_type: "Blob".into(), entity_id: "e".into() }

@@ -1,5 +1,6 @@
 //! What only real processes show: a second live one is refused, one that is killed leaves the file
-//! free at once, and everything that was acknowledged before a kill is there after it.
+//! free at once, everything that was acknowledged before a kill is there after it, and a full disk
+//! loses nothing either.
 #![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
 mod support;
@@ -10,82 +11,40 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cluster_core::id::{
-    EntityId, Epoch, MessageTag, RequestId, SHARD_HASH_VERSION, Seq, ShardCount, ShardId,
-    StateVersion,
-};
+use cluster_core::id::{Epoch, StateVersion};
 use cluster_core::storage::{
-    Batch, Fence, JoinRequest, MessageStorage, OwnershipStorage, RequestRow, RetentionClass,
-    StateKey, StateWrite, StorageError,
+    Batch, MessageStorage, OwnershipStorage, RequestRow, StateKey, StateWrite, StorageError,
 };
-use cluster_core::time::Timestamp;
 use cluster_sql::Sqlite;
-use support::Folder;
+use support::{Folder, join, request, request_id};
 
 /// Tells a copy of this program which database it is to work on.
 const DATABASE: &str = "CLUSTER_SQL_TEST_DATABASE";
 
-fn entity() -> EntityId {
-    EntityId::from("counter")
-}
-
-fn shard() -> ShardId {
-    ShardId::of(&entity(), ShardCount::default())
-}
-
-fn request_id(number: u64) -> RequestId {
-    RequestId::from_u128(number.into())
+fn key() -> StateKey {
+    let RequestRow { shard, entity_type, entity_id, .. } = request(1);
+    StateKey { shard, entity_type, entity_id }
 }
 
 /// The batch that counts from `number - 1` to `number`: a request and a state that belong together.
 fn counting(number: u64) -> Batch {
-    let row = RequestRow {
-        seq: Seq::new(number),
-        shard: shard(),
-        epoch: Epoch::new(1),
-        id: request_id(number),
-        entity_type: "Counter".into(),
-        entity_id: entity(),
-        message: MessageTag::of("count"),
-        key: None,
-        arguments: Bytes::from(number.to_string()),
-        headers: Default::default(),
-        trace: None,
-        class: RetentionClass::Sent,
-        outer: None,
-        accepted_at: Timestamp::from_unix_ms(0),
-        due_at: None,
-    };
     let state = StateWrite {
-        key: StateKey { shard: shard(), entity_type: "Counter".into(), entity_id: entity() },
+        key: key(),
         epoch: Epoch::new(1),
         from: StateVersion::new(number - 1),
         to: StateVersion::new(number),
         payload: Bytes::from(vec![7; 3_000]),
     };
-    Batch { accepts: vec![row], states: vec![state], ..Batch::default() }
-}
-
-async fn join(storage: &Sqlite) -> Fence {
-    let request = JoinRequest {
-        shard_count: ShardCount::default(),
-        shard_hash_version: SHARD_HASH_VERSION,
-        groups: vec!["default".into()],
-        advertised: String::new(),
-    };
-    let fence = storage.join(request).await.unwrap().fence;
-    storage.take_shards(fence, vec![shard()]).await.unwrap();
-    fence
+    Batch { accepts: vec![request(number)], states: vec![state], ..Batch::default() }
 }
 
 async fn counted(storage: &Sqlite) -> u64 {
-    let key = StateKey { shard: shard(), entity_type: "Counter".into(), entity_id: entity() };
-    let state = storage.load_states(vec![key]).await.unwrap().remove(0);
+    let state = storage.load_states(vec![key()]).await.unwrap().remove(0);
     state.map(|row| row.version.as_u64()).unwrap_or_default()
 }
 
 /// Not a test of its own: what a copy of this program does. It counts on, and tells every commit
-/// that is acknowledged, until it is killed.
+/// that is acknowledged, until it is killed or cannot go on.
 #[tokio::test]
 async fn work_until_killed() {
     let Ok(database) = std::env::var(DATABASE) else { return };
@@ -94,10 +53,27 @@ async fn work_until_killed() {
     let mut number = counted(&storage).await;
     loop {
         number += 1;
-        storage.commit(fence, Arc::new(counting(number))).await.unwrap();
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "counted {number}").and_then(|()| out.flush()).unwrap();
+        let committed = storage.commit(fence, Arc::new(counting(number))).await;
+        if let Err(error) = committed {
+            assert!(is_disk_trouble(&error), "{error:?}");
+            tell("full");
+            // Reading goes on. A smaller write may still find room.
+            assert!(counted(&storage).await + 1 >= number);
+            let raised = storage.raise_fence(fence).await;
+            assert!(raised.as_ref().err().is_none_or(is_disk_trouble), "{raised:?}");
+            return;
+        }
+        tell(&format!("counted {number}"));
     }
+}
+
+fn is_disk_trouble(error: &StorageError) -> bool {
+    matches!(error, StorageError::UnknownOutcome { .. } | StorageError::Unavailable { .. })
+}
+
+fn tell(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();
 }
 
 fn start_worker(database: &Path) -> (Child, BufReader<ChildStdout>) {
@@ -164,4 +140,33 @@ async fn what_was_acknowledged_before_a_kill_is_there_after_it() {
         last = stored;
     }
     assert!(fences.is_sorted_by(|a, b| a < b), "every start is a new incarnation: {fences:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing() {
+    let folder = Folder::new();
+    // No file of the worker may grow beyond 1 MiB: the kernel then refuses to write, as on a full
+    // disk.
+    let mut worker = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "work_until_killed", "--nocapture"])
+        .env(DATABASE, folder.database())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(worker.stdout.take().unwrap());
+    let lines: Vec<String> = out.lines().map_while(Result::ok).collect();
+    assert!(worker.wait().unwrap().success(), "{lines:?}");
+    assert!(lines.iter().any(|line| line == "full"), "{lines:?}");
+    let told = lines.iter().rev().find_map(|line| line.strip_prefix("counted ")).unwrap();
+    let told: u64 = told.parse().unwrap();
+    assert!(told > 20, "the disk was full after {told} commits");
+
+    let storage = folder.options().open().await.unwrap();
+    let stored = counted(&storage).await;
+    assert!(stored == told || stored == told + 1, "told {told}, stored {stored}");
+    let fence = join(&storage).await;
+    storage.commit(fence, Arc::new(counting(stored + 1))).await.unwrap();
 }

@@ -3,5 +3,6 @@
 
 mod joins;
 mod support;
+mod transactions;
 mod unknown;
 mod visibility;

@@ -1,18 +1,17 @@
 //! The one writer of a runner.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, oneshot};
 
+use super::batching::{complete, fail_all, fail_superseded, gather, settle, what_is_left};
 use super::seqs::Seqs;
 use super::unit::{CommitFailure, Unit, Writes};
 use crate::config::Config;
 use crate::id::{MachineId, Seq};
-use crate::storage::{Batch, Committed, Fence, RequestRow, StateKey, Storage, StorageError};
+use crate::storage::{Batch, Committed, Fence, Storage, StorageError};
 use crate::time::Clock;
 
 /// Gathers units while a transaction runs and commits what has gathered in the next one. One
@@ -27,7 +26,9 @@ pub(crate) struct Committer {
     attempts: u32,
     gathered: Mutex<Gathered>,
     wake: Notify,
-    /// The fence in force. Changed by the committer's task alone.
+    /// Who may write now: see [`Lane`].
+    lane: Arc<AsyncMutex<()>>,
+    /// The fence in force. Changed by who has the lane.
     fence: Mutex<Fence>,
     metrics: Metrics,
 }
@@ -35,7 +36,6 @@ pub(crate) struct Committer {
 #[derive(Default)]
 struct Gathered {
     units: Vec<Unit>,
-    raises: Vec<oneshot::Sender<Result<Fence, StorageError>>>,
     closed: bool,
     /// Another incarnation has taken over: nothing of this one will ever be written.
     fenced: bool,
@@ -68,9 +68,7 @@ impl Committer {
                 batch_units: metrics::histogram!("cluster_commit_batch_units", "storage" => kind),
                 commit_seconds: metrics::histogram!("cluster_commit_seconds", "storage" => kind),
                 commits: metrics::counter!("cluster_commits_total", "storage" => kind),
-                commit_failures: metrics::counter!(
-                    "cluster_commit_failures_total", "storage" => kind
-                ),
+                commit_failures: metrics::counter!("cluster_commit_failures_total", "storage" => kind),
             },
             storage,
             clock,
@@ -80,6 +78,7 @@ impl Committer {
             attempts: config.commit_attempts,
             gathered: Mutex::default(),
             wake: Notify::new(),
+            lane: Arc::default(),
             fence: Mutex::new(fence),
         }
     }
@@ -87,11 +86,6 @@ impl Committer {
     /// The fence in force.
     pub(crate) fn fence(&self) -> Fence {
         *self.fence.lock()
-    }
-
-    /// The next place in the owner's order, for a transaction of a handler's own.
-    pub(crate) fn next_seq(&self) -> Seq {
-        self.seqs.next(self.clock.wall())
     }
 
     /// Whether so much waits already that new requests should be refused.
@@ -103,7 +97,7 @@ impl Committer {
     /// the committer has ended, here: not to be called under a lock that the completion takes.
     pub(crate) fn push(&self, unit: Unit) {
         if let Some(unit) = self.offer(unit) {
-            (unit.complete)(Err(CommitFailure::Stopped));
+            settle(unit.complete, Err(CommitFailure::Stopped));
         }
     }
 
@@ -130,19 +124,9 @@ impl Committer {
         let _: Result<(), _> = told.await;
     }
 
-    /// Raises the fence between two transactions, so that a transaction whose outcome is unknown
-    /// can no longer commit. Cancel safe: the fence may be raised all the same.
-    pub(crate) async fn raise_fence(&self) -> Result<Fence, StorageError> {
-        let (raised, wait) = oneshot::channel();
-        {
-            let mut gathered = self.gathered.lock();
-            if gathered.closed {
-                return Err(StorageError::Fenced { incarnation: self.incarnation() });
-            }
-            gathered.raises.push(raised);
-        }
-        self.wake.notify_one();
-        wait.await.unwrap_or(Err(StorageError::Fenced { incarnation: self.incarnation() }))
+    /// Waits for the right to write. Cancel safe.
+    pub(crate) async fn lane(self: &Arc<Self>) -> Lane {
+        Lane { _turn: self.lane.clone().lock_owned().await, committer: self.clone() }
     }
 
     /// Takes no more units; what has gathered is still committed, then [`Committer::run`] ends.
@@ -166,23 +150,17 @@ impl Committer {
         fail_all(units, &CommitFailure::Stopped);
     }
 
-    fn incarnation(&self) -> u64 {
-        self.fence().incarnation.as_u64()
+    fn is_closed(&self) -> bool {
+        self.gathered.lock().closed
     }
 
     /// Commits until closed. To be run by one task; must not be dropped before it ends, or the
     /// completions of the transaction in flight are never called.
     pub(crate) async fn run(self: Arc<Self>) {
         loop {
-            let (units, raises, closed) = self.take();
-            if !raises.is_empty() {
-                let fence = self.raise().await;
-                for raised in raises {
-                    // A requester that is gone needs no answer.
-                    let _ = raised.send(fence.clone());
-                }
-            }
+            let (units, closed) = self.take();
             if !units.is_empty() {
+                let _turn = self.lane.lock().await;
                 self.commit(units).await;
             } else if closed {
                 return;
@@ -192,9 +170,9 @@ impl Committer {
         }
     }
 
-    fn take(&self) -> (Vec<Unit>, Vec<oneshot::Sender<Result<Fence, StorageError>>>, bool) {
+    /// What has gathered, as much as one transaction takes; and whether nothing will come any more.
+    fn take(&self) -> (Vec<Unit>, bool) {
         let mut gathered = self.gathered.lock();
-        let raises = std::mem::take(&mut gathered.raises);
         let units = if gathered.units.len() <= self.batch_max {
             let spare = Vec::with_capacity(gathered.units.len());
             std::mem::replace(&mut gathered.units, spare)
@@ -202,86 +180,60 @@ impl Committer {
             gathered.units.drain(..self.batch_max).collect()
         };
         let drained = gathered.units.is_empty() && units.is_empty();
-        (units, raises, gathered.closed && drained)
+        (units, gathered.closed && drained)
     }
 
     /// Commits the units, in one transaction unless some must be left out.
-    async fn commit(&self, mut units: Vec<Unit>) {
-        loop {
+    async fn commit(&self, units: Vec<Unit>) {
+        // The last part is the next one.
+        let mut parts = vec![units];
+        while let Some(mut units) = parts.pop() {
             fail_superseded(&mut units);
             if units.is_empty() {
-                return;
+                continue;
             }
             self.metrics.batch_units.record(units.len() as f64);
-            let batch = Arc::new(self.gather(&mut units));
+            let now = self.clock.wall();
+            let batch = Arc::new(gather(&mut units, || self.seqs.next(now)));
             let result =
                 if batch.is_empty() { Ok(Committed::default()) } else { self.write(&batch).await };
-            match result {
+            let error = match result {
                 Ok(committed) => {
                     complete(units, batch, committed);
-                    return;
+                    continue;
                 }
-                Err(error) => {
-                    self.metrics.commit_failures.increment(1);
-                    if matches!(error, StorageError::Fenced { .. }) {
-                        tracing::error!(%error, "this runner ends");
-                        self.end_fenced();
-                        fail_all(units, &CommitFailure::Stopped);
-                        return;
-                    }
+                Err(error) => error,
+            };
+            self.metrics.commit_failures.increment(1);
+            match error {
+                StorageError::Fenced { .. } | StorageError::UnknownOutcome { .. } => {
+                    tracing::error!(%error, "this runner ends");
+                    self.end_fenced();
+                    fail_all(units, &CommitFailure::Storage(error));
+                    let rest = parts.into_iter().rev().flatten().collect();
+                    return fail_all(rest, &CommitFailure::Stopped);
+                }
+                error => {
                     tracing::warn!(%error, units = units.len(), "a commit failed");
-                    let Some(left_out) = fail_one(&mut units, &error) else {
-                        fail_all(units, &CommitFailure::Storage(error));
-                        return;
-                    };
-                    give_back(&mut units, batch, left_out);
+                    parts.extend(what_is_left(units, batch, &error));
                 }
             }
         }
-    }
-
-    /// Puts the units' writes into one batch; the rows of accepts and states move there.
-    fn gather(&self, units: &mut [Unit]) -> Batch {
-        let now = self.clock.wall();
-        let mut batch = Batch::default();
-        let mut state_at: HashMap<StateKey, usize> = HashMap::new();
-        for unit in units {
-            let writes = &mut unit.writes;
-            unit.accepts = writes.accepts.len();
-            for mut row in writes.accepts.drain(..) {
-                row.seq = self.seqs.next(now);
-                batch.accepts.push(row);
-            }
-            batch.outcomes.extend(writes.outcome.clone());
-            batch.attempts.extend(writes.attempt.clone());
-            batch.dead.extend(writes.dead.clone());
-            let Some(state) = writes.state.clone() else { continue };
-            match state_at.get(&state.key) {
-                // A later change of the same batch: from where the first began to where this ends.
-                Some(&at) => {
-                    let earlier = &mut batch.states[at];
-                    earlier.to = state.to;
-                    earlier.payload = state.payload;
-                    earlier.epoch = state.epoch;
-                }
-                None => {
-                    state_at.insert(state.key.clone(), batch.states.len());
-                    batch.states.push(state);
-                }
-            }
-        }
-        batch
     }
 
     /// Writes a batch until its fate is known: an unknown outcome is settled by raising the fence
-    /// and writing the same batch again, a sure failure is tried again a few times.
+    /// and writing the same batch again, however often that fails; a sure failure is tried again a
+    /// few times.
+    ///
+    /// # Errors
+    /// Nothing was written. But after `UnknownOutcome` nobody here will ever know: another
+    /// incarnation has taken over, or the runner ends while the storage is away.
     async fn write(&self, batch: &Arc<Batch>) -> Result<Committed, StorageError> {
-        let mut failures = 0;
-        let mut wait = RETRY_WAIT_MIN;
+        let mut unknown = None;
+        let mut pause = Pause::default();
         loop {
             let started = self.clock.now();
-            let result = self.storage.commit(self.fence(), batch.clone()).await;
-            let error = match result {
+            let error = match self.storage.commit(self.fence(), batch.clone()).await {
                 Ok(committed) => {
                     self.metrics.commits.increment(1);
                     self.metrics.commit_seconds.record((self.clock.now() - started).as_secs_f64());
@@ -289,98 +241,92 @@ impl Committer {
                 }
                 Err(error) => error,
             };
-            match &error {
+            match error {
                 StorageError::UnknownOutcome { .. } => {
                     tracing::warn!(%error, "raising the fence to learn a commit's outcome");
-                    self.raise().await?;
-                }
-                StorageError::Unavailable { .. } => {
-                    failures += 1;
-                    if failures >= self.attempts {
+                    if self.raise().await.is_err() {
                         return Err(error);
                     }
-                    self.clock.sleep(wait).await;
-                    wait = (wait * 2).min(RETRY_WAIT_MAX);
+                    unknown = Some(error);
                 }
-                _ => return Err(error),
+                StorageError::Unavailable { .. } => {
+                    if pause.count >= self.attempts - 1 && (unknown.is_none() || self.is_closed()) {
+                        return Err(unknown.unwrap_or(error));
+                    }
+                    pause.wait(&self.clock).await;
+                }
+                StorageError::Fenced { .. } => return Err(unknown.unwrap_or(error)),
+                error => return Err(error),
             }
         }
     }
 
-    /// Raises the fence; goes on until the storage answers, since nothing may be written before.
-    async fn raise(&self) -> Result<Fence, StorageError> {
+    /// Raises the fence; goes on until the storage answers, since nothing may be written before,
+    /// unless the runner ends.
+    async fn raise(&self) -> Result<(), StorageError> {
         let from = self.fence();
-        let mut wait = RETRY_WAIT_MIN;
+        let mut pause = Pause::default();
         loop {
-            match self.storage.raise_fence(from).await {
+            let error = match self.storage.raise_fence(from).await {
                 Ok(fence) => {
                     *self.fence.lock() = fence;
-                    return Ok(fence);
+                    return Ok(());
                 }
-                Err(
-                    error
-                    @ (StorageError::Unavailable { .. } | StorageError::UnknownOutcome { .. }),
-                ) => {
+                Err(error) => error,
+            };
+            match error {
+                StorageError::Unavailable { .. } | StorageError::UnknownOutcome { .. } => {
                     tracing::warn!(%error, "the fence could not be raised, trying again");
-                    self.clock.sleep(wait).await;
-                    wait = (wait * 2).min(RETRY_WAIT_MAX);
+                    if pause.count >= self.attempts - 1 && self.is_closed() {
+                        return Err(error);
+                    }
+                    pause.wait(&self.clock).await;
                 }
-                Err(error) => return Err(error),
+                error => return Err(error),
             }
         }
     }
 }
 
-/// Fails the units whose instance has moved on, in their order.
-fn fail_superseded(units: &mut Vec<Unit>) {
-    if units.iter().any(Unit::is_superseded) {
-        let (stale, good) = std::mem::take(units).into_iter().partition(Unit::is_superseded);
-        *units = good;
-        fail_all(stale, &CommitFailure::Superseded);
+/// The waits between attempts: each twice as long as the one before.
+#[derive(Default)]
+struct Pause {
+    count: u32,
+}
+
+impl Pause {
+    async fn wait(&mut self, clock: &Clock) {
+        let wait = RETRY_WAIT_MIN.saturating_mul(1 << self.count.min(16)).min(RETRY_WAIT_MAX);
+        self.count += 1;
+        clock.sleep(wait).await;
     }
 }
 
-fn fail_all(units: Vec<Unit>, failure: &CommitFailure) {
-    for unit in units {
-        let failure =
-            if unit.is_superseded() { CommitFailure::Superseded } else { failure.clone() };
-        (unit.complete)(Err(failure));
+/// The right to write, held by the committer for each of its transactions and by a handler while
+/// its own transaction is open. While it is held nobody else gives places in the owner's order, so
+/// requests become visible in that order; nobody else commits, and nobody else raises the fence.
+pub(crate) struct Lane {
+    committer: Arc<Committer>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Lane {
+    /// The fence in force.
+    pub(crate) fn fence(&self) -> Fence {
+        self.committer.fence()
     }
-}
 
-/// Fails the one entity that a conflict names, so that its neighbours are not harmed. Returns which
-/// rows to accept were its own, or `None` where no unit is to blame.
-fn fail_one(units: &mut Vec<Unit>, error: &StorageError) -> Option<Range<usize>> {
-    let StorageError::StateConflict { entity_type, entity_id, .. } = error else { return None };
-    let at = units.iter().position(|unit| {
-        let key = unit.writes.state.as_ref().map(|state| &state.key);
-        key.is_some_and(|key| key.entity_type == *entity_type && key.entity_id == *entity_id)
-    })?;
-    let before: usize = units[..at].iter().map(|unit| unit.accepts).sum();
-    let unit = units.remove(at);
-    let own = before..before + unit.accepts;
-    (unit.complete)(Err(CommitFailure::Storage(error.clone())));
-    Some(own)
-}
-
-/// After a failed attempt: the rows to accept return to the units that are left.
-fn give_back(units: &mut [Unit], batch: Arc<Batch>, left_out: Range<usize>) {
-    let rows = rows_of(batch).into_iter().enumerate();
-    let mut rows = rows.filter(|(at, _)| !left_out.contains(at)).map(|(_, row)| row);
-    for unit in units {
-        unit.writes.accepts.extend(rows.by_ref().take(unit.accepts));
+    /// The next place in the owner's order.
+    pub(crate) fn next_seq(&self) -> Seq {
+        self.committer.seqs.next(self.committer.clock.wall())
     }
-}
 
-/// Tells every unit that it is durable.
-fn complete(units: Vec<Unit>, batch: Arc<Batch>, committed: Committed) {
-    let mut accepts = rows_of(batch).into_iter().zip(committed.accepts);
-    for unit in units {
-        let mine = accepts.by_ref().take(unit.accepts).collect();
-        (unit.complete)(Ok(mine));
+    /// Raises the fence, so that a transaction whose outcome is unknown can no longer commit.
+    /// Cancel safe: the fence may be raised all the same.
+    ///
+    /// # Errors
+    /// Another incarnation has taken over, or the runner ends while the storage is away.
+    pub(crate) async fn raise_fence(&self) -> Result<(), StorageError> {
+        self.committer.raise().await
     }
-}
-
-fn rows_of(batch: Arc<Batch>) -> Vec<RequestRow> {
-    Arc::try_unwrap(batch).map_or_else(|shared| shared.accepts.clone(), |batch| batch.accepts)
 }

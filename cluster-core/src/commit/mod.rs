@@ -1,8 +1,9 @@
 //! Group commit: every durable write of a runner goes through one [`Committer`].
 
+mod batching;
 mod committer;
 mod seqs;
 mod unit;
 
-pub(crate) use committer::Committer;
+pub(crate) use committer::{Committer, Lane};
 pub(crate) use unit::{CommitFailure, Completion, Lineage, Unit, Writes};

@@ -15,7 +15,7 @@ pub(crate) trait Lineage: Send + Sync {
 }
 
 /// The writes of one unit. They are committed together or not at all.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Writes {
     /// Requests to accept; their `seq` is set by the committer.
     pub(crate) accepts: Vec<RequestRow>,
@@ -44,7 +44,7 @@ impl Writes {
 /// Why a unit was not committed.
 #[derive(Debug, Clone)]
 pub(crate) enum CommitFailure {
-    /// The storage failed; surely nothing was written.
+    /// The storage failed; surely nothing was written, unless it says `UnknownOutcome`.
     Storage(StorageError),
     /// An earlier commit of the same instance failed.
     Superseded,

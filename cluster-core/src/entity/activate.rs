@@ -1,22 +1,28 @@
 //! Bringing entities into memory and taking them out.
 
 use std::any::Any;
+use std::future::poll_fn;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
+
+use parking_lot::MutexGuard;
 
 use super::context::Context;
 use super::contract::Serves;
 use super::failure::{decode_error, text};
 use super::kind::Kind;
 use super::options::Access;
-use super::origin::panic_text;
 use super::shared::Shared;
-use super::slot::{Phase, Slot, Start};
+use super::slot::{Inner, Phase, Slot, Start, discard};
 use super::turn::Turn;
-use crate::error::{ClusterError, Source};
+use crate::commit::Lineage;
+use crate::error::{ClusterError, Source, panic_text};
 use crate::id::StateVersion;
-use crate::storage::StateRow;
+use crate::storage::{BoxFuture, StateRow};
 use crate::time::Moment;
 
 /// What a failed factory or hook said.
@@ -24,11 +30,32 @@ use crate::time::Moment;
 #[error("the entity could not be made: {0}")]
 struct Unmade(String);
 
+/// What came of looking for an idle entity to take out of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Evicted {
+    /// One has left.
+    Left,
+    /// One is on its way out: its hook runs.
+    Leaving,
+    /// None is idle.
+    None,
+}
+
 impl Shared {
     /// Takes one idle entity of any type out of memory.
-    pub(super) fn evict_one(&self) -> bool {
-        self.all_kinds().iter().any(|kind| kind.evict_one())
+    pub(super) fn evict_one(&self) -> Evicted {
+        let kinds = self.all_kinds();
+        let mut tried = kinds.iter().map(|kind| kind.evict_one());
+        tried.find(|evicted| *evicted != Evicted::None).unwrap_or(Evicted::None)
     }
+}
+
+/// Whether there is a place in memory for one more entity.
+enum Place {
+    Taken,
+    /// Not yet: an idle entity is on its way out.
+    Soon,
+    None,
 }
 
 impl<T: Serves> Slot<T> {
@@ -37,14 +64,21 @@ impl<T: Serves> Slot<T> {
     const MADE_AT_ONCE: bool = !Kind::<T>::is_durable() && !T::ACTIVATES;
 
     /// Takes a place in memory for one more entity, if need be from an idle one.
-    fn take_place(&self) -> bool {
-        let residents = &self.kind.shared.residents;
-        residents.enter() || (self.kind.shared.evict_one() && residents.enter())
+    fn take_place(&self) -> Place {
+        while !self.kind.shared.residents.enter() {
+            match self.kind.shared.evict_one() {
+                // Somebody else may take its place first.
+                Evicted::Left => {}
+                Evicted::Leaving => return Place::Soon,
+                Evicted::None => return Place::None,
+            }
+        }
+        Place::Taken
     }
 
     /// Whether there is, or can be made, room for one more entity.
     pub(super) fn make_room(&self) -> bool {
-        self.kind.shared.residents.has_room() || self.kind.shared.evict_one()
+        self.kind.shared.residents.has_room() || self.kind.shared.evict_one() == Evicted::Left
     }
 
     /// A turn on a new instance, if one can be made at once and nobody waits.
@@ -61,28 +95,22 @@ impl<T: Serves> Slot<T> {
             }
             inner.phase = Phase::Changing;
         }
-        let made = if self.take_place() { self.make_or_leave() } else { None };
-        let mut inner = self.lock();
-        match made {
-            Some(entity) => {
-                inner.entity = Some(entity);
-                inner.phase = Phase::Ready;
+        let Place::Taken = self.take_place() else {
+            // The mailbox's way waits for a place, or reports that there is none.
+            self.lock().phase = Phase::Vacant;
+            return None;
+        };
+        match self.make() {
+            Ok(entity) => {
+                let Some(mut inner) = self.install(Arc::new(entity), self.generation()) else {
+                    self.kind.shared.residents.leave();
+                    return None;
+                };
                 Some(inner.turn(self, access))
             }
-            None => {
-                // The mailbox's way reports or retries it.
-                inner.phase = Phase::Vacant;
-                None
-            }
-        }
-    }
-
-    fn make_or_leave(self: &Arc<Self>) -> Option<Arc<T>> {
-        match self.make() {
-            Ok(entity) => Some(Arc::new(entity)),
             Err(error) => {
                 self.report(&*error);
-                self.kind.shared.residents.leave();
+                self.load_later(1, Unfinished(Some(self.clone())));
                 None
             }
         }
@@ -104,47 +132,92 @@ impl<T: Serves> Slot<T> {
     /// Brings the entity into memory; its phase is `Changing`. Requests wait in the mailbox
     /// meanwhile.
     pub(super) fn activate(self: &Arc<Self>) {
-        if !self.take_place() {
-            self.no_place();
-            return;
+        match self.take_place() {
+            Place::Taken => {}
+            Place::Soon => return self.wait_for_place(),
+            Place::None => return self.no_place(),
         }
-        if Self::MADE_AT_ONCE
-            && let Ok(entity) = self.make()
-        {
-            self.installed(Arc::new(entity));
-            self.start_waiting(Start::Inline);
-            return;
+        if !Self::MADE_AT_ONCE {
+            return self.load_in_task(0, Unfinished(Some(self.clone())));
         }
+        match self.make() {
+            Ok(entity) => {
+                if self.install(Arc::new(entity), self.generation()).is_none() {
+                    return self.kind.shared.residents.leave();
+                }
+                self.start_waiting(Start::Inline);
+            }
+            Err(error) => {
+                self.report(&*error);
+                self.load_later(1, Unfinished(Some(self.clone())));
+            }
+        }
+    }
+
+    /// Loads the entity, after so many failures. Requests that wait stay in order, and none is lost.
+    fn load_in_task(self: &Arc<Self>, failures: u32, unfinished: Unfinished<T>) {
         let slot = self.clone();
         self.kind.shared.tasks.spawn(async move {
-            let abandoned = Abandoned(Some(slot.clone()));
-            let entity = slot.load_until_there().await;
-            abandoned.done();
-            slot.installed(entity);
-            slot.start_waiting(Start::Inline);
+            let generation = slot.generation();
+            match caught(slot.load()).await {
+                Ok(entity) => {
+                    if slot.install(Arc::new(entity), generation).is_none() {
+                        return slot.load_in_task(failures, unfinished);
+                    }
+                    unfinished.done();
+                    slot.start_waiting(Start::Inline);
+                }
+                Err(error) => {
+                    slot.report(&*error);
+                    slot.load_later(failures + 1, unfinished);
+                }
+            }
         });
     }
 
-    fn installed(&self, entity: Arc<T>) {
-        let mut inner = self.lock();
-        inner.entity = Some(entity);
-        inner.phase = Phase::Ready;
+    /// Loads the entity after the pause that so many failures ask for, if somebody still waits.
+    fn load_later(self: &Arc<Self>, failures: u32, unfinished: Unfinished<T>) {
+        let shared = &self.kind.shared;
+        let slot = self.clone();
+        shared.alarms.arm(&shared.clock, shared.config.backoff(failures), move || {
+            if slot.drop_unwanted() {
+                drop(unfinished);
+                slot.start_waiting(Start::Task);
+            } else {
+                slot.load_in_task(failures, unfinished);
+            }
+        });
     }
 
-    /// Tries until it succeeds: requests that wait stay in order, and none is lost.
-    async fn load_until_there(self: &Arc<Self>) -> Arc<T> {
-        let config = &self.kind.shared.config;
-        let mut failures = 0;
-        loop {
-            match self.load().await {
-                Ok(entity) => return Arc::new(entity),
-                Err(error) => {
-                    failures += 1;
-                    self.report(&*error);
-                    self.kind.shared.clock.sleep(config.backoff(failures)).await;
-                }
+    /// Empties the mailbox if all callers of its requests are gone; says whether they are.
+    fn drop_unwanted(&self) -> bool {
+        let unwanted = {
+            let mut inner = self.lock();
+            let wanted = inner.mailbox.as_ref().is_some_and(|mailbox| {
+                mailbox.spill.is_some() || mailbox.any(|job| !job.is_gone())
+            });
+            if wanted {
+                return false;
             }
+            inner.mailbox.take()
+        };
+        drop(unwanted);
+        true
+    }
+
+    /// Puts a new instance into its place; not where it was built upon a commit that has failed
+    /// meanwhile, or where the runner has ended.
+    fn install(&self, entity: Arc<T>, generation: u32) -> Option<MutexGuard<'_, Inner<T>>> {
+        let mut inner = self.lock();
+        let void = Kind::<T>::is_durable() && generation != self.generation();
+        if inner.phase == Phase::Changing && !void {
+            inner.entity = Some(entity);
+            inner.phase = Phase::Ready;
+            return Some(inner);
         }
+        drop(inner);
+        discard(entity);
+        None
     }
 
     /// Makes an instance of the last state and runs its `#[activate]` hook.
@@ -159,7 +232,7 @@ impl<T: Serves> Slot<T> {
         }
         if T::ACTIVATES {
             let ctx = Context::of_hook(self, "activate");
-            catch_panic(entity.activate(&ctx)).await?;
+            run_hook(&ctx, entity.activate(&ctx)).await?;
         }
         Ok(entity)
     }
@@ -189,90 +262,107 @@ impl<T: Serves> Slot<T> {
     }
 
     /// No more entities fit into memory and none is idle: volatile requests are told so, persisted
-    /// ones stay in the storage until there is room.
+    /// ones wait for a place.
     fn no_place(self: &Arc<Self>) {
-        let jobs = {
+        let (displaced, waits) = {
             let mut inner = self.lock();
             inner.phase = Phase::Vacant;
-            let jobs = inner.mailbox.take().map(|mut mailbox| mailbox.take_all());
-            let first = jobs.iter().flatten().filter_map(|job| job.seq()).min();
-            if let (Some(ledger), Some(first)) = (&mut inner.ledger, first) {
-                let before = first.as_u64().saturating_sub(1);
-                ledger.delivered = ledger.delivered.min(crate::id::Seq::new(before));
-            }
-            jobs.unwrap_or_default()
+            let mailbox = inner.mailbox.as_mut();
+            let displaced = mailbox
+                .map(|mailbox| mailbox.take_if(|job| job.seq().is_none()))
+                .unwrap_or_default();
+            inner.mailbox.take_if(|mailbox| mailbox.is_done());
+            let waits = inner.mailbox.is_some() && !inner.waits_for_place;
+            inner.waits_for_place |= waits;
+            (displaced, waits)
         };
         let residents = &self.kind.shared.residents;
         let (max, actual) = (residents.max(), residents.count() + 1);
-        for job in jobs {
-            match job.seq() {
-                Some(seq) => {
-                    job.park(self);
-                    self.kind.shared.intake.fall_back(seq);
-                }
-                None => job.displace(ClusterError::LimitExceeded {
-                    limit: "resident_entities_max",
-                    what: "the number of entities in memory".to_owned(),
-                    max,
-                    actual,
-                }),
+        for job in displaced {
+            job.displace(ClusterError::LimitExceeded {
+                limit: "resident_entities_max",
+                what: "the number of entities in memory".to_owned(),
+                max,
+                actual,
+            });
+        }
+        if waits {
+            self.queue_for_place();
+        }
+    }
+
+    /// An idle entity is on its way out: until then everything waits; the phase stays `Changing`.
+    fn wait_for_place(self: &Arc<Self>) {
+        if !mem::replace(&mut self.lock().waits_for_place, true) {
+            self.queue_for_place();
+        }
+    }
+
+    fn queue_for_place(self: &Arc<Self>) {
+        let shared = &self.kind.shared;
+        shared.residents.wait(self.clone());
+        // One that became free before this slot stood in the queue was announced to nobody.
+        if shared.residents.has_room() {
+            shared.residents.say_room();
+        } else {
+            shared.evict_one();
+        }
+    }
+
+    /// A place may be free.
+    pub(super) fn try_again(self: &Arc<Self>) {
+        {
+            let mut inner = self.lock();
+            if mem::take(&mut inner.waits_for_place) && inner.phase == Phase::Changing {
+                inner.phase = Phase::Vacant;
             }
         }
+        self.start_waiting(Start::Task);
     }
 
     /// Takes the entity out of memory if it has been idle for long enough.
     pub(super) fn passivate(self: &Arc<Self>, now: Moment, idle: Duration) {
         if self.is_due(now, idle) {
-            self.leave_memory();
+            self.leave();
         }
     }
 
-    /// Takes the entity out of memory if it is idle.
-    pub(super) fn leave(self: &Arc<Self>) {
-        self.leave_memory();
-    }
-
-    /// Takes the entity out of memory if it is idle. Says whether it left at once.
-    pub(super) fn evict(self: &Arc<Self>) -> bool {
-        self.leave_memory() && !T::DEACTIVATES
-    }
-
-    /// The old instance is gone before a new one can be made: the phase stays `Changing` until
-    /// then.
-    fn leave_memory(self: &Arc<Self>) -> bool {
+    /// Takes the entity out of memory if it is idle. The old instance is gone before a new one can
+    /// be made: the phase stays `Changing` until then.
+    pub(super) fn leave(self: &Arc<Self>) -> Evicted {
         let entity = {
             let mut inner = self.lock();
             if !inner.is_idle() {
-                return false;
+                return Evicted::None;
             }
             inner.phase = Phase::Changing;
             inner.entity.take().expect("idle and in memory")
         };
         if !T::DEACTIVATES {
-            drop(entity);
+            discard(entity);
             self.vacated();
-            return true;
+            return Evicted::Left;
         }
         let slot = self.clone();
         self.kind.shared.tasks.spawn(async move {
-            let abandoned = Abandoned(Some(slot.clone()));
+            let unfinished = Unfinished(Some(slot.clone()));
             let mut entity = Arc::into_inner(entity).expect("idle, so nobody reads it");
             let ctx = Context::of_hook(&slot, "deactivate");
-            if let Err(error) = catch_panic(entity.deactivate(&ctx)).await {
+            if let Err(error) = caught(run_hook(&ctx, entity.deactivate(&ctx))).await {
                 slot.report(&*error);
             }
-            drop(entity);
-            abandoned.done();
+            discard(entity);
+            unfinished.done();
             slot.vacated();
         });
-        true
+        Evicted::Leaving
     }
 
     fn vacated(self: &Arc<Self>) {
         {
             let mut inner = self.lock();
             inner.phase = Phase::Vacant;
-            let needed = inner.ledger.as_ref().is_some_and(|ledger| !ledger.delayed.is_empty());
+            let needed = inner.ledger.as_ref().is_some_and(|ledger| ledger.out > 0);
             if inner.mailbox.is_none() && !needed {
                 // What is stored is known to the storage; the record shrinks to its bones.
                 inner.ledger = None;
@@ -291,16 +381,16 @@ impl<T: Serves> Slot<T> {
     }
 }
 
-/// Puts a slot back to vacant when the task that was changing it is dropped.
-struct Abandoned<T: Serves>(Option<Arc<Slot<T>>>);
+/// Puts a slot back to vacant, and gives its place back, when whatever was changing it is dropped.
+struct Unfinished<T: Serves>(Option<Arc<Slot<T>>>);
 
-impl<T: Serves> Abandoned<T> {
+impl<T: Serves> Unfinished<T> {
     fn done(mut self) {
         self.0 = None;
     }
 }
 
-impl<T: Serves> Drop for Abandoned<T> {
+impl<T: Serves> Drop for Unfinished<T> {
     fn drop(&mut self) {
         if let Some(slot) = self.0.take() {
             slot.lock().phase = Phase::Vacant;
@@ -309,13 +399,20 @@ impl<T: Serves> Drop for Abandoned<T> {
     }
 }
 
-/// Awaits a hook; its panic is an error.
-async fn catch_panic(
-    mut hook: crate::storage::BoxFuture<'_, Result<(), Source>>,
+/// Awaits a hook as the current handler, so that calls that would wait for it are refused.
+async fn run_hook(
+    ctx: &Context,
+    mut hook: BoxFuture<'_, Result<(), Source>>,
 ) -> Result<(), Source> {
-    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| hook.as_mut().poll(cx))) {
+    poll_fn(|cx| ctx.enter(|| hook.as_mut().poll(cx))).await
+}
+
+/// Awaits user code; its panic is an error.
+async fn caught<R>(work: impl Future<Output = Result<R, Source>>) -> Result<R, Source> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
         Ok(polled) => polled,
-        Err(panic) => std::task::Poll::Ready(Err(Arc::new(Unmade(panic_text(&*panic))))),
+        Err(panic) => Poll::Ready(Err(Arc::new(Unmade(panic_text(&*panic))))),
     })
     .await
 }

@@ -13,7 +13,8 @@ use crate::time::{Clock, Moment};
 
 type Action = Box<dyn FnOnce() + Send>;
 
-/// Actions by deadline. Bounded by what arms them: requests in back-off, which are stored.
+/// Actions by deadline. Bounded by what arms them: requests in back-off, which are stored, and
+/// entities that could not be made, which have a place in memory.
 #[derive(Default)]
 pub(crate) struct Alarms {
     queue: Mutex<Queue>,

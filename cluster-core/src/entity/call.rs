@@ -18,6 +18,7 @@ use super::handle::Handle;
 use super::options::{Delivery, MessageInfo};
 use super::outcome::Outcome;
 use super::send::SendCall;
+use super::shared::Shared;
 use crate::error::{CallError, ClusterError};
 use crate::id::Key;
 use crate::message::{HEADERS_BYTES_MAX, Headers};
@@ -172,9 +173,16 @@ pub struct CallFuture<M: Message> {
 enum At<M: Message> {
     Start(Call<M>),
     /// Waits until everything is durable that the calling handler has read.
-    Confirming(oneshot::Receiver<Result<(), ClusterError>>, Handle, Request<M>),
+    Confirming(Box<Confirming<M>>),
     Waiting(oneshot::Receiver<ReplyOf<M>>, Limit, Handle),
     Done,
+}
+
+struct Confirming<M: Message> {
+    told: oneshot::Receiver<Result<(), ClusterError>>,
+    limit: Limit,
+    handle: Handle,
+    request: Request<M>,
 }
 
 impl<M: Message> Unpin for CallFuture<M> {}
@@ -212,24 +220,38 @@ impl<M: Message> CallFuture<M> {
         };
         match confirmation {
             Some(told) => {
-                self.at = At::Confirming(told, handle, request);
+                let limit = Limit::new(handle.shared(), self.limit, cx);
+                let confirming = Confirming { told, limit, handle, request };
+                self.at = At::Confirming(Box::new(confirming));
                 self.confirm(cx)
             }
-            None => self.exchange(handle, request, cx),
+            None => self.exchange(handle, request, Limit::new, cx),
         }
     }
 
     fn confirm(&mut self, cx: &mut TaskContext<'_>) -> Poll<ReplyOf<M>> {
-        let At::Confirming(told, ..) = &mut self.at else {
+        let At::Confirming(confirming) = &mut self.at else {
             unreachable!("polled while confirming")
         };
-        let told = ready!(Pin::new(told).poll(cx)).unwrap_or(Err(ClusterError::Interrupted));
-        let At::Confirming(_, handle, request) = std::mem::replace(&mut self.at, At::Done) else {
+        let told = match Pin::new(&mut confirming.told).poll(cx) {
+            Poll::Ready(told) => told.unwrap_or(Err(ClusterError::Interrupted)),
+            Poll::Pending => {
+                ready!(confirming.limit.poll(cx));
+                let error = timeout::<M>(&confirming.handle, self.limit);
+                return Poll::Ready(Err(CallError::Cluster(error)));
+            }
+        };
+        let At::Confirming(confirming) = std::mem::replace(&mut self.at, At::Done) else {
             unreachable!("polled while confirming")
         };
-        match told {
-            Ok(()) => self.exchange(handle, request, cx),
-            Err(error) => Poll::Ready(Err(CallError::Cluster(error))),
+        let Confirming { limit, handle, request, .. } = *confirming;
+        if let Err(error) = told {
+            return Poll::Ready(Err(CallError::Cluster(error)));
+        }
+        match self.exchange(handle, request, |_, _, _| limit, cx) {
+            // The limit may know another waker, of an earlier poll.
+            Poll::Pending => self.wait(cx),
+            ended => ended,
         }
     }
 
@@ -238,6 +260,7 @@ impl<M: Message> CallFuture<M> {
         &mut self,
         handle: Handle,
         request: Request<M>,
+        limit: impl FnOnce(&Shared, Duration, &mut TaskContext<'_>) -> Limit,
         cx: &mut TaskContext<'_>,
     ) -> Poll<ReplyOf<M>> {
         let mut exchange = Exchange::Request(request);
@@ -252,7 +275,7 @@ impl<M: Message> CallFuture<M> {
                     let lost = |_| Err(CallError::Cluster(lost(&handle, M::INFO)));
                     return Poll::Ready(reply.unwrap_or_else(lost));
                 }
-                let limit = Limit::new(handle.shared(), self.limit, cx);
+                let limit = limit(handle.shared(), self.limit, cx);
                 self.at = At::Waiting(told, limit, handle);
                 Poll::Pending
             }
@@ -269,9 +292,12 @@ impl<M: Message> CallFuture<M> {
             return Poll::Ready(reply.unwrap_or_else(lost));
         }
         ready!(limit.poll(cx));
-        let (address, message, after) = (handle.address(), M::INFO.name, self.limit);
-        Poll::Ready(Err(CallError::Cluster(ClusterError::Timeout { address, message, after })))
+        Poll::Ready(Err(CallError::Cluster(timeout::<M>(handle, self.limit))))
     }
+}
+
+fn timeout<M: Message>(handle: &Handle, after: Duration) -> ClusterError {
+    ClusterError::Timeout { address: handle.address(), message: M::INFO.name, after }
 }
 
 /// The answer's sender was dropped: the runner ended before the request did.

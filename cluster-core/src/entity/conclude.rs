@@ -1,5 +1,8 @@
 //! From a handler's return value to its commit and its reply.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
@@ -37,12 +40,17 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
         Origin::Volatile => None,
         Origin::Persisted(stored) => Some(&**stored),
     };
-    let ending = match settle::<T, M>(&mut turn, returned, stored) {
-        Ok(ending) => ending,
-        Err(error) => {
+    let ending = match settle_or_panic::<T, M>(&mut turn, returned, stored) {
+        Ok(Ok(ending)) => ending,
+        Ok(Err(error)) => {
             let slot = turn.slot.clone();
             turn.end();
             return origin.retry::<T, M, S>(&slot, error, to);
+        }
+        Err(panic) => {
+            let slot = turn.slot.clone();
+            turn.give_up();
+            return origin.panicked::<T, M, S>(&slot, panic, to);
         }
     };
     let writes = writes_of(&turn, &ending, ctx, stored);
@@ -53,11 +61,21 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
     commit::<T, M, S>(turn, ending, writes, origin, to)
 }
 
+/// As [`settle`]. Encoding runs the code of users' types; its panic is the handler's.
+#[inline]
+pub(super) fn settle_or_panic<T: Serves, M: Message>(
+    turn: &mut Turn<T>,
+    returned: ReturnOf<M>,
+    stored: Option<&Stored>,
+) -> Result<Result<Ending<M>, ClusterError>, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(|| settle::<T, M>(turn, returned, stored)))
+}
+
 /// Reads the returned value and captures or rolls back the state.
 ///
 /// # Errors
 /// The handler's end was no outcome; the state is rolled back.
-pub(super) fn settle<T: Serves, M: Message>(
+fn settle<T: Serves, M: Message>(
     turn: &mut Turn<T>,
     returned: ReturnOf<M>,
     stored: Option<&Stored>,
@@ -152,11 +170,15 @@ fn commit<T: Serves, M: Message, S: Style<T, M>>(
     let slot = turn.slot.clone();
     let generation = turn.generation();
     let counted = !writes.is_empty();
+    let request = match &origin {
+        Origin::Volatile => None,
+        Origin::Persisted(stored) => Some(stored.row.seq),
+    };
     let (to, ran) = to.later();
     let complete = move |result: Result<Vec<_>, CommitFailure>| match result {
         Ok(accepted) => {
             if counted {
-                slot.settled();
+                slot.settled(request);
             }
             deliver_sent(&slot.kind.shared, accepted);
             if let (Origin::Persisted(stored), Some(outcome)) = (&origin, ending.outcome) {

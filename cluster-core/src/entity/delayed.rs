@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::contract::Serves;
 use super::job::{Delivered, Job};
-use super::slot::{Slot, Start};
+use super::slot::{Inner, Slot, Start};
 use crate::id::Seq;
 use crate::storage::{PendingRequest, PendingScan};
 use crate::time::Timestamp;
@@ -24,11 +24,15 @@ impl<T: Serves> Slot<T> {
     ) -> Delivered {
         {
             let mut inner = self.lock();
-            let ledger = inner.ledger.get_or_insert_default();
-            if seq <= ledger.delivered || ledger.delayed.contains(&seq) {
+            if let Some(spill) = inner.mailbox.as_mut().and_then(|mailbox| mailbox.spill.as_mut()) {
+                // Earlier ones are still in the storage: it comes in its turn.
+                spill.missed = true;
+                return Delivered::Spilled;
+            }
+            if self.kind.shared.intake.has_ended(seq) || !inner.count_delivered(seq) {
                 return Delivered::Twice;
             }
-            ledger.delivered = seq;
+            inner.ledger.get_or_insert_default().out += 1;
         }
         self.requeue_at(job, at);
         Delivered::Queued
@@ -36,17 +40,17 @@ impl<T: Serves> Slot<T> {
 
     /// Puts a request back at the given time; until then later ones pass it.
     pub(super) fn requeue_at(self: &Arc<Self>, job: Box<dyn Job<T>>, at: Timestamp) {
-        let seq = job.seq().expect("only persisted requests are run again");
-        self.lock().ledger.get_or_insert_default().delayed.push(seq);
         let shared = &self.kind.shared;
-        let delay = at.since(shared.clock.wall());
+        // Never longer than any back-off: the clock may have been set back meanwhile.
+        let delay = at.since(shared.clock.wall()).min(shared.config.backoff_max);
         let slot = self.clone();
-        shared.alarms.arm(&shared.clock, delay, move || {
-            if let Some(ledger) = &mut slot.lock().ledger {
-                ledger.delayed.retain(|delayed| *delayed != seq);
-            }
-            slot.requeue(job);
-        });
+        shared.alarms.arm(&shared.clock, delay, move || slot.requeue(job));
+    }
+
+    /// A request that was out has ended.
+    pub(super) fn request_ended(&self, seq: Seq) {
+        self.kind.shared.intake.ended(seq);
+        self.lock().one_less_out();
     }
 
     /// Loads the next page of requests that did not fit into the mailbox, until there is no room or
@@ -94,19 +98,19 @@ impl<T: Serves> Slot<T> {
         let loaded = page.len();
         for pending in page {
             let (seq, retry_at) = (pending.request.seq, pending.retry_at);
-            let Some(job) = self.kind.load_job(self, pending) else { continue };
-            match retry_at {
-                Some(at) => {
-                    self.deliver_later(seq, job, at);
-                }
-                None => {
-                    let mut guard = self.lock();
-                    let inner = &mut *guard;
-                    let ledger = inner.ledger.get_or_insert_default();
-                    if seq > ledger.delivered {
-                        ledger.delivered = seq;
-                        inner.mailbox.get_or_insert_default().push(job);
-                    }
+            let job = self.kind.load_job(self, pending);
+            let mut inner = self.lock();
+            // One of an unknown message is passed as well, or it would be loaded again and again.
+            if !inner.count_delivered(seq) {
+                continue;
+            }
+            match (job, retry_at) {
+                (None, _) => {}
+                (Some(job), None) => inner.mailbox.get_or_insert_default().push(job),
+                (Some(job), Some(at)) => {
+                    inner.ledger.get_or_insert_default().out += 1;
+                    drop(inner);
+                    self.requeue_at(job, at);
                 }
             }
         }
@@ -118,5 +122,17 @@ impl<T: Serves> Slot<T> {
             return false;
         }
         true
+    }
+}
+
+impl<T: Serves> Inner<T> {
+    /// Counts the request as delivered, unless it was so before.
+    fn count_delivered(&mut self, seq: Seq) -> bool {
+        let ledger = self.ledger.get_or_insert_default();
+        let new = seq > ledger.delivered;
+        if new {
+            ledger.delivered = seq;
+        }
+        new
     }
 }

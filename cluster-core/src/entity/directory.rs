@@ -2,12 +2,13 @@
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use parking_lot::RwLock;
 
+use super::activate::Evicted;
 use super::contract::Serves;
 use super::slot::Slot;
 use crate::id::EntityId;
@@ -20,11 +21,15 @@ const PARTS: usize = 256;
 /// A slot stays in the table for as long as anybody else holds it, so there is never a second slot
 /// for an id, and a handle may keep the slot it once found.
 pub(crate) struct Directory<T: Serves> {
-    parts: Box<[RwLock<HashTable<Arc<Slot<T>>>>]>,
+    parts: Box<[Part<T>]>,
     hasher: FixedState,
     /// Where the next search for an idle entity begins.
     hand: AtomicUsize,
+    /// The runner has ended. Read and written under a part's lock, or before it is taken.
+    closed: AtomicBool,
 }
+
+type Part<T> = RwLock<HashTable<Arc<Slot<T>>>>;
 
 impl<T: Serves> Default for Directory<T> {
     fn default() -> Self {
@@ -32,6 +37,7 @@ impl<T: Serves> Default for Directory<T> {
             parts: (0..PARTS).map(|_| RwLock::default()).collect(),
             hasher: FixedState::default(),
             hand: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
         }
     }
 }
@@ -41,7 +47,7 @@ impl<T: Serves> Directory<T> {
         self.hasher.hash_one(id)
     }
 
-    fn part(&self, hash: u64) -> &RwLock<HashTable<Arc<Slot<T>>>> {
+    fn part(&self, hash: u64) -> &Part<T> {
         // The table itself uses the lowest and the highest bits.
         &self.parts[(hash >> 24) as usize % PARTS]
     }
@@ -59,6 +65,10 @@ impl<T: Serves> Directory<T> {
             return slot.clone();
         }
         let mut table = part.write();
+        if self.closed.load(Ordering::SeqCst) {
+            // Its type would hold the slot, and the slot its type.
+            return make();
+        }
         let hash_of = |slot: &Arc<Slot<T>>| self.hash(slot.id().as_str());
         table.entry(hash, is_it, hash_of).or_insert_with(make).get().clone()
     }
@@ -81,13 +91,36 @@ impl<T: Serves> Directory<T> {
     }
 
     /// Takes one idle entity out of memory, looking on from where the last search ended.
-    pub(crate) fn evict_one(&self) -> bool {
+    pub(crate) fn evict_one(&self) -> Evicted {
         let start = self.hand.fetch_add(1, Ordering::Relaxed);
-        (0..PARTS).any(|step| {
+        for step in 0..PARTS {
             let part = &self.parts[(start + step) % PARTS];
-            let idle: Option<Arc<Slot<T>>> = part.read().iter().find(|s| s.is_idle()).cloned();
-            idle.is_some_and(|slot| slot.evict())
-        })
+            let find = || part.read().iter().find(|slot| slot.is_idle()).cloned();
+            while let Some(slot) = find() {
+                match slot.leave() {
+                    // It was called between the two looks.
+                    Evicted::None => {}
+                    Evicted::Left => {
+                        self.drop_record(part, &slot);
+                        return Evicted::Left;
+                    }
+                    Evicted::Leaving => return Evicted::Leaving,
+                }
+            }
+        }
+        Evicted::None
+    }
+
+    /// Drops the record of an entity that has left memory, unless somebody else holds it.
+    fn drop_record(&self, part: &Part<T>, slot: &Arc<Slot<T>>) {
+        let hash = self.hash(slot.id().as_str());
+        let mut table = part.write();
+        let held_here_only = |slot: &Arc<Slot<T>>| Arc::strong_count(slot) == 2 && slot.is_vacant();
+        if let Ok(entry) = table.find_entry(hash, |known| Arc::ptr_eq(known, slot))
+            && held_here_only(slot)
+        {
+            entry.remove();
+        }
     }
 
     /// How many slots there are.
@@ -95,8 +128,9 @@ impl<T: Serves> Directory<T> {
         self.parts.iter().map(|part| part.read().len()).sum()
     }
 
-    /// Forgets all slots.
+    /// Forgets all slots, and keeps none any more.
     pub(crate) fn clear(&self) {
+        self.closed.store(true, Ordering::SeqCst);
         for part in &self.parts {
             let slots = std::mem::take(&mut *part.write());
             slots.iter().for_each(|slot| slot.forget());

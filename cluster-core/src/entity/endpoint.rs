@@ -24,6 +24,9 @@ pub(crate) trait Endpoint: Send + Sync {
     fn start(self: Arc<Self>, method: usize, exchange: &mut dyn Any);
 
     fn address(&self) -> Address;
+
+    /// There may be room in memory for the entity, which waits for it.
+    fn place_is_free(self: Arc<Self>);
 }
 
 /// A request before it reached its entity.

@@ -11,10 +11,11 @@ use super::schema::MessageSchema;
 use super::shared::Shared;
 use super::wire::Wire;
 use crate::codec::{self, DecodeError, EncodeError};
+use crate::commit::CommitFailure;
 use crate::contract::Schema;
 use crate::error::{CallError, ClusterError};
 use crate::id::Address;
-use crate::storage::{OutcomeKind, StoredOutcome};
+use crate::storage::{OutcomeKind, StorageError, StoredOutcome};
 
 /// The stored form of the cluster errors that can be outcomes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -109,6 +110,25 @@ pub(super) fn decode_error(what: String, error: DecodeError) -> ClusterError {
     match incompatible {
         true => ClusterError::IncompatibleContract { what, source },
         false => ClusterError::Malformed { what, source },
+    }
+}
+
+/// What a failed commit is for the caller of whom nothing was written.
+pub(super) fn not_committed(failure: &CommitFailure) -> ClusterError {
+    match failure {
+        CommitFailure::Storage(StorageError::TooLarge { what, bytes, limit }) => {
+            ClusterError::LimitExceeded {
+                limit: "payload_bytes_max",
+                what: format!("{what}, for the storage's own limit,"),
+                max: *limit,
+                actual: *bytes,
+            }
+        }
+        CommitFailure::Storage(error) => {
+            ClusterError::Persistence { source: Arc::new(error.clone()) }
+        }
+        CommitFailure::Superseded => ClusterError::Interrupted,
+        CommitFailure::Stopped => ClusterError::ShuttingDown,
     }
 }
 

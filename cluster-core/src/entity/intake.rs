@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::HashSet;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::activate::Evicted;
 use super::job::Delivered;
 use super::shared::Shared;
 use crate::id::Seq;
@@ -26,8 +28,20 @@ enum Way {
     /// Everything accepted after `after` is loaded from the storage.
     Loading {
         after: Seq,
+        /// Something was accepted since the last page was asked for.
         missed: bool,
+        /// What has ended since then, up to the end of the page, and may still stand in it. Bounded
+        /// by `load_page`, and until the page is there by what ends meanwhile.
+        ended: HashSet<Seq>,
+        /// The end of the page, once it is there.
+        last: Option<Seq>,
     },
+}
+
+impl Way {
+    fn loading(after: Seq, missed: bool) -> Self {
+        Way::Loading { after, missed, ended: HashSet::new(), last: None }
+    }
 }
 
 /// The pause after a failed load.
@@ -36,7 +50,7 @@ const LOAD_RETRY: Duration = Duration::from_millis(100);
 impl Intake {
     /// Begins with everything that the storage holds.
     pub(crate) fn loading() -> Self {
-        let way = Way::Loading { after: Seq::default(), missed: false };
+        let way = Way::loading(Seq::default(), false);
         Intake { way: Mutex::new(way), wake: Notify::new() }
     }
 
@@ -55,11 +69,13 @@ impl Intake {
     pub(super) fn fall_back(&self, first: Seq) {
         let before = Seq::new(first.as_u64().saturating_sub(1));
         let mut way = self.way.lock();
-        let (after, missed) = match *way {
-            Way::Direct => (before, true),
-            Way::Loading { after, .. } => (after.min(before), true),
-        };
-        *way = Way::Loading { after, missed };
+        match &mut *way {
+            Way::Direct => *way = Way::loading(before, true),
+            Way::Loading { after, missed, .. } => {
+                *after = before.min(*after);
+                *missed = true;
+            }
+        }
         drop(way);
         self.wake.notify_one();
     }
@@ -69,13 +85,38 @@ impl Intake {
         loop {
             {
                 let mut way = self.way.lock();
-                if let Way::Loading { after, missed } = &mut *way {
+                if let Way::Loading { after, missed, ended, last } = &mut *way {
                     *missed = false;
+                    ended.clear();
+                    *last = None;
                     return *after;
                 }
             }
             self.wake.notified().await;
         }
+    }
+
+    /// A request has ended: a page that was loaded before must not start it again, though its entity
+    /// may have left memory since and know of it no more.
+    pub(super) fn ended(&self, request: Seq) {
+        if let Way::Loading { ended, last, .. } = &mut *self.way.lock()
+            && last.is_none_or(|last| request <= last)
+        {
+            ended.insert(request);
+        }
+    }
+
+    /// The page that was asked for is there, up to this request.
+    fn loaded(&self, end: Seq) {
+        if let Way::Loading { ended, last, .. } = &mut *self.way.lock() {
+            ended.retain(|request| *request <= end);
+            *last = Some(end);
+        }
+    }
+
+    /// Whether the request has ended since the page was asked for.
+    pub(super) fn has_ended(&self, request: Seq) -> bool {
+        matches!(&*self.way.lock(), Way::Loading { ended, .. } if ended.contains(&request))
     }
 
     /// A request was put into its mailbox.
@@ -107,6 +148,7 @@ pub(crate) async fn load_pending(shared: Arc<Shared>) {
             Ok(page) if page.is_empty() => shared.intake.caught_up(),
             Ok(page) => {
                 let mut from = after;
+                shared.intake.loaded(page.last().map_or(after, |last| last.request.seq));
                 for pending in page {
                     let seq = pending.request.seq;
                     deliver_loaded(&shared, pending).await;
@@ -132,7 +174,7 @@ async fn deliver_loaded(shared: &Arc<Shared>, pending: PendingRequest) {
         };
         match kind.deliver(pending.clone()) {
             Delivered::NoRoom => {
-                let room = || shared.residents.has_room() || shared.evict_one();
+                let room = || shared.residents.has_room() || shared.evict_one() == Evicted::Left;
                 shared.residents.wait_for_room(room).await;
             }
             Delivered::Unknown => {

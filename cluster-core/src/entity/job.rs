@@ -1,11 +1,13 @@
 //! A request that waits in a mailbox.
 
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::context::Nesting;
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
-use super::failure::{decode_error, read_reply};
+use super::failure::{decode_error, read_reply, text};
 use super::mailbox::Queued;
 use super::method::Style;
 use super::options::Access;
@@ -27,9 +29,8 @@ pub(crate) trait Job<T: Serves>: Queued + Send {
     /// one stays in the storage, and its caller goes on waiting unless the runner ends.
     fn displace(self: Box<Self>, why: ClusterError);
 
-    /// Leaves the mailbox because there is no room for the entity: it stays in the storage, and its
-    /// caller waits for its outcome.
-    fn park(self: Box<Self>, slot: &Arc<Slot<T>>);
+    /// Whether nobody wants it any more: its caller is gone, and it would not run.
+    fn is_gone(&self) -> bool;
 
     /// Whether a running handler waits for it: it is started also while the runner drains.
     fn is_from_handler(&self) -> bool;
@@ -46,6 +47,10 @@ impl<T: Serves> Queued for Box<dyn Job<T>> {
 
     fn seq(&self) -> Option<Seq> {
         (**self).seq()
+    }
+
+    fn nesting(&self) -> Nesting {
+        (**self).nesting()
     }
 }
 
@@ -68,13 +73,20 @@ pub(crate) enum Delivered {
 pub(super) struct VolatileJob<M: Message, S> {
     message: M,
     around: Surroundings,
+    nesting: Nesting,
     to: To<M>,
     style: PhantomData<fn() -> S>,
 }
 
 impl<M: Message, S> VolatileJob<M, S> {
-    pub(super) fn new(message: M, around: Surroundings, to: To<M>) -> Self {
-        VolatileJob { message, around, to, style: PhantomData }
+    pub(super) fn new<T: Serves>(
+        slot: &Slot<T>,
+        message: M,
+        around: Surroundings,
+        to: To<M>,
+    ) -> Self {
+        let nesting = slot.nesting(around.parent.as_ref());
+        VolatileJob { message, around, nesting, to, style: PhantomData }
     }
 }
 
@@ -90,11 +102,15 @@ impl<M: Message, S: 'static> Queued for VolatileJob<M, S> {
     fn seq(&self) -> Option<Seq> {
         None
     }
+
+    fn nesting(&self) -> Nesting {
+        self.nesting
+    }
 }
 
 impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for VolatileJob<M, S> {
     fn run(self: Box<Self>, turn: Turn<T>) {
-        if self.to.is_gone() && !M::INFO.uninterruptible {
+        if Job::<T>::is_gone(&*self) {
             turn.end();
             return;
         }
@@ -105,8 +121,8 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for VolatileJob<M, S> {
         self.to.fail(why);
     }
 
-    fn park(self: Box<Self>, _: &Arc<Slot<T>>) {
-        unreachable!("only persisted requests are parked")
+    fn is_gone(&self) -> bool {
+        self.to.is_gone() && !M::INFO.uninterruptible
     }
 
     fn is_from_handler(&self) -> bool {
@@ -142,18 +158,33 @@ impl<M: Message, S: 'static> Queued for PersistedJob<M, S> {
     fn seq(&self) -> Option<Seq> {
         Some(self.stored.row.seq)
     }
+
+    fn nesting(&self) -> Nesting {
+        self.stored.nesting
+    }
 }
 
 impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
     fn run(self: Box<Self>, turn: Turn<T>) {
         let PersistedJob { stored, message, to, .. } = *self;
-        let message = match message.map_or_else(|| decode::<T, M>(&turn.slot, &stored), Ok) {
-            Ok(message) => message,
-            Err(error) => {
+        // Decoding runs the code of users' types; its panic is the handler's.
+        let decode = || message.map_or_else(|| decode::<T, M>(&turn.slot, &stored), Ok);
+        let message = match catch_unwind(AssertUnwindSafe(decode)) {
+            Ok(Ok(message)) => message,
+            Err(panic) => {
+                let slot = turn.slot.clone();
+                turn.end();
+                Origin::Persisted(stored).panicked::<T, M, S>(&slot, panic, to);
+                return;
+            }
+            Ok(Err(error)) => {
                 // Held: it stays in the storage, for a binary that can read it.
                 tracing::warn!(request = %stored.row.id, %error, "a stored request cannot be read");
+                let held = ClusterError::Held { request: stored.row.id, reason: text(&error) };
+                turn.slot.request_ended(stored.row.seq);
+                turn.slot.kind.shared.waiters.tell(stored.row.id, || Err(held.clone()));
                 turn.end();
-                to.fail(ClusterError::Held { request: stored.row.id, reason: error.to_string() });
+                to.fail(held);
                 return;
             }
         };
@@ -170,8 +201,8 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
         self.to.fail(why);
     }
 
-    fn park(self: Box<Self>, slot: &Arc<Slot<T>>) {
-        wait_for_outcome::<T, M>(slot, self.stored.row.id, self.to);
+    fn is_gone(&self) -> bool {
+        false
     }
 
     fn is_from_handler(&self) -> bool {
@@ -186,6 +217,12 @@ fn decode<T: Serves, M: Message>(slot: &Arc<Slot<T>>, stored: &Stored) -> Result
     })
 }
 
+/// Whether a request runs in the storage's transaction, as its user's function says. One that panics
+/// says nothing, and the more careful way is right for both answers.
+pub(super) fn wants_transaction(ask: impl FnOnce() -> bool) -> bool {
+    catch_unwind(AssertUnwindSafe(ask)).unwrap_or(true)
+}
+
 /// The entry of the dispatch table for a stored request.
 pub(super) fn load<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
@@ -193,7 +230,9 @@ pub(super) fn load<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Box<dyn Job<T>> {
     let mut stored = Box::new(Stored::new(pending.request, pending.attempts, None));
     stored.transaction = M::INFO.transaction
-        && decode::<T, M>(slot, &stored).is_ok_and(|message| message.transaction());
+        && wants_transaction(|| {
+            decode::<T, M>(slot, &stored).is_ok_and(|message| message.transaction())
+        });
     Box::new(PersistedJob::<M, S>::new(stored, None, To::Nobody))
 }
 

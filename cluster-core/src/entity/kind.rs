@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use super::activate::Evicted;
 use super::contract::{Contract, Entity, ServedBy, Serves};
 use super::directory::Directory;
 use super::endpoint::Endpoint;
@@ -195,8 +196,8 @@ pub(crate) trait AnyKind: Send + Sync {
     /// Takes all idle entities out of memory.
     fn passivate_all(&self);
 
-    /// Takes one idle entity out of memory. Says whether there was one.
-    fn evict_one(&self) -> bool;
+    /// Takes one idle entity out of memory.
+    fn evict_one(&self) -> Evicted;
 
     fn schema(&self, method: usize) -> Option<&MessageSchema>;
 
@@ -245,10 +246,10 @@ impl<T: Serves> AnyKind for Kind<T> {
     }
 
     fn passivate_all(&self) {
-        self.slots.sweep(|_| true, |slot| slot.leave());
+        self.slots.sweep(|_| true, |slot| _ = slot.leave());
     }
 
-    fn evict_one(&self) -> bool {
+    fn evict_one(&self) -> Evicted {
         self.slots.evict_one()
     }
 

@@ -3,17 +3,20 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::context::Context;
+use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
-use super::failure::{cut, stored_failure, text};
+use super::failure::{cut, not_committed, stored_failure, text};
 use super::job::PersistedJob;
 use super::method::Style;
 use super::options::OnPanic;
 use super::run::{Ran, To};
+use super::shared::Shared;
 use super::slot::Slot;
 use crate::commit::{CommitFailure, Unit, Writes};
-use crate::error::ClusterError;
-use crate::storage::{AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StoredOutcome};
+use crate::error::{ClusterError, panic_text};
+use crate::storage::{
+    AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StorageError, StoredOutcome,
+};
 use crate::time::Timestamp;
 
 /// A persisted request that has not ended.
@@ -23,13 +26,14 @@ pub(crate) struct Stored {
     pub(super) attempts: u32,
     /// The handler that waits for it, if one does.
     pub(super) parent: Option<Context>,
+    pub(super) nesting: Nesting,
     /// It runs in the storage's own transaction.
     pub(super) transaction: bool,
 }
 
 impl Stored {
     pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
-        Stored { row, attempts, parent, transaction: false }
+        Stored { row, attempts, parent, nesting: Nesting::None, transaction: false }
     }
 
     pub(super) fn outcome(&self, outcome: StoredOutcome, finished_at: Timestamp) -> OutcomeRow {
@@ -88,28 +92,52 @@ impl Origin {
         }
     }
 
-    /// The run is void through no fault of its own: what it was built on was not committed.
+    /// The run is void through no fault of its own: what it was built on was not committed, or it
+    /// could not be committed itself.
     pub(super) fn void<T: Serves, M: Message, S: Style<T, M>>(
         self,
         slot: &Arc<Slot<T>>,
         failure: &CommitFailure,
         to: To<M>,
     ) -> Ran<M> {
-        if matches!(failure, CommitFailure::Stopped) {
-            return to.fail(ClusterError::ShuttingDown);
-        }
-        match self {
-            Origin::Volatile => {
+        match (self, failure) {
+            (Origin::Volatile, CommitFailure::Storage(StorageError::TooLarge { .. })) => {
+                to.fail(not_committed(failure))
+            }
+            (Origin::Volatile, _) => {
                 let (address, message) = (slot.address(), M::INFO.name);
                 to.fail(ClusterError::OutcomeUnknown { address, message })
             }
-            Origin::Persisted(stored) => {
-                let (to, ran) = to.later();
-                slot.requeue(Box::new(PersistedJob::<M, S>::new(stored, None, to)));
-                ran
+            (Origin::Persisted(stored), CommitFailure::Storage(error)) => match error {
+                // Its next owner runs it.
+                StorageError::Fenced { .. } | StorageError::UnknownOutcome { .. } => {
+                    to.fail(ClusterError::ShuttingDown)
+                }
+                StorageError::TooLarge { .. } => {
+                    let error = not_committed(failure);
+                    end_with_failure::<T, M, S>(slot, stored, error, to)
+                }
+                StorageError::Unavailable { .. } | StorageError::StateConflict { .. } => {
+                    run_again::<T, M, S>(slot, stored, to)
+                }
+                _ => Origin::Persisted(stored).retry::<T, M, S>(slot, not_committed(failure), to),
+            },
+            (Origin::Persisted(stored), CommitFailure::Superseded) => {
+                run_again::<T, M, S>(slot, stored, to)
             }
+            (Origin::Persisted(_), CommitFailure::Stopped) => to.fail(ClusterError::ShuttingDown),
         }
     }
+}
+
+fn run_again<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    stored: Box<Stored>,
+    to: To<M>,
+) -> Ran<M> {
+    let (to, ran) = to.later();
+    slot.requeue(Box::new(PersistedJob::<M, S>::new(stored, None, to)));
+    ran
 }
 
 fn defect<T: Serves, M: Message>(
@@ -129,21 +157,18 @@ pub(super) fn end_with_failure<T: Serves, M: Message, S: Style<T, M>>(
     to: To<M>,
 ) -> Ran<M> {
     let (to, ran) = to.later();
-    let shared = &slot.kind.shared;
     let outcome = stored_failure(&error);
-    let row = stored.outcome(outcome.clone(), shared.clock.wall());
+    let row = stored.outcome(outcome.clone(), slot.kind.shared.clock.wall());
     let writes = Writes { outcome: Some(row), ..Writes::default() };
-    let (slot, committer) = (slot.clone(), shared.committer.clone());
-    let complete = move |result: Result<_, CommitFailure>| match result {
-        Ok(_) => {
-            slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
+    let ended = slot.clone();
+    record(&slot.kind.shared, writes, move |recorded| match recorded {
+        Recorded::Yes => {
+            ended.request_ended(stored.row.seq);
+            ended.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
             to.fail(error);
         }
-        Err(failure) => {
-            Origin::Persisted(stored).void::<T, M, S>(&slot, &failure, to);
-        }
-    };
-    committer.push(Unit::new(writes, Box::new(complete)));
+        Recorded::Never(why) => _ = to.fail(why),
+    });
     ran
 }
 
@@ -160,29 +185,25 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     let attempts = stored.attempts;
     if attempts >= slot.kind.limits.attempts {
         let dead = Some(DeadWrite { seq, shard, attempts, error, died_at: now });
-        return give_up::<T, M, S>(slot, stored, Writes { dead, ..Writes::default() }, reason, to);
+        return give_up(slot, stored, Writes { dead, ..Writes::default() }, reason, to);
     }
     let (to, ran) = to.later();
     let retry_at = now.after(slot.kind.shared.config.backoff(attempts));
     let attempt = Some(AttemptWrite { seq, shard, attempts, retry_at, error });
-    let committer = slot.kind.shared.committer.clone();
-    let slot = slot.clone();
-    let complete = move |result: Result<_, CommitFailure>| match result {
-        Ok(_) => {
-            let job = Box::new(PersistedJob::<M, S>::new(stored, None, to));
-            slot.requeue_at(job, retry_at);
-        }
-        Err(failure) => {
-            Origin::Persisted(stored).void::<T, M, S>(&slot, &failure, to);
-        }
-    };
+    let later = slot.clone();
     let writes = Writes { attempt, ..Writes::default() };
-    committer.push(Unit::new(writes, Box::new(complete)));
+    record(&slot.kind.shared, writes, move |recorded| match recorded {
+        Recorded::Yes => {
+            let job = Box::new(PersistedJob::<M, S>::new(stored, None, to));
+            later.requeue_at(job, retry_at);
+        }
+        Recorded::Never(error) => _ = to.fail(error),
+    });
     ran
 }
 
 /// Makes the request a dead letter. Its callers get `Defect`: a notice, not its outcome.
-fn give_up<T: Serves, M: Message, S: Style<T, M>>(
+fn give_up<T: Serves, M: Message>(
     slot: &Arc<Slot<T>>,
     stored: Box<Stored>,
     writes: Writes,
@@ -191,25 +212,52 @@ fn give_up<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Ran<M> {
     let (to, ran) = to.later();
     let error = defect::<T, M>(slot, stored.attempts, reason);
-    let committer = slot.kind.shared.committer.clone();
-    let slot = slot.clone();
-    let complete = move |result: Result<_, CommitFailure>| match result {
-        Ok(_) => {
-            slot.kind.metrics.dead_letters.increment(1);
-            slot.kind.shared.waiters.tell(stored.row.id, || Err(error.clone()));
+    let dead = slot.clone();
+    record(&slot.kind.shared, writes, move |recorded| match recorded {
+        Recorded::Yes => {
+            dead.request_ended(stored.row.seq);
+            dead.kind.metrics.dead_letters.increment(1);
+            dead.kind.shared.waiters.tell(stored.row.id, || Err(error.clone()));
             to.fail(error);
         }
-        Err(failure) => {
-            Origin::Persisted(stored).void::<T, M, S>(&slot, &failure, to);
-        }
-    };
-    committer.push(Unit::new(writes, Box::new(complete)));
+        Recorded::Never(error) => _ = to.fail(error),
+    });
     ran
 }
 
-/// What a panic said.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without text".to_owned())
+/// Whether something was recorded.
+enum Recorded {
+    Yes,
+    /// It stays in the storage as it was: the runner ends, or cannot write this.
+    Never(ClusterError),
+}
+
+/// Records what became of a run, however often the storage refuses: the handler is not run again
+/// for want of a record.
+fn record(shared: &Arc<Shared>, writes: Writes, then: impl FnOnce(Recorded) + Send + 'static) {
+    try_to_record(shared.clone(), 1, writes, Box::new(then));
+}
+
+fn try_to_record(
+    shared: Arc<Shared>,
+    attempt: u32,
+    writes: Writes,
+    then: Box<dyn FnOnce(Recorded) + Send>,
+) {
+    let committer = shared.committer.clone();
+    let again = writes.clone();
+    let complete = move |result: Result<_, CommitFailure>| match result {
+        Ok(_) => then(Recorded::Yes),
+        Err(CommitFailure::Storage(StorageError::Unavailable { .. })) => {
+            let later = shared.clone();
+            shared.alarms.arm(&shared.clock, shared.config.backoff(attempt), move || {
+                try_to_record(later, attempt.saturating_add(1), again, then);
+            });
+        }
+        Err(CommitFailure::Storage(
+            StorageError::Fenced { .. } | StorageError::UnknownOutcome { .. },
+        )) => then(Recorded::Never(ClusterError::ShuttingDown)),
+        Err(failure) => then(Recorded::Never(not_committed(&failure))),
+    };
+    committer.push(Unit::new(writes, Box::new(complete)));
 }

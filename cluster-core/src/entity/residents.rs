@@ -1,16 +1,24 @@
 //! How many entities are in memory.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::endpoint::Endpoint;
+
 /// Counts instances against the limit.
-#[derive(Debug)]
 pub(crate) struct Residents {
     count: AtomicUsize,
     max: usize,
-    /// Somebody waits for room, so whoever becomes idle says so.
-    wanted: AtomicBool,
+    /// How many wait for room, so that whoever becomes idle says so.
+    wanted: AtomicUsize,
+    /// Entities with requests that are in memory already. Bounded by those: an entity stands here
+    /// once, and one that is not in memory at all waits in the storage.
+    queue: Mutex<VecDeque<Arc<dyn Endpoint>>>,
     room: Notify,
 }
 
@@ -19,14 +27,15 @@ impl Residents {
         Residents {
             count: AtomicUsize::new(0),
             max,
-            wanted: AtomicBool::new(false),
+            wanted: AtomicUsize::new(0),
+            queue: Mutex::default(),
             room: Notify::new(),
         }
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.count.load(Ordering::SeqCst)
     }
 
     /// The limit.
@@ -36,11 +45,8 @@ impl Residents {
 
     /// Takes a place, if one is free.
     pub(crate) fn enter(&self) -> bool {
-        if self.count.fetch_add(1, Ordering::Relaxed) < self.max {
-            return true;
-        }
-        self.count.fetch_sub(1, Ordering::Relaxed);
-        false
+        let more = |count: usize| (count < self.max).then_some(count + 1);
+        self.count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok()
     }
 
     /// Whether a place is free.
@@ -50,28 +56,73 @@ impl Residents {
 
     /// Gives a place back.
     pub(crate) fn leave(&self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::SeqCst);
         self.say_room();
     }
 
-    /// An entity became idle: it could make room.
+    /// A place became free, or an entity idle, which could make room.
     #[inline]
     pub(crate) fn say_room(&self) {
-        if self.wanted.load(Ordering::SeqCst) {
-            self.room.notify_one();
+        if self.wanted.load(Ordering::SeqCst) > 0 {
+            self.tell_waiting();
         }
     }
 
-    /// Waits until an entity has left or become idle. Look for room before and after. Cancel safe.
+    fn tell_waiting(&self) {
+        self.room.notify_one();
+        let first = self.queue.lock().pop_front();
+        if let Some(first) = first {
+            self.wanted.fetch_sub(1, Ordering::SeqCst);
+            first.place_is_free();
+        }
+    }
+
+    /// Puts an entity into the queue: it is told once when there may be room. Look for room
+    /// afterwards.
+    pub(super) fn wait(&self, entity: Arc<dyn Endpoint>) {
+        self.queue.lock().push_back(entity);
+        self.wanted.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Forgets who waits.
+    pub(super) fn clear(&self) {
+        let queue = std::mem::take(&mut *self.queue.lock());
+        self.wanted.fetch_sub(queue.len(), Ordering::SeqCst);
+    }
+
+    /// Waits until `is_there` finds room, looking again whenever an entity has left or become idle.
+    /// Cancel safe.
     pub(crate) async fn wait_for_room(&self, is_there: impl Fn() -> bool) {
-        self.wanted.store(true, Ordering::SeqCst);
+        let _wanted = Wanted::new(&self.wanted);
         loop {
-            let room = self.room.notified();
+            let mut room = std::pin::pin!(self.room.notified());
+            room.as_mut().enable();
             if is_there() {
-                break;
+                return;
             }
             room.await;
         }
-        self.wanted.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Counts one who waits.
+struct Wanted<'a>(&'a AtomicUsize);
+
+impl<'a> Wanted<'a> {
+    fn new(wanted: &'a AtomicUsize) -> Self {
+        wanted.fetch_add(1, Ordering::SeqCst);
+        Wanted(wanted)
+    }
+}
+
+impl Drop for Wanted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl fmt::Debug for Residents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Residents({} of {})", self.count(), self.max)
     }
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::call::Call;
 use super::context::Context;
 use super::contract::{Deliver, Message};
-use super::endpoint::{Exchange, ReplyOf, Wanted};
+use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
 use super::failure::decode_reply;
+use super::handle::Handle;
 use super::options::Delivery;
 use super::shared::Shared;
 use super::submit::dead_letter;
@@ -61,25 +62,33 @@ where
         let id = parent.put_into_outbox(&handle, request)?;
         return Ok(<M::Delivery as Deliver<M>>::sent(shared, Some(id)));
     }
-    if let Some(confirmation) = confirmation {
-        confirmation.await.unwrap_or(Err(ClusterError::Interrupted))?;
-    }
     let address = handle.address();
+    let handed_over = async {
+        if let Some(confirmation) = confirmation {
+            confirmation.await.unwrap_or(Err(ClusterError::Interrupted))?;
+        }
+        hand_over(&handle, request).await
+    };
+    let ended = shared.clock.timeout(limit, handed_over).await;
+    let timeout = |_| ClusterError::Timeout { address, message: M::INFO.name, after: limit };
+    let id = ended.map_err(timeout)??;
+    Ok(<M::Delivery as Deliver<M>>::sent(shared, id))
+}
+
+/// Gives the request to its entity; the id of one that is durable now.
+async fn hand_over<M: Message>(
+    handle: &Handle,
+    request: Request<M>,
+) -> Result<Option<RequestId>, ClusterError> {
     let mut exchange = Exchange::Request(request);
     handle.endpoint()?.clone().start(M::INFO.index, &mut exchange);
-    let id = match exchange {
-        Exchange::HandedOver(result) => {
-            result?;
-            None
-        }
+    match exchange {
+        Exchange::HandedOver(result) => result.map(|()| None),
         Exchange::Accepting(accepted) => {
-            let timeout = || ClusterError::Timeout { address, message: M::INFO.name, after: limit };
-            let accepted = shared.clock.timeout(limit, accepted).await.map_err(|_| timeout())?;
-            Some(accepted.unwrap_or(Err(ClusterError::ShuttingDown))?)
+            accepted.await.unwrap_or(Err(ClusterError::ShuttingDown)).map(Some)
         }
         _ => unreachable!("a slot answers a hand-over so"),
-    };
-    Ok(<M::Delivery as Deliver<M>>::sent(shared, id))
+    }
 }
 
 /// Proof that a persisted request is durable. Its outcome can be asked for here, or by its id from

@@ -1,7 +1,9 @@
 //! The record of one entity: its instance while it is in memory, its mailbox while somebody waits.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::context::{Context, Nesting};
 use super::contract::Serves;
 use super::endpoint::Endpoint;
 use super::job::{Delivered, Job};
@@ -31,7 +34,7 @@ const PUMP_BURST: usize = 64;
 pub(crate) struct Slot<T: Serves> {
     id: EntityId,
     pub(super) kind: Arc<Kind<T>>,
-    /// When a handler last started, in units of 2^20 ns; wraps.
+    /// When a handler last started, or ended after it was suspended, in units of 2^20 ns; wraps.
     last_active: AtomicU32,
     /// Raised when a commit of the instance fails: whatever was built on it is void.
     generation: AtomicU32,
@@ -46,6 +49,8 @@ pub(super) struct Inner<T: Serves> {
     pub(super) running: Running,
     /// Somebody is starting waiting requests; whoever else frees the entity need not.
     pub(super) pumping: bool,
+    /// It stands in the queue of those for whom there was no room in memory.
+    pub(super) waits_for_place: bool,
     /// `None` while nobody waits.
     pub(super) mailbox: Option<Box<Mailbox<Box<dyn Job<T>>>>>,
     /// What is known of the entity's stored rows; `None` while there was no need.
@@ -76,8 +81,9 @@ pub(super) struct Ledger {
     pub(super) uncommitted: u32,
     /// Requests up to here have been put into the mailbox.
     pub(super) delivered: Seq,
-    /// Those of them that are in back-off now.
-    pub(super) delayed: Vec<Seq>,
+    /// How many of them have left it and have not ended: they run, are being committed, or are in
+    /// back-off.
+    pub(super) out: u32,
 }
 
 enum Step<T: Serves> {
@@ -99,6 +105,7 @@ impl<T: Serves> Slot<T> {
                 phase: Phase::Vacant,
                 running: Running::default(),
                 pumping: false,
+                waits_for_place: false,
                 mailbox: None,
                 ledger: None,
             }),
@@ -113,6 +120,11 @@ impl<T: Serves> Slot<T> {
         self.kind.address(&self.id)
     }
 
+    /// How a call of `parent`'s handler, if it is one's, fits into the chain of those that wait.
+    pub(super) fn nesting(&self, parent: Option<&Context>) -> Nesting {
+        parent.map_or(Nesting::None, |parent| parent.nesting(&self.address()))
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner<T>> {
         self.inner.lock()
     }
@@ -120,9 +132,15 @@ impl<T: Serves> Slot<T> {
     /// Notes that a handler starts.
     #[inline]
     pub(super) fn touch(&self) {
+        self.stay();
+        self.kind.metrics.calls.increment(1);
+    }
+
+    /// The idle time begins anew.
+    #[inline]
+    pub(super) fn stay(&self) {
         let now = self.kind.shared.clock.now();
         self.last_active.store(coarse(now), Ordering::Relaxed);
-        self.kind.metrics.calls.increment(1);
     }
 
     /// A turn on the entity, if it is in memory, free for such a handler, and nobody waits.
@@ -144,19 +162,15 @@ impl<T: Serves> Slot<T> {
         job: Box<dyn Job<T>>,
         start: Start,
     ) -> Result<(), ClusterError> {
-        {
-            let mut inner = self.lock();
-            let limit = self.kind.limits.mailbox;
-            let mailbox = inner.mailbox.get_or_insert_default();
-            if mailbox.len() >= limit {
-                drop(inner);
-                self.kind.metrics.mailbox_full.increment(1);
-                return Err(ClusterError::MailboxFull { address: self.address(), limit });
-            }
-            mailbox.push(job);
+        let limit = self.kind.limits.mailbox;
+        let (enqueued, gone) = self.lock().enqueue(job, limit);
+        drop(gone);
+        if enqueued {
+            self.start_waiting(start);
+            return Ok(());
         }
-        self.start_waiting(start);
-        Ok(())
+        self.kind.metrics.mailbox_full.increment(1);
+        Err(ClusterError::MailboxFull { address: self.address(), limit })
     }
 
     /// Puts an accepted request into the mailbox, in the owner's order; each once, from whatever
@@ -173,7 +187,8 @@ impl<T: Serves> Slot<T> {
             let mut guard = self.lock();
             let inner = &mut *guard;
             let ledger = inner.ledger.get_or_insert_default();
-            if seq <= ledger.delivered || ledger.delayed.contains(&seq) {
+            // What has ended since it was loaded may be forgotten here, but not there.
+            if seq <= ledger.delivered || self.kind.shared.intake.has_ended(seq) {
                 return Delivered::Twice;
             }
             let mailbox = inner.mailbox.get_or_insert_default();
@@ -192,9 +207,13 @@ impl<T: Serves> Slot<T> {
         Delivered::Queued
     }
 
-    /// Puts a request back that must run again.
+    /// Puts a persisted request back that must run again.
     pub(super) fn requeue(self: &Arc<Self>, job: Box<dyn Job<T>>) {
-        self.lock().mailbox.get_or_insert_default().push_again(job);
+        {
+            let mut inner = self.lock();
+            inner.one_less_out();
+            inner.mailbox.get_or_insert_default().push_again(job);
+        }
         self.start_waiting(Start::Task);
     }
 
@@ -239,14 +258,19 @@ impl<T: Serves> Slot<T> {
 
     /// Starts the next waiting request; false when nothing can start now. The caller has `pumping`.
     fn pump_one(self: &Arc<Self>) -> bool {
-        let (step, refill) = {
+        let (step, refill, idle) = {
             let mut inner = self.lock();
             let step = inner.next_step(self);
+            let idle = matches!(step, Step::Rest) && inner.is_idle();
             let limit = self.kind.limits.mailbox;
             let mailbox = inner.mailbox.as_mut().filter(|mailbox| mailbox.wants_refill(limit));
             let refill = mailbox.and_then(|mailbox| mailbox.spill.as_mut());
-            (step, refill.map(|spill| spill.loading = true).is_some())
+            (step, refill.map(|spill| spill.loading = true).is_some(), idle)
         };
+        if idle {
+            // What waited turned out to be nothing.
+            self.kind.shared.residents.say_room();
+        }
         if refill {
             self.refill();
         }
@@ -270,40 +294,60 @@ impl<T: Serves> Slot<T> {
 
     /// A handler has ended or was dropped: the entity is free for the next one.
     pub(super) fn release(self: &Arc<Self>, access: Access, back: Back<T>) {
-        let mut dropped = None;
+        let kept = match back {
+            Back::Shared => None,
+            Back::Keep(entity, generation) => Some((entity, generation)),
+            Back::Discard(entity) => {
+                // Before the slot is free: the next instance begins after this one has ended.
+                discard(entity);
+                None
+            }
+        };
         let (pump, left, idle) = {
             let mut inner = self.lock();
-            inner.running.end(access);
-            let left = match back {
-                Back::Shared => false,
-                Back::Keep(entity) => {
+            let left = match kept {
+                None if access == Access::Shared => false,
+                None => inner.vacate(),
+                Some((entity, generation))
+                    if inner.phase == Phase::Ready && generation == self.generation() =>
+                {
                     inner.entity = Some(entity);
                     false
                 }
-                Back::Discard(entity) => {
-                    dropped = entity;
-                    inner.phase = Phase::Vacant;
-                    true
+                Some((entity, _)) => {
+                    // A commit has failed this very moment, or the runner has ended.
+                    drop(inner);
+                    return self.release(access, Back::Discard(entity));
                 }
             };
+            inner.running.end(access);
             let pump = inner.mailbox.is_some() && !mem::replace(&mut inner.pumping, true);
             (pump, left, inner.running.is_idle())
         };
-        drop(dropped);
         if left {
             self.kind.shared.residents.leave();
         } else if idle {
             self.kind.shared.residents.say_room();
         }
-        if pump {
-            self.pump();
+        match pump {
+            // Others' handlers do not run while this one's panic unwinds.
+            true if std::thread::panicking() => self.pump_in_task(),
+            true => self.pump(),
+            false => {}
         }
     }
 
-    /// A commit of the entity has become durable.
-    pub(super) fn settled(self: &Arc<Self>) {
+    /// A commit of the entity has become durable; with it the given request has ended.
+    pub(super) fn settled(self: &Arc<Self>, request: Option<Seq>) {
+        if let Some(request) = request {
+            // Before the entity can be forgotten: a page loaded before may still hold the request.
+            self.kind.shared.intake.ended(request);
+        }
         let quiet = {
             let mut inner = self.lock();
+            if request.is_some() {
+                inner.one_less_out();
+            }
             let ledger = inner.ledger.as_mut().expect("a commit was counted in it");
             ledger.uncommitted -= 1;
             ledger.uncommitted == 0
@@ -317,7 +361,7 @@ impl<T: Serves> Slot<T> {
     /// A commit of the entity has failed: the instance and everything built upon it are void, the
     /// storage knows what holds.
     pub(super) fn commit_failed(self: &Arc<Self>, generation: u32) {
-        let mut dropped = None;
+        let mut void = None;
         {
             let mut inner = self.lock();
             let ledger = inner.ledger.as_mut().expect("a commit was counted in it");
@@ -327,15 +371,16 @@ impl<T: Serves> Slot<T> {
                 ledger.known = false;
                 ledger.snapshot = None;
                 if inner.phase == Phase::Ready && !inner.running.exclusive {
-                    dropped = inner.entity.take();
-                    inner.phase = Phase::Vacant;
+                    void = inner.entity.take();
+                    inner.phase = Phase::Changing;
                 }
             }
         }
-        if dropped.is_some() {
+        if let Some(entity) = void {
+            discard(entity);
+            self.lock().phase = Phase::Vacant;
             self.kind.shared.residents.leave();
         }
-        drop(dropped);
         self.start_waiting(Start::Task);
     }
 
@@ -361,19 +406,28 @@ impl<T: Serves> Slot<T> {
 
     /// Forgets everything, so that entities and runner can be dropped.
     pub(super) fn forget(&self) {
-        let (entity, mailbox) = {
+        let (entity, mailbox, left) = {
             let mut inner = self.lock();
-            inner.phase = Phase::Vacant;
-            (inner.entity.take(), inner.mailbox.take())
+            let left = inner.vacate();
+            (inner.entity.take(), inner.mailbox.take(), left)
         };
         for job in mailbox.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
             job.displace(ClusterError::ShuttingDown);
         }
-        drop(entity);
+        entity.into_iter().for_each(discard);
+        if left {
+            self.kind.shared.residents.leave();
+        }
     }
 }
 
 impl<T: Serves> Inner<T> {
+    /// Gives up the instance that its exclusive handler has; says whether it had a place in memory.
+    /// One that is being made or taken down gives its place back by itself.
+    fn vacate(&mut self) -> bool {
+        mem::replace(&mut self.phase, Phase::Vacant) == Phase::Ready
+    }
+
     /// Starts a handler's turn; the caller has checked that it may.
     #[inline]
     pub(super) fn turn(&mut self, slot: &Arc<Slot<T>>, access: Access) -> Turn<T> {
@@ -391,6 +445,30 @@ impl<T: Serves> Inner<T> {
             generation,
             unconfirmed,
         )
+    }
+
+    /// Puts a request into the mailbox, if there is room. Where there is none, requests whose callers
+    /// are gone make some; they are to be dropped without the lock.
+    fn enqueue(&mut self, job: Box<dyn Job<T>>, limit: usize) -> (bool, VecDeque<Box<dyn Job<T>>>) {
+        let mailbox = self.mailbox.get_or_insert_default();
+        let mut gone = VecDeque::new();
+        if mailbox.len() >= limit {
+            gone = mailbox.take_if(|job| job.is_gone());
+        }
+        let room = mailbox.len() < limit;
+        if room {
+            mailbox.push(job);
+        } else {
+            gone.push_back(job);
+        }
+        (room, gone)
+    }
+
+    /// A request that was out is back, or has ended.
+    pub(super) fn one_less_out(&mut self) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.out = ledger.out.saturating_sub(1);
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -435,6 +513,9 @@ impl<T: Serves> Inner<T> {
                 if mailbox.is_done() {
                     self.mailbox = None;
                 }
+                if job.seq().is_some() {
+                    self.ledger.get_or_insert_default().out += 1;
+                }
                 let turn = self.turn(slot, job.access());
                 Step::Run(job, turn)
             }
@@ -455,10 +536,20 @@ pub(super) enum Start {
 pub(super) enum Back<T> {
     /// A reader's clone was dropped before.
     Shared,
-    /// The instance, to be used on.
-    Keep(Arc<T>),
+    /// The instance, to be used on unless it has left this generation.
+    Keep(Arc<T>, u32),
     /// The instance may be half-changed: the next request makes a new one.
-    Discard(Option<Arc<T>>),
+    Discard(Arc<T>),
+}
+
+/// Drops an instance. Its own `Drop` may panic: that must not harm the record.
+pub(super) fn discard<T>(entity: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(entity))).is_err() {
+        tracing::error!(
+            entity = std::any::type_name::<T>(),
+            "an entity panicked while it was dropped"
+        );
+    }
 }
 
 impl<T: Serves> Lineage for Slot<T> {
@@ -474,6 +565,10 @@ impl<T: Serves> Endpoint for Slot<T> {
 
     fn address(&self) -> Address {
         Slot::address(self)
+    }
+
+    fn place_is_free(self: Arc<Self>) {
+        self.try_again();
     }
 }
 

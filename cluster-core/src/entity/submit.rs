@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::context::Context;
+use super::context::{Context, is_derived};
 use super::contract::{Message, Serves};
 use super::endpoint::{Exchange, Request, Wanted};
-use super::failure::{encode_error, read_reply};
+use super::failure::{encode_error, not_committed, read_reply};
 use super::handle::Handle;
-use super::job::{Delivered, PersistedJob, wait_for_outcome};
+use super::job::{Delivered, PersistedJob, wait_for_outcome, wants_transaction};
 use super::kind::Kind;
 use super::method::Style;
 use super::origin::Stored;
@@ -21,7 +21,7 @@ use crate::commit::{CommitFailure, Unit, Writes};
 use crate::contract::Schema;
 use crate::error::ClusterError;
 use crate::id::{EntityId, Epoch, Key, KeyDigest, RequestId, Seq, ShardId};
-use crate::storage::{Accepted, KeyRow, KnownRequest, RequestRow, RetentionClass};
+use crate::storage::{Accepted, KeyRow, KnownRequest, RequestRow, RetentionClass, StorageError};
 
 /// Hands a request to the committer; when it is durable it goes into the mailbox, whatever has
 /// become of its caller.
@@ -44,7 +44,7 @@ pub(super) fn submit<T: Serves, M: Message, S: Style<T, M>>(
             let (row, accepted) = accepted.pop().expect("one row was handed over");
             accept::<T, M, S>(&slot, row, accepted, message, parent, asked);
         }
-        Err(failure) => asked.fail(not_accepted(failure)),
+        Err(failure) => asked.fail(not_accepted::<T, M>(&slot, &failure)),
     };
     shared.committer.push(Unit::new(Writes::accept(row), Box::new(complete)));
     exchange
@@ -95,11 +95,14 @@ impl<M: Message> Asked<M> {
     }
 }
 
-fn not_accepted(failure: CommitFailure) -> ClusterError {
+/// The error of a request that was not accepted, or of which nobody will know.
+fn not_accepted<T: Serves, M: Message>(slot: &Slot<T>, failure: &CommitFailure) -> ClusterError {
     match failure {
-        CommitFailure::Storage(error) => ClusterError::Persistence { source: Arc::new(error) },
-        CommitFailure::Superseded => ClusterError::Interrupted,
-        CommitFailure::Stopped => ClusterError::ShuttingDown,
+        CommitFailure::Storage(StorageError::UnknownOutcome { .. }) => {
+            ClusterError::OutcomeUnknown { address: slot.address(), message: M::INFO.name }
+        }
+        CommitFailure::Storage(StorageError::Fenced { .. }) => ClusterError::ShuttingDown,
+        failure => not_committed(failure),
     }
 }
 
@@ -168,7 +171,7 @@ impl<M: Message> NewRow<'_, M> {
 
 fn class_of(key: Option<&Key>, outer: Option<RequestId>, wanted: Wanted) -> RetentionClass {
     match (key, wanted) {
-        (Some(key), _) if outer.is_some() && key.as_str().starts_with('~') => {
+        (Some(key), _) if outer.is_some_and(|outer| is_derived(key, outer)) => {
             RetentionClass::Derived
         }
         (Some(_), _) => RetentionClass::Keyed,
@@ -231,7 +234,8 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
         return wait_for_outcome::<T, M>(slot, id, to);
     }
     let mut stored = Box::new(Stored::new(row, 0, parent));
-    stored.transaction = message.transaction();
+    stored.nesting = slot.nesting(stored.parent.as_ref());
+    stored.transaction = M::INFO.transaction && wants_transaction(|| message.transaction());
     let mut parts = Some((stored, message, to));
     let delivered = slot.deliver(seq, || {
         let (stored, message, to) = parts.take().expect("made once");

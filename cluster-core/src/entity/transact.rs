@@ -1,24 +1,32 @@
 //! Handlers that run in the storage's own transaction.
 
+use std::any::Any;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use super::conclude::{Ending, settle, writes_of};
+use tokio::sync::oneshot;
+
+use super::conclude::{Ending, settle_or_panic, writes_of};
 use super::context::Context;
 use super::contract::{Message, Serves};
+use super::failure::not_committed;
 use super::intake::deliver_sent;
-use super::job::PersistedJob;
 use super::method::{ReturnOf, Style};
 use super::origin::{Origin, Stored};
 use super::run::{Surroundings, To, poll_handler};
-use super::slot::Slot;
+use super::shared::Shared;
+use super::transaction::Opened;
 use super::turn::Turn;
 use crate::commit::{CommitFailure, Unit, Writes};
 use crate::error::ClusterError;
-use crate::storage::{
-    Accepted, Batch, Committed, OpenTransaction, RequestRow, StorageError, StoredOutcome,
-};
+use crate::id::RequestId;
+use crate::storage::{Accepted, Batch, RequestRow, StorageError};
+
+/// The pause between two attempts to learn what became of a lost commit.
+const LOOK_UP_RETRY: Duration = Duration::from_millis(50);
 
 /// Runs a handler that may open the storage's transaction. Nothing of the entity is uncommitted
 /// when it starts, and nothing of the entity runs until its fate is known.
@@ -35,29 +43,25 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
     let Origin::Persisted(stored) = origin else { unreachable!("made two lines above") };
     let tasks = slot.kind.clone();
     tasks.shared.tasks.spawn(async move {
-        let limit = slot.kind.shared.config.transaction_limit;
-        let clock = slot.kind.shared.clock.clone();
         let mut handler = Box::pin({
-            let ctx = ctx.clone();
+            let ctx = ctx.running();
             async move {
                 let mut turn = turn;
                 let returned = S::future(message, turn.entity(), &ctx).await;
                 (turn, returned)
             }
         });
-        let polled = poll_fn(|cx| match poll_handler(&ctx, handler.as_mut(), cx) {
-            Ok(Poll::Ready(ended)) => Poll::Ready(Ok(ended)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(panic) => Poll::Ready(Err(panic)),
-        });
-        match clock.timeout(limit, polled).await {
-            Ok(Ok((turn, returned))) => end::<T, M, S>(turn, returned, &ctx, stored, to).await,
-            Ok(Err(panic)) => {
+        match run_to_end(&ctx, handler.as_mut()).await {
+            Ended::Returned((turn, returned)) => {
+                drop(handler);
+                end::<T, M, S>(turn, returned, &ctx, stored, to).await;
+            }
+            Ended::Panicked(panic) => {
                 drop(handler);
                 roll_back(&ctx).await;
                 Origin::Persisted(stored).panicked::<T, M, S>(&slot, panic, to);
             }
-            Err(_) => {
+            Ended::TooLong(limit) => {
                 drop(handler);
                 roll_back(&ctx).await;
                 let error = too_long(limit);
@@ -67,19 +71,54 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
     });
 }
 
-fn too_long(limit: std::time::Duration) -> ClusterError {
-    let ms = |time: std::time::Duration| usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
+/// How a handler with its own transaction ended.
+enum Ended<R> {
+    Returned(R),
+    Panicked(Box<dyn Any + Send>),
+    /// It held the transaction for longer than this.
+    TooLong(Duration),
+}
+
+/// Polls the handler to its end. Its time is limited from when the transaction is open.
+async fn run_to_end<F: Future>(ctx: &Context, mut handler: Pin<&mut F>) -> Ended<F::Output> {
+    let shared = &ctx.0.shared;
+    let limit = shared.config.transaction_limit;
+    let mut over = None;
+    poll_fn(|cx| {
+        match poll_handler(ctx, handler.as_mut(), cx) {
+            Ok(Poll::Ready(returned)) => return Poll::Ready(Ended::Returned(returned)),
+            Ok(Poll::Pending) => {}
+            Err(panic) => return Poll::Ready(Ended::Panicked(panic)),
+        }
+        if !ctx.0.transaction.is_open() {
+            return Poll::Pending;
+        }
+        let over = over.get_or_insert_with(|| shared.clock.sleep(limit));
+        Pin::new(over).poll(cx).map(|()| Ended::TooLong(limit))
+    })
+    .await
+}
+
+fn too_long(limit: Duration) -> ClusterError {
+    let ms = |time: Duration| usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
     ClusterError::LimitExceeded {
         limit: "transaction_limit",
-        what: "the time of a handler with its own transaction, in ms,".to_owned(),
+        what: "the time of an open transaction, in ms,".to_owned(),
         max: ms(limit),
         actual: ms(limit),
     }
 }
 
 async fn roll_back(ctx: &Context) {
-    if let Ok(Some(transaction)) = ctx.0.transaction.take() {
+    if let Ok(opened) = ctx.0.transaction.take() {
+        roll_back_opened(opened).await;
+    }
+}
+
+async fn roll_back_opened(opened: Option<Opened>) {
+    if let Some(Opened { transaction, lane }) = opened {
         transaction.rollback().await;
+        drop(lane);
     }
 }
 
@@ -92,8 +131,8 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
     to: To<M>,
 ) {
     let slot = turn.slot.clone();
-    let transaction = match ctx.0.transaction.take() {
-        Ok(transaction) => transaction,
+    let opened = match ctx.0.transaction.take() {
+        Ok(opened) => opened,
         Err(kept) => {
             turn.give_up();
             let error = ClusterError::Persistence { source: Arc::new(kept) };
@@ -101,48 +140,52 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
             return;
         }
     };
-    let ending = match settle::<T, M>(&mut turn, returned, Some(&stored)) {
-        Ok(ending) => ending,
-        Err(error) => {
-            if let Some(transaction) = transaction {
-                transaction.rollback().await;
-            }
+    let ending = match settle_or_panic::<T, M>(&mut turn, returned, Some(&stored)) {
+        Ok(Ok(ending)) => ending,
+        Ok(Err(error)) => {
+            roll_back_opened(opened).await;
             turn.end();
             Origin::Persisted(stored).retry::<T, M, S>(&slot, error, to);
             return;
         }
+        Err(panic) => {
+            roll_back_opened(opened).await;
+            turn.give_up();
+            Origin::Persisted(stored).panicked::<T, M, S>(&slot, panic, to);
+            return;
+        }
     };
     let writes = writes_of(&turn, &ending, Some(ctx), Some(&stored));
-    match transaction {
-        Some(open) if ending.reply.is_ok() => {
-            let result = write(&slot, open, writes, &stored).await;
-            finish::<T, M, S>(turn, ending, result, stored, to);
+    let written = match opened {
+        Some(opened) if ending.reply.is_ok() => {
+            let request = stored.row.id;
+            write(&slot.kind.shared, opened, writes, request).await.map_err(Unwritten::Own)
         }
-        open => {
+        opened => {
             // An error rolls the user's rows back; it is the outcome all the same.
-            if let Some(open) = open {
-                open.rollback().await;
-            }
-            let result = write_alone(&slot, writes).await;
-            finish::<T, M, S>(turn, ending, result, stored, to);
+            roll_back_opened(opened).await;
+            write_alone(&slot.kind.shared, writes).await.map_err(Unwritten::Alone)
         }
+    };
+    match written {
+        Ok(()) => committed(turn, ending, &stored, to),
+        Err(why) => not_written::<T, M, S>(turn, stored, why, to),
     }
 }
 
-type Written = Result<Vec<(RequestRow, Accepted)>, CommitFailure>;
-
-/// Commits the user's rows and the handler's writes together. An unknown outcome is settled by
-/// raising the fence and looking for the request's outcome.
-async fn write<T: Serves>(
-    slot: &Arc<Slot<T>>,
-    open: Box<dyn OpenTransaction>,
+/// Commits the user's rows and the handler's writes together.
+///
+/// # Errors
+/// Nothing was written, unless it is `UnknownOutcome`.
+async fn write(
+    shared: &Arc<Shared>,
+    opened: Opened,
     mut writes: Writes,
-    stored: &Stored,
-) -> Written {
-    let shared = &slot.kind.shared;
-    let committer = &shared.committer;
+    request: RequestId,
+) -> Result<(), StorageError> {
+    let Opened { transaction, lane } = opened;
     for row in &mut writes.accepts {
-        row.seq = committer.next_seq();
+        row.seq = lane.next_seq();
     }
     let batch = Arc::new(Batch {
         accepts: writes.accepts,
@@ -150,78 +193,110 @@ async fn write<T: Serves>(
         states: writes.state.into_iter().collect(),
         ..Batch::default()
     });
-    let result = open.commit(committer.fence(), batch.clone()).await;
-    let committed = match result {
-        Ok(committed) => committed,
-        Err(StorageError::UnknownOutcome { .. }) => {
-            committer.raise_fence().await.map_err(CommitFailure::Storage)?;
-            let found = shared.storage.find_requests(vec![stored.row.id]).await;
-            let found = found.map_err(CommitFailure::Storage)?.pop().flatten();
-            if found.is_none_or(|found| found.outcome.is_none()) {
-                return Err(CommitFailure::Superseded);
-            }
-            Committed { accepts: batch.accepts.iter().map(|_| Accepted::New).collect() }
+    let sent = match transaction.commit(lane.fence(), batch.clone()).await {
+        Ok(committed) => batch.accepts.iter().cloned().zip(committed.accepts).collect(),
+        Err(StorageError::UnknownOutcome { source }) => {
+            let unknown = StorageError::UnknownOutcome { source: source.clone() };
+            lane.raise_fence().await.map_err(|_| unknown)?;
+            let accepted = what_holds(shared, &batch.accepts, request).await;
+            let accepted = accepted.ok_or(StorageError::Unavailable { source })?;
+            accepted.into_iter().map(|row| (row, Accepted::New)).collect()
         }
-        Err(error) => return Err(CommitFailure::Storage(error)),
+        Err(error) => return Err(error),
     };
-    let rows = Arc::try_unwrap(batch).map_or_else(|b| b.accepts.clone(), |b| b.accepts);
-    Ok(rows.into_iter().zip(committed.accepts).collect())
+    // While nobody else writes, so that others come into the mailboxes after these.
+    deliver_sent(shared, sent);
+    Ok(())
+}
+
+/// After an unknown outcome, when the lost transaction can commit no more: which of its rows were
+/// accepted; `None` when it has not committed. Goes on until the storage answers: if the handler
+/// ran again though it has committed, its effect would be doubled.
+async fn what_holds(
+    shared: &Shared,
+    rows: &[RequestRow],
+    request: RequestId,
+) -> Option<Vec<RequestRow>> {
+    let ids: Vec<RequestId> = [request].into_iter().chain(rows.iter().map(|row| row.id)).collect();
+    let mut found = loop {
+        match shared.storage.find_requests(ids.clone()).await {
+            Ok(found) => break found.into_iter(),
+            Err(error) => {
+                tracing::warn!(%error, "a lost commit cannot be looked up, trying again");
+                shared.clock.sleep(LOOK_UP_RETRY).await;
+            }
+        }
+    };
+    found.next().flatten()?.outcome?;
+    // One whose key was known is not stored: an earlier request stands for it.
+    let stored = rows.iter().zip(found).filter_map(|(row, found)| {
+        found.is_some_and(|found| found.request.seq == row.seq).then(|| row.clone())
+    });
+    Some(stored.collect())
 }
 
 /// Commits a handler's writes that has opened no transaction, or whose transaction was rolled back.
-async fn write_alone<T: Serves>(slot: &Arc<Slot<T>>, writes: Writes) -> Written {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let complete = Box::new(move |result| {
-        let _ = tell.send(result);
+async fn write_alone(shared: &Arc<Shared>, writes: Writes) -> Result<(), CommitFailure> {
+    let (tell, told) = oneshot::channel();
+    let runner = shared.clone();
+    let complete = Box::new(move |result: Result<_, CommitFailure>| {
+        // Nobody waits for it when the runner ends.
+        let _ = tell.send(result.map(|accepted| deliver_sent(&runner, accepted)));
     });
-    slot.kind.shared.committer.push(Unit::new(writes, complete));
+    shared.committer.push(Unit::new(writes, complete));
     told.await.unwrap_or(Err(CommitFailure::Stopped))
 }
 
-fn finish<T: Serves, M: Message, S: Style<T, M>>(
+fn committed<T: Serves, M: Message>(
     mut turn: Turn<T>,
     ending: Ending<M>,
-    result: Written,
-    stored: Box<Stored>,
+    stored: &Stored,
     to: To<M>,
 ) {
     let slot = turn.slot.clone();
-    match result {
-        Ok(sent) => {
-            turn.committed(ending.change);
-            turn.end();
-            let shared = slot.kind.shared.clone();
-            deliver_sent(&shared, sent);
-            tell_waiters(&slot, &stored, ending.outcome);
-            to.reply(ending.reply);
-        }
-        Err(failure) => {
-            slot.forget_state();
-            turn.give_up();
-            match failure {
-                // The committer's own pause between attempts has no place here, so the request has
-                // one.
-                CommitFailure::Storage(_) => {
-                    let shared = &slot.kind.shared;
-                    let at = shared.clock.wall().after(shared.config.backoff_min);
-                    slot.requeue_at(Box::new(PersistedJob::<M, S>::new(stored, None, to)), at);
-                }
-                other => {
-                    Origin::Persisted(stored).void::<T, M, S>(&slot, &other, to);
-                }
-            }
-        }
+    turn.committed(ending.change);
+    slot.request_ended(stored.row.seq);
+    turn.end();
+    if let Some(outcome) = ending.outcome {
+        slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
     }
+    to.reply(ending.reply);
 }
 
-/// Tells joined callers by way of the committer: a caller whose acceptance is being looked up right
-/// now is told after it has begun to wait.
-fn tell_waiters<T: Serves>(slot: &Arc<Slot<T>>, stored: &Stored, outcome: Option<StoredOutcome>) {
-    let Some(outcome) = outcome else { return };
-    let (slot, request) = (slot.clone(), stored.row.id);
-    let committer = slot.kind.shared.committer.clone();
-    let complete = Box::new(move |_| {
-        slot.kind.shared.waiters.tell(request, || Ok(outcome.clone()));
-    });
-    committer.push(Unit::new(Writes::default(), complete));
+/// Why a handler's end was not written.
+enum Unwritten {
+    /// Its own transaction failed, perhaps because of what it did in it.
+    Own(StorageError),
+    /// The committer's transaction failed.
+    Alone(CommitFailure),
+}
+
+fn not_written<T: Serves, M: Message, S: Style<T, M>>(
+    turn: Turn<T>,
+    stored: Box<Stored>,
+    why: Unwritten,
+    to: To<M>,
+) {
+    let slot = turn.slot.clone();
+    slot.forget_state();
+    turn.give_up();
+    let origin = Origin::Persisted(stored);
+    match why {
+        Unwritten::Alone(failure) => _ = origin.void::<T, M, S>(&slot, &failure, to),
+        Unwritten::Own(error) => {
+            let is_own_fault = !matches!(
+                error,
+                StorageError::Fenced { .. }
+                    | StorageError::UnknownOutcome { .. }
+                    | StorageError::TooLarge { .. }
+            );
+            let failure = CommitFailure::Storage(error);
+            // A constraint that is checked at the commit would fail for ever: attempts count.
+            let ran = match is_own_fault {
+                true => origin.retry::<T, M, S>(&slot, not_committed(&failure), to),
+                false => origin.void::<T, M, S>(&slot, &failure, to),
+            };
+            drop(ran);
+        }
+    }
 }

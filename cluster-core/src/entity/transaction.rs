@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::context::Context;
+use crate::commit::Lane;
 use crate::error::ClusterError;
 use crate::storage::{Database, OpenTransaction};
 
@@ -23,10 +24,19 @@ enum Place {
     Undeclared,
     /// Declared, not opened.
     Closed,
+    /// About to be opened.
+    Opening,
     /// Opened and lent to the handler.
     Lent,
     /// Opened, not lent.
-    Open(Box<dyn OpenTransaction>),
+    Open(Opened),
+}
+
+/// A transaction with the right to write: nobody else writes until both are gone.
+pub(super) struct Opened {
+    /// Ends before the right is given on.
+    pub(super) transaction: Box<dyn OpenTransaction>,
+    pub(super) lane: Lane,
 }
 
 impl TransactionSlot {
@@ -34,6 +44,12 @@ impl TransactionSlot {
         TransactionSlot(Mutex::new(if declared { Place::Closed } else { Place::Undeclared }))
     }
 
+    /// Whether there is one, or will be at once: calls are not to be awaited then.
+    pub(super) fn is_wanted(&self) -> bool {
+        !matches!(*self.0.lock(), Place::Undeclared | Place::Closed)
+    }
+
+    /// Whether it holds up others.
     pub(super) fn is_open(&self) -> bool {
         matches!(*self.0.lock(), Place::Lent | Place::Open(_))
     }
@@ -42,10 +58,10 @@ impl TransactionSlot {
     ///
     /// # Errors
     /// When the handler has kept it.
-    pub(super) fn take(&self) -> Result<Option<Box<dyn OpenTransaction>>, KeptTransaction> {
+    pub(super) fn take(&self) -> Result<Option<Opened>, KeptTransaction> {
         match std::mem::replace(&mut *self.0.lock(), Place::Undeclared) {
-            Place::Open(transaction) => Ok(Some(transaction)),
-            Place::Lent => Err(KeptTransaction),
+            Place::Open(opened) => Ok(Some(opened)),
+            Place::Opening | Place::Lent => Err(KeptTransaction),
             Place::Undeclared | Place::Closed => Ok(None),
         }
     }
@@ -86,32 +102,46 @@ impl Context {
                     *place = Place::Undeclared;
                     return Err(refuse(NoTransaction::Undeclared));
                 }
+                Place::Opening => {
+                    *place = Place::Opening;
+                    return Err(refuse(NoTransaction::Held));
+                }
                 Place::Lent => return Err(refuse(NoTransaction::Held)),
-                Place::Closed => None,
-                Place::Open(transaction) => Some(transaction),
+                Place::Closed => {
+                    *place = Place::Opening;
+                    None
+                }
+                Place::Open(opened) => Some(opened),
             }
         };
-        let open = match taken {
-            Some(open) => open,
-            None => {
-                let opening = Opening { slot, done: false };
-                let storage = &self.0.shared.storage;
-                let other =
-                    NoTransaction::OtherDatabase { storage: storage.kind(), asked: D::NAME };
-                let source = storage.transactions().ok_or_else(|| refuse(other))?;
-                let begun = source.begin().await;
-                let open =
-                    begun.map_err(|error| ClusterError::Persistence { source: Arc::new(error) })?;
-                opening.done();
-                open
-            }
+        let opened = match taken {
+            Some(opened) => opened,
+            None => self.open_transaction::<D>().await?,
         };
-        let mut guard = Transaction { slot, open: Some(open), of: PhantomData::<fn() -> D> };
+        let mut guard = Transaction { slot, opened: Some(opened), of: PhantomData::<fn() -> D> };
         if guard.connection().is_none() {
             let storage = self.0.shared.storage.kind();
             return Err(refuse(NoTransaction::OtherDatabase { storage, asked: D::NAME }));
         }
         Ok(guard)
+    }
+
+    async fn open_transaction<D: Database>(&self) -> Result<Opened, ClusterError> {
+        let opening = Opening { slot: &self.0.transaction, done: false };
+        let persistence = |source| ClusterError::Persistence { source };
+        let storage = &self.0.shared.storage;
+        let Some(transactions) = storage.transactions() else {
+            let other = NoTransaction::OtherDatabase { storage: storage.kind(), asked: D::NAME };
+            return Err(persistence(Arc::new(other)));
+        };
+        let lane = self.0.shared.committer.lane().await;
+        let begun = transactions.begin().await;
+        let transaction = begun.map_err(|error| persistence(Arc::new(error)))?;
+        if opening.done() {
+            Ok(Opened { transaction, lane })
+        } else {
+            Err(persistence(Arc::new(KeptTransaction)))
+        }
     }
 }
 
@@ -122,15 +152,23 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    fn done(mut self) {
+    /// It is open. Says whether its handler still wants it.
+    fn done(mut self) -> bool {
         self.done = true;
+        let mut place = self.slot.0.lock();
+        let wanted = matches!(*place, Place::Opening);
+        if wanted {
+            *place = Place::Lent;
+        }
+        wanted
     }
 }
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
-        if !self.done {
-            *self.slot.0.lock() = Place::Closed;
+        let mut place = self.slot.0.lock();
+        if !self.done && matches!(*place, Place::Opening) {
+            *place = Place::Closed;
         }
     }
 }
@@ -140,13 +178,14 @@ impl Drop for Opening<'_> {
 pub struct Transaction<'a, D: Database> {
     slot: &'a TransactionSlot,
     /// `Some` until dropped.
-    open: Option<Box<dyn OpenTransaction>>,
+    opened: Option<Opened>,
     of: PhantomData<fn() -> D>,
 }
 
 impl<D: Database> Transaction<'_, D> {
     fn connection(&mut self) -> Option<&mut D::Connection> {
-        self.open.as_mut().and_then(|open| open.connection().downcast_mut::<D::Connection>())
+        let opened = self.opened.as_mut()?;
+        opened.transaction.connection().downcast_mut::<D::Connection>()
     }
 }
 
@@ -154,8 +193,8 @@ impl<D: Database> Deref for Transaction<'_, D> {
     type Target = D::Connection;
 
     fn deref(&self) -> &D::Connection {
-        let open = self.open.as_ref().expect("held until dropped");
-        open.connection_ref().downcast_ref().expect("checked when it was given")
+        let opened = self.opened.as_ref().expect("held until dropped");
+        opened.transaction.connection_ref().downcast_ref().expect("checked when it was given")
     }
 }
 
@@ -167,8 +206,10 @@ impl<D: Database> DerefMut for Transaction<'_, D> {
 
 impl<D: Database> Drop for Transaction<'_, D> {
     fn drop(&mut self) {
-        if let Some(open) = self.open.take() {
-            *self.slot.0.lock() = Place::Open(open);
+        let mut place = self.slot.0.lock();
+        if matches!(*place, Place::Lent) {
+            // Else the handler has ended without it, and it rolls back here.
+            *place = self.opened.take().map_or(Place::Closed, Place::Open);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::contract::Serves;
 use super::failure::encode_error;
 use super::kind::Kind;
 use super::options::Access;
-use super::slot::{Back, Slot};
+use super::slot::{Back, Slot, discard};
 use crate::commit::{CommitFailure, Completion, Lineage, Unit, Writes};
 use crate::error::ClusterError;
 use crate::storage::StateWrite;
@@ -160,15 +160,18 @@ impl<T: Serves> Turn<T> {
         ledger.snapshot = Some(write.payload);
     }
 
-    /// Whether a commit of the entity that this handler could have read from is still under way.
+    /// Whether what this handler could have read is not durable: its commit is still under way, or
+    /// has failed meanwhile.
     pub(super) fn must_wait(&self) -> bool {
-        Kind::<T>::is_durable() && self.slot.is_unconfirmed()
+        Kind::<T>::is_durable()
+            && (self.slot.is_unconfirmed()
+                || self.unconfirmed && self.slot.generation() != self.generation)
     }
 
     /// Ends the turn and hands the entity back.
     #[inline]
     pub(super) fn end(mut self) {
-        let spoiled = self.spoiled || self.slot.generation() != self.generation;
+        let spoiled = self.spoiled;
         self.hand_back(spoiled);
     }
 
@@ -183,12 +186,12 @@ impl<T: Serves> Turn<T> {
         let back = match self.access {
             Access::Shared => {
                 // Before the slot counts one reader less, so that the next writer is the only
-                // owner.
-                drop(entity);
+                // owner. It may be the last owner itself, when a commit has failed meanwhile.
+                discard(entity);
                 Back::Shared
             }
-            Access::Exclusive if give_up => Back::Discard(Some(entity)),
-            Access::Exclusive => Back::Keep(entity),
+            Access::Exclusive if give_up => Back::Discard(entity),
+            Access::Exclusive => Back::Keep(entity, self.generation),
         };
         self.slot.release(self.access, back);
     }

@@ -1,6 +1,6 @@
 //! Who waits for the outcome of a request without running it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -20,6 +20,8 @@ pub(crate) struct Waiters {
     /// The number of requests waited for: almost always zero, which spares the lock.
     count: AtomicUsize,
     waiting: Mutex<HashMap<RequestId, Vec<oneshot::Sender<Told>>>>,
+    /// The cluster has ended: nobody will be told any more. Changed under the lock.
+    closed: AtomicBool,
 }
 
 impl Waiters {
@@ -27,6 +29,10 @@ impl Waiters {
     pub(crate) fn wait(&self, request: RequestId) -> oneshot::Receiver<Told> {
         let (tell, told) = oneshot::channel();
         let mut waiting = self.waiting.lock();
+        if self.closed.load(Ordering::SeqCst) {
+            let _ = tell.send(Err(ClusterError::ShuttingDown));
+            return told;
+        }
         let list = waiting.entry(request).or_default();
         list.retain(|waiter| !waiter.is_closed());
         list.push(tell);
@@ -63,7 +69,11 @@ impl Waiters {
 
     /// Tells everybody that the cluster ends.
     pub(crate) fn close(&self) {
-        let waiting = std::mem::take(&mut *self.waiting.lock());
+        let waiting = {
+            let mut waiting = self.waiting.lock();
+            self.closed.store(true, Ordering::SeqCst);
+            std::mem::take(&mut *waiting)
+        };
         self.count.store(0, Ordering::SeqCst);
         for waiter in waiting.into_values().flatten() {
             let _ = waiter.send(Err(ClusterError::ShuttingDown));

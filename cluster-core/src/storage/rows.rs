@@ -266,7 +266,8 @@ pub struct FoundRequest {
     pub dead: bool,
 }
 
-/// Which finished requests to remove. Removes oldest first in the owner's order.
+/// Which finished requests to remove. Removes oldest first in the owner's order. The scan may end
+/// at the first request that was accepted after all the times given: what follows is younger still.
 #[derive(Debug, Clone)]
 pub struct RetireScan {
     /// By class ([`RetentionClass::as_u8`]): remove what finished before. The entry of `Derived` is

@@ -52,7 +52,9 @@ pub(super) fn open_writer(
     };
     set(&connection, "synchronous", synchronous)?;
     set(&connection, "cache_size", cache_size(options.cache_bytes))?;
-    LOG.set((0, LOG_PAGES_MAX));
+    // What an earlier process left in the log, or one whose disk was full.
+    LOG.set((LOG_PAGES_MAX, LOG_PAGES_MAX));
+    write_back(&connection);
     connection.wal_hook(Some(|_, pages| {
         let (_, next) = LOG.get();
         LOG.set((usize::try_from(pages).unwrap_or(0), next));

@@ -27,6 +27,11 @@ impl<'c> Session<'c> {
         Session { connection, texts, prepared, broken: false }
     }
 
+    /// The connection itself, for what is no statement of ours.
+    pub(super) fn connection(&self) -> &'c Connection {
+        self.connection
+    }
+
     pub(super) fn is_broken(&self) -> bool {
         self.broken
     }

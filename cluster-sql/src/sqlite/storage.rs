@@ -27,7 +27,12 @@ use super::session::Session;
 use super::sql::Texts;
 use super::transaction::UserConnections;
 
-/// A storage in a SQLite file.
+/// A storage in a SQLite file: made with [`Sqlite::open`] or [`Sqlite::options`].
+///
+/// It turns the file to write-ahead logging and keeps SQLite's two files beside it (`-wal`, `-shm`)
+/// and one that tells that it is in use (`-<prefix>.lock`). Users' own tables may live in the same
+/// file; in a handler's transaction they are reached by a [`sqlx::SqliteConnection`], on which
+/// foreign keys are enforced.
 ///
 /// Clones share it. The file is free for the next process as soon as the process ends, and for the
 /// next `open` in this process when the last clone and the last open transaction are dropped;
@@ -90,15 +95,13 @@ impl Sqlite {
         let (file, settings) = (path.clone(), options.clone());
         let writer = LaneSetup {
             name: "cluster-sqlite-w".to_owned(),
-            open: move || {
-                let connection = open_writer(&file, &settings)?;
-                migrate(&connection, &settings.prefix)?;
-                Ok(connection)
-            },
+            open: move || open_writer(&file, &settings),
             after_job: write_back,
             lost: StorageError::unknown_outcome,
         };
         let writer = Lane::start(writer, texts.clone()).await?;
+        let prefix = options.prefix.clone();
+        writer.run(move |session| migrate(session.connection(), &prefix)).await?;
         let (file, settings) = (path.clone(), options.clone());
         let reader = LaneSetup {
             name: "cluster-sqlite-r".to_owned(),

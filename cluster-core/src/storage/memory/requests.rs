@@ -176,7 +176,9 @@ impl Store {
     ) -> Result<Retired, StorageError> {
         self.check(fence)?;
         let after = self.requests.range(scan.after..).filter(|(seq, _)| **seq > scan.after);
-        let finished = after.filter_map(|(seq, request)| match request.place {
+        let youngest = scan.finished_before[..3].iter().max().copied().unwrap_or_default();
+        let old = after.take_while(|(_, request)| request.row.accepted_at < youngest);
+        let finished = old.filter_map(|(seq, request)| match request.place {
             Place::Finished { finished_at, .. } => Some((*seq, finished_at)),
             _ => None,
         });

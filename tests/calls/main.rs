@@ -1,0 +1,9 @@
+//! Calls in one process, from the caller's await to the entity's end: typed replies, order,
+//! concurrency, limits, cancellation, passivation, shutdown.
+
+mod ending;
+mod failures;
+mod reentrance;
+mod support;
+mod timeouts;
+mod typed;
