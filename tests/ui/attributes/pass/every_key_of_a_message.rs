@@ -10,7 +10,14 @@ struct Account {
 
 #[entity(name = "account")]
 impl Account {
-    #[message(persisted, uninterruptible, name = "pay-in", tag = 0x17, timeout = "250ms", transaction)]
+    #[message(
+        persisted,
+        uninterruptible,
+        name = "pay-in",
+        tag = 0x17,
+        timeout = "250ms",
+        transaction
+    )]
     fn deposit(&mut self, ctx: &Context, cents: i64) {
         let _ = ctx;
         self.cents += cents;

@@ -1,4 +1,6 @@
 //! What can be stored: all of a struct or enum, a field with a name or with a number, or nothing.
+
+// proves: B8
 use cluster::__private::{Entity as _, StateKind};
 use cluster::prelude::*;
 

@@ -1,4 +1,6 @@
 //! Both borrows, `fn` and `async fn`, and everything that a handler may return, in one block.
+
+// proves: B1
 use cluster::prelude::*;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

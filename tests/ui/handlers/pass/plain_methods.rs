@@ -1,4 +1,6 @@
 //! A handler is a method like any other: it can be called without a cluster, and without a runtime.
+
+// proves: B2
 use std::pin::pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 

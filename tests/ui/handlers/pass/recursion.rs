@@ -18,7 +18,11 @@ impl Ping {
     }
 
     #[message]
-    async fn itself(&mut self, ctx: &Context, depth: u32) -> Result<u32, CallError<ClusterProblem>> {
+    async fn itself(
+        &mut self,
+        ctx: &Context,
+        depth: u32,
+    ) -> Result<u32, CallError<ClusterProblem>> {
         Ok(ctx.get::<Self>(format!("p{depth}")).itself(depth - 1).await?)
     }
 }

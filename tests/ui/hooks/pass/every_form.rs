@@ -24,7 +24,10 @@ struct Async;
 #[entity]
 impl Async {
     #[activate]
-    async fn open(&mut self, ctx: &Context) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn open(
+        &mut self,
+        ctx: &Context,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let _ = ctx;
         Err("closed".into())
     }
