@@ -65,8 +65,8 @@ impl<M: Message> Call<M> {
         self
     }
 
-    /// Sets a header that the called handler passes on with every call that it makes, and so on from
-    /// handler to handler; one that sets the name itself passes on its own.
+    /// Sets a header that the called handler passes on with every call that it makes, and so on
+    /// from handler to handler; one that sets the name itself passes on its own.
     pub fn inherited_header(
         mut self,
         name: impl Into<Box<str>>,
