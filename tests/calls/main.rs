@@ -3,7 +3,9 @@
 
 mod ending;
 mod failures;
+mod headers;
 mod reentrance;
+mod sending;
 mod support;
 mod timeouts;
 mod typed;

@@ -3,4 +3,5 @@
 
 mod defects;
 mod keys;
+mod state;
 mod support;

@@ -238,7 +238,7 @@ impl Expander<'_> {
     fn ask(&self) -> Option<TokenStream> {
         let root = &self.contract.root;
         let Returns::Plain { ty, ask: true } = &self.message.returns else { return None };
-        let question = quote_spanned!(located(ty.span())=> is_plain());
+        let question = quote_spanned!(located(ty.span())=> plain());
         Some(quote! {
             const _: fn() = || {
                 use #root::ReturnedPlain as _;
