@@ -9,6 +9,9 @@ use crate::attribute::{EntityOptions, OnPanic};
 use crate::hygiene::Root;
 use crate::model::{Entity, State};
 
+/// How many fields the runtime's options have.
+const OPTIONS: usize = 6;
+
 pub(crate) fn entity_impl(entity: &Entity) -> TokenStream {
     let (root, name) = (&entity.root, &entity.name);
     let options = options(root, &entity.options);
@@ -50,7 +53,8 @@ fn options(root: &Root, options: &EntityOptions) -> TokenStream {
     if fields.is_empty() {
         return quote!(#root::EntityOptions::DEFAULT);
     }
-    quote!(#root::EntityOptions { #(#fields,)* ..#root::EntityOptions::DEFAULT })
+    let others = (fields.len() < OPTIONS).then(|| quote!(..#root::EntityOptions::DEFAULT));
+    quote!(#root::EntityOptions { #(#fields,)* #others })
 }
 
 /// A duration as an expression.
