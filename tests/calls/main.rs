@@ -2,8 +2,11 @@
 //! concurrency, limits, cancellation, passivation, shutdown.
 
 mod ending;
+mod factories;
 mod failures;
 mod headers;
+mod order;
+mod passivation;
 mod reentrance;
 mod sending;
 mod support;
