@@ -2,6 +2,10 @@
 //! concurrency, limits, cancellation, passivation, shutdown.
 
 mod ending;
+mod failures;
+mod headers;
+mod reentrance;
+mod sending;
 mod support;
 mod timeouts;
 mod typed;

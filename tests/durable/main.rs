@@ -2,6 +2,7 @@
 //! sees what a crash can undo. The same bodies run on every storage.
 
 mod backlog;
+mod caught_up;
 mod joins;
 mod keys;
 mod outbox;

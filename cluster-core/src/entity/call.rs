@@ -65,6 +65,17 @@ impl<M: Message> Call<M> {
         self
     }
 
+    /// Sets a header that the called handler passes on with every call that it makes, and so on from
+    /// handler to handler; one that sets the name itself passes on its own.
+    pub fn inherited_header(
+        mut self,
+        name: impl Into<Box<str>>,
+        value: impl Into<Box<str>>,
+    ) -> Self {
+        self.options.extra.get_or_insert_default().headers.set_inherited(name, value);
+        self
+    }
+
     /// The idempotency key: the same key again, to the same entity and message, gives the first
     /// request's outcome, or joins it while it runs. 1 to 1,024 bytes; remembered for the
     /// deduplication window after the request has finished.
@@ -116,7 +127,10 @@ impl<M: Message> Call<M> {
     ) -> Result<(Handle, Request<M>), ClusterError> {
         let shared = self.handle.shared();
         shared.gate.check(parent.is_some())?;
-        let extra = self.options.extra.map(|extra| *extra).unwrap_or_default();
+        let mut extra = self.options.extra.map(|extra| *extra).unwrap_or_default();
+        if let Some(parent) = &parent {
+            extra.headers.inherit(parent.headers());
+        }
         check_headers(&extra.headers)?;
         let key = extra.key.map(parse_key).transpose()?;
         if !shared.filters.is_empty() {

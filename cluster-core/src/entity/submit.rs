@@ -234,6 +234,7 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
         return wait_for_outcome::<T, M>(slot, id, to);
     }
     let mut stored = Box::new(Stored::new(row, 0, parent));
+    stored.nesting = slot.nesting(stored.parent.as_ref());
     stored.transaction = M::INFO.transaction && wants_transaction(|| message.transaction());
     let mut parts = Some((stored, message, to));
     let delivered = slot.deliver(seq, || {

@@ -1,8 +1,9 @@
 //! One message: the struct of its arguments, and what the runtime has to know of it.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
-use syn::{Path, Visibility, parse_quote};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Path, Visibility};
 
 use super::entity::duration;
 use super::{arguments, run};
@@ -109,6 +110,7 @@ impl Expander<'_> {
     fn returns(&self) -> (TokenStream, TokenStream, TokenStream) {
         let root = &self.contract.root;
         match &self.message.returns {
+            Returns::Nothing => (quote!(()), quote!(#root::NoError), quote!(#root::Plain<()>)),
             Returns::Plain { ty, .. } => {
                 (quote!(#ty), quote!(#root::NoError), quote!(#root::Plain<#ty>))
             }
@@ -119,8 +121,12 @@ impl Expander<'_> {
                 (quote!(#ok), quote!(#err), quote!(#root::Lifted<#ty>))
             }
             Returns::Alias { ty } => {
-                let part = |part| quote!(<#ty as #root::AnyResult>::#part);
-                (part(quote!(Ok)), part(quote!(Err)), quote!(#root::Fallible<#ty>))
+                let (root, at) = (root.at(ty.span()), located(ty.span()));
+                let of = |part: &str| {
+                    let part = Ident::new(part, at);
+                    quote_spanned!(at=> <#ty as #root::AnyResult>::#part)
+                };
+                (of("Ok"), of("Err"), of("Outcome"))
             }
         }
     }
@@ -191,7 +197,7 @@ impl Expander<'_> {
             Some(Transaction::If(_, function)) if self.message.is_sound => {
                 let function = self.function(function);
                 let arguments = self.message.arguments().map(|argument| &argument.name);
-                quote!(#function(#(&self.#arguments),*))
+                quote_spanned!(located(function.span())=> #function(#(&self.#arguments),*))
             }
             Some(Transaction::If(..)) => quote!(false),
         };
@@ -202,7 +208,7 @@ impl Expander<'_> {
         }
     }
 
-    /// The path of a function, where `Self` is the entity.
+    /// The path of a function, in which `Self` is the entity.
     fn function(&self, path: &Path) -> TokenStream {
         let mut segments = path.segments.iter();
         match (&self.contract.owner, segments.next()) {
@@ -229,9 +235,7 @@ impl Expander<'_> {
     fn ask(&self) -> Option<TokenStream> {
         let root = &self.contract.root;
         let Returns::Plain { ty, ask: true } = &self.message.returns else { return None };
-        let place: syn::Type = parse_quote!(#ty);
-        let span = located(syn::spanned::Spanned::span(&place));
-        let question = quote::quote_spanned!(span=> is_plain());
+        let question = quote_spanned!(located(ty.span())=> plain());
         Some(quote! {
             const _: fn() = || {
                 use #root::ReturnedPlain as _;

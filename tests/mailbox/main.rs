@@ -1,0 +1,11 @@
+//! What the runtime promises of entities in memory: one writer or many readers, nobody delays
+//! others, no instance beside another, no call that waits for itself.
+
+mod chains;
+mod concurrency;
+mod inline;
+mod options;
+mod passivation;
+mod place;
+mod stress;
+mod support;

@@ -1,0 +1,7 @@
+//! What becomes of a persisted request: its key, its failures, its recovery, its cost. The same
+//! bodies run on every storage.
+
+mod defects;
+mod keys;
+mod state;
+mod support;
