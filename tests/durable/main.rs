@@ -1,6 +1,7 @@
 //! What the runtime promises of everything durable: nothing is lost, nothing happens twice, nobody
 //! sees what a crash can undo. The same bodies run on every storage.
 
+mod backlog;
 mod caught_up;
 mod joins;
 mod keys;
