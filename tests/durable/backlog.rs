@@ -175,9 +175,8 @@ async fn make_backlog(bed: &Bed, entities: usize) {
     let probe = Probe::default();
     let cluster = start(bed, &probe).await;
     let id = cluster.get::<Counter>("pattern").add(1).send().await.unwrap().id();
-    let shards: Vec<_> = (0..entities)
-        .map(|n| cluster.shard_of::<Counter>(format!("c{n}")).unwrap())
-        .collect();
+    let shards: Vec<_> =
+        (0..entities).map(|n| cluster.shard_of::<Counter>(format!("c{n}")).unwrap()).collect();
     drop(cluster);
     let storage = bed.open().await;
     let joined = storage.join(join_request()).await.unwrap();
