@@ -1,6 +1,8 @@
 //! What the runtime promises of entities in memory: one writer or many readers, nobody delays
 //! others, no instance beside another, no call that waits for itself.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
+
 mod chains;
 mod concurrency;
 mod inline;
