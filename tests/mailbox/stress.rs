@@ -221,3 +221,27 @@ async fn everything_at_once_leaves_nothing_in_memory() {
 async fn everything_at_once_leaves_nothing_on_sqlite() {
     everything_at_once(Bed::sqlite()).await;
 }
+
+/// A cluster that is dropped in the middle leaves nothing either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_dropped_in_the_middle_leaves_nothing() {
+    let (bed, witness) = (Bed::memory(), Witness::default());
+    let cluster = host(&bed, &witness).await;
+    let callers: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let cell = cluster.get::<Cell>(format!("cell {}", task % CELLS));
+            spawn(async move {
+                while cell.bump_slowly(2).await.is_ok() && cell.add_durably().await.is_ok() {}
+            })
+        })
+        .collect();
+    watched(async {
+        while witness.added.load(Ordering::SeqCst) < 500 {
+            yield_now().await;
+        }
+    })
+    .await;
+    drop(cluster);
+    assert!(watched(join_all(callers)).await.iter().all(Result::is_ok));
+    nothing_is_left(&witness).await;
+}

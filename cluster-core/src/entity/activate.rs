@@ -396,6 +396,9 @@ impl<T: Serves> Drop for Unfinished<T> {
         if let Some(slot) = self.0.take() {
             slot.lock().phase = Phase::Vacant;
             slot.kind.shared.residents.leave();
+            if slot.kind.shared.gate.is_closed() {
+                slot.forget();
+            }
         }
     }
 }

@@ -107,6 +107,12 @@ impl Gate {
         self.0.load(Ordering::Relaxed) == Self::OPEN
     }
 
+    /// Whether the runner has ended: set before the slots are emptied, so whoever has had a slot's
+    /// lock after that sees it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Self::CLOSED
+    }
+
     /// Lets a call pass, made by a running handler or not.
     #[inline]
     pub(crate) fn check(&self, from_handler: bool) -> Result<(), ClusterError> {

@@ -219,12 +219,23 @@ impl<T: Serves> Slot<T> {
 
     /// Starts waiting requests, unless somebody is at it.
     pub(super) fn start_waiting(self: &Arc<Self>, start: Start) {
-        {
+        let closed = {
             let mut inner = self.lock();
-            if inner.pumping || inner.mailbox.is_none() {
-                return;
+            // Looked at under the lock, and first: a task that was starting requests may have been
+            // dropped at it.
+            let closed = self.kind.shared.gate.is_closed();
+            if !closed {
+                if inner.pumping || inner.mailbox.is_none() {
+                    return;
+                }
+                inner.pumping = true;
             }
-            inner.pumping = true;
+            closed
+        };
+        if closed {
+            // What came after the end had emptied the mailbox is told so here.
+            self.forget();
+            return;
         }
         match start {
             Start::Inline => self.pump(),
