@@ -213,7 +213,7 @@ fn people_read_a_table_and_what_is_wrong_with_their_options() {
     let wrong = [
         (["--file", "missing.csv"], "missing.csv: No such file or directory"),
         (["--file", "bank.db"], "bank.db: the first line is not `id,from,to,cents`"),
-        (["--concurrency", "0"], "invalid value '0' for '--concurrency <NUMBER>'"),
+        (["--concurrency", "0"], "0 is not in 1..=16384"),
     ];
     for (options, message) in wrong {
         let output = example("bank", &folder).args(options).output().unwrap();
