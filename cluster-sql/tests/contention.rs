@@ -82,11 +82,14 @@ async fn a_reader_that_never_ends_stops_nobody() {
         storage.commit(fence, state(version, 1 << 20)).await.unwrap();
     }
     tool.execute_batch("ROLLBACK").unwrap();
-    for version in 151..=160 {
+    let log = folder.path().join("test.db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 140 << 20, "the reader keeps it all");
+    for version in 151..=200 {
         storage.commit(fence, state(version, 1 << 20)).await.unwrap();
     }
+    assert!(std::fs::metadata(&log).unwrap().len() < 130 << 20, "cut when it started anew");
     let read = storage.load_states(vec![key()]).await.unwrap().remove(0).unwrap();
-    assert_eq!(read.version, StateVersion::new(160));
+    assert_eq!(read.version, StateVersion::new(200));
 }
 
 #[tokio::test]

@@ -154,7 +154,8 @@ impl<T: Serves> Slot<T> {
         }
     }
 
-    /// Loads the entity, after so many failures. Requests that wait stay in order, and none is lost.
+    /// Loads the entity, after so many failures. Requests that wait stay in order, and none is
+    /// lost.
     fn load_in_task(self: &Arc<Self>, failures: u32, unfinished: Unfinished<T>) {
         let slot = self.clone();
         self.kind.shared.tasks.spawn(async move {

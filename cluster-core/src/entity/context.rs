@@ -58,8 +58,8 @@ pub(super) struct Frame {
 }
 
 impl Drop for Frame {
-    /// Drops the handlers further out one after the other: a long chain that is cancelled as a whole
-    /// would else be dropped by as deep a recursion.
+    /// Drops the handlers further out one after the other: a long chain that is cancelled as a
+    /// whole would else be dropped by as deep a recursion.
     fn drop(&mut self) {
         let mut next = self.parent.take();
         while let Some(Context(frame)) = next {

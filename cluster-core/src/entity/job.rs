@@ -217,8 +217,8 @@ fn decode<T: Serves, M: Message>(slot: &Arc<Slot<T>>, stored: &Stored) -> Result
     })
 }
 
-/// Whether a request runs in the storage's transaction, as its user's function says. One that panics
-/// says nothing, and the more careful way is right for both answers.
+/// Whether a request runs in the storage's transaction, as its user's function says. One that
+/// panics says nothing, and the more careful way is right for both answers.
 pub(super) fn wants_transaction(ask: impl FnOnce() -> bool) -> bool {
     catch_unwind(AssertUnwindSafe(ask)).unwrap_or(true)
 }
@@ -242,6 +242,9 @@ pub(super) fn wait_for_outcome<T: Serves, M: Message>(
     request: crate::id::RequestId,
     to: To<M>,
 ) {
+    if let To::Nobody = to {
+        return;
+    }
     let told = slot.kind.shared.waiters.wait(request);
     let (slot, kind) = (slot.clone(), slot.kind.clone());
     kind.shared.tasks.spawn_loop(async move {

@@ -447,8 +447,8 @@ impl<T: Serves> Inner<T> {
         )
     }
 
-    /// Puts a request into the mailbox, if there is room. Where there is none, requests whose callers
-    /// are gone make some; they are to be dropped without the lock.
+    /// Puts a request into the mailbox, if there is room. Where there is none, requests whose
+    /// callers are gone make some; they are to be dropped without the lock.
     fn enqueue(&mut self, job: Box<dyn Job<T>>, limit: usize) -> (bool, VecDeque<Box<dyn Job<T>>>) {
         let mailbox = self.mailbox.get_or_insert_default();
         let mut gone = VecDeque::new();

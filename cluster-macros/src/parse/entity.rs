@@ -53,7 +53,8 @@ fn options(item: &DeriveInput, errors: &mut Errors) -> EntityOptions {
     let mut tokens = TokenStream::new();
     for attribute in item.attrs.iter().filter(|attribute| attribute.path().is_ident("entity")) {
         let arguments = marks::arguments(attribute, errors);
-        tokens.extend(quote!(#arguments,));
+        let comma = (!tokens.is_empty() && !arguments.is_empty()).then(|| quote!(,));
+        tokens.extend(quote!(#comma #arguments));
     }
     EntityOptions::parse(tokens, errors)
 }

@@ -19,6 +19,9 @@ const LOG_PAGES_MAX: usize = 16_384;
 /// many further pages.
 const LOG_PAGES_STEP: usize = 4_096;
 
+/// A log that a long reader has let grow beyond this is cut to it when it starts anew.
+const LOG_BYTES_KEPT: usize = 2 * LOG_PAGES_MAX * 4_096;
+
 /// What the reading connection may keep in memory.
 const READER_CACHE_BYTES: usize = 16 << 20;
 
@@ -52,6 +55,7 @@ pub(super) fn open_writer(
     };
     set(&connection, "synchronous", synchronous)?;
     set(&connection, "cache_size", cache_size(options.cache_bytes))?;
+    set(&connection, "journal_size_limit", i64::try_from(LOG_BYTES_KEPT).unwrap_or(i64::MAX))?;
     // What an earlier process left in the log, or one whose disk was full.
     LOG.set((LOG_PAGES_MAX, LOG_PAGES_MAX));
     write_back(&connection);

@@ -178,6 +178,23 @@ impl Door {
         self.0.state.lock().unwrap().commits.clone()
     }
 
+    /// How many requests stood to be accepted in the batches that were committed.
+    pub(crate) fn accepts(&self) -> usize {
+        self.0.state.lock().unwrap().commits.iter().map(|batch| batch.accepts.len()).sum()
+    }
+
+    /// How many of them were sent by handlers.
+    pub(crate) fn accepted_with_outer(&self) -> usize {
+        let state = self.0.state.lock().unwrap();
+        let rows = state.commits.iter().flat_map(|batch| &batch.accepts);
+        rows.filter(|row| row.outer.is_some()).count()
+    }
+
+    /// How many failed attempts were committed.
+    pub(crate) fn attempts(&self) -> usize {
+        self.0.state.lock().unwrap().commits.iter().map(|batch| batch.attempts.len()).sum()
+    }
+
     /// The highest version of a state that was committed.
     pub(crate) fn committed_state_versions(&self) -> u64 {
         let state = self.0.state.lock().unwrap();

@@ -10,7 +10,10 @@ mod probe;
 
 pub(crate) use bed::{Bed, Folder, settle};
 pub(crate) use door::{Door, Side, refused, unknown};
-pub(crate) use entities::{Counter, CounterClient, Desk, DeskClient, Drawer, Refusal};
+pub(crate) use entities::{
+    Counter, CounterAdd, CounterClient, Desk, DeskClient, DeskFile, DeskFileWithCopy, Drawer,
+    Refusal,
+};
 pub(crate) use probe::Probe;
 
 /// Runs each body on every storage: as `memory::name` and `sqlite::name`.

@@ -118,13 +118,6 @@ impl Log {
     pub(crate) fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
-
-    /// Waits until so much was noted.
-    pub(crate) async fn wait_for(&self, count: usize) {
-        while self.0.lock().unwrap().len() < count {
-            tokio::task::yield_now().await;
-        }
-    }
 }
 
 /// The instances of one type of entity, by their ids.

@@ -7,7 +7,7 @@ mod meter;
 mod probe;
 
 pub(crate) use bed::{Bed, Folder, open_sqlite, settle};
-pub(crate) use entities::{Counter, Desk, DeskClient, Other, Refusal};
+pub(crate) use entities::{Counter, Desk, DeskRefuse, Other, Refusal};
 pub(crate) use meter::Meter;
 pub(crate) use probe::Probe;
 

@@ -1,4 +1,6 @@
 //! A duration is a whole number and its unit.
+
+// proves: B7
 use cluster::prelude::*;
 
 #[derive(Entity, Default)]

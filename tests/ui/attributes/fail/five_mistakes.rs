@@ -1,4 +1,6 @@
 //! Five mistakes of different kinds, all reported in one build, each on its smallest token.
+
+// proves: B4
 use cluster::prelude::*;
 
 #[derive(Entity, Default)]

@@ -1,4 +1,6 @@
 //! A key that is given twice.
+
+// proves: B7
 use cluster::prelude::*;
 
 #[derive(Entity, Default)]

@@ -1,4 +1,6 @@
 //! A key that does not exist: the nearest one is named, and all of them.
+
+// proves: B7
 use cluster::prelude::*;
 
 #[derive(Entity, Default)]

@@ -1,4 +1,6 @@
 //! What is not stored is not remembered.
+
+// proves: B19
 use cluster::prelude::*;
 
 #[derive(Entity)]

@@ -1,4 +1,6 @@
 //! A durable struct is the state itself.
+
+// proves: B8
 use cluster::prelude::*;
 
 #[derive(Entity, Default)]

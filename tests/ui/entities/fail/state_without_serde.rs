@@ -1,4 +1,6 @@
 //! The state is what is stored.
+
+// proves: B8
 use cluster::prelude::*;
 
 #[derive(Default)]

@@ -1,4 +1,6 @@
 //! A borrowed argument: the owned type is named.
+
+// proves: B6
 use cluster::prelude::*;
 
 #[derive(Entity, Default)]

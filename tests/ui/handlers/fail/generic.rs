@@ -1,4 +1,6 @@
 //! A handler of many types.
+
+// proves: B6
 use cluster::prelude::*;
 
 #[derive(Entity, Default)]

@@ -1,4 +1,6 @@
 //! Two messages of one stored name.
+
+// proves: B6
 use cluster::prelude::*;
 
 #[derive(Entity, Default)]

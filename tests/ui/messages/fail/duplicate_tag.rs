@@ -1,4 +1,6 @@
 //! Two messages of one tag.
+
+// proves: B6
 use cluster::prelude::*;
 
 #[derive(Entity, Default)]

@@ -1,4 +1,6 @@
 //! An argument that serde does not know.
+
+// proves: B5
 use cluster::prelude::*;
 
 struct Order {

@@ -1,4 +1,6 @@
 //! An error that serde does not know.
+
+// proves: B5
 use cluster::prelude::*;
 
 #[derive(Debug)]

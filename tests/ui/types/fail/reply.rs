@@ -1,4 +1,6 @@
 //! A reply that serde does not know.
+
+// proves: B5
 use cluster::prelude::*;
 
 struct Parcel {
