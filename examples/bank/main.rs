@@ -8,16 +8,18 @@ mod transfers;
 mod work;
 
 use std::error::Error;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, value_parser};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::report::{Report, write_balances};
 use crate::transfers::Transfer;
 use crate::work::Rejection;
+
+/// Far below what a cluster accepts to store at a time (`commit_queue_max`).
+const CONCURRENCY_MAX: i64 = 16_384;
 
 /// Applies a file of transfers to the accounts `acc-0000` to `acc-4999`.
 #[derive(Parser)]
@@ -30,7 +32,8 @@ struct Options {
     db: PathBuf,
     /// How many transfers are under way at once.
     #[arg(long, value_name = "NUMBER", default_value = "1024")]
-    concurrency: NonZeroUsize,
+    #[arg(value_parser = value_parser!(u16).range(1..=CONCURRENCY_MAX))]
+    concurrency: u16,
     /// Prints the result as one JSON object.
     #[arg(long)]
     json: bool,
@@ -61,7 +64,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let (transfers, malformed) = read(&options)?;
     let cluster = work::open(&options.db).await?;
 
-    let concurrency = options.concurrency.get();
+    let concurrency = usize::from(options.concurrency);
     let progress = progress_bar(transfers.len());
     let mut tally = work::apply(&cluster, transfers, concurrency, || progress.inc(1)).await?;
     progress.finish_and_clear();

@@ -199,6 +199,19 @@ fn what_is_rejected_is_counted_by_reason() {
 }
 
 #[test]
+fn an_unknown_account_is_never_called() {
+    let folder = Folder::new("bank-unknown");
+    let rows = ["id,from,to,cents", "t-1,bob,acc-0001,5", "t-2,acc-0001,bob,0"];
+    folder.write("transfers.csv", rows.join("\n"));
+    let report = report(&mut bank(&folder, "bank.db"));
+    assert_eq!(
+        (&report["accepted"], &report["rejected"]["unknown_account"]),
+        (&json!(0), &json!(2))
+    );
+    assert_eq!(report["messages_per_s"], 0);
+}
+
+#[test]
 fn people_read_a_table_and_what_is_wrong_with_their_options() {
     let folder = Folder::new("bank-people");
     folder.write("transfers.csv", "id,from,to,cents\nt-1,acc-0001,acc-0002,5\nt-2,bob,acc-0001,5");
@@ -213,7 +226,7 @@ fn people_read_a_table_and_what_is_wrong_with_their_options() {
     let wrong = [
         (["--file", "missing.csv"], "missing.csv: No such file or directory"),
         (["--file", "bank.db"], "bank.db: the first line is not `id,from,to,cents`"),
-        (["--concurrency", "0"], "invalid value '0' for '--concurrency <NUMBER>'"),
+        (["--concurrency", "0"], "0 is not in 1..=16384"),
     ];
     for (options, message) in wrong {
         let output = example("bank", &folder).args(options).output().unwrap();
