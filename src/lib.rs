@@ -49,7 +49,7 @@ pub mod __private {
         Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn, Fallible,
         Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method, NoError,
         OnPanic, Outcome, Persisted, Plain, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves,
-        Shared, SharedFn, StateKind, Volatile, Wire, context, read_arguments, schemas,
+        ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context, read_arguments, schemas,
         write_arguments,
     };
     pub use cluster_core::error::Source;

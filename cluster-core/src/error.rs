@@ -1,5 +1,6 @@
 //! What a call can end with besides its value.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -275,4 +276,11 @@ impl<T, E: Error + Send + Sync + 'static> OrRetry<T> for Result<T, E> {
     fn or_retry(self) -> Result<T, ClusterError> {
         self.map_err(|error| ClusterError::Persistence { source: Arc::new(error) })
     }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without text".to_owned())
 }

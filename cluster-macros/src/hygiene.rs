@@ -15,6 +15,15 @@ impl Root {
             None => quote!(::cluster::__private),
         })
     }
+
+    /// The same, in code that errors show somewhere in the user's.
+    pub(crate) fn at(&self, span: Span) -> Root {
+        let tokens = self.0.clone().into_iter().map(|mut token| {
+            token.set_span(token.span().located_at(span));
+            token
+        });
+        Root(tokens.collect())
+    }
 }
 
 impl ToTokens for Root {

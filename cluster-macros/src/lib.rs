@@ -17,7 +17,7 @@ mod hygiene;
 mod model;
 mod parse;
 #[cfg(test)]
-mod snapshots;
+mod tests;
 
 /// Says what of a struct or enum is stored, and with which options it is run.
 ///
@@ -57,7 +57,7 @@ pub fn derive_entity(item: TokenStream) -> TokenStream {
 ///
 /// | key | meaning |
 /// |---|---|
-/// | `name = "account"` | the stored name of the entity type; the type's or trait's own if not given |
+/// | `name = "account"` | the stored name of the entity type; if not given, its own |
 /// | `crate = "path"` | where `cluster` is, if under another name |
 #[proc_macro_attribute]
 pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -78,7 +78,7 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `tag = 0x17` | what is stored with a request; the hash of the name if not given |
 /// | `timeout = "10s"` | the default time limit of its calls |
 /// | `transaction` | may open the storage's own transaction; persisted `&mut self` handlers only |
-/// | `transaction = path` | the same, for requests of which `path(&first, &second, ..)` says `true` |
+/// | `transaction = path` | the same, if `path(&first, &second, ..)` says `true` |
 #[proc_macro_attribute]
 pub fn message(_options: TokenStream, item: TokenStream) -> TokenStream {
     expand::stray("message", item.into()).into()

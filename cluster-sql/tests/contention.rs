@@ -7,24 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster_core::id::{Epoch, SHARD_HASH_VERSION, ShardCount, ShardId, StateVersion};
+use cluster_core::id::{Epoch, ShardId, StateVersion};
 use cluster_core::storage::{
-    Batch, Fence, JoinRequest, MessageStorage, OwnershipStorage, StateKey, StateWrite,
-    StorageError, TransactionStorage,
+    Batch, MessageStorage, OwnershipStorage, StateKey, StateWrite, StorageError, TransactionStorage,
 };
-use cluster_sql::Sqlite;
 use rusqlite::Connection;
-use support::Folder;
-
-async fn join(storage: &Sqlite) -> Fence {
-    let request = JoinRequest {
-        shard_count: ShardCount::default(),
-        shard_hash_version: SHARD_HASH_VERSION,
-        groups: vec!["default".into()],
-        advertised: String::new(),
-    };
-    storage.join(request).await.unwrap().fence
-}
+use support::{Folder, join};
 
 fn key() -> StateKey {
     StateKey { shard: ShardId::new(1), entity_type: "Blob".into(), entity_id: "e".into() }
@@ -94,11 +82,14 @@ async fn a_reader_that_never_ends_stops_nobody() {
         storage.commit(fence, state(version, 1 << 20)).await.unwrap();
     }
     tool.execute_batch("ROLLBACK").unwrap();
-    for version in 151..=160 {
+    let log = folder.path().join("test.db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 140 << 20, "the reader keeps it all");
+    for version in 151..=200 {
         storage.commit(fence, state(version, 1 << 20)).await.unwrap();
     }
+    assert!(std::fs::metadata(&log).unwrap().len() < 130 << 20, "cut when it started anew");
     let read = storage.load_states(vec![key()]).await.unwrap().remove(0).unwrap();
-    assert_eq!(read.version, StateVersion::new(160));
+    assert_eq!(read.version, StateVersion::new(200));
 }
 
 #[tokio::test]

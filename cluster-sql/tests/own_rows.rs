@@ -5,17 +5,18 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use cluster_core::id::{Epoch, SHARD_HASH_VERSION, ShardCount, ShardId, StateVersion};
+use cluster_core::id::{Epoch, ShardId, StateVersion};
 use cluster_core::storage::{
-    Batch, Database, Fence, JoinRequest, MessageStorage, OpenTransaction, OwnershipStorage,
-    StateKey, StateWrite, Storage, StorageError, TransactionStorage,
+    Batch, Database, Fence, MessageStorage, OpenTransaction, OwnershipStorage, StateKey,
+    StateWrite, Storage, StorageError, TransactionStorage,
 };
 use cluster_sql::Sqlite;
 use rusqlite::Connection as Tool;
 use sqlx::{Connection, SqliteConnection};
-use support::Folder;
+use support::{Folder, join};
 
 struct Shop {
     folder: Folder,
@@ -31,13 +32,7 @@ impl Shop {
         tool.execute_batch("CREATE TABLE sold (sku TEXT)").unwrap();
         drop(tool);
         let storage = folder.options().open().await.unwrap();
-        let request = JoinRequest {
-            shard_count: ShardCount::default(),
-            shard_hash_version: SHARD_HASH_VERSION,
-            groups: vec!["default".into()],
-            advertised: String::new(),
-        };
-        let fence = storage.join(request).await.unwrap().fence;
+        let fence = join(&storage).await;
         Shop { folder, storage, fence }
     }
 
@@ -202,6 +197,34 @@ async fn a_failing_statement_leaves_the_transaction_usable() {
     insert(user(&mut *open), "b").await.unwrap();
     open.commit(shop.fence, batch(0)).await.unwrap();
     assert_eq!((shop.sold(), shop.version().await), (vec!["a".into(), "b".into()], 1));
+}
+
+#[tokio::test]
+async fn batches_and_transactions_wait_for_each_other() {
+    let shop = Shop::open().await;
+    let Shop { folder, storage, .. } = shop;
+    drop(storage);
+    // Whoever meets a lock of the file fails at once: only the gate makes them wait.
+    let storage = folder.options().busy_timeout(Duration::ZERO).open().await.unwrap();
+    let fence = join(&storage).await;
+    let shop = Shop { folder, storage, fence };
+    for version in (0..40).step_by(2) {
+        let mut open = shop.sell("a").await;
+        let storage = shop.storage.clone();
+        let batch_of_others =
+            tokio::spawn(async move { storage.commit(fence, Arc::new(Batch::default())).await });
+        for _ in 0..5 {
+            insert(user(&mut *open), "b").await.unwrap();
+        }
+        let storage = shop.storage.clone();
+        let other_transaction = tokio::spawn(async move {
+            storage.begin().await.unwrap().commit(fence, batch(version + 1)).await
+        });
+        open.commit(fence, batch(version)).await.unwrap();
+        batch_of_others.await.unwrap().unwrap();
+        other_transaction.await.unwrap().unwrap();
+    }
+    assert_eq!((shop.sold().len(), shop.version().await), (120, 40));
 }
 
 #[test]

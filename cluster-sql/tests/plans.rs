@@ -6,19 +6,15 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use cluster_core::id::{
-    Epoch, Key, KeyDigest, MessageTag, RequestId, SHARD_HASH_VERSION, Seq, ShardCount, ShardId,
-    StateVersion,
-};
+use cluster_core::id::{Key, KeyDigest, RequestId, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
-    Accepted, Batch, Fence, JoinRequest, KeyRow, MessageStorage, OwnershipStorage, PendingScan,
-    RequestRow, RetentionClass, RetireScan, StateKey,
+    Accepted, Batch, KeyRow, MessageStorage, OwnershipStorage, PendingScan, RequestRow,
+    RetentionClass, RetireScan, StateKey,
 };
 use cluster_core::time::{Clock, Timestamp};
 use cluster_sql::Sqlite;
 use rusqlite::{Connection, StatementStatus, params_from_iter};
-use support::Folder;
+use support::{Folder, join, request};
 
 /// Finished requests, states and dead letters in the file.
 const ROWS: u64 = 1_000_000;
@@ -32,18 +28,6 @@ const MAY_SCAN: [&str; 6] = [
     "AnyAttempt",    // the first row
     "Contracts",     // asks for all
 ];
-
-async fn join(storage: &Sqlite) -> Fence {
-    let request = JoinRequest {
-        shard_count: ShardCount::default(),
-        shard_hash_version: SHARD_HASH_VERSION,
-        groups: vec!["default".into()],
-        advertised: String::new(),
-    };
-    let fence = storage.join(request).await.unwrap().fence;
-    storage.take_shards(fence, (0..256).map(ShardId::new).collect()).await.unwrap();
-    fence
-}
 
 /// Fills the tables behind the storage's back: every thousandth request is pending, the rest is
 /// finished; every other one has a key.
@@ -167,24 +151,13 @@ async fn every_question_is_short_at_a_million_rows() {
 
 /// A request whose key is one of many.
 fn keyed(seq: u64, key: u64) -> RequestRow {
-    let (entity_id, message) = ("e1".into(), MessageTag::of("withdraw"));
+    let row = request(seq);
     let key = Key::new(format!("key {key}")).unwrap();
-    let digest = KeyDigest::of("Account", &entity_id, message, &key);
+    let digest = KeyDigest::of(&row.entity_type, &row.entity_id, row.message, &key);
     RequestRow {
-        seq: Seq::new(seq),
-        shard: ShardId::of(&entity_id, ShardCount::default()),
-        epoch: Epoch::new(1),
-        id: RequestId::from_u128(u128::from(seq) << 80),
-        entity_type: "Account".into(),
-        entity_id,
-        message,
         key: Some(KeyRow { digest, key }),
-        arguments: Bytes::from_static(b"arguments"),
-        headers: Default::default(),
-        trace: None,
         class: RetentionClass::Keyed,
-        outer: None,
         accepted_at: Timestamp::from_unix_ms(2),
-        due_at: None,
+        ..row
     }
 }

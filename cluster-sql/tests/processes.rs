@@ -11,77 +11,35 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cluster_core::id::{
-    EntityId, Epoch, MessageTag, RequestId, SHARD_HASH_VERSION, Seq, ShardCount, ShardId,
-    StateVersion,
-};
+use cluster_core::id::{Epoch, StateVersion};
 use cluster_core::storage::{
-    Batch, Fence, JoinRequest, MessageStorage, OwnershipStorage, RequestRow, RetentionClass,
-    StateKey, StateWrite, StorageError,
+    Batch, MessageStorage, OwnershipStorage, RequestRow, StateKey, StateWrite, StorageError,
 };
-use cluster_core::time::Timestamp;
 use cluster_sql::Sqlite;
-use support::Folder;
+use support::{Folder, join, request, request_id};
 
 /// Tells a copy of this program which database it is to work on.
 const DATABASE: &str = "CLUSTER_SQL_TEST_DATABASE";
 
-fn entity() -> EntityId {
-    EntityId::from("counter")
-}
-
-fn shard() -> ShardId {
-    ShardId::of(&entity(), ShardCount::default())
-}
-
-fn request_id(number: u64) -> RequestId {
-    RequestId::from_u128(number.into())
+fn key() -> StateKey {
+    let RequestRow { shard, entity_type, entity_id, .. } = request(1);
+    StateKey { shard, entity_type, entity_id }
 }
 
 /// The batch that counts from `number - 1` to `number`: a request and a state that belong together.
 fn counting(number: u64) -> Batch {
-    let row = RequestRow {
-        seq: Seq::new(number),
-        shard: shard(),
-        epoch: Epoch::new(1),
-        id: request_id(number),
-        entity_type: "Counter".into(),
-        entity_id: entity(),
-        message: MessageTag::of("count"),
-        key: None,
-        arguments: Bytes::from(number.to_string()),
-        headers: Default::default(),
-        trace: None,
-        class: RetentionClass::Sent,
-        outer: None,
-        accepted_at: Timestamp::from_unix_ms(0),
-        due_at: None,
-    };
     let state = StateWrite {
-        key: StateKey { shard: shard(), entity_type: "Counter".into(), entity_id: entity() },
+        key: key(),
         epoch: Epoch::new(1),
         from: StateVersion::new(number - 1),
         to: StateVersion::new(number),
         payload: Bytes::from(vec![7; 3_000]),
     };
-    Batch { accepts: vec![row], states: vec![state], ..Batch::default() }
-}
-
-async fn join(storage: &Sqlite) -> Fence {
-    let request = JoinRequest {
-        shard_count: ShardCount::default(),
-        shard_hash_version: SHARD_HASH_VERSION,
-        groups: vec!["default".into()],
-        advertised: String::new(),
-    };
-    let fence = storage.join(request).await.unwrap().fence;
-    storage.take_shards(fence, vec![shard()]).await.unwrap();
-    fence
+    Batch { accepts: vec![request(number)], states: vec![state], ..Batch::default() }
 }
 
 async fn counted(storage: &Sqlite) -> u64 {
-    let key = StateKey { shard: shard(), entity_type: "Counter".into(), entity_id: entity() };
-    let state = storage.load_states(vec![key]).await.unwrap().remove(0);
+    let state = storage.load_states(vec![key()]).await.unwrap().remove(0);
     state.map(|row| row.version.as_u64()).unwrap_or_default()
 }
 

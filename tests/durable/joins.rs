@@ -15,7 +15,8 @@ async fn a_joiner_accepted_in_the_commit_of_the_outcome_gets_it(bed: Bed) {
         async move { desk.file("paper".into()).key("k").await }
     });
     probe.wait_for("paper", 1).await;
-    // A commit of somebody else is under way, so the outcome and the joiner gather for the next one.
+    // A commit of somebody else is under way, so the outcome and the joiner gather for the next
+    // one.
     bed.door.hold_commits();
     let other = spawn({
         let other = cluster.get::<Desk>("other");

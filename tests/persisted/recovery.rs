@@ -101,7 +101,7 @@ async fn a_request_whose_caller_ends_with_the_process_runs_after_the_next_start(
 
 // proves: B60
 async fn a_backlog_for_many_entities_drains_with_few_of_them_in_memory(bed: Bed) {
-    const ENTITIES: u32 = 8_000;
+    const ENTITIES: u32 = 5_000;
     const RESIDENT_MAX: usize = 100;
     let start = async || {
         bed.start_with(|builder| builder.config(|c| c.resident_entities_max = RESIDENT_MAX)).await

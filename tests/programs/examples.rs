@@ -43,7 +43,6 @@ fn services_come_from_the_factory_and_state_from_the_database() {
     assert_eq!(second, format!("{subscribed}\nunread: [\"{twice}\"]\n{refused}"));
 }
 
-// proves: B49
 #[test]
 fn the_users_rows_change_with_the_entity() {
     let [first, second] = runs("own_sql");

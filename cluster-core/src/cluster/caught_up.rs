@@ -6,22 +6,31 @@ use crate::error::ClusterError;
 use crate::id::{RequestId, Seq};
 use crate::storage::{PendingScan, StorageError};
 
+pub(super) async fn caught_up(runner: &Runner) -> Result<()> {
+    match end_of_all(runner).await {
+        // A runner that has left its database cannot read it any more.
+        Err(_) if !runner.gate.is_open() => Err(ClusterError::ShuttingDown.into()),
+        result => result,
+    }
+}
+
 /// Waits for the first request without an outcome, again and again until there is none. What such a
 /// request sends is stored when it ends, so nothing is missed in between.
-pub(super) async fn caught_up(runner: &Runner) -> Result<()> {
+async fn end_of_all(runner: &Runner) -> Result<()> {
     let mut after = Seq::default();
     while let Some((first, request)) = first_pending(runner, after).await? {
         // Wait first, then look: an end that comes in between is seen twice, never missed.
-        let ended = runner.waiters.wait(request);
-        if !has_ended(runner, request).await? {
-            // Whatever it is told, it has ended; unless the runner has.
-            if let Ok(Err(ClusterError::ShuttingDown)) | Err(_) = ended.await {
-                return Err(ClusterError::ShuttingDown.into());
-            }
+        let told = runner.waiters.wait(request);
+        runner.gate.check(false)?;
+        if has_ended(runner, request).await? {
+            // Nothing new appears below: what is accepted gets a higher place than all before it,
+            // and what a handler sends a higher one than its own request, which ends with it.
+            after = first;
+            continue;
         }
-        // Nothing new appears below: what is accepted gets a higher place than all before it, and
-        // what a handler sends a higher one than its own request, which ends in the same commit.
-        after = first;
+        if let Ok(Err(ClusterError::ShuttingDown)) | Err(_) = told.await {
+            return Err(ClusterError::ShuttingDown.into());
+        }
     }
     Ok(())
 }

@@ -98,7 +98,8 @@ impl Cluster {
     /// Waits until every persisted request that was accepted has its outcome or is a dead letter:
     /// also those that nobody awaits, that an earlier process has left behind, and that handlers
     /// send meanwhile. Says nothing of requests that come later, so stop calling first; while they
-    /// keep coming it may never end. A request in retry back-off is waited for. Cancel safe.
+    /// keep coming it may never end. Requests in retry back-off are waited for, and so are those
+    /// that nobody here can read: bound the wait where that may be. Cancel safe.
     ///
     /// # Errors
     /// The storage could not be read, or the cluster was shut down meanwhile.

@@ -36,6 +36,7 @@ mod probe;
 mod show;
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 pub use compare::arguments_equal;
@@ -47,8 +48,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 pub use show::to_json;
 
+use self::fault::Fault;
 use self::primitive::{Input, Output};
 use crate::contract::{Fingerprint, Schema};
+use crate::error::panic_text;
 
 /// The length of what stands before the value in every payload, in bytes.
 pub const HEADER_LEN: usize = 9;
@@ -100,7 +103,7 @@ pub fn encode<T: Serialize + ?Sized>(
     bytes.clear();
     header(&mut bytes, Format::Bincode, schema);
     let mut out = Output::new(bytes, limit);
-    let written = encode::write(value, schema.shape(), &mut out);
+    let written = caught(|| encode::write(value, schema.shape(), &mut out));
     let size = out.size();
     let bytes = out.into_bytes();
     let payload = match written {
@@ -127,10 +130,10 @@ pub fn encode_json<T: Serialize + ?Sized>(
 ) -> Result<Bytes, EncodeError> {
     let mut payload = Vec::new();
     header(&mut payload, Format::Json, schema);
-    serde_json::to_writer(&mut payload, value).map_err(|error| EncodeError::Refused {
-        path: schema.type_name().to_owned(),
-        why: error.to_string(),
-    })?;
+    caught(|| {
+        serde_json::to_writer(&mut payload, value).map_err(|error| Fault::new(error.to_string()))
+    })
+    .map_err(|fault| fault.into_encode_error(schema.type_name()))?;
     let size = payload.len();
     if size > limit { Err(EncodeError::TooLarge { limit, size }) } else { Ok(payload.into()) }
 }
@@ -148,16 +151,15 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], schema: &Schema) -> Result<T, D
         Format::Bincode => {
             payload.expect(schema.fingerprint())?;
             let mut input = Input::new(payload.body);
-            let value = decode::read(schema.shape(), &mut input)
+            let value = caught(|| decode::read(schema.shape(), &mut input))
                 .map_err(|fault| fault.into_decode_error(schema.type_name()))?;
             match input.left() {
                 0 => Ok(value),
                 left => Err(DecodeError::Trailing { left }),
             }
         }
-        Format::Json => {
-            json::parse(payload.body).map_err(|fault| fault.into_decode_error(schema.type_name()))
-        }
+        Format::Json => caught(|| json::parse(payload.body))
+            .map_err(|fault| fault.into_decode_error(schema.type_name())),
     }
 }
 
@@ -177,6 +179,15 @@ pub fn fingerprint_of(bytes: &[u8]) -> Result<Fingerprint, DecodeError> {
 /// [`DecodeError::Truncated`] or [`DecodeError::UnknownFormat`].
 pub fn format_of(bytes: &[u8]) -> Result<Format, DecodeError> {
     Ok(Payload::parse(bytes)?.format)
+}
+
+/// Runs what may call the user's own serde code: its panic is a fault of this value, not of whoever
+/// encodes it.
+#[inline]
+fn caught<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        Err(Fault::new(format!("its own serde code panicked: {}", panic_text(&*panic))))
+    })
 }
 
 fn header(bytes: &mut Vec<u8>, format: Format, schema: &Schema) {

@@ -63,12 +63,13 @@ impl Committer {
         floor: Seq,
     ) -> Self {
         let kind = storage.kind();
+        let failures = metrics::counter!("cluster_commit_failures_total", "storage" => kind);
         Committer {
             metrics: Metrics {
                 batch_units: metrics::histogram!("cluster_commit_batch_units", "storage" => kind),
                 commit_seconds: metrics::histogram!("cluster_commit_seconds", "storage" => kind),
                 commits: metrics::counter!("cluster_commits_total", "storage" => kind),
-                commit_failures: metrics::counter!("cluster_commit_failures_total", "storage" => kind),
+                commit_failures: failures,
             },
             storage,
             clock,
@@ -115,8 +116,8 @@ impl Committer {
         None
     }
 
-    /// Waits until everything handed over so far is durable or has failed, and its makers were told.
-    /// Cancel safe.
+    /// Waits until everything handed over so far is durable or has failed, and its makers were
+    /// told. Cancel safe.
     pub(crate) async fn flushed(&self) {
         let (tell, told) = oneshot::channel();
         self.push(Unit::new(Writes::default(), Box::new(move |_| drop(tell))));

@@ -16,12 +16,11 @@ use super::contract::Serves;
 use super::failure::{decode_error, text};
 use super::kind::Kind;
 use super::options::Access;
-use super::origin::panic_text;
 use super::shared::Shared;
 use super::slot::{Inner, Phase, Slot, Start, discard};
 use super::turn::Turn;
 use crate::commit::Lineage;
-use crate::error::{ClusterError, Source};
+use crate::error::{ClusterError, Source, panic_text};
 use crate::id::StateVersion;
 use crate::storage::{BoxFuture, StateRow};
 use crate::time::Moment;
@@ -155,7 +154,8 @@ impl<T: Serves> Slot<T> {
         }
     }
 
-    /// Loads the entity, after so many failures. Requests that wait stay in order, and none is lost.
+    /// Loads the entity, after so many failures. Requests that wait stay in order, and none is
+    /// lost.
     fn load_in_task(self: &Arc<Self>, failures: u32, unfinished: Unfinished<T>) {
         let slot = self.clone();
         self.kind.shared.tasks.spawn(async move {

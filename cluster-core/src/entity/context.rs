@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -47,11 +48,51 @@ pub(super) struct Frame {
     /// The instance's commits that were not durable when the handler started.
     pub(super) unconfirmed: Option<(Arc<dyn Lineage>, u32)>,
     pub(super) confirmed: AtomicBool,
+    /// The handler has ended: it waits for nobody any more.
+    over: AtomicBool,
     /// Whether durable messages leave with the handler's commit: it has one.
     pub(super) commits: bool,
     /// `None` until the handler sends or calls something durable.
     pub(super) sent: Mutex<Option<Box<Sent>>>,
     pub(super) transaction: TransactionSlot,
+}
+
+impl Drop for Frame {
+    /// Drops the handlers further out one after the other: a long chain that is cancelled as a
+    /// whole would else be dropped by as deep a recursion.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(Context(frame)) = next {
+            next = Arc::into_inner(frame).and_then(|mut frame| frame.parent.take());
+        }
+    }
+}
+
+/// A handler's own hold on its context, for as long as it runs.
+pub(super) struct Running(Context);
+
+impl Deref for Running {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.0.over.store(true, Ordering::Release);
+    }
+}
+
+/// How a call fits into the chain of handlers that wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nesting {
+    /// No handler of the called entity waits for it.
+    None,
+    /// A `&self` handler of the entity does: the call may run beside it, and must not queue behind
+    /// those that wait for that handler to end.
+    Read,
 }
 
 /// What a handler has sent so far.
@@ -89,6 +130,7 @@ impl Context {
             parent: around.parent,
             unconfirmed: turn.is_unconfirmed().then(|| turn.line()),
             confirmed: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             commits: stored.is_some() || changes_state,
             sent: Mutex::default(),
             transaction: TransactionSlot::new(transaction),
@@ -108,6 +150,7 @@ impl Context {
             parent: None,
             unconfirmed: None,
             confirmed: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             commits: false,
             sent: Mutex::default(),
             transaction: TransactionSlot::new(false),
@@ -173,9 +216,15 @@ impl Context {
         poll()
     }
 
-    /// The handlers from this one outwards.
+    /// To be held by the handler's future: dropped when the handler ends, in whatever way.
+    pub(super) fn running(&self) -> Running {
+        Running(self.clone())
+    }
+
+    /// The handlers from this one outwards that wait for what it does.
     fn chain(&self) -> impl Iterator<Item = &Context> {
-        std::iter::successors(Some(self), |context| context.0.parent.as_ref())
+        let waits = |context: &&Context| !context.0.over.load(Ordering::Acquire);
+        std::iter::successors(Some(self), move |context| context.0.parent.as_ref().filter(waits))
     }
 
     /// Refuses a call that this handler would wait for and that would wait for this handler: to an
@@ -197,6 +246,14 @@ impl Context {
         chain.reverse();
         chain.push(target.clone());
         Err(ClusterError::Reentrant { chain })
+    }
+
+    /// How a call to `target` fits into the chain, when it was found not to wait for itself.
+    pub(super) fn nesting(&self, target: &Address) -> Nesting {
+        match self.chain().any(|context| context.address() == target) {
+            true => Nesting::Read,
+            false => Nesting::None,
+        }
     }
 
     /// The key of a durable call awaited by a persisted handler: the same in every rerun.

@@ -49,9 +49,34 @@ pub trait Client: Clone + Send + Sync + 'static {
 }
 
 /// The dispatch table of contract `Self` for the entity `T`.
-pub trait ServedBy<T: Serves>: Contract {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a contract",
+    label = "cannot be served by `{T}`",
+    note = "put `#[entity]` on the trait"
+)]
+pub trait ServedBy<T>: Contract {
     /// One entry for each message, in the order of [`Contract::messages`].
-    fn table() -> &'static [Method<T>];
+    fn table() -> &'static [Method<T>]
+    where
+        T: Serves;
+}
+
+/// An entity that serves a trait: what its clients know of it is that trait's contract.
+pub trait ServesTrait: Serves {}
+
+// Whoever is not an entity is told so, not that it serves no trait.
+#[diagnostic::do_not_recommend]
+impl<T: ServesTrait> Contract for T {
+    const NAME: &'static str = <T::Contract as Contract>::NAME;
+    type Client = <T::Contract as Contract>::Client;
+
+    fn messages() -> &'static [&'static MessageInfo] {
+        <T::Contract as Contract>::messages()
+    }
+
+    fn schemas() -> Result<Vec<MessageSchema>, TraceError> {
+        <T::Contract as Contract>::schemas()
+    }
 }
 
 /// What `#[derive(Entity)]` says of a struct: what of it is stored, and its options.

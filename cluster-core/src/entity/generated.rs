@@ -64,7 +64,7 @@ impl<R> Returned<R> {
 
 impl<T, E> Returned<Result<T, E>> {
     /// Never to be called: `Result` is no [`PlainValue`].
-    pub fn is_plain(self)
+    pub fn plain(self)
     where
         Result<T, E>: PlainValue,
     {
@@ -74,7 +74,7 @@ impl<T, E> Returned<Result<T, E>> {
 /// The answer of every other type.
 pub trait ReturnedPlain: Sized {
     /// It is plain.
-    fn is_plain(self) {}
+    fn plain(self) {}
 }
 
 impl<R> ReturnedPlain for Returned<R> {}

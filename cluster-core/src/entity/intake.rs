@@ -96,8 +96,8 @@ impl Intake {
         }
     }
 
-    /// A request has ended: a page that was loaded before must not start it again, though its entity
-    /// may have left memory since and know of it no more.
+    /// A request has ended: a page that was loaded before must not start it again, though its
+    /// entity may have left memory since and know of it no more.
     pub(super) fn ended(&self, request: Seq) {
         if let Way::Loading { ended, last, .. } = &mut *self.way.lock()
             && last.is_none_or(|last| request <= last)

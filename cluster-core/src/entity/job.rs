@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::context::Nesting;
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
 use super::failure::{decode_error, read_reply, text};
@@ -47,6 +48,10 @@ impl<T: Serves> Queued for Box<dyn Job<T>> {
     fn seq(&self) -> Option<Seq> {
         (**self).seq()
     }
+
+    fn nesting(&self) -> Nesting {
+        (**self).nesting()
+    }
 }
 
 /// What became of an accepted request that was to be put into a mailbox.
@@ -68,13 +73,20 @@ pub(crate) enum Delivered {
 pub(super) struct VolatileJob<M: Message, S> {
     message: M,
     around: Surroundings,
+    nesting: Nesting,
     to: To<M>,
     style: PhantomData<fn() -> S>,
 }
 
 impl<M: Message, S> VolatileJob<M, S> {
-    pub(super) fn new(message: M, around: Surroundings, to: To<M>) -> Self {
-        VolatileJob { message, around, to, style: PhantomData }
+    pub(super) fn new<T: Serves>(
+        slot: &Slot<T>,
+        message: M,
+        around: Surroundings,
+        to: To<M>,
+    ) -> Self {
+        let nesting = slot.nesting(around.parent.as_ref());
+        VolatileJob { message, around, nesting, to, style: PhantomData }
     }
 }
 
@@ -89,6 +101,10 @@ impl<M: Message, S: 'static> Queued for VolatileJob<M, S> {
 
     fn seq(&self) -> Option<Seq> {
         None
+    }
+
+    fn nesting(&self) -> Nesting {
+        self.nesting
     }
 }
 
@@ -141,6 +157,10 @@ impl<M: Message, S: 'static> Queued for PersistedJob<M, S> {
 
     fn seq(&self) -> Option<Seq> {
         Some(self.stored.row.seq)
+    }
+
+    fn nesting(&self) -> Nesting {
+        self.stored.nesting
     }
 }
 
@@ -197,8 +217,8 @@ fn decode<T: Serves, M: Message>(slot: &Arc<Slot<T>>, stored: &Stored) -> Result
     })
 }
 
-/// Whether a request runs in the storage's transaction, as its user's function says. One that panics
-/// says nothing, and the more careful way is right for both answers.
+/// Whether a request runs in the storage's transaction, as its user's function says. One that
+/// panics says nothing, and the more careful way is right for both answers.
 pub(super) fn wants_transaction(ask: impl FnOnce() -> bool) -> bool {
     catch_unwind(AssertUnwindSafe(ask)).unwrap_or(true)
 }
@@ -222,6 +242,9 @@ pub(super) fn wait_for_outcome<T: Serves, M: Message>(
     request: crate::id::RequestId,
     to: To<M>,
 ) {
+    if let To::Nobody = to {
+        return;
+    }
     let told = slot.kind.shared.waiters.wait(request);
     let (slot, kind) = (slot.clone(), slot.kind.clone());
     kind.shared.tasks.spawn_loop(async move {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::context::Nesting;
 use super::options::Access;
 use crate::id::Seq;
 
@@ -51,6 +52,8 @@ pub(super) trait Queued {
     fn needs_quiet(&self) -> bool;
     /// Its place in the owner's order; `None` for a volatile one.
     fn seq(&self) -> Option<Seq>;
+    /// Whether a handler that runs on the entity waits for it.
+    fn nesting(&self) -> Nesting;
 }
 
 /// The requests that wait for one entity, first come first served: a waiting `&mut self` request
@@ -87,12 +90,25 @@ impl<J: Queued> Mailbox<J> {
     }
 
     pub(super) fn push(&mut self, job: J) {
-        self.waiting.push_back(job);
+        match job.nesting() {
+            Nesting::None => self.waiting.push_back(job),
+            Nesting::Read => self.push_nested(job),
+        }
+    }
+
+    /// Puts a request before all others for which a handler waits that runs on the entity now: a
+    /// writer at the front waits for that handler, and it would for the writer.
+    fn push_nested(&mut self, job: J) {
+        let at = self.waiting.iter().position(|other| other.nesting() == Nesting::None);
+        self.waiting.insert(at.unwrap_or(self.waiting.len()), job);
     }
 
     /// Puts a request that must run again back to its place in the owner's order: before the first
     /// one accepted after it.
     pub(super) fn push_again(&mut self, job: J) {
+        if job.nesting() == Nesting::Read {
+            return self.push_nested(job);
+        }
         let seq = job.seq();
         let later = |other: &J| other.seq().is_some_and(|other| Some(other) > seq);
         let at = self.waiting.iter().position(later).unwrap_or(self.waiting.len());
@@ -102,6 +118,11 @@ impl<J: Queued> Mailbox<J> {
     /// The first request, if it may start now.
     pub(super) fn pop(&mut self, running: &Running, concurrency: usize, quiet: bool) -> Option<J> {
         let first = self.waiting.front()?;
+        let concurrency = match first.nesting() {
+            Nesting::None => concurrency,
+            // The one that waits for it has its share; bounded by the depth of the chain.
+            Nesting::Read => usize::MAX,
+        };
         let may = running.admits(first.access(), concurrency) && (quiet || !first.needs_quiet());
         if may { self.waiting.pop_front() } else { None }
     }

@@ -46,7 +46,7 @@ pub use call::{Call, CallFuture};
 pub use context::Context;
 pub use contract::{
     Client, Contract, DefaultEntity, Deliver, Durable, Entity, Message, Persisted, ServedBy,
-    Serves, Volatile,
+    Serves, ServesTrait, Volatile,
 };
 pub use filter::CallInfo;
 pub use generated::{HookResult, PlainValue, Returned, ReturnedPlain, context, schemas};

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::context::Context;
+use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
 use super::failure::{cut, not_committed, stored_failure, text};
 use super::job::PersistedJob;
@@ -13,7 +13,7 @@ use super::run::{Ran, To};
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::commit::{CommitFailure, Unit, Writes};
-use crate::error::ClusterError;
+use crate::error::{ClusterError, panic_text};
 use crate::storage::{
     AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StorageError, StoredOutcome,
 };
@@ -26,13 +26,14 @@ pub(crate) struct Stored {
     pub(super) attempts: u32,
     /// The handler that waits for it, if one does.
     pub(super) parent: Option<Context>,
+    pub(super) nesting: Nesting,
     /// It runs in the storage's own transaction.
     pub(super) transaction: bool,
 }
 
 impl Stored {
     pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
-        Stored { row, attempts, parent, transaction: false }
+        Stored { row, attempts, parent, nesting: Nesting::None, transaction: false }
     }
 
     pub(super) fn outcome(&self, outcome: StoredOutcome, finished_at: Timestamp) -> OutcomeRow {
@@ -259,11 +260,4 @@ fn try_to_record(
         Err(failure) => then(Recorded::Never(not_committed(&failure))),
     };
     committer.push(Unit::new(writes, Box::new(complete)));
-}
-
-/// What a panic said.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without text".to_owned())
 }

@@ -97,6 +97,8 @@ pub trait AnyResult: Send + 'static {
     type Ok: Send + 'static;
     /// Its error.
     type Err: Send + 'static;
+    /// How it is taken apart.
+    type Outcome: Outcome<Ok = Self::Ok, Err = Self::Err, Return = Self>;
 
     /// The result itself.
     fn into_result(self) -> Result<Self::Ok, Self::Err>;
@@ -105,6 +107,7 @@ pub trait AnyResult: Send + 'static {
 impl<T: Send + 'static, E: Send + 'static> AnyResult for Result<T, E> {
     type Ok = T;
     type Err = E;
+    type Outcome = Fallible<Self>;
 
     fn into_result(self) -> Result<T, E> {
         self

@@ -164,7 +164,7 @@ fn ask_later<T: Serves, M: Message, S: Style<T, M>>(
     start: Start,
 ) -> Exchange<M> {
     let (waiter, wait) = oneshot::channel();
-    let job = VolatileJob::<M, S>::new(message, around, To::Waiter(waiter));
+    let job = VolatileJob::<M, S>::new(slot, message, around, To::Waiter(waiter));
     match slot.enqueue(Box::new(job), start) {
         Ok(()) => Exchange::Later(wait),
         Err(error) => Exchange::Reply(Err(CallError::Cluster(error))),
@@ -178,7 +178,7 @@ fn hand_over<T: Serves, M: Message, S: Style<T, M>>(
     let Request { message, headers, .. } = request;
     // Nobody waits for it, so it cannot wait for itself: the chain of callers ends here.
     let around = Surroundings { headers, parent: None };
-    let job = VolatileJob::<M, S>::new(message, around, To::Nobody);
+    let job = VolatileJob::<M, S>::new(slot, message, around, To::Nobody);
     slot.enqueue(Box::new(job), Start::Task)
 }
 
@@ -233,7 +233,7 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     let slot = turn.slot.clone();
     let ctx = Context::of::<T, M>(&turn, around, &origin);
     let mut handler = Box::pin({
-        let ctx = ctx.clone();
+        let ctx = ctx.running();
         async move {
             let returned = S::future(message, turn.entity(), &ctx).await;
             (turn, returned)

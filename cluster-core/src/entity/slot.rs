@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::context::{Context, Nesting};
 use super::contract::Serves;
 use super::endpoint::Endpoint;
 use super::job::{Delivered, Job};
@@ -117,6 +118,11 @@ impl<T: Serves> Slot<T> {
 
     pub(crate) fn address(&self) -> Address {
         self.kind.address(&self.id)
+    }
+
+    /// How a call of `parent`'s handler, if it is one's, fits into the chain of those that wait.
+    pub(super) fn nesting(&self, parent: Option<&Context>) -> Nesting {
+        parent.map_or(Nesting::None, |parent| parent.nesting(&self.address()))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner<T>> {
@@ -441,8 +447,8 @@ impl<T: Serves> Inner<T> {
         )
     }
 
-    /// Puts a request into the mailbox, if there is room. Where there is none, requests whose callers
-    /// are gone make some; they are to be dropped without the lock.
+    /// Puts a request into the mailbox, if there is room. Where there is none, requests whose
+    /// callers are gone make some; they are to be dropped without the lock.
     fn enqueue(&mut self, job: Box<dyn Job<T>>, limit: usize) -> (bool, VecDeque<Box<dyn Job<T>>>) {
         let mailbox = self.mailbox.get_or_insert_default();
         let mut gone = VecDeque::new();

@@ -44,7 +44,7 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
     let tasks = slot.kind.clone();
     tasks.shared.tasks.spawn(async move {
         let mut handler = Box::pin({
-            let ctx = ctx.clone();
+            let ctx = ctx.running();
             async move {
                 let mut turn = turn;
                 let returned = S::future(message, turn.entity(), &ctx).await;

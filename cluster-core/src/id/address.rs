@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use super::{EntityId, ShardId};
 
-/// The address of an entity: its type, its id, and the shard that follows from the id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Address {
+/// The address of an entity: its type, its id, and the shard that follows from the id. One word, so
+/// that errors which carry one stay small; a clone costs one reference count.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Address(Arc<Parts>);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Parts {
     entity_type: Arc<str>,
     entity_id: EntityId,
     shard: ShardId,
@@ -16,27 +20,33 @@ pub struct Address {
 impl Address {
     /// Puts an address together; the shard must be that of the id.
     pub fn new(entity_type: Arc<str>, entity_id: EntityId, shard: ShardId) -> Self {
-        Address { entity_type, entity_id, shard }
+        Address(Arc::new(Parts { entity_type, entity_id, shard }))
     }
 
     /// The name of the entity type.
     pub fn entity_type(&self) -> &str {
-        &self.entity_type
+        &self.0.entity_type
     }
 
     /// The id within the type.
     pub fn entity_id(&self) -> &EntityId {
-        &self.entity_id
+        &self.0.entity_id
     }
 
     /// The shard of the id.
     pub fn shard(&self) -> ShardId {
-        self.shard
+        self.0.shard
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.entity_type, self.entity_id)
+        write!(f, "{}/{}", self.0.entity_type, self.0.entity_id)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
     }
 }

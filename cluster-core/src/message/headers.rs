@@ -10,24 +10,46 @@ pub const HEADERS_BYTES_MAX: usize = 16 * 1024;
 /// Named texts beside a call's arguments: tenant, authentication, correlation. At most
 /// [`HEADERS_BYTES_MAX`] bytes. Stored with a persisted request. No allocation while empty.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Headers(Vec<(Box<str>, Box<str>)>);
+pub struct Headers(Vec<Header>);
+
+/// Name, value, and whether it is inherited: a triple also where it is stored.
+type Header = (Box<str>, Box<str>, bool);
 
 impl Headers {
     /// The value of the header of this name. Names are compared as bytes.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| &**known == name).map(|(_, value)| &**value)
+        self.0.iter().find(|(known, ..)| &**known == name).map(|(_, value, _)| &**value)
     }
 
     /// Sets a header; an earlier value of the name is replaced.
     pub fn set(&mut self, name: impl Into<Box<str>>, value: impl Into<Box<str>>) {
-        let name = name.into();
-        self.0.retain(|(known, _)| *known != name);
-        self.0.push((name, value.into()));
+        self.put((name.into(), value.into(), false));
+    }
+
+    /// Sets a header that travels on with every call that a handler makes while it handles this
+    /// one, and so from handler to handler; an earlier value of the name is replaced.
+    pub fn set_inherited(&mut self, name: impl Into<Box<str>>, value: impl Into<Box<str>>) {
+        self.put((name.into(), value.into(), true));
+    }
+
+    fn put(&mut self, header: Header) {
+        self.0.retain(|(known, ..)| *known != header.0);
+        self.0.push(header);
+    }
+
+    /// Takes over the inherited headers of the call that is being handled, but those that are set
+    /// here anew.
+    pub(crate) fn inherit(&mut self, outer: &Headers) {
+        for header in outer.0.iter().filter(|(_, _, inherited)| *inherited) {
+            if self.get(&header.0).is_none() {
+                self.0.push(header.clone());
+            }
+        }
     }
 
     /// Names and values, in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        self.0.iter().map(|(name, value, _)| (&**name, &**value))
     }
 
     /// Whether there is none.
@@ -37,14 +59,14 @@ impl Headers {
 
     /// The bytes of all names and values together.
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+        self.0.iter().map(|(name, value, _)| name.len() + value.len()).sum()
     }
 }
 
 impl fmt::Debug for Headers {
     /// Shows names only: values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.0.iter().map(|(name, ..)| name)).finish()
     }
 }
 

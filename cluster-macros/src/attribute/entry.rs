@@ -98,8 +98,11 @@ fn read(part: Vec<TokenTree>, keys: &'static [Key], errors: &mut Errors) -> Opti
 
 fn unknown(name: &Ident, keys: &[Key], errors: &mut Errors) {
     let meant = nearest(&name.to_string(), keys.iter().map(|key| key.name));
-    let meant = meant.map(|key| format!(": did you mean `{key}`?")).unwrap_or_default();
-    errors.at(name.span(), format!("unknown key `{name}`{meant}; the keys are {}", list(keys)));
+    let meant = match meant {
+        Some(key) => format!("did you mean `{key}`? The keys are"),
+        None => "the keys are".to_owned(),
+    };
+    errors.at(name.span(), format!("unknown key `{name}`: {meant} {}", list(keys)));
 }
 
 fn list(keys: &[Key]) -> String {

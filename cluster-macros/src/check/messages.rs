@@ -1,7 +1,5 @@
 //! What the messages of one contract say of each other.
 
-use quote::ToTokens;
-
 use crate::errors::Errors;
 use crate::hygiene::unraw;
 use crate::model::{Contract, Message, Owner};
@@ -23,11 +21,12 @@ pub(super) fn check(contract: &mut Contract, errors: &mut Errors) {
 fn empty(contract: &Contract, errors: &mut Errors) {
     // A block of which something is wrong may have lost its messages by that.
     if contract.messages.is_empty() && errors.count() == 0 {
-        let owner: &dyn ToTokens = match &contract.owner {
-            Owner::Entity(entity) => entity,
-            Owner::Trait(name) => name,
-        };
-        errors.on(owner.to_token_stream(), "no message: mark methods with `#[message]`");
+        match &contract.owner {
+            Owner::Entity(entity) => {
+                errors.on(entity, "no message: mark methods with `#[message]`")
+            }
+            Owner::Trait(name) => errors.on(name, "a contract without messages"),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::model::{Access, Contract, Message, Owner, Serving};
+use crate::model::{Access, Contract, Message, Owner};
 
 pub(super) fn contract(contract: &Contract) -> TokenStream {
     let Contract { root, client, .. } = contract;
@@ -56,30 +56,6 @@ fn table(contract: &Contract) -> TokenStream {
         impl #generics #root::ServedBy<#entity> for #contract_type {
             fn table() -> &'static [#root::Method<#entity>] {
                 const { &[#(#entries),*] }
-            }
-        }
-    }
-}
-
-/// The contract of an entity that serves a trait: the trait's.
-pub(super) fn forwarded(serving: &Serving) -> TokenStream {
-    let Serving { root, entity, contract, .. } = serving;
-    let contract = quote!(<dyn #contract as #root::Contract>);
-    quote! {
-        #[automatically_derived]
-        impl #root::Contract for #entity {
-            const NAME: &'static str = #contract::NAME;
-            type Client = #contract::Client;
-
-            fn messages() -> &'static [&'static #root::MessageInfo] {
-                #contract::messages()
-            }
-
-            fn schemas() -> ::core::result::Result<
-                ::std::vec::Vec<#root::MessageSchema>,
-                #root::TraceError,
-            > {
-                #contract::schemas()
             }
         }
     }

@@ -1,8 +1,9 @@
 //! One message: the struct of its arguments, and what the runtime has to know of it.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
-use syn::{Path, Visibility, parse_quote};
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Path, Visibility};
 
 use super::entity::duration;
 use super::{arguments, run};
@@ -48,7 +49,7 @@ impl Expander<'_> {
     fn declare(&self) -> TokenStream {
         let Message { visibility, message, method, .. } = self.message;
         let owner = self.contract.owner.shown();
-        let doc = format!("The message of `{owner}::{}`.", unraw(method));
+        let doc = format!(" The message of `{owner}::{}`.", unraw(method));
         let fields =
             self.message.arguments().map(|Argument { name, ty }| quote!(#visibility #name: #ty));
         let allowed = quote! {
@@ -65,7 +66,7 @@ impl Expander<'_> {
             };
         }
         let (entity, marker) = (self.contract.owner.contract_type(), local(MARKER));
-        let why = format!("`Of` is always `{owner}`: the message is as visible as that.");
+        let why = format!(" `Of` is always `{owner}`: the message is as visible as that.");
         quote! {
             #[doc = #doc]
             #[doc = ""]
@@ -109,6 +110,7 @@ impl Expander<'_> {
     fn returns(&self) -> (TokenStream, TokenStream, TokenStream) {
         let root = &self.contract.root;
         match &self.message.returns {
+            Returns::Nothing => (quote!(()), quote!(#root::NoError), quote!(#root::Plain<()>)),
             Returns::Plain { ty, .. } => {
                 (quote!(#ty), quote!(#root::NoError), quote!(#root::Plain<#ty>))
             }
@@ -119,8 +121,12 @@ impl Expander<'_> {
                 (quote!(#ok), quote!(#err), quote!(#root::Lifted<#ty>))
             }
             Returns::Alias { ty } => {
-                let part = |part| quote!(<#ty as #root::AnyResult>::#part);
-                (part(quote!(Ok)), part(quote!(Err)), quote!(#root::Fallible<#ty>))
+                let (root, at) = (root.at(ty.span()), located(ty.span()));
+                let of = |part: &str| {
+                    let part = Ident::new(part, at);
+                    quote_spanned!(at=> <#ty as #root::AnyResult>::#part)
+                };
+                (of("Ok"), of("Err"), of("Outcome"))
             }
         }
     }
@@ -130,7 +136,10 @@ impl Expander<'_> {
         let Message { name, access, options, .. } = self.message;
         let name = &name.text;
         let tag = match &options.tag {
-            Some((tag, _)) => quote!(#root::MessageTag::new(#tag)),
+            Some((tag, _)) => {
+                let tag = Literal::u64_unsuffixed(*tag);
+                quote!(#root::MessageTag::new(#tag))
+            }
             None => quote!(#root::MessageTag::of(#name)),
         };
         let index = self.index();
@@ -171,14 +180,14 @@ impl Expander<'_> {
     fn index(&self) -> TokenStream {
         let (conditional, there): (Vec<_>, Vec<_>) =
             self.contract.messages[..self.place].iter().partition(|other| !other.cfgs.is_empty());
-        let there = there.len();
+        let there = Literal::usize_unsuffixed(there.len());
         if conditional.is_empty() {
             return quote!(#there);
         }
         let conditions = conditional.iter().map(|other| &other.cfgs);
         let count = local("count");
         quote! {{
-            let mut #count = #there;
+            let mut #count: usize = #there;
             #(#(#conditions)* { #count += 1; })*
             #count
         }}
@@ -191,7 +200,7 @@ impl Expander<'_> {
             Some(Transaction::If(_, function)) if self.message.is_sound => {
                 let function = self.function(function);
                 let arguments = self.message.arguments().map(|argument| &argument.name);
-                quote!(#function(#(&self.#arguments),*))
+                quote_spanned!(located(function.span())=> #function(#(&self.#arguments),*))
             }
             Some(Transaction::If(..)) => quote!(false),
         };
@@ -202,7 +211,7 @@ impl Expander<'_> {
         }
     }
 
-    /// The path of a function, where `Self` is the entity.
+    /// The path of a function, in which `Self` is the entity.
     fn function(&self, path: &Path) -> TokenStream {
         let mut segments = path.segments.iter();
         match (&self.contract.owner, segments.next()) {
@@ -229,9 +238,7 @@ impl Expander<'_> {
     fn ask(&self) -> Option<TokenStream> {
         let root = &self.contract.root;
         let Returns::Plain { ty, ask: true } = &self.message.returns else { return None };
-        let place: syn::Type = parse_quote!(#ty);
-        let span = located(syn::spanned::Spanned::span(&place));
-        let question = quote::quote_spanned!(span=> is_plain());
+        let question = quote_spanned!(located(ty.span())=> plain());
         Some(quote! {
             const _: fn() = || {
                 use #root::ReturnedPlain as _;

@@ -36,9 +36,8 @@ pub(crate) fn block(block: &Block, errors: Errors) -> TokenStream {
             quote!(#item #declared)
         }
         Block::TraitImpl { item, hooks, serving } => {
-            let forwarded = contract::forwarded(serving);
             let served = serves::serves(serving);
-            quote!(#item #hooks #forwarded #served)
+            quote!(#item #hooks #served)
         }
         Block::Other(item) => item.clone(),
     };

@@ -23,10 +23,12 @@ pub(super) fn run(contract: &Contract, message: &Message) -> TokenStream {
     } else {
         plain(contract, message, &entity)
     };
+    let is_deprecated = message.docs.iter().any(|docs| docs.path().is_ident("deprecated"));
+    let allow = is_deprecated.then(|| quote!(#[allow(deprecated)]));
     quote! {
         #[automatically_derived]
         impl #generics #root::#style<#entity> for #name {
-            #[allow(deprecated)]
+            #allow
             #body
         }
     }
@@ -41,7 +43,8 @@ fn borrow(access: Access) -> TokenStream {
 
 /// The future of an `async fn`. What keeps it from being sent is shown at the handler's name.
 fn future(contract: &Contract, message: &Message, ty: &TokenStream) -> TokenStream {
-    let root = &contract.root;
+    let at = message.method.span();
+    let root = contract.root.at(at);
     let mutability = borrow(message.access);
     let (entity, ctx) = (local("entity"), local("ctx"));
     let call = if message.is_sound {
@@ -49,22 +52,23 @@ fn future(contract: &Contract, message: &Message, ty: &TokenStream) -> TokenStre
     } else {
         quote!(::core::future::pending())
     };
-    let returned = quote_spanned! {located(message.method.span())=>
-        impl ::core::future::Future<Output = #root::ReturnOf<Self>> + ::core::marker::Send + 'a
-    };
-    quote! {
+    quote_spanned! {located(at)=>
         fn run<'a>(
             self,
             #entity: &'a #mutability #ty,
             #ctx: &'a #root::Context,
-        ) -> #returned {
+        ) -> impl ::core::future::Future<Output = #root::ReturnOf<Self>>
+                + ::core::marker::Send
+                + 'a {
             #call
         }
     }
 }
 
+/// The call of a plain `fn`. What its return type is not is shown there.
 fn plain(contract: &Contract, message: &Message, ty: &TokenStream) -> TokenStream {
-    let root = &contract.root;
+    let at = message.returns.span(message.method.span());
+    let root = contract.root.at(at);
     let mutability = borrow(message.access);
     let (entity, ctx) = (local("entity"), local("ctx"));
     let call = if message.is_sound {
@@ -72,7 +76,7 @@ fn plain(contract: &Contract, message: &Message, ty: &TokenStream) -> TokenStrea
     } else {
         quote!(::core::unreachable!())
     };
-    quote! {
+    quote_spanned! {located(at)=>
         fn run(
             self,
             #entity: &#mutability #ty,

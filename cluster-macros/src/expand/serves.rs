@@ -2,15 +2,23 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 
 use crate::hygiene::{local, located};
 use crate::model::{Hook, Serving};
 
 pub(super) fn serves(serving: &Serving) -> TokenStream {
     let Serving { root, entity, contract, hooks } = serving;
-    let contract = match contract {
-        Some(contract) => quote!(dyn #contract),
-        None => quote!(#entity),
+    let (contract, marker) = match contract {
+        Some(contract) => {
+            let dynamic = quote_spanned!(located(contract.span())=> dyn);
+            let marker = quote! {
+                #[automatically_derived]
+                impl #root::ServesTrait for #entity {}
+            };
+            (quote!(#dynamic #contract), Some(marker))
+        }
+        None => (quote!(#entity), None),
     };
     let hooks = [("activate", &hooks.activate), ("deactivate", &hooks.deactivate)];
     let hooks = hooks.into_iter().filter_map(|(name, hook)| {
@@ -22,6 +30,8 @@ pub(super) fn serves(serving: &Serving) -> TokenStream {
             type Contract = #contract;
             #(#hooks)*
         }
+
+        #marker
     }
 }
 
@@ -32,10 +42,11 @@ fn one(serving: &Serving, name: Ident, hook: &Hook) -> TokenStream {
     let given = hook.takes_context.then(|| quote!(, #ctx));
     let wait = hook.is_async.then(|| quote!(.await));
     // What keeps the hook from being sent, or its result from being told, is shown at its name.
-    let body = quote_spanned! {located(method.span())=>
-        ::std::boxed::Box::pin(async move {
-            #root::HookResult::into_result(<#entity>::#method(self #given) #wait)
-        })
+    let at = method.span();
+    let there = root.at(at);
+    let result = quote_spanned!(located(at)=> #there::HookResult::into_result);
+    let body = quote_spanned! {located(at)=>
+        ::std::boxed::Box::pin(async move { #result(<#entity>::#method(self #given) #wait) })
     };
     quote! {
         const #constant: bool = true;

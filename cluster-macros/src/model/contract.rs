@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::{ItemImpl, ItemTrait, Path, Type};
+use syn::{ItemImpl, ItemTrait, Path, Type, TypePath};
 
 use super::{Hooks, Message, Name};
 use crate::hygiene::Root;
@@ -36,7 +36,7 @@ pub(crate) struct Contract {
 #[derive(Debug)]
 pub(crate) enum Owner {
     /// The entity type itself.
-    Entity(Type),
+    Entity(Box<Type>),
     /// A trait.
     Trait(Ident),
 }
@@ -53,11 +53,13 @@ impl Owner {
     /// As documentation names it.
     pub(crate) fn shown(&self) -> String {
         match self {
-            Owner::Entity(Type::Path(entity)) => match entity.path.segments.last() {
-                Some(segment) => segment.ident.to_string(),
-                None => String::new(),
-            },
-            Owner::Entity(_) => String::new(),
+            Owner::Entity(entity) => match &**entity {
+                Type::Path(TypePath { path, .. }) => {
+                    path.segments.last().map(|segment| segment.ident.to_string())
+                }
+                _ => None,
+            }
+            .unwrap_or_default(),
             Owner::Trait(name) => name.to_string(),
         }
     }

@@ -24,6 +24,6 @@ pub(crate) enum State {
     /// `#[state]`
     Field {
         field: Member,
-        ty: Type,
+        ty: Box<Type>,
     },
 }

@@ -58,7 +58,7 @@ pub(crate) enum Access {
 pub(crate) enum Parameter {
     /// `&Context`
     Context,
-    Argument(Argument),
+    Argument(Box<Argument>),
     /// An argument that no message can carry, which has been complained about.
     Unusable,
 }
@@ -82,7 +82,7 @@ impl Message {
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &Argument> {
         let sound = self.parameters.iter().filter(|_| self.is_sound);
         sound.filter_map(|parameter| match parameter {
-            Parameter::Argument(argument) => Some(argument),
+            Parameter::Argument(argument) => Some(&**argument),
             Parameter::Context | Parameter::Unusable => None,
         })
     }

@@ -1,10 +1,14 @@
 //! What a handler returns, as far as its spelling tells.
 
+use proc_macro2::Span;
 use syn::Type;
+use syn::spanned::Spanned;
 
 /// The return type of a handler.
 #[derive(Debug)]
 pub(crate) enum Returns {
+    /// Nothing was written.
+    Nothing,
     /// A value. `ask` says whether it could be a `Result` under another name.
     Plain { ty: Type, ask: bool },
     /// `Result<T, E>`
@@ -13,4 +17,17 @@ pub(crate) enum Returns {
     Lifted { ty: Type, ok: Type, err: Type },
     /// A type whose name says that it is a `Result`.
     Alias { ty: Type },
+}
+
+impl Returns {
+    /// Where the type was written; `otherwise` if it was not.
+    pub(crate) fn span(&self, otherwise: Span) -> Span {
+        match self {
+            Returns::Nothing => otherwise,
+            Returns::Plain { ty, .. }
+            | Returns::Fallible { ty, .. }
+            | Returns::Lifted { ty, .. }
+            | Returns::Alias { ty } => ty.span(),
+        }
+    }
 }

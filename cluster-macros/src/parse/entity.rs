@@ -36,7 +36,7 @@ pub(super) fn read(item: &DeriveInput, errors: &mut Errors) -> Option<Entity> {
     };
     let state = match (options.durable, marked) {
         (None, None) => State::Nothing,
-        (None, Some(mark)) => State::Field { field: mark.field, ty: mark.ty.clone() },
+        (None, Some(mark)) => State::Field { field: mark.field, ty: Box::new(mark.ty.clone()) },
         (Some(_), None) => State::Whole,
         (Some(_), Some(mark)) => {
             let form = "`durable` stores the whole struct already: keep one of the two";
@@ -53,7 +53,8 @@ fn options(item: &DeriveInput, errors: &mut Errors) -> EntityOptions {
     let mut tokens = TokenStream::new();
     for attribute in item.attrs.iter().filter(|attribute| attribute.path().is_ident("entity")) {
         let arguments = marks::arguments(attribute, errors);
-        tokens.extend(quote!(#arguments,));
+        let comma = (!tokens.is_empty() && !arguments.is_empty()).then(|| quote!(,));
+        tokens.extend(quote!(#comma #arguments));
     }
     EntityOptions::parse(tokens, errors)
 }

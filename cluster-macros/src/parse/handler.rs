@@ -111,7 +111,7 @@ impl Handler {
             ContextForm::None => {
                 let ty = carried(&typed.ty, Role::Argument, scope, errors);
                 match (name(&typed.pat, errors), ty) {
-                    (Some(name), Some(ty)) => Parameter::Argument(Argument { name, ty }),
+                    (Some(name), Some(ty)) => Parameter::Argument(Box::new(Argument { name, ty })),
                     _ => Parameter::Unusable,
                 }
             }

@@ -21,7 +21,7 @@ pub(super) fn read(
     if let Some(span) = options.name_span() {
         errors.at(span, "the name is the contract's: give it on the trait");
     }
-    let scope = Scope::Entity(bare(&item.self_ty).clone());
+    let scope = Scope::Entity(Box::new(bare(&item.self_ty).clone()));
     let mut hooks = Hooks::default();
     let mut moved = Vec::new();
     for mut member in std::mem::take(&mut item.items) {

@@ -31,7 +31,7 @@ pub(super) fn read(mut item: ItemImpl, options: BlockOptions, errors: &mut Error
         name,
         client: public(&client, segment.ident.span()),
         messages: members.messages,
-        owner: Owner::Entity(entity.clone()),
+        owner: Owner::Entity(Box::new(entity.clone())),
     };
     let serving = Serving { root, entity, contract: None, hooks: members.hooks };
     Block::Inherent { item, contract, serving }
@@ -71,7 +71,7 @@ struct Members {
 impl Members {
     fn new(entity: &Type) -> Self {
         let prefix = last_segment(entity).map(|segment| unraw(&segment.ident)).unwrap_or_default();
-        let scope = Scope::Entity(entity.clone());
+        let scope = Scope::Entity(Box::new(entity.clone()));
         Members { prefix, scope, messages: Vec::new(), hooks: Hooks::default() }
     }
 

@@ -69,6 +69,8 @@ pub(super) fn arguments(attribute: &Attribute, errors: &mut Errors) -> TokenStre
 /// An attribute that takes nothing.
 pub(super) fn bare(attribute: &Attribute, errors: &mut Errors) {
     if !matches!(attribute.meta, Meta::Path(_)) {
-        errors.on(&attribute.meta, "this attribute takes nothing");
+        let name = attribute.path().segments.last().map(|segment| segment.ident.to_string());
+        let name = name.unwrap_or_default();
+        errors.on(&attribute.meta, format!("`#[{name}]` takes nothing"));
     }
 }

@@ -7,7 +7,7 @@ use super::{handler, returns};
 use crate::attribute::MessageOptions;
 use crate::errors::Errors;
 use crate::hygiene::{camel, public, unraw};
-use crate::model::{Message, Name};
+use crate::model::{Message, Name, Returns};
 
 /// A method with its options.
 pub(super) struct Method<'a> {
@@ -45,7 +45,7 @@ impl Method<'_> {
             access: handler.access,
             is_async: handler.is_async,
             parameters: handler.parameters,
-            returns: returns.unwrap_or_else(returns::unit),
+            returns: returns.unwrap_or(Returns::Nothing),
             is_sound: errors.count() == before,
             options: self.options,
         }

@@ -1,6 +1,6 @@
 //! What a handler returns, by its spelling: a macro sees no further.
 
-use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type, parse_quote};
+use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type};
 
 use super::types::{Role, Scope, bare, carried, last_segment};
 use crate::errors::Errors;
@@ -15,14 +15,9 @@ const PLAIN: [&str; 17] = [
 /// Reads a return type; none if it cannot be sent, which is noted.
 pub(super) fn read(output: &ReturnType, scope: &Scope, errors: &mut Errors) -> Option<Returns> {
     match output {
-        ReturnType::Default => Some(unit()),
+        ReturnType::Default => Some(Returns::Nothing),
         ReturnType::Type(_, ty) => classify(carried(ty, Role::Reply, scope, errors)?, errors),
     }
-}
-
-/// Nothing.
-pub(super) fn unit() -> Returns {
-    Returns::Plain { ty: parse_quote!(()), ask: false }
 }
 
 fn classify(ty: Type, errors: &mut Errors) -> Option<Returns> {
@@ -80,6 +75,7 @@ mod tests {
     fn kind(spelled: &str) -> &'static str {
         let mut errors = Errors::default();
         match classify(syn::parse_str(spelled).unwrap(), &mut errors) {
+            Some(Returns::Nothing) => "nothing",
             Some(Returns::Plain { ask: false, .. }) => "plain",
             Some(Returns::Plain { ask: true, .. }) => "plain?",
             Some(Returns::Fallible { .. }) => "fallible",

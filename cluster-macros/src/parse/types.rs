@@ -1,14 +1,15 @@
 //! Types of arguments and replies: owned, concrete, and nameable outside of the block.
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Lifetime, PathSegment, Type, TypePath, parse_quote};
+use syn::{ExprPath, Lifetime, Path, PathSegment, QSelf, Type, TypePath, parse_quote};
 
 use crate::errors::Errors;
 
 /// What `Self` is in a block.
 pub(super) enum Scope {
-    Entity(Type),
+    Entity(Box<Type>),
     Trait,
 }
 
@@ -70,16 +71,25 @@ impl VisitMut for Carried<'_> {
             }
             // What borrows inside is not looked at: no such type can travel at all.
             Type::FnPtr(_) | Type::TraitObject(_) => {}
-            Type::Path(path) if path.qself.is_none() && path.path.segments[0].ident == "Self" => {
-                match self.scope {
-                    Scope::Entity(entity) => *ty = without_self(path, entity),
-                    Scope::Trait => self.errors.on(
-                        &path.path.segments[0],
-                        "clients of a contract do not know who serves it: name a type",
-                    ),
+            Type::Path(path) if is_self(&path.qself, &path.path) => {
+                if let Some(entity) = self.entity(&path.path) {
+                    *ty = match path.path.segments.len() {
+                        1 => entity.clone(),
+                        _ => Type::Path(without_self(&path.path, entity)),
+                    };
                 }
             }
             _ => visit_mut::visit_type_mut(self, ty),
+        }
+    }
+
+    /// In the length of an array.
+    fn visit_expr_path_mut(&mut self, expr: &mut ExprPath) {
+        if !is_self(&expr.qself, &expr.path) {
+            visit_mut::visit_expr_path_mut(self, expr);
+        } else if let Some(entity) = self.entity(&expr.path) {
+            let TypePath { qself, path, .. } = without_self(&expr.path, entity);
+            (expr.qself, expr.path) = (qself, path);
         }
     }
 
@@ -91,12 +101,27 @@ impl VisitMut for Carried<'_> {
     }
 }
 
-/// `Self` and `Self::Item`, spelled out.
-fn without_self(path: &TypePath, entity: &Type) -> Type {
-    let mut rest = path.path.segments.iter().skip(1).peekable();
-    if rest.peek().is_none() {
-        return entity.clone();
+impl Carried<'_> {
+    /// What `Self` is; none if nobody knows, which is noted.
+    fn entity(&mut self, path: &Path) -> Option<&Type> {
+        match self.scope {
+            Scope::Entity(entity) => Some(entity),
+            Scope::Trait => {
+                let form = "clients of a contract do not know who serves it: name a type";
+                self.errors.on(&path.segments[0], form);
+                None
+            }
+        }
     }
+}
+
+fn is_self(qself: &Option<QSelf>, path: &Path) -> bool {
+    qself.is_none() && path.segments[0].ident == "Self"
+}
+
+/// `Self::Item`, spelled out.
+fn without_self(path: &Path, entity: &Type) -> TypePath {
+    let rest = path.segments.iter().skip(1);
     parse_quote!(<#entity>::#(#rest)::*)
 }
 
@@ -111,20 +136,40 @@ fn owned(referenced: &Type) -> String {
 
 /// Tokens as somebody would write them.
 fn spell(tokens: &impl ToTokens) -> String {
-    let mut text = tokens.to_token_stream().to_string();
-    for (spaced, tight) in [
-        (" :: ", "::"),
-        (" < ", "<"),
-        (" >", ">"),
-        ("& ", "&"),
-        (" ,", ","),
-        ("[ ", "["),
-        (" ]", "]"),
-        ("' ", "'"),
-    ] {
-        text = text.replace(spaced, tight);
-    }
+    let mut text = String::new();
+    spell_into(&mut text, tokens.to_token_stream());
     text
+}
+
+fn spell_into(text: &mut String, tokens: TokenStream) {
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                spell_into(text, group.stream());
+                text.push_str(close);
+            }
+            TokenTree::Punct(punct) => {
+                text.push(punct.as_char());
+                if matches!(punct.as_char(), ',' | ';') {
+                    text.push(' ');
+                }
+            }
+            word => {
+                if text.ends_with(is_word) {
+                    text.push(' ');
+                }
+                text.push_str(&word.to_string());
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +177,7 @@ mod tests {
     use super::*;
 
     fn read(ty: &str) -> Result<String, String> {
-        let scope = Scope::Entity(parse_quote!(bank::Account));
+        let scope = Scope::Entity(Box::new(parse_quote!(bank::Account)));
         let ty: Type = syn::parse_str(ty).unwrap();
         let mut errors = Errors::default();
         let carried = carried(&ty, Role::Argument, &scope, &mut errors);
@@ -143,7 +188,8 @@ mod tests {
     fn self_is_spelled_out() {
         assert_eq!(read("Vec<Self>").unwrap(), "Vec<bank::Account>");
         assert_eq!(read("Self::Id").unwrap(), "<bank::Account>::Id");
-        assert_eq!(read("HashMap<String, [u8; 4]>").unwrap(), "HashMap<String, [u8 ; 4]>");
+        assert_eq!(read("[u8; Self::SIZE]").unwrap(), "[u8; <bank::Account>::SIZE]");
+        assert_eq!(read("HashMap<String, [u8; 4]>").unwrap(), "HashMap<String, [u8; 4]>");
     }
 
     #[test]

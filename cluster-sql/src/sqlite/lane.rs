@@ -20,7 +20,7 @@ const JOBS_MAX: usize = 256;
 type Job = Box<dyn FnOnce(Result<&mut Session<'_>, StorageError>) + Send>;
 
 /// Work that a thread does when it has answered a job.
-type AfterJob = Box<dyn FnMut(&Connection) + Send>;
+type AfterJob = fn(&Connection);
 
 /// A connection on its own thread. Dropping it waits for the job in work and ends the thread; jobs
 /// whose callers are gone are not begun.
@@ -102,7 +102,7 @@ fn serve(
     first: Connection,
     open: &impl Fn() -> Result<Connection, StorageError>,
     texts: &Arc<Texts>,
-    mut after_job: AfterJob,
+    after_job: AfterJob,
     mut queue: mpsc::Receiver<Job>,
 ) {
     let mut connection = Ok(first);

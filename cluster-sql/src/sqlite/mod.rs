@@ -11,7 +11,6 @@ mod driver;
 mod error;
 mod lane;
 mod lock;
-mod log;
 mod options;
 mod ownership;
 mod reads;

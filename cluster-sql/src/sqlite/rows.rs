@@ -140,9 +140,10 @@ fn decode_trace(bytes: [u8; TRACE_BYTES]) -> TraceContext {
     }
 }
 
-/// Headers are a JSON array of pairs, which keeps their order.
+/// Headers are a JSON array of triples (name, value, whether it is inherited), which keeps their
+/// order.
 fn encode_headers(headers: &Headers) -> String {
-    serde_json::to_string(headers).expect("pairs of texts can be written as JSON")
+    serde_json::to_string(headers).expect("texts can be written as JSON")
 }
 
 fn decode_headers(read: &Reader<'_>, at: usize) -> Result<Headers, StorageError> {

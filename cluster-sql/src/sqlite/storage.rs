@@ -15,12 +15,11 @@ use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::batch::{check_fence, write_batch};
-use super::connection::{open_reader, open_writer};
+use super::connection::{open_reader, open_writer, write_back};
 use super::driver::at_once;
 use super::error::Closed;
 use super::lane::{Lane, LaneSetup, wait_for};
 use super::lock::{ProcessLock, real_path};
-use super::log::LogWriter;
 use super::options::SqliteOptions;
 use super::ownership::TIME_OFFSET_MS;
 use super::schema::migrate;
@@ -94,11 +93,10 @@ impl Sqlite {
         let texts = Arc::new(Texts::new(&options.prefix));
 
         let (file, settings) = (path.clone(), options.clone());
-        let mut log = LogWriter::start(&path, &options)?;
         let writer = LaneSetup {
             name: "cluster-sqlite-w".to_owned(),
             open: move || open_writer(&file, &settings),
-            after_job: Box::new(move |connection| log.after_batch(connection)),
+            after_job: write_back,
             lost: StorageError::unknown_outcome,
         };
         let writer = Lane::start(writer, texts.clone()).await?;
@@ -108,7 +106,7 @@ impl Sqlite {
         let reader = LaneSetup {
             name: "cluster-sqlite-r".to_owned(),
             open: move || open_reader(&file, &settings),
-            after_job: Box::new(|_| {}),
+            after_job: |_| {},
             lost: StorageError::unavailable,
         };
         let reader = Lane::start(reader, texts.clone()).await?;

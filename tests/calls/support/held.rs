@@ -53,8 +53,8 @@ impl HeldStorage {
         self.0.held.send_replace(false);
     }
 
-    /// Makes as many commits fail with nothing written, once they are let on. Where they must not be
-    /// tried again, set `commit_attempts` to one.
+    /// Makes as many commits fail with nothing written, once they are let on. Where they must not
+    /// be tried again, set `commit_attempts` to one.
     pub(crate) fn fail(&self, count: usize) {
         self.0.to_fail.store(count, Ordering::SeqCst);
     }

@@ -69,6 +69,18 @@ impl Bed {
         self.clock.clone()
     }
 
+    pub(crate) fn is_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
+    }
+
+    /// The database's file.
+    pub(crate) fn database(&self) -> PathBuf {
+        match &self.place {
+            Place::Memory(_) => panic!("there is no file"),
+            Place::Sqlite(folder) => folder.database(),
+        }
+    }
+
     /// The faults of the storage that was opened last.
     pub(crate) fn faulty(&self) -> FaultyStorage {
         self.faulty.lock().unwrap().clone().expect("a storage was opened")

@@ -1,6 +1,7 @@
 //! A door before the storage: commits wait at it until the test lets them pass or turns them away,
 //! reads fail when told to, and everything that passes is counted.
 
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -8,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use cluster::id::{RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
-    JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
-    Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+    JoinRequest, Joined, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest,
+    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -26,10 +28,8 @@ struct Hinge {
 
 #[derive(Default)]
 struct State {
-    /// Commits wait before they reach the storage.
-    before: Leaf,
-    /// Commits wait after they are done, before anybody hears of it.
-    after: Leaf,
+    /// Where commits wait, by [`Side`].
+    leaves: [Leaf; 4],
     /// How many of the next calls of this name fail.
     failing: BTreeMap<&'static str, u32>,
     calls: BTreeMap<&'static str, u64>,
@@ -51,11 +51,17 @@ enum Verdict {
     Fail(StorageError),
 }
 
-/// A side of the door.
+/// Where a commit waits.
 #[derive(Clone, Copy)]
-enum Side {
+pub(crate) enum Side {
+    /// A batch, before it reaches the storage.
     Before,
+    /// A batch that is done, before anybody hears of it.
     After,
+    /// The commit of a handler's own transaction, before.
+    BeforeOwn,
+    /// The commit of a handler's own transaction, after.
+    AfterOwn,
 }
 
 /// The source of an error that a test asked for.
@@ -83,47 +89,63 @@ impl Door {
         Arc::new(Guarded { storage, door: self.clone() })
     }
 
-    /// From now on commits wait before the door.
+    /// From now on commits wait here.
+    pub(crate) fn hold(&self, side: Side) {
+        self.change(|state| state.leaves[side as usize] = Leaf { closed: true, ..Leaf::default() });
+    }
+
+    /// From now on batches wait before the door.
     pub(crate) fn hold_commits(&self) {
-        self.change(|state| state.before = Leaf { closed: true, ..Leaf::default() });
+        self.hold(Side::Before);
     }
 
-    /// From now on commits are done, and wait behind the door before they are told.
+    /// From now on batches are done, and wait behind the door before they are told.
     pub(crate) fn hold_answers(&self) {
-        self.change(|state| state.after = Leaf { closed: true, ..Leaf::default() });
+        self.hold(Side::After);
     }
 
-    /// Waits until so many commits have come to the closed door since it was closed.
+    /// Waits until so many commits have come to this side since it was closed.
+    pub(crate) async fn held(&self, side: Side, many: usize) {
+        self.until(|state| (state.leaves[side as usize].arrived >= many).then_some(())).await;
+    }
+
+    /// Waits until so many batches have come to the closed door.
     pub(crate) async fn commits_held(&self, many: usize) {
-        self.until(|state| (state.before.arrived >= many).then_some(())).await;
+        self.held(Side::Before, many).await;
     }
 
-    /// Waits until so many done commits wait to be told since the door was closed.
+    /// Waits until so many batches are done and wait to be told.
     pub(crate) async fn answers_held(&self, many: usize) {
-        self.until(|state| (state.after.arrived >= many).then_some(())).await;
+        self.held(Side::After, many).await;
     }
 
-    /// Lets the commit pass that waits, or the next one; the door stays closed.
+    /// Lets the batch pass that waits, or the next one; the door stays closed.
     pub(crate) fn pass_one(&self) {
-        self.change(|state| state.before.verdicts.push_back(Verdict::Pass));
+        self.decide(Side::Before, Verdict::Pass);
     }
 
-    /// Turns the commit away that waits, or the next one; the door stays closed.
+    /// Turns the batch away that waits, or the next one; the door stays closed.
     pub(crate) fn turn_away(&self, error: StorageError) {
-        self.change(|state| state.before.verdicts.push_back(Verdict::Fail(error)));
+        self.decide(Side::Before, Verdict::Fail(error));
     }
 
-    /// The commit that is done and waits to be told, or the next one, is told this instead.
+    /// The batch that is done and waits to be told, or the next one, is told this instead.
     pub(crate) fn answer_with(&self, error: StorageError) {
-        self.change(|state| state.after.verdicts.push_back(Verdict::Fail(error)));
+        self.decide(Side::After, Verdict::Fail(error));
     }
 
-    /// Opens both sides.
+    /// The commit that waits here, or the next one, ends so.
+    pub(crate) fn fail_at(&self, side: Side, error: StorageError) {
+        self.decide(side, Verdict::Fail(error));
+    }
+
+    fn decide(&self, side: Side, verdict: Verdict) {
+        self.change(|state| state.leaves[side as usize].verdicts.push_back(verdict));
+    }
+
+    /// Opens the whole door.
     pub(crate) fn release(&self) {
-        self.change(|state| {
-            state.before.closed = false;
-            state.after.closed = false;
-        });
+        self.change(|state| state.leaves.iter_mut().for_each(|leaf| leaf.closed = false));
     }
 
     /// The next calls of this name fail, with nothing done.
@@ -154,6 +176,23 @@ impl Door {
     /// The batches that were committed, in order.
     pub(crate) fn commits(&self) -> Vec<Arc<Batch>> {
         self.0.state.lock().unwrap().commits.clone()
+    }
+
+    /// How many requests stood to be accepted in the batches that were committed.
+    pub(crate) fn accepts(&self) -> usize {
+        self.0.state.lock().unwrap().commits.iter().map(|batch| batch.accepts.len()).sum()
+    }
+
+    /// How many of them were sent by handlers.
+    pub(crate) fn accepted_with_outer(&self) -> usize {
+        let state = self.0.state.lock().unwrap();
+        let rows = state.commits.iter().flat_map(|batch| &batch.accepts);
+        rows.filter(|row| row.outer.is_some()).count()
+    }
+
+    /// How many failed attempts were committed.
+    pub(crate) fn attempts(&self) -> usize {
+        self.0.state.lock().unwrap().commits.iter().map(|batch| batch.attempts.len()).sum()
     }
 
     /// The highest version of a state that was committed.
@@ -193,11 +232,11 @@ impl Door {
     /// Stands at a side of the door until it may go on.
     async fn pass(&self, side: Side) -> Result<(), StorageError> {
         self.change(|state| {
-            let leaf = state.leaf(side);
+            let leaf = &mut state.leaves[side as usize];
             leaf.arrived += usize::from(leaf.closed);
         });
         let verdict = self.until(|state| {
-            let leaf = state.leaf(side);
+            let leaf = &mut state.leaves[side as usize];
             let open = (!leaf.closed).then_some(Verdict::Pass);
             leaf.verdicts.pop_front().or(open)
         });
@@ -208,15 +247,7 @@ impl Door {
     }
 }
 
-impl State {
-    fn leaf(&mut self, side: Side) -> &mut Leaf {
-        match side {
-            Side::Before => &mut self.before,
-            Side::After => &mut self.after,
-        }
-    }
-}
-
+#[derive(Clone)]
 struct Guarded {
     storage: Arc<dyn Storage>,
     door: Door,
@@ -238,7 +269,7 @@ impl Storage for Guarded {
     }
 
     fn transactions(&self) -> Option<&dyn TransactionStorage> {
-        self.storage.transactions()
+        self.storage.transactions().map(|_| self as &dyn TransactionStorage)
     }
 }
 
@@ -352,5 +383,54 @@ impl ContractStorage for Guarded {
 
     fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>> {
         counted!(self, load_contracts())
+    }
+}
+
+impl TransactionStorage for Guarded {
+    fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>> {
+        Box::pin(async move {
+            self.door.count("begin")?;
+            let transactions = self.storage.transactions().expect("looked before");
+            let open =
+                GuardedTransaction { open: transactions.begin().await?, door: self.door.clone() };
+            Ok(Box::new(open) as Box<dyn OpenTransaction>)
+        })
+    }
+}
+
+struct GuardedTransaction {
+    open: Box<dyn OpenTransaction>,
+    door: Door,
+}
+
+impl OpenTransaction for GuardedTransaction {
+    fn connection(&mut self) -> &mut (dyn Any + Send) {
+        self.open.connection()
+    }
+
+    fn connection_ref(&self) -> &(dyn Any + Send) {
+        self.open.connection_ref()
+    }
+
+    fn commit(
+        self: Box<Self>,
+        fence: Fence,
+        batch: Arc<Batch>,
+    ) -> BoxFuture<'static, Result<Committed, StorageError>> {
+        Box::pin(async move {
+            let GuardedTransaction { open, door } = *self;
+            door.count("commit_own")?;
+            if let Err(error) = door.pass(Side::BeforeOwn).await {
+                open.rollback().await;
+                return Err(error);
+            }
+            let committed = open.commit(fence, batch).await?;
+            door.pass(Side::AfterOwn).await?;
+            Ok(committed)
+        })
+    }
+
+    fn rollback(self: Box<Self>) -> BoxFuture<'static, ()> {
+        self.open.rollback()
     }
 }

@@ -135,6 +135,15 @@ impl Desk {
         Ok(self.drawer.papers.len())
     }
 
+    /// The same, not persisted.
+    #[message]
+    pub(crate) async fn jot_unless_trouble(
+        &mut self,
+        paper: String,
+    ) -> Result<usize, CallError<Refusal>> {
+        self.file_unless_trouble(paper).await
+    }
+
     /// Reads, passing a point before and one after.
     #[message]
     pub(crate) async fn look(&self, point: String) -> Vec<String> {

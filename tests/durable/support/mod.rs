@@ -9,8 +9,11 @@ mod entities;
 mod probe;
 
 pub(crate) use bed::{Bed, Folder, settle};
-pub(crate) use door::{Door, refused, unknown};
-pub(crate) use entities::{Counter, CounterClient, Desk, DeskClient, Drawer, Refusal};
+pub(crate) use door::{Door, Side, refused, unknown};
+pub(crate) use entities::{
+    Counter, CounterAdd, CounterClient, Desk, DeskClient, DeskFile, DeskFileWithCopy, Drawer,
+    Refusal,
+};
 pub(crate) use probe::Probe;
 
 /// Runs each body on every storage: as `memory::name` and `sqlite::name`.
@@ -33,6 +36,20 @@ macro_rules! backends {
     };
 }
 pub(crate) use backends;
+
+/// Runs each body on SQLite alone: what memory does not offer.
+macro_rules! on_sqlite {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                let bed = crate::support::Bed::sqlite();
+                crate::support::watched(super::$name(bed)).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_sqlite;
 
 /// A cluster that hosts counters, and desks with this probe.
 pub(crate) async fn start(bed: &Bed, probe: &Probe) -> Cluster {

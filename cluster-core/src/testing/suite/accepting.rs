@@ -15,7 +15,7 @@ use crate::storage::{Accepted, Batch, DeadWrite, RequestRow, RetentionClass, Sto
 fn full_request(seq: u64) -> RequestRow {
     let mut row = keyed(request_to(seq, "sender-17"), "payment-7");
     row.class = RetentionClass::Derived;
-    row.headers.set("tenant", "blue");
+    row.headers.set_inherited("tenant", "blue");
     row.headers.set("quote\"and\nline", "emoji 🦀");
     row.trace = Some(TraceContext { trace_id: u128::MAX - 1, span_id: u64::MAX - 2, flags: 1 });
     row.outer = Some(request_id(3));

@@ -1,0 +1,305 @@
+//! A request that keeps failing is tried again with back-off, then becomes a dead letter; nobody
+//! else suffers.
+
+use cluster::prelude::*;
+use cluster::{DeadLetter, EntityOptions};
+use futures_util::StreamExt;
+use tokio::spawn;
+
+use crate::support::{
+    Bed, Counter, Desk, DeskFile, Probe, Refusal, backends, settle, start, start_with,
+};
+
+async fn dead_letters(cluster: &Cluster) -> Vec<DeadLetter> {
+    cluster.dead_letters().list().map(Result::unwrap).collect().await
+}
+
+// proves: B89
+async fn a_panic_runs_only_its_own_request_again(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let desk = cluster.get::<Desk>("d");
+    probe.panic_at("5!", 1);
+    bed.door.hold_commits();
+    let calls: Vec<_> = (0..11)
+        .map(|n| {
+            // The panicking one's neighbours are of its own entity and of others.
+            let desk = if n % 2 == 1 { desk.clone() } else { cluster.get::<Desk>(format!("d{n}")) };
+            spawn(async move { desk.file(n.to_string()).await })
+        })
+        .collect();
+    bed.door.commits_held(1).await;
+    settle().await;
+    bed.door.release();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let counts: Vec<_> = (0..11).map(|n| probe.count(&n.to_string())).collect();
+    assert_eq!(counts, [1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1]);
+    let mut papers = desk.papers().await.unwrap();
+    papers.sort();
+    assert_eq!(papers, ["1", "3", "5", "7", "9"]);
+}
+
+// proves: B90
+async fn attempts_back_off_and_are_counted_over_crashes(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let probe = Probe::default();
+    let configure = |builder: cluster::ClusterBuilder| {
+        builder.config(|config| {
+            config.attempts = 4;
+            config.backoff_min = Duration::from_millis(100);
+            config.backoff_max = Duration::from_millis(300);
+        })
+    };
+    let mut cluster = start_with(&bed, &probe, configure).await;
+    probe.panic_at("paper", 100);
+    let id = cluster.get::<Desk>("d").file("paper".into()).send().await.unwrap().id();
+    for (attempt, wait) in [(1, 100), (2, 200), (3, 300)] {
+        probe.wait_for("paper", attempt).await;
+        attempts_written(&bed, attempt).await;
+        if attempt > 1 {
+            // A crash between two attempts grants none.
+            drop(cluster);
+            cluster = start_with(&bed, &probe, configure).await;
+        }
+        bed.advance(Duration::from_millis(wait - 1)).await;
+        assert_eq!(probe.count("paper"), attempt);
+        bed.advance(Duration::from_millis(1)).await;
+        probe.wait_for("paper", attempt + 1).await;
+    }
+    let told = cluster.receipt::<DeskFile>(id).outcome().await;
+    assert!(matches!(told, Err(ClusterError::Defect { .. })), "{told:?}");
+    assert_eq!(dead_letters(&cluster).await[0].attempts(), 4);
+    drop(cluster);
+    let cluster = start_with(&bed, &probe, configure).await;
+    bed.advance(Duration::from_secs(60)).await;
+    assert_eq!(probe.count("paper"), 4);
+    assert_eq!(dead_letters(&cluster).await.len(), 1);
+}
+
+/// Waits until so many failed attempts are committed.
+async fn attempts_written(bed: &Bed, many: usize) {
+    while bed.door.attempts() < many {
+        tokio::task::yield_now().await;
+    }
+    settle().await;
+}
+
+// proves: B90
+async fn a_clock_set_back_does_not_prolong_a_back_off(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    probe.panic_at("paper", 1);
+    bed.door.hold_commits();
+    let receipt = spawn({
+        let desk = cluster.get::<Desk>("d");
+        async move { desk.file("paper".into()).send().await }
+    });
+    bed.door.commits_held(1).await;
+    bed.door.pass_one();
+    let receipt = receipt.await.unwrap().unwrap();
+    // The attempt is about to be counted when the clock goes back by an hour.
+    bed.door.commits_held(2).await;
+    bed.time().jump_wall_clock(-3_600_000);
+    bed.door.release();
+    attempts_written(&bed, 1).await;
+    bed.advance(Duration::from_millis(20)).await;
+    probe.wait_for("paper", 2).await;
+    assert_eq!(receipt.outcome().await.unwrap(), 1);
+}
+
+// proves: B90
+async fn an_attempt_that_cannot_be_counted_at_once_is_not_made_twice(bed: Bed) {
+    let probe = Probe::default();
+    let cluster =
+        start_with(&bed, &probe, |builder| builder.config(|c| c.commit_attempts = 1)).await;
+    let desk = cluster.get::<Desk>("d");
+    probe.close("paper");
+    probe.panic_at("paper!", 3);
+    let call = spawn(async move { desk.file("paper".into()).await });
+    probe.wait_for("paper", 1).await;
+    bed.door.fail("commit", 3);
+    probe.open("paper");
+    let defect = call.await.unwrap();
+    assert!(matches!(defect, Err(ClusterError::Defect { attempts: 3, .. })), "{defect:?}");
+    assert_eq!(bed.door.failures_left("commit"), 0);
+    assert_eq!(probe.count("paper"), 3);
+}
+
+// proves: B91
+async fn a_dead_letter_tells_everything_of_its_request(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    probe.panic_at("paper", 100);
+    let desk = cluster.get::<Desk>("desk-1");
+    let call = desk.file("paper".into()).key("k").header("tenant", "t-1");
+    let defect = call.await.unwrap_err();
+    let ClusterError::Defect { address, message, attempts, reason } = defect else {
+        panic!("{defect}");
+    };
+    assert_eq!((address.entity_id().as_str(), &*message, attempts), ("desk-1", "file", 3));
+    assert_eq!(reason, "told to panic at paper");
+    // A later caller, and one after a restart, is told so too.
+    let again = desk.file("paper".into()).key("k").await;
+    assert!(matches!(again, Err(ClusterError::Defect { .. })), "{again:?}");
+    drop((desk, cluster));
+    let cluster = start(&bed, &probe).await;
+    let again = cluster.get::<Desk>("desk-1").file("paper".into()).key("k").await;
+    assert!(matches!(again, Err(ClusterError::Defect { .. })), "{again:?}");
+    assert_eq!(probe.count("paper"), 3);
+
+    let letters = dead_letters(&cluster).await;
+    let [letter] = &letters[..] else { panic!("{letters:?}") };
+    assert_eq!(letter.entity().entity_type(), "Desk");
+    assert_eq!(letter.entity().entity_id().as_str(), "desk-1");
+    assert_eq!((letter.message(), letter.attempts()), ("file", 3));
+    assert_eq!(letter.last_error(), "told to panic at paper");
+    assert_eq!(letter.arguments(), Some(&serde_json::json!({ "paper": "paper" })));
+    assert!(!letter.payload().is_empty());
+    assert_eq!(letter.headers().get("tenant"), Some("t-1"));
+    let told = cluster.receipt::<DeskFile>(letter.id()).outcome().await;
+    assert!(matches!(told, Err(ClusterError::Defect { .. })), "{told:?}");
+    assert_eq!(cluster.dead_letters().of::<Counter>().list().count().await, 0);
+    assert_eq!(cluster.dead_letters().of::<Desk>().list().count().await, 1);
+}
+
+// proves: B36, B91
+async fn everybody_who_waits_for_a_dead_letter_is_told(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    probe.close("paper");
+    probe.panic_at("paper!", 100);
+    let receipt = cluster.get::<Desk>("d").file("paper".into()).key("k").send().await.unwrap();
+    probe.wait_for("paper", 1).await;
+    let joiners: Vec<_> = (0..10)
+        .map(|_| {
+            let desk = cluster.get::<Desk>("d");
+            spawn(async move { desk.file("paper".into()).key("k").await })
+        })
+        .collect();
+    let waiting = spawn(async move { receipt.outcome().await });
+    settle().await;
+    probe.open("paper");
+    for joiner in joiners {
+        let told = joiner.await.unwrap();
+        assert!(matches!(told, Err(ClusterError::Defect { .. })), "{told:?}");
+    }
+    let told = waiting.await.unwrap();
+    assert!(matches!(told, Err(ClusterError::Defect { .. })), "{told:?}");
+}
+
+// proves: B92
+async fn the_next_request_runs_behind_one_that_always_panics(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let desk = cluster.get::<Desk>("d");
+    probe.panic_at("bad", 100);
+    let bad = desk.file("bad".into()).send().await.unwrap();
+    // No time passes: the first one is in back-off.
+    assert_eq!(desk.file("good".into()).key("k").await.unwrap(), 1);
+    assert!(probe.count("bad") < 3);
+    drop((bad, desk, cluster));
+    let cluster = start(&bed, &probe).await;
+    let desk = cluster.get::<Desk>("d");
+    assert_eq!(desk.file("good".into()).key("k").await.unwrap(), 1);
+    assert_eq!(desk.file("better".into()).await.unwrap(), 2);
+}
+
+// proves: B90, B92
+async fn a_request_in_back_off_outlives_its_entitys_stay_in_memory(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let probe = Probe::default();
+    let cluster = start_with(&bed, &probe, |builder| {
+        let idle = EntityOptions { idle: Some(Duration::from_millis(10)), ..Default::default() };
+        builder.options::<Desk>(idle).config(|config| {
+            config.backoff_min = Duration::from_secs(10);
+            config.backoff_max = Duration::from_secs(10);
+        })
+    })
+    .await;
+    let desk = cluster.get::<Desk>("d");
+    probe.panic_at("paper", 1);
+    let receipt = desk.file("paper".into()).send().await.unwrap();
+    attempts_written(&bed, 1).await;
+    assert_eq!(desk.file("other".into()).await.unwrap(), 1);
+    drop(desk);
+    bed.advance(Duration::from_secs(5)).await;
+    assert_eq!(cluster.stats().resident_entities, 0);
+    assert_eq!(cluster.get::<Desk>("d").papers().await.unwrap(), ["other"]);
+    bed.advance(Duration::from_secs(5)).await;
+    probe.wait_for("paper", 2).await;
+    assert_eq!(receipt.outcome().await.unwrap(), 2);
+    assert_eq!(probe.count("paper"), 2);
+}
+
+// proves: B260
+async fn trouble_of_the_cluster_is_no_outcome(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let desk = cluster.get::<Desk>("d");
+    desk.file("kept".into()).await.unwrap();
+    probe.trouble_at("paper", 2);
+    assert_eq!(desk.file_unless_trouble("paper".into()).key("k").await.unwrap(), 2);
+    assert_eq!(probe.count("paper"), 3);
+    assert_eq!(desk.papers().await.unwrap(), ["kept", "paper"]);
+    // Its own error is the outcome, at once and for ever.
+    for _ in 0..2 {
+        let refused = desk.file_unless_trouble(String::new()).key("empty").await;
+        assert!(matches!(refused, Err(CallError::Entity(Refusal::No { at: 0 }))), "{refused:?}");
+    }
+    assert_eq!(probe.count(""), 1);
+    // Trouble that does not end makes a dead letter, which names it.
+    probe.trouble_at("worse", 100);
+    let defect = desk.file_unless_trouble("worse".into()).await.unwrap_err();
+    let CallError::Cluster(ClusterError::Defect { attempts: 3, reason, .. }) = defect else {
+        panic!("{defect}");
+    };
+    assert!(reason.contains("trouble"), "{reason}");
+    assert_eq!(desk.papers().await.unwrap(), ["kept", "paper"]);
+    // A volatile caller gets the error itself.
+    probe.trouble_at("jotted", 1);
+    let told = desk.jot_unless_trouble("jotted".into()).await;
+    let Err(CallError::Cluster(ClusterError::Persistence { source })) = told else {
+        panic!("{told:?}");
+    };
+    assert_eq!(source.to_string(), "trouble");
+    assert_eq!(desk.papers().await.unwrap(), ["kept", "paper"]);
+}
+
+// proves: B90
+async fn a_dead_letter_that_cannot_be_written_at_once_is_not_tried_again(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start_with(&bed, &probe, |builder| {
+        builder.config(|config| {
+            config.attempts = 1;
+            config.commit_attempts = 1;
+        })
+    })
+    .await;
+    let desk = cluster.get::<Desk>("d");
+    probe.panic_at("paper", 100);
+    let receipt = desk.file("paper".into()).send().await.unwrap();
+    drop(receipt);
+    probe.wait_for("paper", 1).await;
+    bed.door.fail("commit", 2);
+    while dead_letters(&cluster).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(probe.count("paper"), 1);
+}
+
+backends!(
+    a_panic_runs_only_its_own_request_again,
+    attempts_back_off_and_are_counted_over_crashes,
+    a_clock_set_back_does_not_prolong_a_back_off,
+    an_attempt_that_cannot_be_counted_at_once_is_not_made_twice,
+    a_dead_letter_tells_everything_of_its_request,
+    everybody_who_waits_for_a_dead_letter_is_told,
+    the_next_request_runs_behind_one_that_always_panics,
+    a_request_in_back_off_outlives_its_entitys_stay_in_memory,
+    trouble_of_the_cluster_is_no_outcome,
+    a_dead_letter_that_cannot_be_written_at_once_is_not_tried_again,
+);

@@ -1,0 +1,23 @@
+//! What is not stored is not remembered.
+
+// proves: B19
+use cluster::prelude::*;
+
+#[derive(Entity)]
+struct Account {
+    cents: i64,
+}
+
+#[entity]
+impl Account {
+    #[message]
+    fn cents(&self) -> i64 {
+        self.cents
+    }
+}
+
+async fn read(cluster: &Cluster) {
+    let _ = cluster.get::<Account>("a").cents().key("once").await;
+}
+
+fn main() {}

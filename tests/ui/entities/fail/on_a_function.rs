@@ -1,0 +1,7 @@
+//! The attribute is for blocks.
+use cluster::prelude::*;
+
+#[entity]
+fn account() {}
+
+fn main() {}
