@@ -4,7 +4,10 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
+mod cost;
 mod defects;
 mod keys;
+mod kills;
+mod recovery;
 mod state;
 mod support;

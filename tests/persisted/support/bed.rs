@@ -106,7 +106,7 @@ impl Bed {
 }
 
 /// Lets every task run that can.
-pub(crate) async fn settle() {
+async fn settle() {
     for _ in 0..30 {
         tokio::task::yield_now().await;
     }

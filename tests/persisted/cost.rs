@@ -1,0 +1,103 @@
+//! What persisted requests cost the storage, and that an idle cluster costs it nothing.
+
+use std::collections::BTreeMap;
+
+use cluster::prelude::*;
+use tokio::spawn;
+
+use crate::support::{Bed, Counter, Desk, Other, backends};
+
+// proves: B108
+async fn a_lone_request_costs_two_commits_and_nothing_else(bed: Bed) {
+    let cluster = bed.start().await;
+    let counter = cluster.get::<Counter>("c");
+    assert_eq!(counter.add(1).await.unwrap(), 1);
+    for _ in 0..10 {
+        bed.settle().await;
+        let before = bed.meter.calls_by_name();
+        counter.add(1).await.unwrap();
+        bed.settle().await;
+        let expected = [("commit", 2)];
+        assert_eq!(difference(&before, &bed.meter.calls_by_name()), BTreeMap::from(expected));
+    }
+}
+
+// proves: B108
+async fn a_thousand_concurrent_requests_share_their_commits(bed: Bed) {
+    let cluster = bed.start().await;
+    bed.settle().await;
+    let before = bed.meter.calls("commit");
+    let callers = (0..1_000).map(|number| {
+        let counter = cluster.get::<Counter>(format!("c{}", number % 100));
+        spawn(async move { counter.add(1).await })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        assert!(caller.await.unwrap().is_ok());
+    }
+    let commits = bed.meter.calls("commit") - before;
+    assert!(commits < 200, "{commits} commits");
+    for number in 0..100 {
+        assert_eq!(cluster.get::<Counter>(format!("c{number}")).value().await.unwrap(), 10);
+    }
+}
+
+// proves: B110
+async fn an_idle_cluster_issues_no_statement_per_entity_or_waiter(bed: Bed) {
+    const MANY: usize = 1_000;
+    // Longer than any pause of the runner's own loops, and than its many timers.
+    let (idle, for_ever) = (Duration::from_secs(120), Duration::from_secs(86_400));
+    let start =
+        async || bed.start_with(|builder| builder.config(|config| config.idle = for_ever)).await;
+    let cost_of_idling = async || {
+        bed.settle().await;
+        let before = bed.meter.calls_by_name();
+        bed.advance(idle).await;
+        difference(&before, &bed.meter.calls_by_name())
+    };
+    let cluster = start().await;
+    let cost_of_none = cost_of_idling().await;
+    assert!(cost_of_none.values().sum::<u64>() <= 4, "{cost_of_none:?}");
+
+    bed.probe.close("numbers");
+    bed.probe.close("held");
+    let receipt = cluster.get::<Desk>("d").write("held".into()).send().await.unwrap();
+    let mut waiters = Vec::new();
+    for number in 0..MANY {
+        cluster.get::<Counter>(number.to_string()).add(1).await.unwrap();
+        // Callers and joiners of requests that run, and those that wait behind one of them.
+        let call = cluster.get::<Other>((number / 4).to_string()).number(number as u32 / 2);
+        let call = call.key((number / 2).to_string()).timeout(for_ever);
+        waiters.push(spawn(async move { call.await.map(|_| ()) }));
+    }
+    waiters.push(spawn(async move { receipt.outcome().await.map(|_| ()) }));
+    bed.probe.wait_for("numbers", MANY / 4).await;
+    bed.probe.wait_for("held", 1).await;
+    assert!(cluster.stats().resident_entities > MANY);
+
+    assert_eq!(cost_of_idling().await, cost_of_none);
+    bed.probe.open("numbers");
+    bed.probe.open("held");
+    let last = waiters.pop().expect("the receipt's");
+    for waiter in waiters {
+        waiter.await.unwrap().unwrap();
+    }
+    // It has waited for the default time and no longer.
+    assert!(matches!(last.await.unwrap(), Err(ClusterError::Timeout { .. })));
+}
+
+/// The calls between two looks, by name.
+fn difference(
+    before: &BTreeMap<&'static str, u64>,
+    after: &BTreeMap<&'static str, u64>,
+) -> BTreeMap<&'static str, u64> {
+    let calls = after
+        .iter()
+        .map(|(name, calls)| (*name, calls - before.get(name).copied().unwrap_or_default()));
+    calls.filter(|(_, calls)| *calls > 0).collect()
+}
+
+backends!(
+    a_lone_request_costs_two_commits_and_nothing_else,
+    a_thousand_concurrent_requests_share_their_commits,
+    an_idle_cluster_issues_no_statement_per_entity_or_waiter,
+);
