@@ -17,7 +17,7 @@ mod hygiene;
 mod model;
 mod parse;
 #[cfg(test)]
-mod snapshots;
+mod tests;
 
 /// Says what of a struct or enum is stored, and with which options it is run.
 ///

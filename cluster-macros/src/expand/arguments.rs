@@ -1,7 +1,7 @@
 //! Serde for the struct of a message. The types of the fields are named in exactly two places, both
 //! times as `<Type as Wire>`: the compiler shows two equal errors as one.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::message::{MARKER, is_marked};
@@ -68,21 +68,34 @@ fn write(contract: &Contract, message: &Message) -> TokenStream {
 fn read(contract: &Contract, message: &Message) -> TokenStream {
     let root = &contract.root;
     let (from, place) = (local("fields"), local("place"));
+    let marker = is_marked(contract, message).then(|| {
+        let marker = local(MARKER);
+        quote!(#marker: ::core::marker::PhantomData,)
+    });
+    if message.arguments().next().is_none() {
+        return quote! {
+            fn read<'de, F: #root::Fields<'de>>(
+                #from: &mut F,
+            ) -> ::core::result::Result<Self, F::Error> {
+                while #from.place()?.is_some() {
+                    #from.skip()?;
+                }
+                ::core::result::Result::Ok(Self { #marker })
+            }
+        };
+    }
     let slots = message.arguments().map(|argument| {
         let name = &argument.name;
         quote!(let mut #name = ::core::option::Option::None;)
     });
     let arms = message.arguments().enumerate().map(|(place, argument)| {
         let (Argument { name, ty }, field) = (argument, argument.field());
+        let place = Literal::usize_unsuffixed(place);
         quote!(#place => <#ty as #root::Wire>::read(&mut #name, #field, #from)?,)
     });
     let fields = message.arguments().map(|argument| {
         let (Argument { name, ty }, field) = (argument, argument.field());
         quote!(#name: <#ty as #root::Wire>::take(#name, #field)?,)
-    });
-    let marker = is_marked(contract, message).then(|| {
-        let marker = local(MARKER);
-        quote!(#marker: ::core::marker::PhantomData,)
     });
     quote! {
         fn read<'de, F: #root::Fields<'de>>(

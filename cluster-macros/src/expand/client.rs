@@ -9,7 +9,7 @@ use crate::model::{Contract, Message, Parameter};
 
 pub(super) fn client(contract: &Contract) -> TokenStream {
     let (root, client) = (&contract.root, &contract.client);
-    let doc = format!("A client of one `{}`: cheap to clone and to send.", contract.owner.shown());
+    let doc = format!(" A client of one `{}`: cheap to clone and to send.", contract.owner.shown());
     let methods = contract.messages.iter().map(|message| method(contract, message));
     quote! {
         #[doc = #doc]
@@ -30,7 +30,7 @@ pub(super) fn client(contract: &Contract) -> TokenStream {
         }
 
         // What the handlers may have, their twins may have as well.
-        #[allow(dead_code, missing_docs, private_interfaces, clippy::all)]
+        #[allow(dead_code, missing_docs, private_interfaces)]
         impl #client {
             #(#methods)*
         }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
 
 use crate::attribute::{EntityOptions, OnPanic};
 use crate::hygiene::Root;
 use crate::model::{Entity, State};
+
+/// How many fields the runtime's options have.
+const OPTIONS: usize = 6;
 
 pub(crate) fn entity_impl(entity: &Entity) -> TokenStream {
     let (root, name) = (&entity.root, &entity.name);
@@ -27,19 +30,19 @@ fn options(root: &Root, options: &EntityOptions) -> TokenStream {
     let mut set = |field: TokenStream, value: TokenStream| {
         fields.push(quote!(#field: ::core::option::Option::Some(#value)));
     };
-    if let Some(mailbox) = options.mailbox {
+    if let Some(mailbox) = options.mailbox.map(Literal::usize_unsuffixed) {
         set(quote!(mailbox), quote!(#mailbox));
     }
     if let Some(idle) = options.idle {
         set(quote!(idle), duration(idle));
     }
-    if let Some(concurrency) = options.concurrency {
+    if let Some(concurrency) = options.concurrency.map(Literal::usize_unsuffixed) {
         set(quote!(concurrency), quote!(#concurrency));
     }
     if let Some(group) = &options.group {
         set(quote!(group), quote!(#group));
     }
-    if let Some(attempts) = options.attempts {
+    if let Some(attempts) = options.attempts.map(Literal::u32_unsuffixed) {
         set(quote!(attempts), quote!(#attempts));
     }
     match options.on_panic {
@@ -50,16 +53,18 @@ fn options(root: &Root, options: &EntityOptions) -> TokenStream {
     if fields.is_empty() {
         return quote!(#root::EntityOptions::DEFAULT);
     }
-    quote!(#root::EntityOptions { #(#fields,)* ..#root::EntityOptions::DEFAULT })
+    let others = (fields.len() < OPTIONS).then(|| quote!(..#root::EntityOptions::DEFAULT));
+    quote!(#root::EntityOptions { #(#fields,)* #others })
 }
 
 /// A duration as an expression.
 pub(super) fn duration(duration: Duration) -> TokenStream {
     let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
     if millis == 0 {
+        let seconds = Literal::u64_unsuffixed(seconds);
         return quote!(::core::time::Duration::from_secs(#seconds));
     }
-    let millis = seconds * 1_000 + u64::from(millis);
+    let millis = Literal::u64_unsuffixed(seconds * 1_000 + u64::from(millis));
     quote!(::core::time::Duration::from_millis(#millis))
 }
 

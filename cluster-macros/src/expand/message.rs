@@ -1,6 +1,6 @@
 //! One message: the struct of its arguments, and what the runtime has to know of it.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Path, Visibility};
@@ -49,7 +49,7 @@ impl Expander<'_> {
     fn declare(&self) -> TokenStream {
         let Message { visibility, message, method, .. } = self.message;
         let owner = self.contract.owner.shown();
-        let doc = format!("The message of `{owner}::{}`.", unraw(method));
+        let doc = format!(" The message of `{owner}::{}`.", unraw(method));
         let fields =
             self.message.arguments().map(|Argument { name, ty }| quote!(#visibility #name: #ty));
         let allowed = quote! {
@@ -66,7 +66,7 @@ impl Expander<'_> {
             };
         }
         let (entity, marker) = (self.contract.owner.contract_type(), local(MARKER));
-        let why = format!("`Of` is always `{owner}`: the message is as visible as that.");
+        let why = format!(" `Of` is always `{owner}`: the message is as visible as that.");
         quote! {
             #[doc = #doc]
             #[doc = ""]
@@ -136,7 +136,10 @@ impl Expander<'_> {
         let Message { name, access, options, .. } = self.message;
         let name = &name.text;
         let tag = match &options.tag {
-            Some((tag, _)) => quote!(#root::MessageTag::new(#tag)),
+            Some((tag, _)) => {
+                let tag = Literal::u64_unsuffixed(*tag);
+                quote!(#root::MessageTag::new(#tag))
+            }
             None => quote!(#root::MessageTag::of(#name)),
         };
         let index = self.index();
@@ -177,14 +180,14 @@ impl Expander<'_> {
     fn index(&self) -> TokenStream {
         let (conditional, there): (Vec<_>, Vec<_>) =
             self.contract.messages[..self.place].iter().partition(|other| !other.cfgs.is_empty());
-        let there = there.len();
+        let there = Literal::usize_unsuffixed(there.len());
         if conditional.is_empty() {
             return quote!(#there);
         }
         let conditions = conditional.iter().map(|other| &other.cfgs);
         let count = local("count");
         quote! {{
-            let mut #count = #there;
+            let mut #count: usize = #there;
             #(#(#conditions)* { #count += 1; })*
             #count
         }}

@@ -23,10 +23,12 @@ pub(super) fn run(contract: &Contract, message: &Message) -> TokenStream {
     } else {
         plain(contract, message, &entity)
     };
+    let is_deprecated = message.docs.iter().any(|docs| docs.path().is_ident("deprecated"));
+    let allow = is_deprecated.then(|| quote!(#[allow(deprecated)]));
     quote! {
         #[automatically_derived]
         impl #generics #root::#style<#entity> for #name {
-            #[allow(deprecated)]
+            #allow
             #body
         }
     }

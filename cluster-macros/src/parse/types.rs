@@ -1,5 +1,6 @@
 //! Types of arguments and replies: owned, concrete, and nameable outside of the block.
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{ExprPath, Lifetime, Path, PathSegment, QSelf, Type, TypePath, parse_quote};
@@ -135,20 +136,40 @@ fn owned(referenced: &Type) -> String {
 
 /// Tokens as somebody would write them.
 fn spell(tokens: &impl ToTokens) -> String {
-    let mut text = tokens.to_token_stream().to_string();
-    for (spaced, tight) in [
-        (" :: ", "::"),
-        (" < ", "<"),
-        (" >", ">"),
-        ("& ", "&"),
-        (" ,", ","),
-        ("[ ", "["),
-        (" ]", "]"),
-        ("' ", "'"),
-    ] {
-        text = text.replace(spaced, tight);
-    }
+    let mut text = String::new();
+    spell_into(&mut text, tokens.to_token_stream());
     text
+}
+
+fn spell_into(text: &mut String, tokens: TokenStream) {
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                spell_into(text, group.stream());
+                text.push_str(close);
+            }
+            TokenTree::Punct(punct) => {
+                text.push(punct.as_char());
+                if matches!(punct.as_char(), ',' | ';') {
+                    text.push(' ');
+                }
+            }
+            word => {
+                if text.ends_with(is_word) {
+                    text.push(' ');
+                }
+                text.push_str(&word.to_string());
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,8 +188,8 @@ mod tests {
     fn self_is_spelled_out() {
         assert_eq!(read("Vec<Self>").unwrap(), "Vec<bank::Account>");
         assert_eq!(read("Self::Id").unwrap(), "<bank::Account>::Id");
-        assert_eq!(read("[u8; Self::SIZE]").unwrap(), "[u8 ; <bank::Account>::SIZE]");
-        assert_eq!(read("HashMap<String, [u8; 4]>").unwrap(), "HashMap<String, [u8 ; 4]>");
+        assert_eq!(read("[u8; Self::SIZE]").unwrap(), "[u8; <bank::Account>::SIZE]");
+        assert_eq!(read("HashMap<String, [u8; 4]>").unwrap(), "HashMap<String, [u8; 4]>");
     }
 
     #[test]

@@ -19,7 +19,7 @@ impl Probe {
         1
     }
 
-    #[cfg(all())]
+    #[cfg(not(any()))]
     #[message]
     fn always(&self) -> u8 {
         2

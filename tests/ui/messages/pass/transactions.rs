@@ -9,7 +9,7 @@ struct Orders {
 }
 
 mod rules {
-    pub fn is_large(sku: &String, pieces: &u32) -> bool {
+    pub fn is_large(sku: &str, pieces: &u32) -> bool {
         !sku.is_empty() && *pieces > 10
     }
 }
