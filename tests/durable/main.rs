@@ -6,6 +6,7 @@
 
 mod backlog;
 mod caught_up;
+mod ending;
 mod joins;
 mod keys;
 mod outbox;

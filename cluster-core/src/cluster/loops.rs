@@ -125,7 +125,7 @@ pub(super) fn end(runner: &Runner) {
     runner.gate.set(Gate::CLOSED);
     runner.tasks.end_now();
     runner.committer.close();
-    runner.alarms.clear();
+    runner.alarms.close();
     runner.waiters.close();
     runner.close();
 }

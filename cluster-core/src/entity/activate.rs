@@ -76,9 +76,9 @@ impl<T: Serves> Slot<T> {
         Place::Taken
     }
 
-    /// Whether there is, or can be made, room for one more entity.
-    pub(super) fn make_room(&self) -> bool {
-        self.kind.shared.residents.has_room() || self.kind.shared.evict_one() == Evicted::Left
+    /// Takes a place in memory, if one can be had at once.
+    pub(super) fn has_taken_place(&self) -> bool {
+        matches!(self.take_place(), Place::Taken)
     }
 
     /// A turn on a new instance, if one can be made at once and nobody waits.
@@ -138,7 +138,7 @@ impl<T: Serves> Slot<T> {
             Place::None => return self.no_place(),
         }
         if !Self::MADE_AT_ONCE {
-            return self.load_in_task(0, Unfinished(Some(self.clone())));
+            return self.load_in_place();
         }
         match self.make() {
             Ok(entity) => {
@@ -154,6 +154,11 @@ impl<T: Serves> Slot<T> {
         }
     }
 
+    /// Loads the entity; its phase is `Changing`, its place is taken.
+    pub(super) fn load_in_place(self: &Arc<Self>) {
+        self.load_in_task(0, Unfinished(Some(self.clone())));
+    }
+
     /// Loads the entity, after so many failures. Requests that wait stay in order, and none is
     /// lost.
     fn load_in_task(self: &Arc<Self>, failures: u32, unfinished: Unfinished<T>) {
@@ -163,7 +168,11 @@ impl<T: Serves> Slot<T> {
             match caught(slot.load()).await {
                 Ok(entity) => {
                     if slot.install(Arc::new(entity), generation).is_none() {
-                        return slot.load_in_task(failures, unfinished);
+                        // Built upon a commit that failed; unless the runner has ended.
+                        if slot.lock().phase == Phase::Changing {
+                            slot.load_in_task(failures, unfinished);
+                        }
+                        return;
                     }
                     unfinished.done();
                     slot.start_waiting(Start::Inline);

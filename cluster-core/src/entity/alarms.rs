@@ -26,10 +26,13 @@ struct Queue {
     armed: BTreeMap<(Moment, u64), Action>,
     /// Tells alarms of one moment apart, in the order in which they were armed.
     made: u64,
+    /// The runner has ended: an action kept here would keep the runner.
+    closed: bool,
 }
 
 impl Alarms {
-    /// Runs `action` after `delay`, in the alarms' task; it must be short.
+    /// Runs `action` after `delay`, in the alarms' task; it must be short. Drops it at once when the
+    /// runner has ended.
     pub(crate) fn arm(
         &self,
         clock: &Clock,
@@ -39,6 +42,10 @@ impl Alarms {
         let at = clock.now() + delay;
         let first = {
             let mut queue = self.queue.lock();
+            if queue.closed {
+                drop(queue);
+                return;
+            }
             queue.made += 1;
             let number = queue.made;
             queue.armed.insert((at, number), Box::new(action));
@@ -49,9 +56,13 @@ impl Alarms {
         }
     }
 
-    /// Forgets all alarms.
-    pub(crate) fn clear(&self) {
-        let armed = std::mem::take(&mut self.queue.lock().armed);
+    /// Forgets all alarms, and keeps none any more.
+    pub(crate) fn close(&self) {
+        let armed = {
+            let mut queue = self.queue.lock();
+            queue.closed = true;
+            std::mem::take(&mut queue.armed)
+        };
         drop(armed);
     }
 

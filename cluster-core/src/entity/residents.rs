@@ -18,8 +18,15 @@ pub(crate) struct Residents {
     wanted: AtomicUsize,
     /// Entities with requests that are in memory already. Bounded by those: an entity stands here
     /// once, and one that is not in memory at all waits in the storage.
-    queue: Mutex<VecDeque<Arc<dyn Endpoint>>>,
+    queue: Mutex<Queue>,
     room: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Arc<dyn Endpoint>>,
+    /// The runner has ended: an entity kept here would keep the runner.
+    closed: bool,
 }
 
 impl Residents {
@@ -70,7 +77,7 @@ impl Residents {
 
     fn tell_waiting(&self) {
         self.room.notify_one();
-        let first = self.queue.lock().pop_front();
+        let first = self.queue.lock().waiting.pop_front();
         if let Some(first) = first {
             self.wanted.fetch_sub(1, Ordering::SeqCst);
             first.place_is_free();
@@ -80,14 +87,21 @@ impl Residents {
     /// Puts an entity into the queue: it is told once when there may be room. Look for room
     /// afterwards.
     pub(super) fn wait(&self, entity: Arc<dyn Endpoint>) {
-        self.queue.lock().push_back(entity);
-        self.wanted.fetch_add(1, Ordering::SeqCst);
+        let mut queue = self.queue.lock();
+        if !queue.closed {
+            queue.waiting.push_back(entity);
+            self.wanted.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
-    /// Forgets who waits.
-    pub(super) fn clear(&self) {
-        let queue = std::mem::take(&mut *self.queue.lock());
-        self.wanted.fetch_sub(queue.len(), Ordering::SeqCst);
+    /// Forgets who waits, and keeps nobody any more.
+    pub(super) fn close(&self) {
+        let waiting = {
+            let mut queue = self.queue.lock();
+            queue.closed = true;
+            std::mem::take(&mut queue.waiting)
+        };
+        self.wanted.fetch_sub(waiting.len(), Ordering::SeqCst);
     }
 
     /// Waits until `is_there` finds room, looking again whenever an entity has left or become idle.

@@ -73,7 +73,7 @@ impl Shared {
         for kind in kinds.by_name.values() {
             kind.forget();
         }
-        self.residents.clear();
+        self.residents.close();
     }
 }
 

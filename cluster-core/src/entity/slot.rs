@@ -180,30 +180,56 @@ impl<T: Serves> Slot<T> {
         seq: Seq,
         make: impl FnOnce() -> Box<dyn Job<T>>,
     ) -> Delivered {
-        if self.is_vacant() && !self.make_room() {
+        // Taken before anything is queued: no more is in memory than there are places for.
+        let has_place = self.is_vacant();
+        if has_place && !self.has_taken_place() {
             return Delivered::NoRoom;
         }
-        {
-            let mut guard = self.lock();
-            let inner = &mut *guard;
-            let ledger = inner.ledger.get_or_insert_default();
-            // What has ended since it was loaded may be forgotten here, but not there.
-            if seq <= ledger.delivered || self.kind.shared.intake.has_ended(seq) {
-                return Delivered::Twice;
+        let (delivered, loads) = {
+            let mut inner = self.lock();
+            let delivered = self.put(&mut inner, seq, make);
+            let vacant = inner.phase == Phase::Vacant && inner.running.is_idle();
+            let loads = has_place && delivered == Delivered::Queued && vacant;
+            if loads {
+                inner.phase = Phase::Changing;
             }
-            let mailbox = inner.mailbox.get_or_insert_default();
-            if let Some(spill) = &mut mailbox.spill {
-                spill.missed = true;
-                return Delivered::Spilled;
+            (delivered, loads)
+        };
+        if loads {
+            self.load_in_place();
+        } else {
+            if has_place {
+                self.kind.shared.residents.leave();
             }
-            if mailbox.len() >= self.kind.limits.mailbox {
-                mailbox.spill = Some(Spill { missed: true, loading: false });
-                return Delivered::Spilled;
+            if delivered == Delivered::Queued {
+                self.start_waiting(Start::Task);
             }
-            ledger.delivered = seq;
-            mailbox.push(make());
         }
-        self.start_waiting(Start::Task);
+        delivered
+    }
+
+    fn put(
+        &self,
+        inner: &mut Inner<T>,
+        seq: Seq,
+        make: impl FnOnce() -> Box<dyn Job<T>>,
+    ) -> Delivered {
+        let ledger = inner.ledger.get_or_insert_default();
+        // What has ended since it was loaded may be forgotten here, but not there.
+        if seq <= ledger.delivered || self.kind.shared.intake.has_ended(seq) {
+            return Delivered::Twice;
+        }
+        let mailbox = inner.mailbox.get_or_insert_default();
+        if let Some(spill) = &mut mailbox.spill {
+            spill.missed = true;
+            return Delivered::Spilled;
+        }
+        if mailbox.len() >= self.kind.limits.mailbox {
+            mailbox.spill = Some(Spill { missed: true, loading: false });
+            return Delivered::Spilled;
+        }
+        ledger.delivered = seq;
+        mailbox.push(make());
         Delivered::Queued
     }
 

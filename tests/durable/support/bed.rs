@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use cluster::storage::{Faults, FaultyStorage, MemoryStorage, Storage, StorageError};
@@ -21,6 +21,8 @@ pub(crate) struct Bed {
     pub(crate) door: Door,
     faults: Faults,
     faulty: Mutex<Option<FaultyStorage>>,
+    /// What was opened last, for whoever looks whether it is still held.
+    opened: Mutex<Option<Weak<dyn Storage>>>,
 }
 
 enum Place {
@@ -40,7 +42,15 @@ impl Bed {
 
     fn at(place: Place, clock: Clock) -> Self {
         let door = Door::open();
-        Bed { place, clock, time: None, door, faults: Faults::new(1), faulty: Mutex::default() }
+        Bed {
+            place,
+            clock,
+            time: None,
+            door,
+            faults: Faults::new(1),
+            faulty: Mutex::default(),
+            opened: Mutex::default(),
+        }
     }
 
     /// The same, on a clock that only the test moves.
@@ -87,16 +97,27 @@ impl Bed {
     }
 
     /// Opens the database anew, behind faults and door. Waits until an ended cluster has let go of
-    /// it.
+    /// it: one that never does keeps everything it has ever held.
     pub(crate) async fn open(&self) -> Arc<dyn Storage> {
         *self.faulty.lock().unwrap() = None;
+        while self.is_held() {
+            tokio::task::yield_now().await;
+        }
         let storage: Arc<dyn Storage> = match &self.place {
             Place::Memory(storage) => Arc::new(storage.clone()),
             Place::Sqlite(folder) => Arc::new(open_sqlite(&folder.database(), &self.clock).await),
         };
         let faulty = FaultyStorage::new(storage, self.faults.clone(), self.clock.clone());
         *self.faulty.lock().unwrap() = Some(faulty.clone());
-        self.door.before(Arc::new(faulty))
+        let opened = self.door.before(Arc::new(faulty));
+        *self.opened.lock().unwrap() = Some(Arc::downgrade(&opened));
+        opened
+    }
+
+    /// Whether somebody still holds the storage that was opened last.
+    pub(crate) fn is_held(&self) -> bool {
+        let opened = self.opened.lock().unwrap();
+        opened.as_ref().is_some_and(|opened| opened.upgrade().is_some())
     }
 
     /// Starts a cluster with short back-offs, on the database as the one before has left it.
@@ -110,6 +131,16 @@ impl Bed {
             config.backoff_min = Duration::from_millis(1);
             config.backoff_max = Duration::from_millis(20);
         });
+        configure(builder).start().await.expect("the cluster starts")
+    }
+
+    /// Starts a cluster beside one that runs, which is then fenced off; in memory only.
+    pub(crate) async fn start_beside(
+        &self,
+        configure: impl FnOnce(ClusterBuilder) -> ClusterBuilder,
+    ) -> Cluster {
+        let Place::Memory(storage) = &self.place else { panic!("the file is locked") };
+        let builder = Cluster::builder().storage(storage.clone()).clock(self.clock.clone());
         configure(builder).start().await.expect("the cluster starts")
     }
 

@@ -35,6 +35,8 @@ struct State {
     calls: BTreeMap<&'static str, u64>,
     /// What each committed batch wrote.
     commits: Vec<Arc<Batch>>,
+    /// Outcomes in them.
+    outcomes: usize,
 }
 
 #[derive(Default)]
@@ -178,6 +180,11 @@ impl Door {
         self.0.state.lock().unwrap().commits.clone()
     }
 
+    /// Waits until so many outcomes are committed.
+    pub(crate) async fn outcomes_committed(&self, many: usize) {
+        self.until(|state| (state.outcomes >= many).then_some(())).await;
+    }
+
     /// How many requests stood to be accepted in the batches that were committed.
     pub(crate) fn accepts(&self) -> usize {
         self.0.state.lock().unwrap().commits.iter().map(|batch| batch.accepts.len()).sum()
@@ -317,7 +324,10 @@ impl MessageStorage for Guarded {
             self.door.count("commit")?;
             self.door.pass(Side::Before).await?;
             let committed = self.storage.commit(fence, batch.clone()).await?;
-            self.door.change(|state| state.commits.push(batch));
+            self.door.change(|state| {
+                state.outcomes += batch.outcomes.len();
+                state.commits.push(batch);
+            });
             self.door.pass(Side::After).await?;
             Ok(committed)
         })
