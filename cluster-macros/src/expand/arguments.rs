@@ -15,7 +15,7 @@ pub(super) fn arguments(contract: &Contract, message: &Message) -> [TokenStream;
     let (write, read) = (write(contract, message), read(contract, message));
     [
         quote! {
-            #[automatically_derived]
+            #[doc(hidden)]
             impl #root::Arguments for #name {
                 const STRUCT: &'static str = #struct_name;
                 const FIELDS: &'static [&'static str] = &[#(#names),*];
@@ -24,7 +24,7 @@ pub(super) fn arguments(contract: &Contract, message: &Message) -> [TokenStream;
             }
         },
         quote! {
-            #[automatically_derived]
+            #[doc(hidden)]
             impl #root::serde::Serialize for #name {
                 fn serialize<S: #root::serde::Serializer>(
                     &self,
@@ -35,7 +35,7 @@ pub(super) fn arguments(contract: &Contract, message: &Message) -> [TokenStream;
             }
         },
         quote! {
-            #[automatically_derived]
+            #[doc(hidden)]
             impl<'de> #root::serde::Deserialize<'de> for #name {
                 fn deserialize<D: #root::serde::Deserializer<'de>>(
                     deserializer: D,

@@ -13,7 +13,7 @@ pub(super) fn contract(contract: &Contract) -> TokenStream {
     let messages: Vec<_> = contract.messages.iter().map(|message| &message.message).collect();
     let table = table(contract);
     quote! {
-        #[automatically_derived]
+        #[doc(hidden)]
         impl #root::Contract for #contract_type {
             const NAME: &'static str = #name;
             type Client = #client;
@@ -52,7 +52,7 @@ fn table(contract: &Contract) -> TokenStream {
         quote!(#(#cfgs)* #root::Method::#style::<#name>())
     });
     quote! {
-        #[automatically_derived]
+        #[doc(hidden)]
         impl #generics #root::ServedBy<#entity> for #contract_type {
             fn table() -> &'static [#root::Method<#entity>] {
                 const { &[#(#entries),*] }

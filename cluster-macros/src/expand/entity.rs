@@ -17,7 +17,7 @@ pub(crate) fn entity_impl(entity: &Entity) -> TokenStream {
     let options = options(root, &entity.options);
     let state = state(entity);
     quote! {
-        #[automatically_derived]
+        #[doc(hidden)]
         impl #root::Entity for #name {
             const OPTIONS: #root::EntityOptions = #options;
             #state

@@ -92,7 +92,7 @@ impl Expander<'_> {
         let info = self.info();
         let transaction = self.transaction();
         quote! {
-            #[automatically_derived]
+            #[doc(hidden)]
             impl #root::Message for #message {
                 type Contract = #contract;
                 type Ok = #ok;
@@ -228,7 +228,7 @@ impl Expander<'_> {
             quote! {
                 // A message that is not persisted is not told of those that are.
                 #[diagnostic::do_not_recommend]
-                #[automatically_derived]
+                #[doc(hidden)]
                 impl #root::Persisted for #message {}
             }
         })

@@ -26,7 +26,7 @@ pub(super) fn run(contract: &Contract, message: &Message) -> TokenStream {
     let is_deprecated = message.docs.iter().any(|docs| docs.path().is_ident("deprecated"));
     let allow = is_deprecated.then(|| quote!(#[allow(deprecated)]));
     quote! {
-        #[automatically_derived]
+        #[doc(hidden)]
         impl #generics #root::#style<#entity> for #name {
             #allow
             #body
