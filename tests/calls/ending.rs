@@ -301,9 +301,9 @@ fn a_handler_that_ends_after_the_cluster_hurts_nobody() {
             // The committer and the loops have ended; the handler and its caller are left.
             until(|| last_task.num_alive_tasks() == 2).await;
             tokio::task::spawn_blocking(move || threads.wait()).await.unwrap();
-            counting
+            soon(counting).await
         });
-        let error = runtime.block_on(soon(counting)).unwrap().unwrap_err();
+        let error = counting.unwrap().unwrap_err();
         assert!(matches!(error, ClusterError::ShuttingDown), "{error:?}");
     });
 }

@@ -1,9 +1,15 @@
 //! Calls in one process, from the caller's await to the entity's end: typed replies, order,
 //! concurrency, limits, cancellation, passivation, shutdown.
 
+// A failed step fails the test.
+#![allow(clippy::unwrap_used)]
+
 mod ending;
+mod factories;
 mod failures;
 mod headers;
+mod order;
+mod passivation;
 mod reentrance;
 mod sending;
 mod support;

@@ -143,12 +143,11 @@ impl Porter {
     async fn describe(&self, ctx: &Context) -> Result<u32, CallError<String>> {
         let nobody = ctx.get::<Unhosted>("n");
         nobody.hello().await?;
-        Ok(ctx
-            .get::<Shelf>("a")
+        ctx.get::<Shelf>("a")
             .check(1)
             .await
             .map(|()| 1)
-            .map_err(|error| error.map_entity(|error| error.to_string()))?)
+            .map_err(|error| error.map_entity(|error| error.to_string()))
     }
 }
 

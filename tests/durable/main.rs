@@ -1,6 +1,10 @@
 //! What the runtime promises of everything durable: nothing is lost, nothing happens twice, nobody
 //! sees what a crash can undo. The same bodies run on every storage.
 
+// A failed step fails the test.
+#![allow(clippy::unwrap_used)]
+
+mod backlog;
 mod caught_up;
 mod joins;
 mod keys;

@@ -92,7 +92,7 @@ impl Room {
     #[message]
     async fn enter_slowly(&mut self, number: u32) {
         let _inside = self.tally.exclusive();
-        if number % 7 == 0 {
+        if number.is_multiple_of(7) {
             yield_now().await;
         }
         self.log.note(number.to_string());

@@ -1,6 +1,9 @@
 //! What becomes of a persisted request: its key, its failures, its recovery, its cost. The same
 //! bodies run on every storage.
 
+// A failed step fails the test.
+#![allow(clippy::unwrap_used)]
+
 mod defects;
 mod keys;
 mod state;

@@ -65,8 +65,8 @@ impl<M: Message> Call<M> {
         self
     }
 
-    /// Sets a header that the called handler passes on with every call that it makes, and so on from
-    /// handler to handler; one that sets the name itself passes on its own.
+    /// Sets a header that the called handler passes on with every call that it makes, and so on
+    /// from handler to handler; one that sets the name itself passes on its own.
     pub fn inherited_header(
         mut self,
         name: impl Into<Box<str>>,
@@ -189,6 +189,8 @@ enum At<M: Message> {
     /// Waits until everything is durable that the calling handler has read.
     Confirming(Box<Confirming<M>>),
     Waiting(oneshot::Receiver<ReplyOf<M>>, Limit, Handle),
+    /// Ended at once, and lets other tasks run before it says so.
+    Ended(Box<ReplyOf<M>>),
     Done,
 }
 
@@ -206,10 +208,12 @@ impl<M: Message> Future for CallFuture<M> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let result = match self.at {
-            At::Start(_) => {
-                // A caller whose calls all end at once must still let its worker's other tasks run.
-                ready!(coop::poll_proceed(cx)).made_progress();
-                self.start(cx)
+            At::Start(_) => self.start(cx),
+            At::Ended(_) => {
+                let At::Ended(reply) = std::mem::replace(&mut self.at, At::Done) else {
+                    unreachable!("just seen")
+                };
+                self.give_way(*reply, cx)
             }
             At::Confirming(..) => self.confirm(cx),
             At::Waiting(..) => self.wait(cx),
@@ -239,7 +243,26 @@ impl<M: Message> CallFuture<M> {
                 self.at = At::Confirming(Box::new(confirming));
                 self.confirm(cx)
             }
-            None => self.exchange(handle, request, Limit::new, cx),
+            None => {
+                let reply = ready!(self.exchange(handle, request, Limit::new, cx));
+                self.give_way(reply, cx)
+            }
+        }
+    }
+
+    /// A caller whose calls all end at once must still let its worker's other tasks run. Its request
+    /// was made in the first poll all the same, or what it sends next would overtake it.
+    #[inline]
+    fn give_way(&mut self, reply: ReplyOf<M>, cx: &mut TaskContext<'_>) -> Poll<ReplyOf<M>> {
+        match coop::poll_proceed(cx) {
+            Poll::Ready(budget) => {
+                budget.made_progress();
+                Poll::Ready(reply)
+            }
+            Poll::Pending => {
+                self.at = At::Ended(Box::new(reply));
+                Poll::Pending
+            }
         }
     }
 

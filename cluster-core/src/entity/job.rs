@@ -242,6 +242,9 @@ pub(super) fn wait_for_outcome<T: Serves, M: Message>(
     request: crate::id::RequestId,
     to: To<M>,
 ) {
+    if let To::Nobody = to {
+        return;
+    }
     let told = slot.kind.shared.waiters.wait(request);
     let (slot, kind) = (slot.clone(), slot.kind.clone());
     kind.shared.tasks.spawn_loop(async move {

@@ -83,13 +83,14 @@ impl<M: Message> Asked<M> {
         }
     }
 
-    /// The request is durable: who only waited for that is told now.
-    fn durable(self, id: RequestId) -> To<M> {
+    /// The request is durable: goes on to its outcome, then tells who only waited for this. So what
+    /// a sender sends after its receipt comes behind the request.
+    fn durable(self, id: RequestId, go_on: impl FnOnce(To<M>)) {
         match self {
-            Asked::Outcome(to) => to,
+            Asked::Outcome(to) => go_on(to),
             Asked::Acceptance(tell) => {
+                go_on(To::Nobody);
                 let _ = tell.send(Ok(id));
-                To::Nobody
             }
         }
     }
@@ -190,7 +191,9 @@ fn accept<T: Serves, M: Message, S: Style<T, M>>(
     asked: Asked<M>,
 ) {
     match accepted {
-        Accepted::New => deliver_new::<T, M, S>(slot, row, message, parent, asked),
+        Accepted::New => asked.durable(row.id, |to| {
+            deliver_new::<T, M, S>(slot, row, message, parent, to);
+        }),
         Accepted::SameId(known) => join::<T, M>(slot, known, asked),
         Accepted::SameKey(known) => {
             let schema = &slot.kind.schemas.messages[M::INFO.index].arguments;
@@ -225,10 +228,9 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
     row: RequestRow,
     message: M,
     parent: Option<Context>,
-    asked: Asked<M>,
+    to: To<M>,
 ) {
     let (id, seq) = (row.id, row.seq);
-    let to = asked.durable(id);
     let intake = &slot.kind.shared.intake;
     if !intake.is_direct() {
         return wait_for_outcome::<T, M>(slot, id, to);
@@ -251,15 +253,16 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
 
 /// Joins a request that was there before: gives its outcome, or waits for it.
 fn join<T: Serves, M: Message>(slot: &Arc<Slot<T>>, known: KnownRequest, asked: Asked<M>) {
-    let to = asked.durable(known.id);
-    if let Some(outcome) = known.outcome {
-        let schema = &slot.kind.schemas.messages[M::INFO.index];
-        to.reply(read_reply::<M>(schema, &slot.address(), &outcome));
-    } else if known.dead {
-        to.fail(dead_letter::<M>(slot.address()));
-    } else {
-        wait_for_outcome::<T, M>(slot, known.id, to);
-    }
+    asked.durable(known.id, |to| {
+        if let Some(outcome) = known.outcome {
+            let schema = &slot.kind.schemas.messages[M::INFO.index];
+            to.reply(read_reply::<M>(schema, &slot.address(), &outcome));
+        } else if known.dead {
+            to.fail(dead_letter::<M>(slot.address()));
+        } else {
+            wait_for_outcome::<T, M>(slot, known.id, to);
+        }
+    });
 }
 
 /// The notice that a request is a dead letter.

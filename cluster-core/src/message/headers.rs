@@ -26,8 +26,8 @@ impl Headers {
         self.put((name.into(), value.into(), false));
     }
 
-    /// Sets a header that travels on with every call that a handler makes while it handles this one,
-    /// and so from handler to handler; an earlier value of the name is replaced.
+    /// Sets a header that travels on with every call that a handler makes while it handles this
+    /// one, and so from handler to handler; an earlier value of the name is replaced.
     pub fn set_inherited(&mut self, name: impl Into<Box<str>>, value: impl Into<Box<str>>) {
         self.put((name.into(), value.into(), true));
     }

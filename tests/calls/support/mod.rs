@@ -92,16 +92,23 @@ impl Drop for Folder {
     }
 }
 
-/// Makes a test of one body for each storage.
+/// Makes a test of one body for each storage; on one thread where the test moves the time, so that
+/// everything due has run when time has moved.
 macro_rules! on_each_storage {
     ($body:ident) => {
+        on_each_storage!($body, flavor = "multi_thread", worker_threads = 2);
+    };
+    (in virtual time: $body:ident) => {
+        on_each_storage!($body, flavor = "current_thread");
+    };
+    ($body:ident, $($runtime:tt)*) => {
         mod $body {
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[tokio::test($($runtime)*)]
             async fn memory() {
                 super::$body(crate::support::memory()).await;
             }
 
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[tokio::test($($runtime)*)]
             async fn sqlite() {
                 let folder = crate::support::Folder::new();
                 let clock = cluster::time::Clock::system();

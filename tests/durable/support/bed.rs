@@ -69,6 +69,10 @@ impl Bed {
         self.clock.clone()
     }
 
+    pub(crate) fn is_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
+    }
+
     /// The database's file.
     pub(crate) fn database(&self) -> PathBuf {
         match &self.place {

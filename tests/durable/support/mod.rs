@@ -11,7 +11,8 @@ mod probe;
 pub(crate) use bed::{Bed, Folder, settle};
 pub(crate) use door::{Door, Side, refused, unknown};
 pub(crate) use entities::{
-    Counter, CounterClient, Desk, DeskClient, DeskFile, DeskFileWithCopy, Drawer, Refusal,
+    Counter, CounterAdd, CounterClient, Desk, DeskClient, DeskFile, DeskFileWithCopy, Drawer,
+    Refusal,
 };
 pub(crate) use probe::Probe;
 
