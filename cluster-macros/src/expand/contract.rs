@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::hygiene::parameter;
 use crate::model::{Access, Contract, Message, Owner};
 
 pub(super) fn contract(contract: &Contract) -> TokenStream {
@@ -39,7 +40,10 @@ fn table(contract: &Contract) -> TokenStream {
     let contract_type = contract.owner.contract_type();
     let (generics, entity) = match &contract.owner {
         Owner::Entity(entity) => (TokenStream::new(), quote!(#entity)),
-        Owner::Trait(name) => (quote!(<T: #name + #root::Serves>), quote!(T)),
+        Owner::Trait(name) => {
+            let entity = parameter("Entity");
+            (quote!(<#entity: #name + #root::Serves>), quote!(#entity))
+        }
     };
     let entries = contract.messages.iter().map(|message| {
         let Message { cfgs, message: name, .. } = message;
