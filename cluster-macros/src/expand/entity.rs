@@ -12,7 +12,7 @@ use crate::model::{Entity, State};
 /// How many fields the runtime's options have.
 const OPTIONS: usize = 6;
 
-pub(crate) fn entity_impl(entity: &Entity) -> TokenStream {
+pub(super) fn entity_impl(entity: &Entity) -> TokenStream {
     let (root, name) = (&entity.root, &entity.name);
     let options = options(root, &entity.options);
     let state = state(entity);
