@@ -5,6 +5,7 @@
 
 // Programs are as users write them.
 #![allow(missing_docs, unreachable_pub, missing_debug_implementations, unused_qualifications)]
+// They end by a panic when something is wrong, and some print.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::collections::BTreeMap;

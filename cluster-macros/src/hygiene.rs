@@ -55,6 +55,11 @@ pub(crate) fn located(at: Span) -> Span {
     Span::call_site().located_at(at)
 }
 
+/// A generic parameter beside types of the user, none of which has this name.
+pub(crate) fn parameter(name: &str) -> Ident {
+    Ident::new(&format!("__{name}"), Span::call_site())
+}
+
 /// The name without `r#`.
 pub(crate) fn unraw(ident: &Ident) -> String {
     let name = ident.to_string();

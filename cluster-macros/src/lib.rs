@@ -1,9 +1,9 @@
 //! The macros of `cluster`: `#[derive(Entity)]` and `#[entity]`.
 //!
-//! Every expansion goes the same way: [`parse`] reads the item into a [`model`], [`check`] looks
-//! for what contradicts itself, [`expand`] writes code from the model and from nothing else. Each
-//! step notes what is wrong in [`errors`] and goes on, so that one build shows every mistake; code
-//! is emitted in any case, so that one mistake shows one message.
+//! Every expansion goes the same way: `parse` reads the item into a `model`, `check` looks for what
+//! contradicts itself, `expand` writes code from the model and from nothing else. Each step notes
+//! what is wrong in `errors` and goes on, so that one build shows every mistake; code is emitted in
+//! any case, so that one mistake shows one message.
 
 use errors::Errors;
 use proc_macro::TokenStream;

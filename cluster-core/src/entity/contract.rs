@@ -62,9 +62,14 @@ pub trait ServedBy<T>: Contract {
 }
 
 /// An entity that serves a trait: what its clients know of it is that trait's contract.
+// The same words as at `Contract`: whoever is no entity is told so, not that it serves no trait.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither an entity nor the contract of one",
+    label = "not an entity",
+    note = "put `#[entity]` on `impl {Self} {{ .. }}`, or on a trait and name it as `dyn {Self}`"
+)]
 pub trait ServesTrait: Serves {}
 
-// Whoever is not an entity is told so, not that it serves no trait.
 #[diagnostic::do_not_recommend]
 impl<T: ServesTrait> Contract for T {
     const NAME: &'static str = <T::Contract as Contract>::NAME;

@@ -11,6 +11,6 @@ pub(crate) fn block(block: &mut Block, errors: &mut Errors) {
     let (Block::Inherent { contract, .. } | Block::Trait { contract, .. }) = block else { return };
     messages::check(contract, errors);
     for message in &contract.messages {
-        options::check(message, errors);
+        options::check(contract, message, errors);
     }
 }

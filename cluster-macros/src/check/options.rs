@@ -1,10 +1,17 @@
 //! What the options of one message say of each other.
 
+use crate::attribute::Transaction;
 use crate::errors::Errors;
-use crate::model::{Access, Message};
+use crate::model::{Access, Contract, Message, Owner};
 
-pub(super) fn check(message: &Message, errors: &mut Errors) {
+pub(super) fn check(contract: &Contract, message: &Message, errors: &mut Errors) {
     let Some(transaction) = &message.options.transaction else { return };
+    if let (Transaction::If(_, function), Owner::Trait(_)) = (transaction, &contract.owner)
+        && function.segments[0].ident == "Self"
+    {
+        let form = "clients of a contract do not know who serves it: name a free function";
+        errors.on(function, form);
+    }
     if message.options.persisted.is_none() {
         let form = "a transaction commits with an outcome, which only a persisted message has: add \
                     `persisted`";

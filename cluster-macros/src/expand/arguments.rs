@@ -5,7 +5,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::message::{MARKER, is_marked};
-use crate::hygiene::local;
+use crate::hygiene::{local, parameter};
 use crate::model::{Argument, Contract, Message};
 
 pub(super) fn arguments(contract: &Contract, message: &Message) -> [TokenStream; 3] {
@@ -15,7 +15,7 @@ pub(super) fn arguments(contract: &Contract, message: &Message) -> [TokenStream;
     let (write, read) = (write(contract, message), read(contract, message));
     [
         quote! {
-            #[automatically_derived]
+            #[doc(hidden)]
             impl #root::Arguments for #name {
                 const STRUCT: &'static str = #struct_name;
                 const FIELDS: &'static [&'static str] = &[#(#names),*];
@@ -24,7 +24,7 @@ pub(super) fn arguments(contract: &Contract, message: &Message) -> [TokenStream;
             }
         },
         quote! {
-            #[automatically_derived]
+            #[doc(hidden)]
             impl #root::serde::Serialize for #name {
                 fn serialize<S: #root::serde::Serializer>(
                     &self,
@@ -35,7 +35,7 @@ pub(super) fn arguments(contract: &Contract, message: &Message) -> [TokenStream;
             }
         },
         quote! {
-            #[automatically_derived]
+            #[doc(hidden)]
             impl<'de> #root::serde::Deserialize<'de> for #name {
                 fn deserialize<D: #root::serde::Deserializer<'de>>(
                     deserializer: D,
@@ -54,11 +54,12 @@ fn write(contract: &Contract, message: &Message) -> TokenStream {
         let (Argument { name, ty }, field) = (argument, argument.field());
         quote!(<#ty as #root::Wire>::write(&self.#name, #field, #to)?;)
     });
+    let writer = parameter("Fields");
     quote! {
-        fn write<W: #root::serde::ser::SerializeStruct>(
+        fn write<#writer: #root::serde::ser::SerializeStruct>(
             &self,
-            #to: &mut W,
-        ) -> ::core::result::Result<(), W::Error> {
+            #to: &mut #writer,
+        ) -> ::core::result::Result<(), #writer::Error> {
             #(#steps)*
             ::core::result::Result::Ok(())
         }
@@ -67,16 +68,16 @@ fn write(contract: &Contract, message: &Message) -> TokenStream {
 
 fn read(contract: &Contract, message: &Message) -> TokenStream {
     let root = &contract.root;
-    let (from, place) = (local("fields"), local("place"));
+    let (from, place, reader) = (local("fields"), local("place"), parameter("Fields"));
     let marker = is_marked(contract, message).then(|| {
         let marker = local(MARKER);
         quote!(#marker: ::core::marker::PhantomData,)
     });
     if message.arguments().next().is_none() {
         return quote! {
-            fn read<'de, F: #root::Fields<'de>>(
-                #from: &mut F,
-            ) -> ::core::result::Result<Self, F::Error> {
+            fn read<'de, #reader: #root::Fields<'de>>(
+                #from: &mut #reader,
+            ) -> ::core::result::Result<Self, #reader::Error> {
                 while #from.place()?.is_some() {
                     #from.skip()?;
                 }
@@ -98,9 +99,9 @@ fn read(contract: &Contract, message: &Message) -> TokenStream {
         quote!(#name: <#ty as #root::Wire>::take(#name, #field)?,)
     });
     quote! {
-        fn read<'de, F: #root::Fields<'de>>(
-            #from: &mut F,
-        ) -> ::core::result::Result<Self, F::Error> {
+        fn read<'de, #reader: #root::Fields<'de>>(
+            #from: &mut #reader,
+        ) -> ::core::result::Result<Self, #reader::Error> {
             #(#slots)*
             while let ::core::option::Option::Some(#place) = #from.place()? {
                 match #place {

@@ -18,7 +18,7 @@ pub(super) fn client(contract: &Contract) -> TokenStream {
             handle: #root::Handle,
         }
 
-        #[automatically_derived]
+        #[doc(hidden)]
         impl #root::Client for #client {
             fn new(handle: #root::Handle) -> Self {
                 Self { handle }

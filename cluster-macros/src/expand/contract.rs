@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::hygiene::parameter;
 use crate::model::{Access, Contract, Message, Owner};
 
 pub(super) fn contract(contract: &Contract) -> TokenStream {
@@ -13,7 +14,7 @@ pub(super) fn contract(contract: &Contract) -> TokenStream {
     let messages: Vec<_> = contract.messages.iter().map(|message| &message.message).collect();
     let table = table(contract);
     quote! {
-        #[automatically_derived]
+        #[doc(hidden)]
         impl #root::Contract for #contract_type {
             const NAME: &'static str = #name;
             type Client = #client;
@@ -39,7 +40,10 @@ fn table(contract: &Contract) -> TokenStream {
     let contract_type = contract.owner.contract_type();
     let (generics, entity) = match &contract.owner {
         Owner::Entity(entity) => (TokenStream::new(), quote!(#entity)),
-        Owner::Trait(name) => (quote!(<T: #name + #root::Serves>), quote!(T)),
+        Owner::Trait(name) => {
+            let entity = parameter("Entity");
+            (quote!(<#entity: #name + #root::Serves>), quote!(#entity))
+        }
     };
     let entries = contract.messages.iter().map(|message| {
         let Message { cfgs, message: name, .. } = message;
@@ -52,7 +56,7 @@ fn table(contract: &Contract) -> TokenStream {
         quote!(#(#cfgs)* #root::Method::#style::<#name>())
     });
     quote! {
-        #[automatically_derived]
+        #[doc(hidden)]
         impl #generics #root::ServedBy<#entity> for #contract_type {
             fn table() -> &'static [#root::Method<#entity>] {
                 const { &[#(#entries),*] }

@@ -12,12 +12,12 @@ use crate::model::{Entity, State};
 /// How many fields the runtime's options have.
 const OPTIONS: usize = 6;
 
-pub(crate) fn entity_impl(entity: &Entity) -> TokenStream {
+pub(super) fn entity_impl(entity: &Entity) -> TokenStream {
     let (root, name) = (&entity.root, &entity.name);
     let options = options(root, &entity.options);
     let state = state(entity);
     quote! {
-        #[automatically_derived]
+        #[doc(hidden)]
         impl #root::Entity for #name {
             const OPTIONS: #root::EntityOptions = #options;
             #state

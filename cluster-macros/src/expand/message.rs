@@ -66,15 +66,15 @@ impl Expander<'_> {
             };
         }
         let (entity, marker) = (self.contract.owner.contract_type(), local(MARKER));
-        let why = format!(" `Of` is always `{owner}`: the message is as visible as that.");
+        let why = format!(" `OfEntity` is always `{owner}`: the message is as visible as that.");
         quote! {
             #[doc = #doc]
             #[doc = ""]
             #[doc = #why]
             #allowed
-            #visibility struct #message<Of = #entity> {
+            #visibility struct #message<OfEntity = #entity> {
                 #(#fields,)*
-                #marker: ::core::marker::PhantomData<fn() -> Of>,
+                #marker: ::core::marker::PhantomData<fn() -> OfEntity>,
             }
         }
     }
@@ -92,7 +92,7 @@ impl Expander<'_> {
         let info = self.info();
         let transaction = self.transaction();
         quote! {
-            #[automatically_derived]
+            #[doc(hidden)]
             impl #root::Message for #message {
                 type Contract = #contract;
                 type Ok = #ok;
@@ -197,7 +197,7 @@ impl Expander<'_> {
         let answer = match &self.message.options.transaction {
             None => return TokenStream::new(),
             Some(Transaction::Always(_)) => quote!(true),
-            Some(Transaction::If(_, function)) if self.message.is_sound => {
+            Some(Transaction::If(_, function)) if self.can_call(function) => {
                 let function = self.function(function);
                 let arguments = self.message.arguments().map(|argument| &argument.name);
                 quote_spanned!(located(function.span())=> #function(#(&self.#arguments),*))
@@ -209,6 +209,12 @@ impl Expander<'_> {
                 #answer
             }
         }
+    }
+
+    fn can_call(&self, function: &Path) -> bool {
+        let is_self = function.segments[0].ident == "Self";
+        let is_known = matches!(self.contract.owner, Owner::Entity(_)) || !is_self;
+        self.message.is_sound && is_known
     }
 
     /// The path of a function, in which `Self` is the entity.
@@ -228,7 +234,7 @@ impl Expander<'_> {
             quote! {
                 // A message that is not persisted is not told of those that are.
                 #[diagnostic::do_not_recommend]
-                #[automatically_derived]
+                #[doc(hidden)]
                 impl #root::Persisted for #message {}
             }
         })

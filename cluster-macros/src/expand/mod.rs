@@ -15,11 +15,9 @@ mod message;
 mod run;
 mod serves;
 
-pub(crate) use entity::entity_impl;
-
 /// Writes what `#[derive(Entity)]` adds to the type.
 pub(crate) fn entity(entity: Option<&Entity>, errors: Errors) -> TokenStream {
-    let code = entity.map(entity_impl);
+    let code = entity.map(entity::entity_impl);
     let errors = errors.into_code();
     quote!(#code #errors)
 }
@@ -38,6 +36,10 @@ pub(crate) fn block(block: &Block, errors: Errors) -> TokenStream {
         Block::TraitImpl { item, hooks, serving } => {
             let served = serves::serves(serving);
             quote!(#item #hooks #served)
+        }
+        Block::Type { item, entity } => {
+            let entity = entity.as_ref().map(entity::entity_impl);
+            quote!(#item #entity)
         }
         Block::Other(item) => item.clone(),
     };

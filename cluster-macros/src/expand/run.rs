@@ -3,14 +3,17 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use crate::hygiene::{local, located};
+use crate::hygiene::{local, located, parameter};
 use crate::model::{Access, Contract, Message, Owner, Parameter};
 
 pub(super) fn run(contract: &Contract, message: &Message) -> TokenStream {
     let (root, name) = (&contract.root, &message.message);
     let (generics, entity) = match &contract.owner {
         Owner::Entity(entity) => (TokenStream::new(), quote!(#entity)),
-        Owner::Trait(contract) => (quote!(<T: #contract>), quote!(T)),
+        Owner::Trait(contract) => {
+            let entity = parameter("Entity");
+            (quote!(<#entity: #contract>), quote!(#entity))
+        }
     };
     let style = match (message.is_async, message.access) {
         (true, Access::Exclusive) => quote!(Exclusive),
@@ -26,7 +29,7 @@ pub(super) fn run(contract: &Contract, message: &Message) -> TokenStream {
     let is_deprecated = message.docs.iter().any(|docs| docs.path().is_ident("deprecated"));
     let allow = is_deprecated.then(|| quote!(#[allow(deprecated)]));
     quote! {
-        #[automatically_derived]
+        #[doc(hidden)]
         impl #generics #root::#style<#entity> for #name {
             #allow
             #body
@@ -99,6 +102,9 @@ fn call(contract: &Contract, message: &Message, ctx: &TokenStream) -> TokenStrea
     });
     match &contract.owner {
         Owner::Entity(ty) => quote!(<#ty>::#method(#entity, #(#given),*)),
-        Owner::Trait(contract) => quote!(<T as #contract>::#method(#entity, #(#given),*)),
+        Owner::Trait(contract) => {
+            let ty = parameter("Entity");
+            quote!(<#ty as #contract>::#method(#entity, #(#given),*))
+        }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn serves(serving: &Serving) -> TokenStream {
         Some(contract) => {
             let dynamic = quote_spanned!(located(contract.span())=> dyn);
             let marker = quote! {
-                #[automatically_derived]
+                #[doc(hidden)]
                 impl #root::ServesTrait for #entity {}
             };
             (quote!(#dynamic #contract), Some(marker))
@@ -25,7 +25,7 @@ pub(super) fn serves(serving: &Serving) -> TokenStream {
         hook.as_ref().map(|hook| one(serving, format_ident!("{name}"), hook))
     });
     quote! {
-        #[automatically_derived]
+        #[doc(hidden)]
         impl #root::Serves for #entity {
             type Contract = #contract;
             #(#hooks)*

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{ItemImpl, ItemTrait, Path, Type, TypePath};
 
-use super::{Hooks, Message, Name};
+use super::{Entity, Hooks, Message, Name};
 use crate::hygiene::Root;
 
 /// An annotated item.
@@ -17,6 +17,9 @@ pub(crate) enum Block {
     /// `impl Bank for Account { .. }`; hooks are no members of the trait and stand in an impl block
     /// of their own.
     TraitImpl { item: ItemImpl, hooks: Option<ItemImpl>, serving: Serving },
+    /// A struct or enum: that is the derive's business, but what it would read has been complained
+    /// about and is expanded here.
+    Type { item: TokenStream, entity: Option<Entity> },
     /// Something that nothing can be made of: emitted as it came.
     Other(TokenStream),
 }

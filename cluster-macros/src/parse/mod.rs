@@ -63,14 +63,12 @@ fn derived(options: TokenStream, item: TokenStream, errors: &mut Errors) -> Bloc
     };
     errors.on(&item.ident, form);
     // As if it were right, so that nothing else is wrong because of this.
-    let mut code = quote!(#item);
+    let without = quote!(#item);
     item.attrs.push(parse_quote!(#[entity(#options)]));
     if is_derived {
-        code = quote!(#item);
-    } else if let Some(entity) = entity::read(&item, &mut Errors::default()) {
-        code.extend(crate::expand::entity_impl(&entity));
+        return Block::Other(quote!(#item));
     }
-    Block::Other(code)
+    Block::Type { item: without, entity: entity::read(&item, &mut Errors::default()) }
 }
 
 fn derives_entity(attribute: &Attribute) -> bool {

@@ -19,6 +19,20 @@ mod shadows {
 #[allow(unused_imports)]
 use shadows::{Box, Future, Ok, Option, Result, Send, Sized, Some, String, Vec};
 
+macro_rules! types {
+    ($($name:ident)*) => {$(
+        #[derive(Serialize, Deserialize)]
+        pub struct $name;
+    )*};
+}
+types!(F W S D Of E M A R);
+
+#[derive(Serialize, Deserialize)]
+struct Vec2<T>(T);
+
+#[derive(Serialize, Deserialize)]
+struct Result2<T>(T);
+
 #[derive(Entity, Default)]
 struct Odd {
     value: i64,
@@ -45,12 +59,36 @@ impl Odd {
     }
 
     #[message]
+    pub fn types(&self, f: F, w: W, s: Vec2<S>, d: (D, A, E), r: [R; 1], m: M) -> Result2<Of> {
+        let _ = (f, w, s, d, r, m);
+        Result2(Of)
+    }
+
+    #[message]
     fn _private(&self, __of: i64) -> i64 {
         __of
     }
 }
 
+/// A contract by the name of a usual parameter.
+#[entity]
+trait T {
+    #[message]
+    async fn t(&mut self, s: S, f: F) -> Of;
+}
+
+#[derive(Entity, Default)]
+struct Served;
+
+#[entity]
+impl T for Served {
+    async fn t(&mut self, _: S, _: F) -> Of {
+        Of
+    }
+}
+
 pub(crate) fn main() {
+    let _ = cluster::Cluster::builder().entity::<Served>().entity::<Odd>();
     use cluster::__private::Message;
     assert_eq!(OddType::INFO.name, "type");
     assert_eq!(OddType::INFO.arguments, ["match", "self_"]);
