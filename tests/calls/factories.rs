@@ -88,8 +88,10 @@ async fn start(storage: Arc<dyn Storage>, factory: &Factory) -> TestCluster {
 }
 
 // proves: B70
-on_each_storage!(in virtual time: a_failing_factory_is_tried_again_with_back_off_and_its_messages_stay_in_order);
-async fn a_failing_factory_is_tried_again_with_back_off_and_its_messages_stay_in_order(
+on_each_storage!(
+    in virtual time: a_failing_factory_is_tried_again_and_its_messages_stay_in_order
+);
+async fn a_failing_factory_is_tried_again_and_its_messages_stay_in_order(
     storage: Arc<dyn Storage>,
 ) {
     let factory = Factory::failing(4);

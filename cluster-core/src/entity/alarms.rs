@@ -31,8 +31,8 @@ struct Queue {
 }
 
 impl Alarms {
-    /// Runs `action` after `delay`, in the alarms' task; it must be short. Drops it at once when the
-    /// runner has ended.
+    /// Runs `action` after `delay`, in the alarms' task; it must be short. Drops it at once when
+    /// the runner has ended.
     pub(crate) fn arm(
         &self,
         clock: &Clock,

@@ -250,8 +250,8 @@ impl<M: Message> CallFuture<M> {
         }
     }
 
-    /// A caller whose calls all end at once must still let its worker's other tasks run. Its request
-    /// was made in the first poll all the same, or what it sends next would overtake it.
+    /// A caller whose calls all end at once must still let its worker's other tasks run. Its
+    /// request was made in the first poll all the same, or what it sends next would overtake it.
     #[inline]
     fn give_way(&mut self, reply: ReplyOf<M>, cx: &mut TaskContext<'_>) -> Poll<ReplyOf<M>> {
         match coop::poll_proceed(cx) {

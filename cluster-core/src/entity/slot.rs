@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use super::kind::Kind;
 use super::mailbox::{Mailbox, Running, Spill};
 use super::options::Access;
 use super::turn::Turn;
+pub(super) use super::turn::{Back, discard};
 use crate::commit::Lineage;
 use crate::error::ClusterError;
 use crate::id::{Address, EntityId, Seq, StateVersion};
@@ -567,26 +567,6 @@ pub(super) enum Start {
     Inline,
     /// A task.
     Task,
-}
-
-/// What a handler hands back.
-pub(super) enum Back<T> {
-    /// A reader's clone was dropped before.
-    Shared,
-    /// The instance, to be used on unless it has left this generation.
-    Keep(Arc<T>, u32),
-    /// The instance may be half-changed: the next request makes a new one.
-    Discard(Arc<T>),
-}
-
-/// Drops an instance. Its own `Drop` may panic: that must not harm the record.
-pub(super) fn discard<T>(entity: T) {
-    if catch_unwind(AssertUnwindSafe(|| drop(entity))).is_err() {
-        tracing::error!(
-            entity = std::any::type_name::<T>(),
-            "an entity panicked while it was dropped"
-        );
-    }
 }
 
 impl<T: Serves> Lineage for Slot<T> {

@@ -1,13 +1,14 @@
 //! A handler's hold on its entity. Handed back by a drop guard, so never lost with the handler's
 //! future.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::contract::Serves;
 use super::failure::encode_error;
 use super::kind::Kind;
 use super::options::Access;
-use super::slot::{Back, Slot, discard};
+use super::slot::Slot;
 use crate::commit::{CommitFailure, Completion, Lineage, Unit, Writes};
 use crate::error::ClusterError;
 use crate::storage::StateWrite;
@@ -202,5 +203,25 @@ impl<T: Serves> Drop for Turn<T> {
         if self.entity.is_some() {
             self.hand_back(std::thread::panicking() || Kind::<T>::is_durable());
         }
+    }
+}
+
+/// What a handler hands back.
+pub(super) enum Back<T> {
+    /// A reader's clone was dropped before.
+    Shared,
+    /// The instance, to be used on unless it has left this generation.
+    Keep(Arc<T>, u32),
+    /// The instance may be half-changed: the next request makes a new one.
+    Discard(Arc<T>),
+}
+
+/// Drops an instance. Its own `Drop` may panic: that must not harm the record.
+pub(super) fn discard<T>(entity: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(entity))).is_err() {
+        tracing::error!(
+            entity = std::any::type_name::<T>(),
+            "an entity panicked while it was dropped"
+        );
     }
 }

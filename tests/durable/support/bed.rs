@@ -64,12 +64,6 @@ impl Bed {
         self
     }
 
-    /// The same, with faults that fire by themselves.
-    pub(crate) fn with_faults(mut self, faults: Faults) -> Self {
-        self.faults = faults;
-        self
-    }
-
     /// The virtual clock.
     pub(crate) fn time(&self) -> &VirtualClock {
         self.time.as_ref().expect("made with virtual time")

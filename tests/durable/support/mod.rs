@@ -8,11 +8,10 @@ mod door;
 mod entities;
 mod probe;
 
-pub(crate) use bed::{Bed, Folder, settle};
+pub(crate) use bed::{Bed, settle};
 pub(crate) use door::{Door, Side, refused, unknown};
 pub(crate) use entities::{
-    Counter, CounterAdd, CounterClient, Desk, DeskClient, DeskFile, DeskFileWithCopy, Drawer,
-    Refusal,
+    Counter, CounterAdd, Desk, DeskClient, DeskFile, DeskFileWithCopy, Refusal,
 };
 pub(crate) use probe::Probe;
 
