@@ -99,6 +99,46 @@ async fn a_request_whose_caller_ends_with_the_process_runs_after_the_next_start(
     assert_eq!(cluster.get::<Desk>("d").lines().await.unwrap(), ["line"]);
 }
 
+// proves: B58
+async fn a_full_mailbox_refuses_volatile_calls_and_keeps_persisted_ones_stored(bed: Bed) {
+    const MAILBOX: usize = 4;
+    const PERSISTED: usize = 40;
+    let cluster = bed.start_with(|builder| builder.config(|c| c.mailbox = MAILBOX)).await;
+    let desk = cluster.get::<Desk>("d");
+    let started = bed.passed();
+    bed.probe.close("0");
+    let mut receipts = Vec::new();
+    for line in 0..PERSISTED {
+        receipts.push(desk.write(line.to_string()).send().await.unwrap());
+    }
+    bed.probe.wait_for("0", 1).await;
+    // A few places may be left: what is stored is fetched once half of them are free.
+    let refused = loop {
+        let desk = desk.clone();
+        let call = spawn(async move { desk.lines().await });
+        bed.settle().await;
+        if call.is_finished() {
+            break call.await.unwrap();
+        }
+    };
+    let Err(ClusterError::MailboxFull { address, limit }) = refused else {
+        panic!("expected a full mailbox, got {refused:?}");
+    };
+    assert_eq!((address.entity_id().as_str(), limit), ("d", MAILBOX));
+    let refused = desk.jot("volatile".into()).await;
+    assert!(matches!(refused, Err(ClusterError::MailboxFull { .. })), "{refused:?}");
+
+    // As soon as there is room they start; the clock has not moved, so nobody has polled.
+    bed.probe.open("0");
+    for (at, receipt) in receipts.into_iter().enumerate() {
+        assert_eq!(receipt.outcome().await.unwrap(), at + 1);
+    }
+    assert_eq!(bed.passed(), started);
+    let lines: Vec<_> = (0..PERSISTED).map(|line| line.to_string()).collect();
+    assert_eq!(desk.lines().await.unwrap(), lines);
+    assert_eq!(desk.jot("volatile".into()).await.unwrap(), PERSISTED + 1);
+}
+
 // proves: B60
 async fn a_backlog_for_many_entities_drains_with_few_of_them_in_memory(bed: Bed) {
     const ENTITIES: u32 = 5_000;
@@ -142,6 +182,7 @@ async fn a_backlog_for_many_entities_drains_with_few_of_them_in_memory(bed: Bed)
 }
 
 backends!(
+    a_full_mailbox_refuses_volatile_calls_and_keeps_persisted_ones_stored,
     requests_start_in_order_of_acceptance_through_a_restart_and_a_full_mailbox,
     a_request_runs_on_when_its_caller_is_gone,
     a_request_whose_caller_ends_with_the_process_runs_after_the_next_start,
