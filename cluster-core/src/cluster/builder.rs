@@ -14,8 +14,8 @@ use crate::commit::Committer;
 use crate::config::Config;
 use crate::contract::Shape;
 use crate::entity::{
-    Alarms, CallInfo, DefaultEntity, EntityOptions, Filter, Gate, Intake, Kinds, Residents, Runner,
-    Serves, Shards, Tasks, Waiters,
+    Alarms, CallInfo, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, Intake, Kinds,
+    Residents, Runner, Serves, Shards, Tasks, Waiters,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -237,7 +237,7 @@ impl ClusterBuilder {
             intake: Intake::loading(),
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
-            deadlines: Arc::default(),
+            deadlines: Deadlines::default(),
             filters: self.filters,
             kinds: RwLock::default(),
             gate: Gate::open(),

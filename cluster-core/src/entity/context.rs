@@ -34,7 +34,6 @@ pub struct Context(pub(super) Arc<Frame>);
 
 /// A running handler and, through `parent`, the handlers that wait for it.
 pub(super) struct Frame {
-    pub(super) shared: Arc<Shared>,
     entity: Arc<dyn Endpoint>,
     /// Put together when first asked for.
     address: OnceLock<Address>,
@@ -119,7 +118,6 @@ impl Context {
         let changes_state = M::INFO.access == Access::Exclusive && Kind::<T>::is_durable();
         let transaction = stored.is_some_and(|stored| stored.transaction);
         Context(Arc::new(Frame {
-            shared: slot.kind.shared.clone(),
             entity: slot.clone(),
             address: OnceLock::new(),
             message: M::INFO.name,
@@ -140,7 +138,6 @@ impl Context {
     /// The context of a life-cycle hook: no request, no caller.
     pub(super) fn of_hook<T: Serves>(slot: &Arc<Slot<T>>, hook: &'static str) -> Self {
         Context(Arc::new(Frame {
-            shared: slot.kind.shared.clone(),
             entity: slot.clone(),
             address: OnceLock::new(),
             message: hook,
@@ -155,6 +152,10 @@ impl Context {
             sent: Mutex::default(),
             transaction: TransactionSlot::new(false),
         }))
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        self.0.entity.shared()
     }
 
     /// The address of the entity.
@@ -196,7 +197,7 @@ impl Context {
     /// A typed client of another entity. Durable messages sent through it leave with this handler's
     /// commit; calls awaited by a persisted handler are not repeated by its rerun.
     pub fn get<C: ?Sized + Contract>(&self, id: impl Into<EntityId>) -> C::Client {
-        C::Client::new(Handle::of::<C>(&self.0.shared, id.into()))
+        C::Client::new(Handle::of::<C>(self.shared(), id.into()))
     }
 
     /// The handler that the current task is polling.
@@ -284,7 +285,7 @@ impl Context {
             // The handler's base is gone, and so is whatever it would have sent.
             let _ = tell.send(result.map(|_| ()).map_err(|_| ClusterError::Interrupted));
         });
-        frame.shared.committer.push(Unit::of(
+        self.shared().committer.push(Unit::of(
             line.clone(),
             *generation,
             Writes::default(),

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use super::shared::Shared;
 use super::tasks::part_of_this_thread;
-use crate::time::{Moment, Sleep};
+use crate::time::{Clock, Moment, Sleep};
 
 /// Limits from here on may end up to two [`TICK`]s late.
 const COARSE_FROM: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ const PARTS: usize = 16;
 /// The waiting calls of a runner, with their deadlines.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
-    parts: [Mutex<Slab<Entry>>; PARTS],
+    parts: [Arc<Part>; PARTS],
     /// The moment of the last look, in nanoseconds: at most a tick old unless `asleep`.
     looked: AtomicU64,
     /// Nobody looks, because nobody waited for a while.
@@ -39,16 +39,29 @@ pub(crate) struct Deadlines {
     wake: Notify,
 }
 
+/// Shared by itself, so that the calls of two workers do not count their holds in one place.
+type Part = Mutex<Slab<Entry>>;
+
 #[derive(Debug)]
 struct Entry {
-    at: Moment,
+    end: End,
     waker: Waker,
+}
+
+/// When a limit is over.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// So long after the next look: the last one may be old, if the process was stopped since.
+    After(Duration),
+    At(Moment),
+    /// It is over.
+    Past,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
         Deadlines {
-            parts: std::array::from_fn(|_| Mutex::default()),
+            parts: std::array::from_fn(|_| Arc::default()),
             looked: AtomicU64::new(0),
             asleep: AtomicBool::new(false),
             wake: Notify::new(),
@@ -57,7 +70,18 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    fn looked(&self) -> Moment {
+    /// The time, to measure such a span from: of the last look where that is good enough, which
+    /// spares every call a read of the clock. It is older than a [`TICK`] only if the process was
+    /// stopped or had no worker to look.
+    #[inline]
+    pub(super) fn now_for(&self, span: Duration, clock: &Clock) -> Moment {
+        if is_exact(span, clock) {
+            return clock.now();
+        }
+        if self.asleep.load(Ordering::SeqCst) {
+            self.wake.notify_one();
+            return clock.now();
+        }
         Moment::from_nanos(self.looked.load(Ordering::SeqCst))
     }
 
@@ -67,9 +91,18 @@ impl Deadlines {
         let mut due = Vec::new();
         let mut waiting = false;
         for part in &self.parts {
-            let part = part.lock();
+            let mut part = part.lock();
             waiting |= !part.is_empty();
-            due.extend(part.iter().filter(|(_, e)| e.at <= now).map(|(_, e)| e.waker.clone()));
+            for (_, entry) in part.iter_mut() {
+                match entry.end {
+                    End::After(limit) => entry.end = End::At(now + limit),
+                    End::At(at) if at <= now => {
+                        entry.end = End::Past;
+                        due.push(entry.waker.clone());
+                    }
+                    End::At(_) | End::Past => {}
+                }
+            }
         }
         due.into_iter().for_each(Waker::wake);
         waiting
@@ -98,6 +131,11 @@ pub(crate) async fn watch_deadlines(shared: Arc<Shared>) {
     }
 }
 
+/// Whether such a span is to be measured without the looks.
+fn is_exact(span: Duration, clock: &Clock) -> bool {
+    span < COARSE_FROM || clock.is_virtual()
+}
+
 /// A call's time limit.
 #[derive(Debug)]
 pub(super) enum Limit {
@@ -108,16 +146,14 @@ pub(super) enum Limit {
 /// A limit that is looked at from time to time; forgotten when dropped.
 #[derive(Debug)]
 pub(super) struct Armed {
-    deadlines: Arc<Deadlines>,
-    at: Moment,
-    part: usize,
+    part: Arc<Part>,
     key: usize,
 }
 
 impl Limit {
     /// A limit that ends `limit` from now; the task being polled is woken then.
     pub(super) fn new(shared: &Shared, limit: Duration, cx: &mut Context<'_>) -> Self {
-        if limit < COARSE_FROM || shared.clock.is_virtual() {
+        if is_exact(limit, &shared.clock) {
             let mut sleep = shared.clock.sleep(limit);
             // Registers the waker; a limit of zero is seen at the next poll.
             if Pin::new(&mut sleep).poll(cx).is_ready() {
@@ -125,7 +161,7 @@ impl Limit {
             }
             return Limit::Exact(sleep);
         }
-        Limit::Coarse(Armed::new(shared, limit, cx))
+        Limit::Coarse(Armed::new(&shared.deadlines, limit, cx))
     }
 
     /// Resolves when the limit is over; the task is woken then.
@@ -138,26 +174,22 @@ impl Limit {
 }
 
 impl Armed {
-    fn new(shared: &Shared, limit: Duration, cx: &Context<'_>) -> Self {
-        let deadlines = shared.deadlines.clone();
-        let asleep = deadlines.asleep.load(Ordering::SeqCst);
-        // The last look may be a tick old, so the limit is longer by one.
-        let now = if asleep { shared.clock.now() } else { deadlines.looked() };
-        let at = now + limit + TICK;
-        let part = part_of_this_thread() % PARTS;
-        let key = deadlines.parts[part].lock().insert(Entry { at, waker: cx.waker().clone() });
+    fn new(deadlines: &Deadlines, limit: Duration, cx: &Context<'_>) -> Self {
+        let part = deadlines.parts[part_of_this_thread() % PARTS].clone();
+        let entry = Entry { end: End::After(limit), waker: cx.waker().clone() };
+        let key = part.lock().insert(entry);
         if deadlines.asleep.load(Ordering::SeqCst) {
             deadlines.wake.notify_one();
         }
-        Armed { deadlines, at, part, key }
+        Armed { part, key }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.deadlines.looked() >= self.at {
+        let mut part = self.part.lock();
+        let entry = part.get_mut(self.key).expect("there until this is dropped");
+        if matches!(entry.end, End::Past) {
             return Poll::Ready(());
         }
-        let mut part = self.deadlines.parts[self.part].lock();
-        let entry = part.get_mut(self.key).expect("there until this is dropped");
         entry.waker.clone_from(cx.waker());
         Poll::Pending
     }
@@ -165,7 +197,7 @@ impl Armed {
 
 impl Drop for Armed {
     fn drop(&mut self) {
-        let entry = self.deadlines.parts[self.part].lock().try_remove(self.key);
+        let entry = self.part.lock().try_remove(self.key);
         drop(entry);
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::context::Context;
 use super::contract::Message;
+use super::shared::Shared;
 use crate::error::{CallError, ClusterError};
 use crate::id::{Address, Key, RequestId};
 use crate::message::Headers;
@@ -24,6 +25,8 @@ pub(crate) trait Endpoint: Send + Sync {
     fn start(self: Arc<Self>, method: usize, exchange: &mut dyn Any);
 
     fn address(&self) -> Address;
+
+    fn shared(&self) -> &Arc<Shared>;
 
     /// There may be room in memory for the entity, which waits for it.
     fn place_is_free(self: Arc<Self>);

@@ -60,7 +60,7 @@ pub use transaction::Transaction;
 pub use wire::Wire;
 
 pub(crate) use alarms::{Alarms, run_alarms};
-pub(crate) use deadlines::watch_deadlines;
+pub(crate) use deadlines::{Deadlines, watch_deadlines};
 pub(crate) use failure::text as error_text;
 pub(crate) use filter::Filter;
 pub(crate) use intake::{Intake, load_pending};

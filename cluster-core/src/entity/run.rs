@@ -143,7 +143,7 @@ fn ask<T: Serves, M: Message, S: Style<T, M>>(
     let Request { message, headers, parent, .. } = request;
     let around = Surroundings { headers, parent };
     if let Some(_deeper) = Deeper::enter(slot.kind.shared.config.inline_depth) {
-        let entered = slot.try_enter(S::ACCESS).or_else(|| slot.try_make(S::ACCESS));
+        let entered = slot.try_enter(S::ACCESS, S::PLAIN).or_else(|| slot.try_make(S::ACCESS));
         if let Some(turn) = entered {
             slot.touch();
             return match run::<T, M, S>(turn, message, around, Origin::Volatile, To::Caller) {
@@ -248,8 +248,8 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
         Ok(Poll::Pending) => {
             let (to, ran) = to.later();
             let cancellable = matches!(origin, Origin::Volatile) && !M::INFO.uninterruptible;
-            let kind = slot.kind.clone();
-            kind.shared.tasks.spawn(Suspended {
+            let entity = slot.clone();
+            entity.kind.shared.tasks.spawn(Suspended {
                 slot,
                 ctx,
                 handler: Some((handler, origin, to)),

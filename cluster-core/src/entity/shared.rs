@@ -37,7 +37,7 @@ pub struct Shared {
     pub(crate) intake: Intake,
     pub(crate) tasks: Tasks,
     pub(crate) alarms: Alarms,
-    pub(crate) deadlines: Arc<Deadlines>,
+    pub(crate) deadlines: Deadlines,
     pub(crate) filters: Vec<Filter>,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) gate: Gate,

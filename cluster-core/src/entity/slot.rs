@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use super::job::{Delivered, Job};
 use super::kind::Kind;
 use super::mailbox::{Mailbox, Running, Spill};
 use super::options::Access;
+use super::shared::Shared;
 use super::turn::Turn;
 pub(super) use super::turn::{Back, discard};
 use crate::commit::Lineage;
@@ -30,6 +31,10 @@ const PUMP_INLINE: usize = 16;
 /// How many a task runs before it lets others run.
 const PUMP_BURST: usize = 64;
 
+/// How often a caller looks whether a plain handler has ended before it queues: about as long as
+/// queueing takes.
+const SPINS: usize = 64;
+
 /// The record of one entity. Costs a few words while the entity is idle, and no task.
 pub(crate) struct Slot<T: Serves> {
     id: EntityId,
@@ -38,6 +43,8 @@ pub(crate) struct Slot<T: Serves> {
     last_active: AtomicU32,
     /// Raised when a commit of the instance fails: whatever was built on it is void.
     generation: AtomicU32,
+    /// A plain handler runs on it in its caller's poll.
+    brief: AtomicBool,
     pub(super) inner: Mutex<Inner<T>>,
 }
 
@@ -100,6 +107,7 @@ impl<T: Serves> Slot<T> {
             kind,
             last_active: AtomicU32::new(0),
             generation: AtomicU32::new(0),
+            brief: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 entity: None,
                 phase: Phase::Vacant,
@@ -139,18 +147,33 @@ impl<T: Serves> Slot<T> {
     /// The idle time begins anew.
     #[inline]
     pub(super) fn stay(&self) {
-        let now = self.kind.shared.clock.now();
+        let Kind { shared, limits, .. } = &*self.kind;
+        let now = shared.deadlines.now_for(limits.idle, &shared.clock);
         self.last_active.store(coarse(now), Ordering::Relaxed);
     }
 
-    /// A turn on the entity, if it is in memory, free for such a handler, and nobody waits.
+    /// A turn on the entity, if it is in memory, free for such a handler, and nobody waits. While
+    /// another thread is in a plain handler's turn, which seldom takes longer than to queue for it,
+    /// this looks again for [`SPINS`] times.
     #[inline]
-    pub(super) fn try_enter(self: &Arc<Self>, access: Access) -> Option<Turn<T>> {
+    pub(super) fn try_enter(self: &Arc<Self>, access: Access, plain: bool) -> Option<Turn<T>> {
+        for _ in 0..SPINS {
+            if !self.brief.load(Ordering::Relaxed) {
+                break;
+            }
+            std::hint::spin_loop();
+        }
         let mut inner = self.lock();
         let free = inner.phase == Phase::Ready
             && inner.mailbox.is_none()
             && inner.running.admits(access, self.kind.limits.concurrency);
-        if free { Some(inner.turn(self, access)) } else { None }
+        if !free {
+            return None;
+        }
+        if plain && access == Access::Exclusive {
+            self.brief.store(true, Ordering::Relaxed);
+        }
+        Some(inner.turn(self, access))
     }
 
     /// Puts a volatile request into the mailbox.
@@ -358,6 +381,9 @@ impl<T: Serves> Slot<T> {
                 }
             };
             inner.running.end(access);
+            if access == Access::Exclusive {
+                self.brief.store(false, Ordering::Relaxed);
+            }
             let pump = inner.mailbox.is_some() && !mem::replace(&mut inner.pumping, true);
             (pump, left, inner.running.is_idle())
         };
@@ -582,6 +608,10 @@ impl<T: Serves> Endpoint for Slot<T> {
 
     fn address(&self) -> Address {
         Slot::address(self)
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.kind.shared
     }
 
     fn place_is_free(self: Arc<Self>) {

@@ -284,7 +284,7 @@ impl Context {
         let kind = handle.kind()?;
         let address = kind.address(id);
         let schema = kind.schema(M::INFO.index).expect("the contract is the type's own");
-        let shared = &self.0.shared;
+        let shared = self.shared();
         let entity_type = kind.name();
         let row = NewRow { shared, id, schema: &schema.arguments, request: &request }
             .build(entity_type, address.shard())?;

@@ -18,17 +18,17 @@ pub(crate) struct Tasks {
     runtime: Handle,
     /// Handlers, activations, deliveries: a drain waits for these. Bounded by the entities in
     /// memory and their `concurrency`.
-    work: Arc<Group>,
+    work: Group,
     /// Loops that run until the end, and callers that wait for another's run.
-    loops: Arc<Group>,
+    loops: Group,
     /// The committer: ends by itself once it is closed.
-    last: Arc<Group>,
+    last: Group,
 }
 
 impl Tasks {
     pub(crate) fn new(runtime: Handle) -> Self {
-        let group = || Arc::new(Group::default());
-        Tasks { runtime, work: group(), loops: group(), last: group() }
+        let [work, loops, last] = std::array::from_fn(|_| Group::default());
+        Tasks { runtime, work, loops, last }
     }
 
     /// Runs work that a drain waits for. It is dropped where it stands when the drain's limit is
@@ -77,25 +77,37 @@ const PARTS: usize = 16;
 /// Tasks that are waited for and ended together.
 #[derive(Debug)]
 struct Group {
-    parts: [Mutex<Part>; PARTS],
-    /// How many wait for the group to be empty; zero spares the tasks their look at the rest.
-    watchers: AtomicUsize,
-    emptied: Notify,
+    /// Each shared by itself, so that the tasks of two workers do not count their holds in one
+    /// place.
+    parts: [Arc<Part>; PARTS],
+    end: Arc<End>,
 }
 
 impl Default for Group {
     fn default() -> Self {
-        Group {
-            parts: std::array::from_fn(|_| Mutex::default()),
-            watchers: AtomicUsize::new(0),
-            emptied: Notify::new(),
-        }
+        let end = Arc::new(End::default());
+        let part = |_| Arc::new(Part { live: Mutex::default(), end: end.clone() });
+        Group { parts: std::array::from_fn(part), end }
     }
 }
 
+/// Who waits for a group's last task.
 #[derive(Debug, Default)]
+struct End {
+    /// How many wait; zero spares the tasks their look at the rest.
+    watchers: AtomicUsize,
+    emptied: Notify,
+}
+
+#[derive(Debug)]
 struct Part {
-    live: Slab<Place>,
+    live: Mutex<Live>,
+    end: Arc<End>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    places: Slab<Place>,
     /// Numbers the places, since their keys are used again.
     made: u64,
     /// Nothing more may run.
@@ -113,41 +125,41 @@ struct Place {
 impl Group {
     /// Spawns without a lock: a runtime that has ended drops the work at once, and with it whatever
     /// that holds.
-    fn spawn(self: &Arc<Self>, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(&self, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
         let Some(member) = self.enter() else { return };
-        let (part, key, number) = (member.part, member.key, member.number);
+        let (part, key, number) = (member.part.clone(), member.key, member.number);
         let task = runtime.spawn(Tracked { work, _member: member });
-        let mut part = self.parts[part].lock();
-        if part.aborted {
+        let mut live = part.live.lock();
+        if live.aborted {
             task.abort();
         }
-        if let Some(place) = part.live.get_mut(key).filter(|place| place.number == number) {
+        if let Some(place) = live.places.get_mut(key).filter(|place| place.number == number) {
             place.task = Some(task);
         }
     }
 
     /// A place for a task; none once the group was aborted.
-    fn enter(self: &Arc<Self>) -> Option<Member> {
-        let at = part_of_this_thread();
-        let mut part = self.parts[at].lock();
-        if part.aborted {
+    fn enter(&self) -> Option<Member> {
+        let part = &self.parts[part_of_this_thread() % PARTS];
+        let mut live = part.live.lock();
+        if live.aborted {
             return None;
         }
-        part.made += 1;
-        let number = part.made;
-        let key = part.live.insert(Place { number, task: None });
-        Some(Member { group: self.clone(), part: at, key, number })
+        live.made += 1;
+        let number = live.made;
+        let key = live.places.insert(Place { number, task: None });
+        Some(Member { part: part.clone(), key, number })
     }
 
     fn is_empty(&self) -> bool {
-        self.parts.iter().all(|part| part.lock().live.is_empty())
+        self.parts.iter().all(|part| part.live.lock().places.is_empty())
     }
 
     /// Waits until no task is left. Cancel safe.
     async fn emptied(&self) {
-        let _watching = Watching::new(&self.watchers);
+        let _watching = Watching::new(&self.end.watchers);
         loop {
-            let mut emptied = std::pin::pin!(self.emptied.notified());
+            let mut emptied = std::pin::pin!(self.end.emptied.notified());
             emptied.as_mut().enable();
             if self.is_empty() {
                 return;
@@ -159,9 +171,9 @@ impl Group {
     /// Drops all tasks, and whatever would be spawned later.
     fn abort(&self) {
         for part in &self.parts {
-            let mut part = part.lock();
-            part.aborted = true;
-            part.live
+            let mut live = part.live.lock();
+            live.aborted = true;
+            live.places
                 .iter()
                 .filter_map(|(_, place)| place.task.as_ref())
                 .for_each(JoinHandle::abort);
@@ -186,8 +198,7 @@ impl Drop for Watching<'_> {
 
 /// A task's hold on its place; gives it up when the task ends, in whatever way.
 struct Member {
-    group: Arc<Group>,
-    part: usize,
+    part: Arc<Part>,
     key: usize,
     number: u64,
 }
@@ -195,12 +206,12 @@ struct Member {
 impl Drop for Member {
     fn drop(&mut self) {
         let (place, empty) = {
-            let mut part = self.group.parts[self.part].lock();
-            (part.live.try_remove(self.key), part.live.is_empty())
+            let mut live = self.part.live.lock();
+            (live.places.try_remove(self.key), live.places.is_empty())
         };
         drop(place);
-        if empty && self.group.watchers.load(Ordering::SeqCst) > 0 {
-            self.group.emptied.notify_waiters();
+        if empty && self.part.end.watchers.load(Ordering::SeqCst) > 0 {
+            self.part.end.emptied.notify_waiters();
         }
     }
 }
@@ -223,7 +234,7 @@ impl<F: Future<Output = ()>> Future for Tracked<F> {
 }
 
 thread_local! {
-    /// This thread's part of every group.
+    /// This thread's number.
     static PART: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
@@ -231,7 +242,7 @@ thread_local! {
 pub(super) fn part_of_this_thread() -> usize {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     PART.get().unwrap_or_else(|| {
-        let part = THREADS.fetch_add(1, Ordering::Relaxed) % PARTS;
+        let part = THREADS.fetch_add(1, Ordering::Relaxed);
         PART.set(Some(part));
         part
     })

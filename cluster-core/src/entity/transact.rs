@@ -81,7 +81,7 @@ enum Ended<R> {
 
 /// Polls the handler to its end. Its time is limited from when the transaction is open.
 async fn run_to_end<F: Future>(ctx: &Context, mut handler: Pin<&mut F>) -> Ended<F::Output> {
-    let shared = &ctx.0.shared;
+    let shared = ctx.shared();
     let limit = shared.config.transaction_limit;
     let mut over = None;
     poll_fn(|cx| {

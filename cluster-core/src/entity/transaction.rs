@@ -120,7 +120,7 @@ impl Context {
         };
         let mut guard = Transaction { slot, opened: Some(opened), of: PhantomData::<fn() -> D> };
         if guard.connection().is_none() {
-            let storage = self.0.shared.storage.kind();
+            let storage = self.shared().storage.kind();
             return Err(refuse(NoTransaction::OtherDatabase { storage, asked: D::NAME }));
         }
         Ok(guard)
@@ -129,12 +129,12 @@ impl Context {
     async fn open_transaction<D: Database>(&self) -> Result<Opened, ClusterError> {
         let opening = Opening { slot: &self.0.transaction, done: false };
         let persistence = |source| ClusterError::Persistence { source };
-        let storage = &self.0.shared.storage;
+        let storage = &self.shared().storage;
         let Some(transactions) = storage.transactions() else {
             let other = NoTransaction::OtherDatabase { storage: storage.kind(), asked: D::NAME };
             return Err(persistence(Arc::new(other)));
         };
-        let lane = self.0.shared.committer.lane().await;
+        let lane = self.shared().committer.lane().await;
         let begun = transactions.begin().await;
         let transaction = begun.map_err(|error| persistence(Arc::new(error)))?;
         if opening.done() {
