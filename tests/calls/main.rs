@@ -4,14 +4,17 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
+mod asking;
 mod ending;
 mod factories;
 mod failures;
 mod headers;
+mod limits;
 mod order;
 mod passivation;
 mod reentrance;
 mod sending;
+mod stress;
 mod support;
 mod timeouts;
 mod typed;

@@ -95,11 +95,18 @@ impl<T: Serves> Slot<T> {
             }
             inner.phase = Phase::Changing;
         }
-        let Place::Taken = self.take_place() else {
-            // The mailbox's way waits for a place, or reports that there is none.
-            self.lock().phase = Phase::Vacant;
-            return None;
-        };
+        match self.take_place() {
+            Place::Taken => {}
+            Place::Soon => {
+                self.wait_for_place();
+                return None;
+            }
+            Place::None => {
+                // The mailbox's way reports it.
+                self.lock().phase = Phase::Vacant;
+                return None;
+            }
+        }
         match self.make() {
             Ok(entity) => {
                 let Some(mut inner) = self.install(Arc::new(entity), self.generation()) else {

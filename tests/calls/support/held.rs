@@ -25,6 +25,7 @@ struct Inner {
     waiting: Semaphore,
     to_fail: AtomicUsize,
     commits: AtomicUsize,
+    loads: AtomicUsize,
 }
 
 impl HeldStorage {
@@ -35,6 +36,7 @@ impl HeldStorage {
             waiting: Semaphore::new(0),
             to_fail: AtomicUsize::new(0),
             commits: AtomicUsize::new(0),
+            loads: AtomicUsize::new(0),
         }))
     }
 
@@ -62,6 +64,11 @@ impl HeldStorage {
     /// How many batches were committed so far.
     pub(crate) fn commits(&self) -> usize {
         self.0.commits.load(Ordering::SeqCst)
+    }
+
+    /// How often pending requests were asked for so far.
+    pub(crate) fn loads(&self) -> usize {
+        self.0.loads.load(Ordering::SeqCst)
     }
 }
 
@@ -130,6 +137,7 @@ impl MessageStorage for HeldStorage {
     }
 
     fn load_pending(&self, fence: Fence, scan: PendingScan) -> Answer<'_, Vec<PendingRequest>> {
+        self.0.loads.fetch_add(1, Ordering::SeqCst);
         self.0.behind.load_pending(fence, scan)
     }
 

@@ -1,0 +1,510 @@
+//! What happens where something is full.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use cluster::EntityOptions;
+use cluster::id::ShardCount;
+use cluster::prelude::*;
+use cluster::storage::Storage;
+use cluster::testing::TestCluster;
+use cluster::time::Clock;
+use tokio::sync::watch;
+
+use crate::support::{HeldStorage, Stage, memory, on_each_storage, poll_once, soon, until};
+
+#[derive(Entity)]
+#[entity(mailbox = 2)]
+struct Booth {
+    stage: Stage,
+}
+
+#[entity]
+impl Booth {
+    #[message(persisted)]
+    async fn vote(&mut self, voter: u32) {
+        self.stage.pause().await;
+        self.stage.note(voter.to_string());
+    }
+
+    #[message]
+    async fn look(&self) {
+        self.stage.pause().await;
+    }
+
+    #[message]
+    fn open(&self) {}
+}
+
+// proves: B58
+on_each_storage!(in virtual time: a_full_mailbox_refuses_volatile_calls_and_stores_the_others);
+async fn a_full_mailbox_refuses_volatile_calls_and_stores_the_others(storage: Arc<dyn Storage>) {
+    let stage = Stage::default();
+    let shared = stage.clone();
+    let cluster = TestCluster::new()
+        .storage(storage)
+        .entity_with::<Booth>(move |_| Booth { stage: shared.clone() })
+        .start()
+        .await;
+    let booth = cluster.get::<Booth>("b");
+    let mut receipts = Vec::new();
+    for voter in 0..100 {
+        let sending = booth.vote(voter).send();
+        receipts.push(soon(sending.into_future()).await.unwrap());
+        if voter >= 2 {
+            let error = booth.open().await.unwrap_err();
+            assert!(matches!(error, ClusterError::MailboxFull { limit: 2, .. }), "{error:?}");
+        }
+    }
+    // Time stands still: whatever waits for a poll would never come.
+    stage.let_on(100);
+    for receipt in receipts {
+        soon(receipt.outcome()).await.unwrap();
+    }
+    let in_order: Vec<String> = (0..100).map(|voter| voter.to_string()).collect();
+    assert_eq!(stage.notes(), in_order);
+    soon(booth.open().into_future()).await.unwrap();
+    cluster.shutdown().await.unwrap();
+}
+
+// Requests that nobody waits for any more keep out nobody.
+#[tokio::test]
+async fn abandoned_calls_make_room_in_a_full_mailbox() {
+    let stage = Stage::default();
+    let shared = stage.clone();
+    let cluster = TestCluster::new()
+        .entity_with::<Booth>(move |_| Booth { stage: shared.clone() })
+        .start()
+        .await;
+    let booth = cluster.get::<Booth>("b");
+    let voting = tokio::spawn(booth.vote(1).into_future());
+    stage.arrived(1).await;
+    for _ in 0..10 {
+        let mut call = booth.open().into_future();
+        assert!(poll_once(&mut call).await.is_pending());
+    }
+    let mut one = booth.open().into_future();
+    let mut other = booth.open().into_future();
+    assert!(poll_once(&mut one).await.is_pending());
+    assert!(poll_once(&mut other).await.is_pending());
+    let error = booth.open().await.unwrap_err();
+    assert!(matches!(error, ClusterError::MailboxFull { .. }), "{error:?}");
+    stage.let_on(1);
+    for ended in [soon(voting).await.unwrap(), soon(one).await, soon(other).await] {
+        ended.unwrap();
+    }
+}
+
+#[derive(Entity)]
+#[entity(mailbox = 200_000)]
+struct Busy {
+    clock: Clock,
+    count: u64,
+}
+
+#[entity]
+impl Busy {
+    #[message]
+    async fn block(&mut self, seconds: u64) {
+        self.clock.sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[message]
+    fn count(&mut self) -> u64 {
+        self.count += 1;
+        self.count
+    }
+}
+
+// proves: B57
+#[tokio::test]
+async fn a_blocked_entity_delays_no_other_of_its_shard() {
+    let cluster = TestCluster::new().with(|builder| {
+        builder.config(|config| config.shard_count = ShardCount::new(1).expect("one is enough"))
+    });
+    let clock = cluster::time::VirtualClock::starting_at(cluster::time::Timestamp::from_unix_ms(0));
+    let of_entity = clock.clone();
+    let cluster = cluster
+        .entity_with::<Busy>(move |_| Busy {
+            clock: Clock::from_virtual(of_entity.clone()),
+            count: 0,
+        })
+        .start()
+        .await;
+    let blocked = cluster.get::<Busy>("blocked");
+    let blocking = tokio::spawn(blocked.block(10).into_future());
+    cluster.settle().await;
+    let mut waiting = blocked.count().into_future();
+    assert!(poll_once(&mut waiting).await.is_pending());
+    // Not a moment of the blocked one's time has passed.
+    for id in 0..100 {
+        let other = cluster.get::<Busy>(id.to_string());
+        assert_eq!(other.count().await.unwrap(), 1);
+    }
+    assert!(!blocking.is_finished());
+    clock.advance(Duration::from_secs(10));
+    soon(blocking).await.unwrap().unwrap();
+    assert_eq!(soon(waiting).await.unwrap(), 1);
+}
+
+// proves: B57
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entity_with_a_long_queue_delays_no_other() {
+    let clock = Clock::system();
+    let of_entity = clock.clone();
+    let cluster = Cluster::builder()
+        .entity_with::<Busy>(move |_| Busy { clock: of_entity.clone(), count: 0 })
+        .start()
+        .await
+        .unwrap();
+    let busy = cluster.get::<Busy>("busy");
+    let gate = tokio::spawn(busy.block(0).into_future());
+    for _ in 0..100_000 {
+        busy.count().send().await.unwrap();
+    }
+    let started = clock.now();
+    let other = cluster.get::<Busy>("other");
+    let first = tokio::spawn(other.count().into_future());
+    assert_eq!(soon(first).await.unwrap().unwrap(), 1);
+    let took = clock.now() - started;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    soon(gate).await.unwrap().unwrap();
+    assert_eq!(soon(busy.count().into_future()).await.unwrap(), 100_001);
+    cluster.shutdown().await.unwrap();
+}
+
+/// Counts how many are in memory at once.
+#[derive(Default)]
+struct Crowd {
+    now: AtomicI64,
+    most: AtomicI64,
+    ran: AtomicU64,
+}
+
+#[derive(Entity)]
+struct Guest {
+    crowd: Arc<Crowd>,
+    stage: Stage,
+}
+
+impl Guest {
+    fn new(crowd: &Arc<Crowd>, stage: &Stage) -> Self {
+        let now = crowd.now.fetch_add(1, Ordering::SeqCst) + 1;
+        crowd.most.fetch_max(now, Ordering::SeqCst);
+        Guest { crowd: crowd.clone(), stage: stage.clone() }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.crowd.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[entity]
+impl Guest {
+    #[message]
+    fn greet(&self) -> u64 {
+        self.crowd.ran.fetch_add(1, Ordering::SeqCst)
+    }
+
+    #[message]
+    async fn stay(&self) {
+        self.stage.pause().await;
+    }
+
+    #[message(persisted)]
+    async fn dine(&mut self) {
+        self.stage.pause().await;
+        self.crowd.ran.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+async fn house(storage: Arc<dyn Storage>, crowd: &Arc<Crowd>, stage: &Stage) -> TestCluster {
+    let (crowd, stage) = (crowd.clone(), stage.clone());
+    TestCluster::new()
+        .storage(storage)
+        .with(|builder| builder.config(|config| config.resident_entities_max = 3))
+        .entity_with::<Guest>(move |_| Guest::new(&crowd, &stage))
+        .start()
+        .await
+}
+
+fn no_room<T: std::fmt::Debug>(ended: Result<T, ClusterError>) {
+    match ended {
+        Err(ClusterError::LimitExceeded { limit: "resident_entities_max", max: 3, .. }) => {}
+        ended => panic!("{ended:?}"),
+    }
+}
+
+// proves: B59
+on_each_storage!(in virtual time: at_the_resident_limit_idle_entities_leave_and_the_rest_waits);
+async fn at_the_resident_limit_idle_entities_leave_and_the_rest_waits(storage: Arc<dyn Storage>) {
+    let (crowd, stage) = (Arc::new(Crowd::default()), Stage::default());
+    let cluster = house(storage, &crowd, &stage).await;
+    let guest = |id: &str| cluster.get::<Guest>(id);
+    for id in 0..50 {
+        guest(&id.to_string()).greet().await.unwrap();
+        assert!(cluster.stats().resident_entities <= 3);
+    }
+    // Nobody is idle any more.
+    let staying: Vec<_> =
+        ["x", "y", "z"].map(|id| tokio::spawn(guest(id).stay().into_future())).into();
+    stage.arrived(3).await;
+    no_room(guest("new").greet().await);
+    no_room(guest("other").stay().await);
+    for id in ["x", "y", "z"] {
+        guest(id).greet().await.unwrap();
+    }
+    let ran = crowd.ran.load(Ordering::SeqCst);
+    let mut dining = Vec::new();
+    for number in 0..40 {
+        let id = format!("diner-{}", number % 20);
+        dining.push(soon(guest(&id).dine().send().into_future()).await.unwrap());
+    }
+    cluster.settle().await;
+    no_room(guest("new").greet().await);
+    assert_eq!(crowd.ran.load(Ordering::SeqCst), ran, "no diner was let in");
+    // Time stands still: whoever waits for a poll would wait for ever.
+    stage.let_on(3 + 40);
+    for receipt in dining {
+        soon(receipt.outcome()).await.unwrap();
+    }
+    for stayed in staying {
+        soon(stayed).await.unwrap().unwrap();
+    }
+    assert_eq!(crowd.ran.load(Ordering::SeqCst), ran + 40);
+    assert!(crowd.most.load(Ordering::SeqCst) <= 3);
+    guest("new").greet().await.unwrap();
+    cluster.shutdown().await.unwrap();
+}
+
+/// Takes its time to leave.
+#[derive(Entity)]
+struct Lingerer {
+    stage: Stage,
+}
+
+#[entity]
+impl Lingerer {
+    #[deactivate]
+    async fn leave(&mut self) -> Result<(), std::io::Error> {
+        self.stage.pause().await;
+        Ok(())
+    }
+
+    #[message]
+    fn greet(&self) {}
+
+    #[message]
+    async fn stay(&self) {
+        self.stage.pause().await;
+    }
+}
+
+// proves: B59
+#[tokio::test]
+async fn an_idle_entity_that_takes_its_time_to_leave_is_waited_for() {
+    let stage = Stage::default();
+    let shared = stage.clone();
+    let cluster = TestCluster::new()
+        .with(|builder| builder.config(|config| config.resident_entities_max = 2))
+        .entity_with::<Lingerer>(move |_| Lingerer { stage: shared.clone() })
+        .start()
+        .await;
+    let one = |id: &str| cluster.get::<Lingerer>(id);
+    let staying = tokio::spawn(one("a").stay().into_future());
+    stage.arrived(1).await;
+    one("b").greet().await.unwrap();
+    let mut third = one("c").greet().into_future();
+    assert!(poll_once(&mut third).await.is_pending(), "it waits for b");
+    stage.arrived(1).await;
+    let ended = one("d").greet().await;
+    assert!(matches!(ended, Err(ClusterError::LimitExceeded { .. })), "{ended:?}");
+    stage.let_on(2);
+    soon(third).await.unwrap();
+    soon(staying).await.unwrap().unwrap();
+    stage.let_on(10);
+    cluster.shutdown().await.unwrap();
+}
+
+/// How large a backlog is.
+const BACKLOG: u32 = 100_000;
+/// How many of it are in memory at once.
+const RESIDENT: usize = 100;
+
+#[derive(Entity)]
+#[entity(idle = "20ms")]
+struct Backlogged {
+    open: watch::Receiver<bool>,
+    ran: Arc<Mutex<HashSet<u32>>>,
+    twice: Arc<AtomicU64>,
+}
+
+#[entity]
+impl Backlogged {
+    #[message(persisted)]
+    async fn run(&mut self, number: u32) {
+        self.open.wait_for(|open| *open).await.expect("the sender lives on");
+        if !self.ran.lock().unwrap().insert(number) {
+            self.twice.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Waits until a count has grown.
+async fn goes_on(from: usize, mut count: impl FnMut() -> usize) -> usize {
+    let clock = Clock::system();
+    let grown = async {
+        loop {
+            let now = count();
+            if now > from {
+                return now;
+            }
+            clock.sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(grown).await
+}
+
+async fn drain_backlog(storage: Arc<dyn Storage>, backlog: u32) {
+    let storage = HeldStorage::new(storage);
+    let (open, opened) = watch::channel(false);
+    let (ran, twice) = (Arc::new(Mutex::new(HashSet::new())), Arc::new(AtomicU64::new(0)));
+    let (all, again) = (ran.clone(), twice.clone());
+    let cluster = Cluster::builder()
+        .storage(storage.clone())
+        .config(|config| config.resident_entities_max = RESIDENT)
+        .entity_with::<Backlogged>(move |_| Backlogged {
+            open: opened.clone(),
+            ran: all.clone(),
+            twice: again.clone(),
+        })
+        .start()
+        .await
+        .unwrap();
+    let senders: Vec<_> = (0..64)
+        .map(|sender| {
+            let cluster = cluster.clone();
+            tokio::spawn(async move {
+                for number in (0..backlog).filter(|number| number % 64 == sender) {
+                    let entity = cluster.get::<Backlogged>(number.to_string());
+                    entity.run(number).send().await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for sender in senders {
+        soon(sender).await.unwrap();
+    }
+
+    // All are stored, some wait in memory, and nobody asks the storage again and again.
+    until(|| cluster.stats().types[0].records <= 2 * RESIDENT).await;
+    let before = storage.loads();
+    Clock::system().sleep(Duration::from_millis(300)).await;
+    assert!(storage.loads() <= before + 2, "{} loads for nothing", storage.loads() - before);
+    assert!(cluster.stats().resident_entities <= RESIDENT);
+
+    open.send_replace(true);
+    let mut most = 0;
+    let mut done = 0;
+    while done < backlog as usize {
+        let look = || {
+            let stats = cluster.stats();
+            assert!(stats.resident_entities <= RESIDENT);
+            most = most.max(stats.types[0].records);
+            ran.lock().unwrap().len()
+        };
+        done = goes_on(done, look).await;
+    }
+    assert_eq!(twice.load(Ordering::SeqCst), 0);
+    assert!(most <= 20 * RESIDENT, "{most} records in memory");
+    let pages = backlog as usize / 1_024;
+    assert!(storage.loads() <= before + 4 * pages + 100, "{} loads", storage.loads());
+    soon(cluster.shutdown()).await.unwrap();
+}
+
+// proves: B60
+on_each_storage!(a_backlog_drains_fully_within_the_resident_limit);
+async fn a_backlog_drains_fully_within_the_resident_limit(storage: Arc<dyn Storage>) {
+    drain_backlog(storage, BACKLOG).await;
+}
+
+// Instances leave and come again at the limit while calls of all kinds race for the places.
+on_each_storage!(evictions_race_calls_and_nothing_is_lost);
+async fn evictions_race_calls_and_nothing_is_lost(storage: Arc<dyn Storage>) {
+    let (crowd, stage) = (Arc::new(Crowd::default()), Stage::default());
+    stage.let_on(1_000_000);
+    let (of_guests, on) = (crowd.clone(), stage.clone());
+    let cluster = Cluster::builder()
+        .storage(storage)
+        .config(|config| config.resident_entities_max = 3)
+        .entity_with::<Guest>(move |_| Guest::new(&of_guests, &on))
+        .start()
+        .await
+        .unwrap();
+    let senders: Vec<_> = (0..8)
+        .map(|sender| {
+            let cluster = cluster.clone();
+            tokio::spawn(async move {
+                let mut done = 0_u64;
+                for number in 0..100 {
+                    let guest = cluster.get::<Guest>(((sender * 7 + number) % 11).to_string());
+                    if number % 2 == 0 {
+                        guest.dine().await.unwrap();
+                        done += 1;
+                    } else if let Err(error) = guest.greet().await {
+                        let full = matches!(error, ClusterError::LimitExceeded { .. });
+                        assert!(full, "{error:?}");
+                    } else {
+                        done += 1;
+                    }
+                }
+                done
+            })
+        })
+        .collect();
+    let mut done = 0;
+    for sender in senders {
+        done += soon(sender).await.unwrap();
+    }
+    assert_eq!(crowd.ran.load(Ordering::SeqCst), done);
+    assert!(crowd.most.load(Ordering::SeqCst) <= 3);
+    cluster.shutdown().await.unwrap();
+}
+
+// proves: B10
+#[tokio::test]
+async fn options_given_at_registration_win_over_declared_ones() {
+    let stage = Stage::default();
+    let shared = stage.clone();
+    let cluster = TestCluster::new()
+        .with(|builder| {
+            let options = EntityOptions { mailbox: Some(1), ..EntityOptions::DEFAULT };
+            builder.options::<Booth>(options)
+        })
+        .entity_with::<Booth>(move |_| Booth { stage: shared.clone() });
+    // The type is registered first, its options later: the order of both does not matter.
+    let cluster = cluster.start().await;
+    let booth = cluster.get::<Booth>("b");
+    let voting = tokio::spawn(booth.vote(1).into_future());
+    stage.arrived(1).await;
+    let mut one = booth.open().into_future();
+    assert!(poll_once(&mut one).await.is_pending());
+    let error = booth.open().await.unwrap_err();
+    assert!(matches!(error, ClusterError::MailboxFull { limit: 1, .. }), "{error:?}");
+    stage.let_on(1);
+    soon(voting).await.unwrap().unwrap();
+    soon(one).await.unwrap();
+    let nothing = memory();
+    let error = Cluster::builder()
+        .storage(nothing)
+        .entity_with::<Booth>(|_| Booth { stage: Stage::default() })
+        .options::<Booth>(EntityOptions { mailbox: Some(0), ..EntityOptions::DEFAULT })
+        .start()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("mailbox"), "{error}");
+}
