@@ -151,7 +151,6 @@ async fn a_shutdown_lets_running_handlers_finish(bed: Bed) {
     assert_eq!((probe.count("paper"), probe.count("late")), (1, 0));
 }
 
-// proves: B118
 async fn a_runner_that_is_fenced_off_writes_and_answers_nothing(bed: Bed) {
     if !bed.is_memory() {
         // The file's lock keeps a second runner out, which tests of the storage prove.
@@ -173,7 +172,7 @@ async fn a_runner_that_is_fenced_off_writes_and_answers_nothing(bed: Bed) {
     assert_eq!(second.get::<Counter>("c").add(1).await.unwrap(), 2);
 }
 
-// proves: B118, B245
+// proves: B245
 async fn an_acceptance_of_which_nobody_knows_is_not_called_a_failure(bed: Bed) {
     if !bed.is_memory() {
         return;

@@ -6,10 +6,13 @@
 
 mod backlog;
 mod caught_up;
+mod cost;
 mod ending;
 mod joins;
 mod keys;
 mod outbox;
+mod processes;
+mod replies;
 mod retries;
 mod runs;
 mod state;

@@ -1,15 +1,12 @@
 //! From a handler's return value to its commit and its reply.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
-use super::failure::{encode_error, stored_failure};
+use super::failure::{encode_error, stored_failure, text};
 use super::intake::deliver_sent;
 use super::method::{ReturnOf, Style};
-use super::origin::{Origin, Stored};
+use super::origin::{Origin, Stored, defect};
 use super::outcome::{Outcome, Verdict};
 use super::run::{Ran, To};
 use super::turn::{Change, Turn};
@@ -40,17 +37,12 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
         Origin::Volatile => None,
         Origin::Persisted(stored) => Some(&**stored),
     };
-    let ending = match settle_or_panic::<T, M>(&mut turn, returned, stored) {
-        Ok(Ok(ending)) => ending,
-        Ok(Err(error)) => {
+    let ending = match settle::<T, M>(&mut turn, returned, stored) {
+        Ok(ending) => ending,
+        Err(error) => {
             let slot = turn.slot.clone();
             turn.end();
             return origin.retry::<T, M, S>(&slot, error, to);
-        }
-        Err(panic) => {
-            let slot = turn.slot.clone();
-            turn.give_up();
-            return origin.panicked::<T, M, S>(&slot, panic, to);
         }
     };
     let writes = writes_of(&turn, &ending, ctx, stored);
@@ -61,21 +53,11 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
     commit::<T, M, S>(turn, ending, writes, origin, to)
 }
 
-/// As [`settle`]. Encoding runs the code of users' types; its panic is the handler's.
-#[inline]
-pub(super) fn settle_or_panic<T: Serves, M: Message>(
-    turn: &mut Turn<T>,
-    returned: ReturnOf<M>,
-    stored: Option<&Stored>,
-) -> Result<Result<Ending<M>, ClusterError>, Box<dyn Any + Send>> {
-    catch_unwind(AssertUnwindSafe(|| settle::<T, M>(turn, returned, stored)))
-}
-
 /// Reads the returned value and captures or rolls back the state.
 ///
 /// # Errors
 /// The handler's end was no outcome; the state is rolled back.
-fn settle<T: Serves, M: Message>(
+pub(super) fn settle<T: Serves, M: Message>(
     turn: &mut Turn<T>,
     returned: ReturnOf<M>,
     stored: Option<&Stored>,
@@ -100,6 +82,7 @@ fn settle<T: Serves, M: Message>(
         // A value or state that cannot be stored: the handler has done nothing.
         Err(error) => {
             turn.roll_back();
+            let error = unwritable::<T, M>(turn, stored, error);
             Ok(failed(turn, Err(CallError::Cluster(error)), stored))
         }
     }
@@ -114,11 +97,25 @@ fn failed<T: Serves, M: Message>(
         None => (reply, None),
         Some(Ok(outcome)) => (reply, Some(outcome)),
         Some(Err(error)) => {
+            let error = unwritable::<T, M>(turn, stored, error);
             let outcome = stored_failure(&error);
             (Err(CallError::Cluster(error)), Some(outcome))
         }
     };
     Ending { reply, outcome, change: Change::None }
+}
+
+/// A value that cannot be written down is a defect of its handler, unless it is only too large.
+fn unwritable<T: Serves, M: Message>(
+    turn: &Turn<T>,
+    stored: Option<&Stored>,
+    error: ClusterError,
+) -> ClusterError {
+    let attempts = stored.map_or(0, |stored| stored.attempts) + 1;
+    match error {
+        ClusterError::LimitExceeded { .. } => error,
+        error => defect::<T, M>(&turn.slot, attempts, text(&error)),
+    }
 }
 
 fn encode_outcome<T: Serves, M: Message>(

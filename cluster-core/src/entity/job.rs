@@ -167,17 +167,9 @@ impl<M: Message, S: 'static> Queued for PersistedJob<M, S> {
 impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
     fn run(self: Box<Self>, turn: Turn<T>) {
         let PersistedJob { stored, message, to, .. } = *self;
-        // Decoding runs the code of users' types; its panic is the handler's.
-        let decode = || message.map_or_else(|| decode::<T, M>(&turn.slot, &stored), Ok);
-        let message = match catch_unwind(AssertUnwindSafe(decode)) {
-            Ok(Ok(message)) => message,
-            Err(panic) => {
-                let slot = turn.slot.clone();
-                turn.end();
-                Origin::Persisted(stored).panicked::<T, M, S>(&slot, panic, to);
-                return;
-            }
-            Ok(Err(error)) => {
+        let message = match message.map_or_else(|| decode::<T, M>(&turn.slot, &stored), Ok) {
+            Ok(message) => message,
+            Err(error) => {
                 // Held: it stays in the storage, for a binary that can read it.
                 tracing::warn!(request = %stored.row.id, %error, "a stored request cannot be read");
                 let held = ClusterError::Held { request: stored.row.id, reason: text(&error) };

@@ -140,7 +140,7 @@ fn run_again<T: Serves, M: Message, S: Style<T, M>>(
     ran
 }
 
-fn defect<T: Serves, M: Message>(
+pub(super) fn defect<T: Serves, M: Message>(
     slot: &Arc<Slot<T>>,
     attempts: u32,
     reason: String,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::conclude::{Ending, settle_or_panic, writes_of};
+use super::conclude::{Ending, settle, writes_of};
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::failure::not_committed;
@@ -140,18 +140,12 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
             return;
         }
     };
-    let ending = match settle_or_panic::<T, M>(&mut turn, returned, Some(&stored)) {
-        Ok(Ok(ending)) => ending,
-        Ok(Err(error)) => {
+    let ending = match settle::<T, M>(&mut turn, returned, Some(&stored)) {
+        Ok(ending) => ending,
+        Err(error) => {
             roll_back_opened(opened).await;
             turn.end();
             Origin::Persisted(stored).retry::<T, M, S>(&slot, error, to);
-            return;
-        }
-        Err(panic) => {
-            roll_back_opened(opened).await;
-            turn.give_up();
-            Origin::Persisted(stored).panicked::<T, M, S>(&slot, panic, to);
             return;
         }
     };

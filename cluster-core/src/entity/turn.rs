@@ -4,6 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::contract::Serves;
 use super::failure::encode_error;
 use super::kind::Kind;
@@ -118,8 +120,12 @@ impl<T: Serves> Turn<T> {
         if unchanged {
             return;
         }
-        match snapshot.map(|snapshot| entity.decode_state(&snapshot, schema)) {
-            Some(Ok(())) => {}
+        // The old state is dropped, and its own `Drop` may panic.
+        let replace = |snapshot: Bytes| {
+            catch_unwind(AssertUnwindSafe(|| entity.decode_state(&snapshot, schema)))
+        };
+        match snapshot.map(replace) {
+            Some(Ok(Ok(()))) => {}
             // Never stored, or not at hand: the next request makes a new instance.
             _ => self.spoiled = true,
         }

@@ -28,6 +28,8 @@ pub(crate) struct Bed {
 enum Place {
     Memory(MemoryStorage),
     Sqlite(Folder),
+    /// A file that others use as well, before or after.
+    File(PathBuf),
 }
 
 impl Bed {
@@ -38,6 +40,11 @@ impl Bed {
 
     pub(crate) fn sqlite() -> Self {
         Bed::at(Place::Sqlite(Folder::new()), Clock::system())
+    }
+
+    /// On a file that others use as well, before or after.
+    pub(crate) fn on_file(path: PathBuf) -> Self {
+        Bed::at(Place::File(path), Clock::system())
     }
 
     fn at(place: Place, clock: Clock) -> Self {
@@ -82,6 +89,7 @@ impl Bed {
         match &self.place {
             Place::Memory(_) => panic!("there is no file"),
             Place::Sqlite(folder) => folder.database(),
+            Place::File(path) => path.clone(),
         }
     }
 
@@ -99,7 +107,7 @@ impl Bed {
         }
         let storage: Arc<dyn Storage> = match &self.place {
             Place::Memory(storage) => Arc::new(storage.clone()),
-            Place::Sqlite(folder) => Arc::new(open_sqlite(&folder.database(), &self.clock).await),
+            _ => Arc::new(open_sqlite(&self.database(), &self.clock).await),
         };
         let faulty = FaultyStorage::new(storage, self.faults.clone(), self.clock.clone());
         *self.faulty.lock().unwrap() = Some(faulty.clone());

@@ -10,8 +10,8 @@ use cluster::id::{RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
     JoinRequest, Joined, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard, TransactionStorage,
+    PendingScan, RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage,
+    StorageError, TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -33,6 +33,8 @@ struct State {
     /// How many of the next calls of this name fail.
     failing: BTreeMap<&'static str, u32>,
     calls: BTreeMap<&'static str, u64>,
+    /// Calls that have ended, where that matters.
+    done: BTreeMap<&'static str, u64>,
     /// What each committed batch wrote.
     commits: Vec<Arc<Batch>>,
     /// Outcomes in them.
@@ -170,6 +172,18 @@ impl Door {
         self.0.state.lock().unwrap().calls.clone()
     }
 
+    /// How many calls of this name have ended.
+    pub(crate) fn done(&self, call: &'static str) -> u64 {
+        self.0.state.lock().unwrap().done.get(call).copied().unwrap_or_default()
+    }
+
+    /// The last committed request to accept of this class.
+    pub(crate) fn last_accepted(&self, class: RetentionClass) -> RequestId {
+        let state = self.0.state.lock().unwrap();
+        let rows = state.commits.iter().flat_map(|batch| &batch.accepts);
+        rows.filter(|row| row.class == class).last().expect("there is one").id
+    }
+
     /// Waits until there were so many calls of this name.
     pub(crate) async fn called(&self, call: &'static str, times: u64) {
         self.until(|state| (state.calls.get(call) >= Some(&times)).then_some(())).await;
@@ -265,7 +279,9 @@ macro_rules! counted {
     ($self:ident, $call:ident ( $($argument:expr),* )) => {
         Box::pin(async move {
             $self.door.count(stringify!($call))?;
-            $self.storage.$call($($argument),*).await
+            let done = $self.storage.$call($($argument),*).await;
+            $self.door.change(|state| *state.done.entry(stringify!($call)).or_default() += 1);
+            done
         })
     };
 }

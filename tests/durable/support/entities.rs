@@ -172,6 +172,18 @@ impl Desk {
         Ok(copies)
     }
 
+    /// Sends a copy to another desk under a key of its own.
+    #[message(persisted)]
+    pub(crate) async fn file_with_key(
+        &mut self,
+        ctx: &Context,
+        paper: String,
+        to: String,
+        key: String,
+    ) -> Result<usize, CallError<Refusal>> {
+        Ok(ctx.get::<Desk>(to).file(paper).key(key).await?)
+    }
+
     /// Files a paper and sends a copy with the commit, passing a point between and one after.
     #[message(persisted)]
     pub(crate) async fn file_and_send(

@@ -1,0 +1,172 @@
+//! What the durable side costs: commits, statements, and what an idle cluster does.
+
+use cluster::prelude::*;
+use cluster::storage::RetentionClass;
+use tokio::spawn;
+
+use crate::support::{Bed, Counter, Desk, DeskFile, Probe, backends, settle, start, start_with};
+
+// proves: B108
+async fn a_lone_request_costs_two_commits(bed: Bed) {
+    let cluster = start(&bed, &Probe::default()).await;
+    let counter = cluster.get::<Counter>("c");
+    counter.add(1).await.unwrap();
+    for n in 2..=10 {
+        let before = bed.door.calls("commit");
+        assert_eq!(counter.add(1).key(format!("k{n}")).await.unwrap(), n);
+        assert_eq!(bed.door.calls("commit") - before, 2);
+    }
+}
+
+// proves: B108
+async fn a_thousand_requests_at_once_cost_few_commits(bed: Bed) {
+    let cluster = start(&bed, &Probe::default()).await;
+    let before = bed.door.calls("commit");
+    let calls = (0..1_000).map(|n| {
+        let counter = cluster.get::<Counter>(format!("c{n}"));
+        spawn(async move { counter.add(1).await.unwrap() })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(call.await.unwrap(), 1);
+    }
+    let commits = bed.door.calls("commit") - before;
+    assert!(commits < 200, "{commits} commits");
+}
+
+// proves: B110
+async fn an_idle_cluster_asks_the_storage_nothing_for_entities_or_waiters(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let probe = Probe::default();
+    let cluster = start_with(&bed, &probe, |builder| {
+        builder.config(|config| {
+            config.idle = Duration::from_secs(7 * 24 * 3_600);
+            config.call_timeout = Duration::from_secs(7 * 24 * 3_600);
+            config.backoff_min = Duration::from_secs(24 * 3_600);
+            config.backoff_max = Duration::from_secs(24 * 3_600);
+        })
+    })
+    .await;
+    for n in 0..200 {
+        cluster.get::<Counter>(format!("c{n}")).add(1).await.unwrap();
+    }
+    // A handler that does not end, a hundred that wait for it, and a request in back-off.
+    probe.close("long");
+    let receipt = cluster.get::<Desk>("busy").file("long".into()).key("k").send().await.unwrap();
+    probe.wait_for("long", 1).await;
+    let mut waiting = Vec::new();
+    for _ in 0..50 {
+        let (desk, receipt) = (cluster.get::<Desk>("busy"), receipt.clone());
+        waiting.push(spawn(async move { desk.file("long".into()).key("k").await.unwrap() }));
+        waiting.push(spawn(async move { receipt.outcome().await.unwrap() }));
+    }
+    probe.panic_at("later", 1);
+    let later = cluster.get::<Desk>("later").file("later".into()).send().await.unwrap();
+    while bed.door.attempts() < 1 || bed.door.accepts() < 200 + 1 + 50 + 1 {
+        tokio::task::yield_now().await;
+    }
+    settle().await;
+    while bed.door.calls("find_requests") < 50 {
+        tokio::task::yield_now().await;
+    }
+    let mut before = bed.door.all_calls();
+    bed.advance(Duration::from_secs(3_600)).await;
+    let mut after = bed.door.all_calls();
+    // Retention looks once in its interval of 30 s; nothing else asks for anything.
+    let retired = after.remove("retire").unwrap() - before.remove("retire").unwrap_or_default();
+    assert!((1..=121).contains(&retired), "{retired}");
+    assert_eq!(after, before);
+    // All but the one whose handler has panicked.
+    assert_eq!(cluster.stats().resident_entities, 201);
+    probe.open("long");
+    for told in waiting {
+        assert_eq!(told.await.unwrap(), 1);
+    }
+    drop(later);
+}
+
+// proves: B111
+async fn finished_requests_go_after_their_time_and_nothing_else_does(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let desk = cluster.get::<Desk>("d");
+    let awaited = {
+        desk.file("awaited".into()).await.unwrap();
+        bed.door.last_accepted(RetentionClass::Awaited)
+    };
+    let sent = desk.file("sent".into()).send().await.unwrap();
+    sent.outcome().await.unwrap();
+    desk.file("keyed".into()).key("k").await.unwrap();
+    let outer = desk.file_with_copy("outer".into(), "copies".into()).await.unwrap();
+    assert_eq!(outer, 1);
+    let (keyed, derived) = (
+        bed.door.last_accepted(RetentionClass::Keyed),
+        bed.door.last_accepted(RetentionClass::Derived),
+    );
+    // A handler's own key is no derived one, whatever it looks like.
+    desk.file_with_key("own".into(), "copies".into(), "~own".into()).await.unwrap();
+    let own_key = bed.door.last_accepted(RetentionClass::Keyed);
+    assert_ne!(own_key, keyed);
+    // One pending, one dead.
+    probe.close("pending");
+    let pending = cluster.get::<Desk>("p").file("pending".into()).send().await.unwrap().id();
+    probe.panic_at("dead", 100);
+    let dead = cluster.get::<Desk>("x").file("dead".into()).send().await.unwrap().id();
+    while !is_dead(&cluster).await {
+        bed.advance(Duration::from_millis(20)).await;
+    }
+
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let is_there = async |id| {
+        let told = cluster.receipt::<DeskFile>(id).outcome().await;
+        !matches!(told, Err(ClusterError::Retired { .. }))
+    };
+    advance_and_retire(&bed, minutes(8)).await;
+    assert!(is_there(awaited).await && is_there(derived).await);
+    advance_and_retire(&bed, minutes(2)).await;
+    assert!(!is_there(awaited).await);
+    assert!(is_there(sent.id()).await);
+    // With its outer request gone, which was awaited, the derived one goes as well.
+    assert!(!is_there(derived).await);
+    advance_and_retire(&bed, minutes(60)).await;
+    assert!(!is_there(sent.id()).await);
+    assert!(is_there(keyed).await && is_there(own_key).await);
+    advance_and_retire(&bed, minutes(22 * 60)).await;
+    assert_eq!(desk.file("keyed".into()).key("k").await.unwrap(), 3);
+    advance_and_retire(&bed, minutes(2 * 60)).await;
+    assert!(!is_there(keyed).await && !is_there(own_key).await);
+    // Out of the window, so the key is new.
+    let files = desk.papers().await.unwrap().len();
+    assert_eq!(desk.file("keyed".into()).key("k").await.unwrap(), files + 1);
+    assert_eq!(probe.count("keyed"), 2);
+
+    advance_and_retire(&bed, minutes(30 * 24 * 60)).await;
+    assert!(is_there(dead).await);
+    probe.open("pending");
+    assert_eq!(cluster.receipt::<DeskFile>(pending).outcome().await.unwrap(), 1);
+}
+
+async fn is_dead(cluster: &Cluster) -> bool {
+    use futures_util::StreamExt;
+    cluster.dead_letters().list().count().await > 0
+}
+
+/// Moves time on, and waits until retention has looked twice since.
+async fn advance_and_retire(bed: &Bed, by: Duration) {
+    bed.time().advance(by);
+    for _ in 0..2 {
+        let looks = bed.door.done("retire");
+        bed.advance(Duration::from_secs(30)).await;
+        while bed.door.done("retire") == looks {
+            settle().await;
+        }
+        settle().await;
+    }
+}
+
+backends!(
+    a_lone_request_costs_two_commits,
+    a_thousand_requests_at_once_cost_few_commits,
+    an_idle_cluster_asks_the_storage_nothing_for_entities_or_waiters,
+    finished_requests_go_after_their_time_and_nothing_else_does,
+);

@@ -1,0 +1,355 @@
+//! The same promises when a process dies for real: SIGKILL, then a new start on the same file.
+//!
+//! The process that dies is this test's own executable, told by its environment what to do.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use cluster::prelude::*;
+use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
+
+use crate::support::{Bed, Counter, Desk, DeskFile, Folder, Probe, Refusal, Side, start, watched};
+
+const SCENARIO: &str = "CLUSTER_DURABLE_SCENARIO";
+const DATABASE: &str = "CLUSTER_DURABLE_DATABASE";
+/// What the process that dies says begins with this.
+const SAYS: &str = "says: ";
+
+/// A process that runs a scenario; killed when dropped.
+struct Victim {
+    child: Child,
+    says: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Victim {
+    fn start(scenario: &str, database: &Path) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["processes::victim", "--exact", "--nocapture"])
+            .env(SCENARIO, scenario)
+            .env(DATABASE, database)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this very executable can be started");
+        let stdout = child.stdout.take().expect("it is piped");
+        Victim { child, says: BufReader::new(stdout).lines() }
+    }
+
+    /// The next thing that it says; `None` when it has ended.
+    fn says(&mut self) -> Option<String> {
+        loop {
+            // What stands before it is the test runner's own.
+            let line = self.says.next()?.expect("its output can be read");
+            if let Some((_, said)) = line.split_once(SAYS) {
+                return Some(said.to_owned());
+            }
+        }
+    }
+
+    /// Waits until it says this.
+    fn wait_for(&mut self, what: &str) {
+        while let Some(said) = self.says() {
+            if said == what {
+                return;
+            }
+        }
+        panic!("it has ended without saying `{what}`");
+    }
+
+    /// Kills it, as no process can prevent, and waits until it is gone.
+    fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it has ended");
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn say(what: impl std::fmt::Display) {
+    println!("{SAYS}{what}");
+}
+
+/// Not a test by itself: what the process does that is to die.
+#[test]
+fn victim() {
+    let Ok(scenario) = std::env::var(SCENARIO) else { return };
+    let bed = Bed::on_file(PathBuf::from(std::env::var_os(DATABASE).expect("set with it")));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    runtime.block_on(async {
+        match &*scenario {
+            "first line" => die_on_the_first_line(&bed).await,
+            "committed" => die_after_the_commit(&bed).await,
+            "order" => number_requests(&bed).await,
+            "transfers" => transfer(&bed).await,
+            "before own" => die_in_a_transaction(&bed, Side::BeforeOwn).await,
+            "after own" => die_in_a_transaction(&bed, Side::AfterOwn).await,
+            "sales" => sell(&bed).await,
+            other => panic!("no such scenario: {other}"),
+        }
+    });
+}
+
+async fn for_ever() {
+    std::future::pending().await
+}
+
+async fn die_on_the_first_line(bed: &Bed) {
+    let probe = Probe::default();
+    let cluster = start(bed, &probe).await;
+    probe.close("paper");
+    let receipt = cluster.get::<Desk>("d").file("paper".into()).send().await.unwrap();
+    say(receipt.id());
+    probe.wait_for("paper", 1).await;
+    say("on the first line");
+    for_ever().await;
+}
+
+// proves: B29, B39
+#[tokio::test]
+async fn a_request_whose_process_is_killed_on_its_first_line_runs_again() {
+    let folder = Folder::new();
+    let mut victim = Victim::start("first line", &folder.database());
+    let id: RequestId = victim.says().expect("the request's id").parse().unwrap();
+    victim.wait_for("on the first line");
+    victim.kill();
+    let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+    watched(async {
+        let cluster = start(&bed, &probe).await;
+        assert_eq!(cluster.receipt::<DeskFile>(id).outcome().await.unwrap(), 1);
+        assert_eq!(probe.count("paper"), 1);
+        assert_eq!(cluster.get::<Desk>("d").papers().await.unwrap(), ["paper"]);
+    })
+    .await;
+}
+
+async fn die_after_the_commit(bed: &Bed) {
+    let probe = Probe::default();
+    let cluster = start(bed, &probe).await;
+    probe.close("paper");
+    let desk = cluster.get::<Desk>("d");
+    let call = tokio::spawn(async move {
+        let told = desk.file_and_send("paper".into(), "other".into()).key("k").await;
+        say(format!("told {told:?}"));
+    });
+    probe.wait_for("paper", 1).await;
+    bed.door.hold_answers();
+    probe.open("paper");
+    bed.door.answers_held(1).await;
+    say("committed");
+    call.await.unwrap();
+}
+
+// proves: B38, B50
+#[tokio::test]
+async fn an_outcome_committed_before_its_process_is_killed_is_given_after() {
+    let folder = Folder::new();
+    let mut victim = Victim::start("committed", &folder.database());
+    assert_eq!(victim.says().as_deref(), Some("committed"));
+    victim.kill();
+    let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+    watched(async {
+        let cluster = start(&bed, &probe).await;
+        let desk = cluster.get::<Desk>("d");
+        let told = desk.file_and_send("paper".into(), "other".into()).key("k").await;
+        assert_eq!(told.unwrap(), 1);
+        probe.wait_for("copy of paper!", 1).await;
+        assert_eq!(cluster.get::<Desk>("other").file("next".into()).await.unwrap(), 2);
+        // Here ran what was sent, and not what had ended.
+        assert_eq!((probe.count("paper"), probe.count("copy of paper")), (0, 1));
+    })
+    .await;
+}
+
+const REQUESTS: usize = 600;
+
+async fn number_requests(bed: &Bed) {
+    let cluster = start(bed, &Probe::default()).await;
+    let desk = cluster.get::<Desk>("d");
+    for number in 0..REQUESTS {
+        let key = number.to_string();
+        desk.file_at_once(format!("{number:04}")).key(key).send().await.unwrap();
+        say(number);
+    }
+    for_ever().await;
+}
+
+// proves: B37
+#[tokio::test]
+async fn requests_start_in_order_though_their_process_is_killed_again_and_again() {
+    let folder = Folder::new();
+    for kill_at in [7, 120, 121, 333, 599] {
+        let mut victim = Victim::start("order", &folder.database());
+        victim.wait_for(&kill_at.to_string());
+        victim.kill();
+    }
+    let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+    watched(async {
+        let cluster = start(&bed, &probe).await;
+        let desk = cluster.get::<Desk>("d");
+        assert_eq!(desk.file_at_once("last".into()).await.unwrap(), REQUESTS + 1);
+        let expected = (0..REQUESTS).map(|number| format!("{number:04}"));
+        let expected: Vec<_> = expected.chain(["last".into()]).collect();
+        assert_eq!(desk.papers().await.unwrap(), expected);
+    })
+    .await;
+}
+
+async fn transfer(bed: &Bed) {
+    let cluster = start(bed, &Probe::default()).await;
+    let transfers = (0..REQUESTS).map(|number| {
+        let from = cluster.get::<Counter>(format!("c{}", number % 7));
+        async move {
+            let to = format!("c{}", (number + 1 + number / 7 % 6) % 7);
+            from.give(to, 1).key(format!("t{number}")).await.unwrap();
+            say(number);
+        }
+    });
+    futures_util::future::join_all(transfers).await;
+    say("all");
+    for_ever().await;
+}
+
+// proves: B41, B44, B50
+#[tokio::test]
+async fn transfers_happen_once_though_their_process_is_killed_again_and_again() {
+    let folder = Folder::new();
+    for lines in [1, 40, 90, 200, 350] {
+        let mut victim = Victim::start("transfers", &folder.database());
+        for _ in 0..lines {
+            victim.says().expect("it goes on");
+        }
+        victim.kill();
+    }
+    let mut victim = Victim::start("transfers", &folder.database());
+    victim.wait_for("all");
+    victim.kill();
+    let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+    watched(async {
+        let cluster = start(&bed, &probe).await;
+        cluster.caught_up().await.unwrap();
+        let mut expected = [0_i64; 7];
+        for number in 0..REQUESTS {
+            expected[number % 7] -= 1;
+            expected[(number + 1 + number / 7 % 6) % 7] += 1;
+        }
+        for (n, expected) in expected.into_iter().enumerate() {
+            let value = cluster.get::<Counter>(format!("c{n}")).value().await.unwrap();
+            assert_eq!(value, expected, "c{n}");
+        }
+    })
+    .await;
+}
+
+/// Sells from the user's own table.
+#[derive(Entity, Default, Serialize, Deserialize)]
+#[entity(durable)]
+struct Till {
+    sold: i64,
+}
+
+#[entity]
+impl Till {
+    #[message(persisted, transaction)]
+    async fn sell(&mut self, ctx: &Context) -> Result<i64, CallError<Refusal>> {
+        let mut tx = ctx.transaction::<Sqlite>().await?;
+        tx.execute("UPDATE stock SET pieces = pieces - 1").await.or_retry()?;
+        ctx.get::<Counter>("ledger").add(1).send().await?;
+        self.sold += 1;
+        Ok(self.sold)
+    }
+
+    #[message]
+    fn sold(&self) -> i64 {
+        self.sold
+    }
+}
+
+async fn start_till(bed: &Bed) -> Cluster {
+    bed.start(|builder| builder.entity::<Till>().entity::<Counter>()).await
+}
+
+async fn die_in_a_transaction(bed: &Bed, side: Side) {
+    let cluster = start_till(bed).await;
+    bed.door.hold(side);
+    let till = cluster.get::<Till>("t");
+    let key = format!("{}", side as usize);
+    let call = tokio::spawn(async move { till.sell().key(key).await });
+    bed.door.held(side, 1).await;
+    say("in the transaction");
+    let _ = call.await;
+}
+
+async fn sell(bed: &Bed) {
+    let cluster = start_till(bed).await;
+    let till = cluster.get::<Till>("t");
+    for number in 0..300 {
+        till.sell().key(format!("s{number}")).await.unwrap();
+        say(number);
+    }
+    say("all");
+    for_ever().await;
+}
+
+async fn make_stock(folder: &Folder) {
+    let options = SqliteConnectOptions::new().filename(folder.database()).create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    let table = "CREATE TABLE stock (pieces INTEGER NOT NULL); INSERT INTO stock VALUES (0)";
+    connection.execute(table).await.unwrap();
+}
+
+/// What the table, the till and the ledger say, once nothing is under way.
+async fn sales(folder: &Folder) -> (i64, i64, i64) {
+    let bed = Bed::on_file(folder.database());
+    watched(async {
+        let cluster = start_till(&bed).await;
+        cluster.caught_up().await.unwrap();
+        let mut table =
+            SqliteConnectOptions::new().filename(folder.database()).connect().await.unwrap();
+        let pieces: i64 =
+            sqlx::query_scalar("SELECT pieces FROM stock").fetch_one(&mut table).await.unwrap();
+        let sold = cluster.get::<Till>("t").sold().await.unwrap();
+        let ledger = cluster.get::<Counter>("ledger").value().await.unwrap();
+        (-pieces, sold, ledger)
+    })
+    .await
+}
+
+// proves: B49
+#[tokio::test]
+async fn a_process_killed_before_or_after_its_transaction_commits_leaves_all_or_nothing() {
+    let folder = Folder::new();
+    make_stock(&folder).await;
+    for (round, scenario) in ["before own", "after own", "before own"].into_iter().enumerate() {
+        let mut victim = Victim::start(scenario, &folder.database());
+        if round < 2 {
+            victim.wait_for("in the transaction");
+            victim.kill();
+        } else {
+            // Its key is known by now: the outcome is there, and no transaction is opened.
+            drop(victim);
+        }
+        let sold = i64::try_from(round).unwrap().min(1) + 1;
+        assert_eq!(sales(&folder).await, (sold, sold, sold), "{scenario}");
+    }
+}
+
+// proves: B49
+#[tokio::test]
+async fn sales_happen_once_though_their_process_is_killed_again_and_again() {
+    let folder = Folder::new();
+    make_stock(&folder).await;
+    for kill_at in [0, 1, 17, 50, 51, 120, 200, 201, 250, 299] {
+        let mut victim = Victim::start("sales", &folder.database());
+        victim.wait_for(&kill_at.to_string());
+        victim.kill();
+    }
+    let mut victim = Victim::start("sales", &folder.database());
+    victim.wait_for("all");
+    victim.kill();
+    assert_eq!(sales(&folder).await, (300, 300, 300));
+}
