@@ -140,7 +140,6 @@ struct Mailbox {
     #[state]
     inbox: Inbox,
     postman: Arc<AtomicU32>,
-    stage: Stage,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -176,7 +175,6 @@ async fn a_factory_builds_the_services_and_the_storage_gives_the_state(storage: 
                 Mailbox {
                     inbox: Inbox { letters: vec!["of no account".into()] },
                     postman: shared.clone(),
-                    stage: notes.clone(),
                 }
             })
             .start()

@@ -408,20 +408,20 @@ on_each_storage!(a_panic_while_encoding_is_the_failure_of_that_request_alone);
 async fn a_panic_while_encoding_is_the_failure_of_that_request_alone(storage: Arc<dyn Storage>) {
     let cluster = Cluster::builder().storage(storage).entity::<Moods>().start().await.unwrap();
     let moods = cluster.get::<Moods>("m");
-    let malformed = |error: ClusterError| {
-        assert!(matches!(error, ClusterError::Malformed { .. }), "{error:?}");
+    let defect = |error: ClusterError| {
+        assert!(matches!(error, ClusterError::Defect { .. }), "{error:?}");
     };
     for _ in 0..2 {
-        malformed(soon(moods.set(true).into_future()).await.unwrap_err());
-        malformed(soon(moods.set_stored(true).into_future()).await.unwrap_err());
-        malformed(soon(moods.show(true).into_future()).await.unwrap_err());
+        defect(soon(moods.set(true).into_future()).await.unwrap_err());
+        defect(soon(moods.set_stored(true).into_future()).await.unwrap_err());
+        defect(soon(moods.show(true).into_future()).await.unwrap_err());
         // Queued, as others start them.
         let queued: Vec<_> =
             (0..20).map(|n| tokio::spawn(moods.set_stored(n % 2 == 0).into_future())).collect();
         for (n, ended) in queued.into_iter().enumerate() {
             match soon(ended).await.unwrap() {
                 Ok(bad) => assert!(!bad && n % 2 == 1),
-                Err(error) => malformed(error),
+                Err(error) => defect(error),
             }
         }
         assert_eq!(soon(moods.set(false).into_future()).await.unwrap(), 7);

@@ -102,11 +102,15 @@ macro_rules! handlers {
                         let ended = soon(entity.refuse(awaits).into_future()).await;
                         return assert!(matches!(ended, Err(CallError::Entity(_))), "{ended:?}");
                     }
-                    4 => return drop(soon(entity.sum(awaits).into_future()).await.unwrap()),
+                    4 => {
+                        soon(entity.sum(awaits).into_future()).await.unwrap();
+                        return;
+                    }
                     5 => {
                         let other = (number + 1) % 3;
                         let ended = soon(entity.through(other.to_string()).into_future()).await;
-                        return drop(ended.unwrap());
+                        ended.unwrap();
+                        return;
                     }
                     6 => {
                         let ended = soon(entity.burst().into_future()).await;

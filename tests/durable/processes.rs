@@ -314,6 +314,8 @@ async fn sales(folder: &Folder) -> (i64, i64, i64) {
             sqlx::query_scalar("SELECT pieces FROM stock").fetch_one(&mut table).await.unwrap();
         let sold = cluster.get::<Till>("t").sold().await.unwrap();
         let ledger = cluster.get::<Counter>("ledger").value().await.unwrap();
+        // The next process may open the file from here on.
+        cluster.shutdown().await.unwrap();
         (-pieces, sold, ledger)
     })
     .await

@@ -8,7 +8,7 @@ mod door;
 mod entities;
 mod probe;
 
-pub(crate) use bed::{Bed, settle};
+pub(crate) use bed::{Bed, Folder, settle};
 pub(crate) use door::{Door, Side, refused, unknown};
 pub(crate) use entities::{
     Counter, CounterAdd, Desk, DeskClient, DeskFile, DeskFileWithCopy, Refusal,
