@@ -1,5 +1,5 @@
-//! Everything at once on a few entities: quick, suspending, failing and abandoned calls, restarts of
-//! instances, evictions. Nothing hangs, no change is lost or made twice.
+//! Everything at once on a few entities: quick, suspending, failing and abandoned calls, restarts
+//! of instances, evictions. Nothing hangs, no change is lost or made twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -158,7 +158,7 @@ pub(super) fn writes_of<T: Serves, M: Message>(
 /// Hands the writes over and ends the turn: the next handler runs ahead of this commit, and its own
 /// comes after it.
 fn commit<T: Serves, M: Message, S: Style<T, M>>(
-    mut turn: Turn<T>,
+    turn: Turn<T>,
     ending: Ending<M>,
     writes: Writes,
     origin: Origin,
@@ -191,6 +191,5 @@ fn commit<T: Serves, M: Message, S: Style<T, M>>(
         }
     };
     turn.commit(writes, Box::new(complete));
-    turn.end();
     ran
 }

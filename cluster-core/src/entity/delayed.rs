@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::contract::Serves;
+use super::inner::Inner;
 use super::job::{Delivered, Job};
-use super::slot::{Inner, Slot, Start};
+use super::slot::{Slot, Start};
 use crate::id::Seq;
 use crate::storage::{PendingRequest, PendingScan};
 use crate::time::Timestamp;

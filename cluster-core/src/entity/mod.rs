@@ -4,6 +4,7 @@
 //! `mailbox` of the `slot` → a `turn` of the handler → `conclude` → committer → reply.
 
 mod activate;
+mod activity;
 mod alarms;
 mod arguments;
 mod call;
@@ -18,6 +19,7 @@ mod failure;
 mod filter;
 mod generated;
 mod handle;
+mod inner;
 mod intake;
 mod job;
 mod kind;

@@ -1,28 +1,27 @@
 //! The record of one entity: its instance while it is in memory, its mailbox while somebody waits.
 
 use std::any::Any;
-use std::collections::VecDeque;
-use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::activity::Activity;
 use super::context::{Context, Nesting};
 use super::contract::Serves;
 use super::endpoint::Endpoint;
+use super::inner::{Freed, Handed, Inner, Phase, Step};
 use super::job::{Delivered, Job};
 use super::kind::Kind;
-use super::mailbox::{Mailbox, Running, Spill};
+use super::mailbox::{Running, Spill};
 use super::options::Access;
 use super::shared::Shared;
 use super::turn::Turn;
 pub(super) use super::turn::{Back, discard};
 use crate::commit::Lineage;
 use crate::error::ClusterError;
-use crate::id::{Address, EntityId, Seq, StateVersion};
+use crate::id::{Address, EntityId, Seq};
 use crate::time::Moment;
 
 /// How many waiting requests whoever releases an entity runs in its own poll, before a task goes
@@ -31,73 +30,14 @@ const PUMP_INLINE: usize = 16;
 /// How many a task runs before it lets others run.
 const PUMP_BURST: usize = 64;
 
-/// How often a caller looks whether a plain handler has ended before it queues: about as long as
-/// queueing takes.
-const SPINS: usize = 64;
-
 /// The record of one entity. Costs a few words while the entity is idle, and no task.
 pub(crate) struct Slot<T: Serves> {
     id: EntityId,
     pub(super) kind: Arc<Kind<T>>,
-    /// When a handler last started, or ended after it was suspended, in units of 2^20 ns; wraps.
-    last_active: AtomicU32,
+    pub(super) activity: Activity,
     /// Raised when a commit of the instance fails: whatever was built on it is void.
     generation: AtomicU32,
-    /// A plain handler runs on it in its caller's poll.
-    brief: AtomicBool,
     pub(super) inner: Mutex<Inner<T>>,
-}
-
-/// Guarded by the slot's lock; no user code runs under it.
-pub(super) struct Inner<T: Serves> {
-    /// The instance, unless an exclusive handler has it. Readers hold clones.
-    pub(super) entity: Option<Arc<T>>,
-    pub(super) phase: Phase,
-    pub(super) running: Running,
-    /// Somebody is starting waiting requests; whoever else frees the entity need not.
-    pub(super) pumping: bool,
-    /// It stands in the queue of those for whom there was no room in memory.
-    pub(super) waits_for_place: bool,
-    /// `None` while nobody waits.
-    pub(super) mailbox: Option<Box<Mailbox<Box<dyn Job<T>>>>>,
-    /// What is known of the entity's stored rows; `None` while there was no need.
-    pub(super) ledger: Option<Box<Ledger>>,
-}
-
-/// Whether there is an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// None; the next request makes one.
-    Vacant,
-    /// One is being made, or taken down.
-    Changing,
-    /// There is one, in the slot or with its exclusive handler.
-    Ready,
-}
-
-/// What the owner knows of an entity's rows without asking the storage.
-#[derive(Debug, Default)]
-pub(super) struct Ledger {
-    /// Whether `version` (and `snapshot`) are known; otherwise the storage is asked.
-    pub(super) known: bool,
-    /// The version that the instance has: ahead of the stored one while commits are under way.
-    pub(super) version: StateVersion,
-    /// The encoded state of that version. Always there while `uncommitted` is not zero.
-    pub(super) snapshot: Option<Bytes>,
-    /// Commits under way.
-    pub(super) uncommitted: u32,
-    /// Requests up to here have been put into the mailbox.
-    pub(super) delivered: Seq,
-    /// How many of them have left it and have not ended: they run, are being committed, or are in
-    /// back-off.
-    pub(super) out: u32,
-}
-
-enum Step<T: Serves> {
-    Run(Box<dyn Job<T>>, Turn<T>),
-    Displace(Box<dyn Job<T>>),
-    Activate,
-    Rest,
 }
 
 impl<T: Serves> Slot<T> {
@@ -105,9 +45,8 @@ impl<T: Serves> Slot<T> {
         Arc::new(Slot {
             id,
             kind,
-            last_active: AtomicU32::new(0),
+            activity: Activity::default(),
             generation: AtomicU32::new(0),
-            brief: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 entity: None,
                 phase: Phase::Vacant,
@@ -149,31 +88,22 @@ impl<T: Serves> Slot<T> {
     pub(super) fn stay(&self) {
         let Kind { shared, limits, .. } = &*self.kind;
         let now = shared.deadlines.now_for(limits.idle, &shared.clock);
-        self.last_active.store(coarse(now), Ordering::Relaxed);
+        self.activity.note(now);
     }
 
-    /// A turn on the entity, if it is in memory, free for such a handler, and nobody waits. While
-    /// another thread is in a plain handler's turn, which seldom takes longer than to queue for it,
-    /// this looks again for [`SPINS`] times.
+    /// A turn on the entity, if it is in memory, free for such a handler or so in a moment, and
+    /// nobody waits.
     #[inline]
     pub(super) fn try_enter(self: &Arc<Self>, access: Access, plain: bool) -> Option<Turn<T>> {
-        for _ in 0..SPINS {
-            if !self.brief.load(Ordering::Relaxed) {
-                break;
-            }
-            std::hint::spin_loop();
-        }
+        self.activity.wait_for_brief();
         let mut inner = self.lock();
         let free = inner.phase == Phase::Ready
             && inner.mailbox.is_none()
             && inner.running.admits(access, self.kind.limits.concurrency);
-        if !free {
-            return None;
-        }
-        if plain && access == Access::Exclusive {
-            self.brief.store(true, Ordering::Relaxed);
-        }
-        Some(inner.turn(self, access))
+        free.then(|| {
+            self.activity.start(access, plain);
+            inner.turn(self, access)
+        })
     }
 
     /// Puts a volatile request into the mailbox.
@@ -354,45 +284,25 @@ impl<T: Serves> Slot<T> {
 
     /// A handler has ended or was dropped: the entity is free for the next one.
     pub(super) fn release(self: &Arc<Self>, access: Access, back: Back<T>) {
-        let kept = match back {
-            Back::Shared => None,
-            Back::Keep(entity, generation) => Some((entity, generation)),
-            Back::Discard(entity) => {
+        let handed = self.lock().hand_back(self, access, back);
+        match handed {
+            Handed::Back(freed) => self.freed(freed),
+            Handed::Void(entity) => {
                 // Before the slot is free: the next instance begins after this one has ended.
                 discard(entity);
-                None
+                self.release(access, Back::Nothing);
             }
-        };
-        let (pump, left, idle) = {
-            let mut inner = self.lock();
-            let left = match kept {
-                None if access == Access::Shared => false,
-                None => inner.vacate(),
-                Some((entity, generation))
-                    if inner.phase == Phase::Ready && generation == self.generation() =>
-                {
-                    inner.entity = Some(entity);
-                    false
-                }
-                Some((entity, _)) => {
-                    // A commit has failed this very moment, or the runner has ended.
-                    drop(inner);
-                    return self.release(access, Back::Discard(entity));
-                }
-            };
-            inner.running.end(access);
-            if access == Access::Exclusive {
-                self.brief.store(false, Ordering::Relaxed);
-            }
-            let pump = inner.mailbox.is_some() && !mem::replace(&mut inner.pumping, true);
-            (pump, left, inner.running.is_idle())
-        };
-        if left {
+        }
+    }
+
+    /// Goes on with what waited for a handler's end.
+    pub(super) fn freed(self: &Arc<Self>, freed: Freed) {
+        if freed.left {
             self.kind.shared.residents.leave();
-        } else if idle {
+        } else if freed.idle {
             self.kind.shared.residents.say_room();
         }
-        match pump {
+        match freed.pump {
             // Others' handlers do not run while this one's panic unwinds.
             true if std::thread::panicking() => self.pump_in_task(),
             true => self.pump(),
@@ -454,8 +364,7 @@ impl<T: Serves> Slot<T> {
 
     /// Whether the entity was idle for long enough to leave memory; a quick look without the lock.
     pub(super) fn is_due(&self, now: Moment, idle: Duration) -> bool {
-        let age = coarse(now).wrapping_sub(self.last_active.load(Ordering::Relaxed));
-        u64::from(age) << 20 >= u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX)
+        self.activity.is_due(now, idle)
     }
 
     pub(super) fn is_vacant(&self) -> bool {
@@ -480,108 +389,6 @@ impl<T: Serves> Slot<T> {
         entity.into_iter().for_each(discard);
         if left {
             self.kind.shared.residents.leave();
-        }
-    }
-}
-
-impl<T: Serves> Inner<T> {
-    /// Gives up the instance that its exclusive handler has; says whether it had a place in memory.
-    /// One that is being made or taken down gives its place back by itself.
-    fn vacate(&mut self) -> bool {
-        mem::replace(&mut self.phase, Phase::Vacant) == Phase::Ready
-    }
-
-    /// Starts a handler's turn; the caller has checked that it may.
-    #[inline]
-    pub(super) fn turn(&mut self, slot: &Arc<Slot<T>>, access: Access) -> Turn<T> {
-        self.running.start(access);
-        let entity = match access {
-            Access::Exclusive => self.entity.take(),
-            Access::Shared => self.entity.clone(),
-        };
-        let unconfirmed = self.ledger.as_ref().is_some_and(|ledger| ledger.uncommitted > 0);
-        let generation = slot.generation();
-        Turn::new(
-            slot.clone(),
-            entity.expect("in memory and free"),
-            access,
-            generation,
-            unconfirmed,
-        )
-    }
-
-    /// Puts a request into the mailbox, if there is room. Where there is none, requests whose
-    /// callers are gone make some; they are to be dropped without the lock.
-    fn enqueue(&mut self, job: Box<dyn Job<T>>, limit: usize) -> (bool, VecDeque<Box<dyn Job<T>>>) {
-        let mailbox = self.mailbox.get_or_insert_default();
-        let mut gone = VecDeque::new();
-        if mailbox.len() >= limit {
-            gone = mailbox.take_if(|job| job.is_gone());
-        }
-        let room = mailbox.len() < limit;
-        if room {
-            mailbox.push(job);
-        } else {
-            gone.push_back(job);
-        }
-        (room, gone)
-    }
-
-    /// A request that was out is back, or has ended.
-    pub(super) fn one_less_out(&mut self) {
-        if let Some(ledger) = &mut self.ledger {
-            ledger.out = ledger.out.saturating_sub(1);
-        }
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        self.phase == Phase::Ready
-            && self.running.is_idle()
-            && self.mailbox.is_none()
-            && self.ledger.as_ref().is_none_or(|ledger| ledger.uncommitted == 0)
-    }
-
-    /// What to do next; on `Activate` and `Rest` the pump ends.
-    fn next_step(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
-        if self.mailbox.as_ref().is_some_and(|mailbox| mailbox.is_done()) {
-            self.mailbox = None;
-        }
-        let step = self.next_start(slot);
-        if matches!(step, Step::Activate | Step::Rest) {
-            self.pumping = false;
-        }
-        step
-    }
-
-    fn next_start(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
-        let Some(mailbox) = &mut self.mailbox else { return Step::Rest };
-        let Some(first) = mailbox.front() else { return Step::Rest };
-        let gate = &slot.kind.shared.gate;
-        if !gate.is_open() && gate.check(first.is_from_handler()).is_err() {
-            return mailbox.pop_front().map_or(Step::Rest, Step::Displace);
-        }
-        match self.phase {
-            Phase::Changing => Step::Rest,
-            Phase::Vacant if !self.running.is_idle() => Step::Rest,
-            Phase::Vacant => {
-                self.phase = Phase::Changing;
-                Step::Activate
-            }
-            Phase::Ready => {
-                let quiet = self.ledger.as_ref().is_none_or(|ledger| ledger.uncommitted == 0);
-                let concurrency = slot.kind.limits.concurrency;
-                let Some(job) = mailbox.pop(&self.running, concurrency, quiet) else {
-                    return Step::Rest;
-                };
-                if mailbox.is_done() {
-                    self.mailbox = None;
-                }
-                if job.seq().is_some() {
-                    self.ledger.get_or_insert_default().out += 1;
-                }
-                let turn = self.turn(slot, job.access());
-                Step::Run(job, turn)
-            }
         }
     }
 }
@@ -617,9 +424,4 @@ impl<T: Serves> Endpoint for Slot<T> {
     fn place_is_free(self: Arc<Self>) {
         self.try_again();
     }
-}
-
-/// Units of about a millisecond; wraps after 52 days, which only delays a passivation.
-fn coarse(moment: Moment) -> u32 {
-    (moment.as_nanos() >> 20) as u32
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::contract::Serves;
 use super::failure::encode_error;
+use super::inner::Handed;
 use super::kind::Kind;
 use super::options::Access;
 use super::slot::Slot;
@@ -131,11 +132,14 @@ impl<T: Serves> Turn<T> {
         }
     }
 
-    /// Hands the writes of this turn to the committer, in the entity's order, and counts them. When
+    /// Hands the writes of this turn to the committer, in the entity's order, counts them, and ends
+    /// the turn: all in one step, so that whoever hears of the commit finds the entity free. When
     /// the instance has been given up meanwhile, the completion is told so at once.
-    pub(super) fn commit(&mut self, writes: Writes, complete: Completion) {
-        let mut inner = self.slot.lock();
-        let current = self.slot.generation() == self.generation;
+    pub(super) fn commit(mut self, writes: Writes, complete: Completion) {
+        let (slot, access) = (self.slot.clone(), self.access);
+        let back = self.take_back(self.spoiled).expect("there until the turn ends");
+        let mut inner = slot.lock();
+        let current = slot.generation() == self.generation;
         if !writes.is_empty() {
             let ledger = inner.ledger.get_or_insert_default();
             ledger.uncommitted += 1;
@@ -146,15 +150,20 @@ impl<T: Serves> Turn<T> {
         }
         let refused = if current {
             // Under the lock: two handlers of one entity hand over in the order of their versions.
-            let unit = Unit::of(self.slot.clone(), self.generation, writes, complete);
-            let refused = self.slot.kind.shared.committer.offer(unit);
+            let unit = Unit::of(slot.clone(), self.generation, writes, complete);
+            let refused = slot.kind.shared.committer.offer(unit);
             refused.map(|unit| (unit.complete, CommitFailure::Stopped))
         } else {
             Some((complete, CommitFailure::Superseded))
         };
+        let handed = inner.hand_back(&slot, access, back);
         drop(inner);
         if let Some((complete, failure)) = refused {
             complete(Err(failure));
+        }
+        match handed {
+            Handed::Back(freed) => slot.freed(freed),
+            Handed::Void(entity) => slot.release(access, Back::Discard(entity)),
         }
     }
 
@@ -189,8 +198,16 @@ impl<T: Serves> Turn<T> {
 
     #[inline]
     fn hand_back(&mut self, give_up: bool) {
-        let Some(entity) = self.entity.take() else { return };
-        let back = match self.access {
+        if let Some(back) = self.take_back(give_up) {
+            self.slot.release(self.access, back);
+        }
+    }
+
+    /// What the slot gets back; `None` when the turn has ended before.
+    #[inline]
+    fn take_back(&mut self, give_up: bool) -> Option<Back<T>> {
+        let entity = self.entity.take()?;
+        Some(match self.access {
             Access::Shared => {
                 // Before the slot counts one reader less, so that the next writer is the only
                 // owner. It may be the last owner itself, when a commit has failed meanwhile.
@@ -199,8 +216,7 @@ impl<T: Serves> Turn<T> {
             }
             Access::Exclusive if give_up => Back::Discard(entity),
             Access::Exclusive => Back::Keep(entity, self.generation),
-        };
-        self.slot.release(self.access, back);
+        })
     }
 }
 
@@ -220,6 +236,8 @@ pub(super) enum Back<T> {
     Keep(Arc<T>, u32),
     /// The instance may be half-changed: the next request makes a new one.
     Discard(Arc<T>),
+    /// The instance was discarded.
+    Nothing,
 }
 
 /// Drops an instance. Its own `Drop` may panic: that must not harm the record.
