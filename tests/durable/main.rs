@@ -11,6 +11,7 @@ mod ending;
 mod joins;
 mod keys;
 mod outbox;
+mod pressure;
 mod processes;
 mod replies;
 mod retries;

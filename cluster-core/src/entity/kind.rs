@@ -190,11 +190,18 @@ pub(crate) trait AnyKind: Send + Sync {
     /// Puts a stored request into its entity's mailbox.
     fn deliver(self: Arc<Self>, pending: PendingRequest) -> Delivered;
 
+    /// Lets an entity whose requests are in the storage wait for a place in memory; false when it
+    /// need not wait any more.
+    fn wait_for_place(&self, id: &EntityId) -> bool;
+
     /// Takes entities out of memory that were idle for long enough.
     fn sweep(&self, now: Moment);
 
     /// Takes all idle entities out of memory.
     fn passivate_all(&self);
+
+    /// Whether a handler of some entity runs.
+    fn is_running(&self) -> bool;
 
     /// Takes one idle entity out of memory.
     fn evict_one(&self) -> Evicted;
@@ -239,6 +246,10 @@ impl<T: Serves> AnyKind for Kind<T> {
         }
     }
 
+    fn wait_for_place(&self, id: &EntityId) -> bool {
+        self.slots.get(id).is_some_and(|slot| slot.wait_in_storage())
+    }
+
     fn sweep(&self, now: Moment) {
         let idle = self.limits.idle;
         self.slots.sweep(|slot| slot.is_due(now, idle), |slot| slot.passivate(now, idle));
@@ -247,6 +258,10 @@ impl<T: Serves> AnyKind for Kind<T> {
 
     fn passivate_all(&self) {
         self.slots.sweep(|_| true, |slot| _ = slot.leave());
+    }
+
+    fn is_running(&self) -> bool {
+        self.slots.any(|slot| slot.is_running())
     }
 
     fn evict_one(&self) -> Evicted {

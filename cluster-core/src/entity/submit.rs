@@ -197,15 +197,15 @@ fn accept<T: Serves, M: Message, S: Style<T, M>>(
         Accepted::SameId(known) => join::<T, M>(slot, known, asked),
         Accepted::SameKey(known) => {
             let schema = &slot.kind.schemas.messages[M::INFO.index].arguments;
+            let differs = !codec::arguments_equal(&row.arguments, &known.arguments, schema.shape());
+            let (address, message) = (slot.address(), M::INFO.name);
             match row.key {
-                Some(key)
-                    if !codec::arguments_equal(
-                        &row.arguments,
-                        &known.arguments,
-                        schema.shape(),
-                    ) =>
-                {
-                    let (address, message) = (slot.address(), M::INFO.name);
+                // A rerun that computed something else: what the first run has done stays done.
+                Some(_) if differs && row.class == RetentionClass::Derived => {
+                    tracing::warn!(%address, message, "a rerun called with other arguments");
+                    join::<T, M>(slot, known, asked);
+                }
+                Some(key) if differs => {
                     asked.fail(ClusterError::KeyConflict { address, message, key: key.key });
                 }
                 _ => join::<T, M>(slot, known, asked),
