@@ -155,8 +155,14 @@ impl ClusterBuilder {
     /// what is pending there.
     ///
     /// # Errors
-    /// [`StartError`]; nothing runs then.
-    pub async fn start(mut self) -> Result<Cluster, StartError> {
+    /// [`Error::Start`]: nothing runs then. It says what is wrong as a [`StartError`].
+    ///
+    /// [`Error::Start`]: crate::cluster::Error::Start
+    pub async fn start(self) -> super::error::Result<Cluster> {
+        Ok(self.join().await?)
+    }
+
+    async fn join(mut self) -> Result<Cluster, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         self.config.check()?;
         self.apply_options()?;
