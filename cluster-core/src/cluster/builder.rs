@@ -25,11 +25,18 @@ use crate::storage::{
 use crate::time::Clock;
 
 /// What can be given as a storage: one, or a shared one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a storage",
+    label = "not a storage",
+    note = "give one that is open, such as `Sqlite::open(\"cluster.db\").await?`, or an `Arc` of it"
+)]
 pub trait IntoStorage {
     /// Shares it.
     fn into_storage(self) -> Arc<dyn Storage>;
 }
 
+// Whoever gives no storage is told what to give, not which storages tests have besides.
+#[diagnostic::do_not_recommend]
 impl<S: Storage> IntoStorage for S {
     fn into_storage(self) -> Arc<dyn Storage> {
         Arc::new(self)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::activate::Evicted;
-use super::contract::{Contract, Entity, ServedBy, Serves};
+use super::contract::{Contract, ContractOf, Entity, ServedBy, Serves};
 use super::directory::Directory;
 use super::endpoint::Endpoint;
 use super::job::{Delivered, Job};
@@ -91,7 +91,7 @@ pub(crate) struct Schemas {
 impl Schemas {
     /// Traces everything of a type that is ever stored or sent.
     pub(crate) fn trace<T: Serves>() -> Result<Self, TraceError> {
-        Ok(Schemas { messages: T::Contract::schemas()?, state: T::state_schema()? })
+        Ok(Schemas { messages: <ContractOf<T> as Contract>::schemas()?, state: T::state_schema()? })
     }
 }
 
@@ -127,8 +127,8 @@ impl<T: Serves> Kind<T> {
         factory: Factory<T>,
         schemas: Schemas,
     ) -> Self {
-        let name: Arc<str> = <T::Contract as Contract>::NAME.into();
-        let messages = <T::Contract as Contract>::messages();
+        let name: Arc<str> = <ContractOf<T> as Contract>::NAME.into();
+        let messages = <ContractOf<T> as Contract>::messages();
         Kind {
             metrics: KindMetrics::new(&name),
             name,
@@ -280,7 +280,7 @@ impl<T: Serves> AnyKind for Kind<T> {
             fingerprint
         };
         let entity_type = &self.name;
-        let messages = <T::Contract as Contract>::messages();
+        let messages = <ContractOf<T> as Contract>::messages();
         let mut contracts: Vec<ContractRow> = messages
             .iter()
             .zip(&self.schemas.messages)
