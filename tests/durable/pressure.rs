@@ -9,7 +9,7 @@ use cluster::EntityOptions;
 use cluster::prelude::*;
 use tokio::spawn;
 
-use crate::support::{Bed, Counter, Probe, backends, is_waiting, refused, watched};
+use crate::support::{Bed, Counter, Probe, backends, is_waiting, refused, settle, watched};
 
 /// Counts who passes it.
 #[derive(Entity)]
@@ -49,12 +49,21 @@ impl Turnstile {
 // proves: B58
 async fn persisted_requests_get_through_a_mailbox_that_calls_keep_full(bed: Bed) {
     let probe = Probe::default();
-    let turnstile = move |_: &EntityId| Turnstile { probe: probe.clone(), spins: 0 };
+    let shared = probe.clone();
+    let turnstile = move |_: &EntityId| Turnstile { probe: shared.clone(), spins: 0 };
     let small = EntityOptions { mailbox: Some(8), ..EntityOptions::DEFAULT };
     let cluster = bed
         .start(|builder| builder.entity_with::<Turnstile>(turnstile).options::<Turnstile>(small))
         .await;
     let entity = cluster.get::<Turnstile>("t");
+    // More than the mailbox holds are accepted while somebody is there.
+    probe.close("there");
+    let staying = spawn(entity.stay("there".into()).into_future());
+    probe.wait_for("there", 1).await;
+    let mut receipts = Vec::new();
+    for _ in 0..50 {
+        receipts.push(entity.enter().send().await.unwrap());
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let callers: Vec<_> = (0..12)
         .map(|_| {
@@ -70,13 +79,12 @@ async fn persisted_requests_get_through_a_mailbox_that_calls_keep_full(bed: Bed)
             })
         })
         .collect();
-    let mut receipts = Vec::new();
-    for _ in 0..100 {
-        receipts.push(entity.enter().send().await.unwrap());
-    }
+    settle().await;
+    probe.open("there");
     for receipt in receipts {
         receipt.outcome().await.unwrap();
     }
+    staying.await.unwrap().unwrap();
     stop.store(true, Ordering::SeqCst);
     for caller in callers {
         caller.await.unwrap();
