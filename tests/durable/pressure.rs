@@ -256,7 +256,54 @@ async fn a_rerun_that_asks_differently_finds_what_the_first_run_got(bed: Bed) {
     assert_eq!(cluster.get::<Counter>("c").value().await.unwrap(), 1, "added once");
 }
 
+/// Calls the next one, and tells what came of it.
+#[derive(Entity)]
+struct Link {
+    probe: Probe,
+}
+
+#[entity]
+impl Link {
+    #[message(persisted)]
+    async fn pull(&mut self, ctx: &Context, mut next: Vec<String>) -> String {
+        if next.is_empty() {
+            self.probe.pass("end").await;
+            return "end".into();
+        }
+        let first = next.remove(0);
+        match ctx.get::<Link>(first).pull(next).await {
+            Ok(told) => told,
+            Err(ClusterError::Reentrant { chain }) => format!("refused after {}", chain.len()),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+}
+
+// proves: B63
+async fn a_call_that_came_by_way_of_the_storage_belongs_to_its_chain(bed: Bed) {
+    let probe = Probe::default();
+    let shared = probe.clone();
+    let link = move |_: &EntityId| Link { probe: shared.clone() };
+    let small = EntityOptions { mailbox: Some(1), ..EntityOptions::DEFAULT };
+    let cluster =
+        bed.start(|builder| builder.entity_with::<Link>(link).options::<Link>(small)).await;
+    let (a, b) = (cluster.get::<Link>("a"), cluster.get::<Link>("b"));
+    probe.close("end");
+    let first = b.pull(Vec::new()).send().await.unwrap();
+    probe.wait_for("end", 1).await;
+    let second = b.pull(Vec::new()).send().await.unwrap();
+    // The mailbox of `b` is full: this call of it stays in the storage for now.
+    let pulled = spawn(a.pull(vec!["b".into(), "a".into()]).into_future());
+    bed.door.called("commit", 4).await;
+    settle().await;
+    probe.open("end");
+    assert_eq!(pulled.await.unwrap().unwrap(), "refused after 3");
+    assert_eq!(first.outcome().await.unwrap(), "end");
+    assert_eq!(second.outcome().await.unwrap(), "end");
+}
+
 backends!(
+    a_call_that_came_by_way_of_the_storage_belongs_to_its_chain,
     persisted_requests_get_through_a_mailbox_that_calls_keep_full,
     a_resident_is_served_while_another_waits_for_a_place,
     handlers_run_ahead_of_their_commits_only_so_far,
