@@ -144,11 +144,11 @@ async fn hooks_run_once_around_the_life_of_each_instance(storage: Arc<dyn Storag
     let entity = cluster.get::<Hooked>("h");
     // An error while it is activated is tried again with back-off: 100 ms, then 200 ms.
     let calls: Vec<_> = (0..3).map(|_| tokio::spawn(entity.call().into_future())).collect();
-    until(|| stage.notes().len() == 1).await;
+    stage.noted(1).await;
     cluster.advance(Duration::from_millis(99)).await;
     assert_eq!(stage.notes(), ["fails"]);
     cluster.advance(Duration::from_millis(1)).await;
-    until(|| stage.notes().len() == 2).await;
+    stage.noted(2).await;
     cluster.advance(Duration::from_millis(199)).await;
     assert_eq!(stage.notes(), ["fails", "fails"]);
     cluster.advance(Duration::from_millis(1)).await;

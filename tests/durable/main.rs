@@ -9,7 +9,6 @@ mod caught_up;
 mod cost;
 mod ending;
 mod joins;
-mod keys;
 mod outbox;
 mod pressure;
 mod processes;

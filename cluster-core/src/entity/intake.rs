@@ -193,8 +193,12 @@ async fn deliver_loaded(
             Delivered::NoRoom => {
                 let room = || shared.residents.has_room() || shared.evict_one() == Evicted::Left;
                 let room = shared.residents.wait_for_room(room);
-                let none_left = shared.clock.timeout(PATIENCE, room).await.is_err();
-                *crowded = none_left.then(|| shared.residents.departures());
+                if shared.residents.may_wait() {
+                    let none_left = shared.clock.timeout(PATIENCE, room).await.is_err();
+                    *crowded = none_left.then(|| shared.residents.departures());
+                } else {
+                    room.await;
+                }
             }
             Delivered::Unknown => {
                 let (request, entity) = (pending.request.id, &*pending.request.entity_type);

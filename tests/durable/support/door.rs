@@ -204,13 +204,6 @@ impl Door {
         self.0.state.lock().unwrap().commits.iter().map(|batch| batch.accepts.len()).sum()
     }
 
-    /// How many of them were sent by handlers.
-    pub(crate) fn accepted_with_outer(&self) -> usize {
-        let state = self.0.state.lock().unwrap();
-        let rows = state.commits.iter().flat_map(|batch| &batch.accepts);
-        rows.filter(|row| row.outer.is_some()).count()
-    }
-
     /// How many failed attempts were committed.
     pub(crate) fn attempts(&self) -> usize {
         self.0.state.lock().unwrap().commits.iter().map(|batch| batch.attempts.len()).sum()
