@@ -9,6 +9,7 @@ mod caught_up;
 mod cost;
 mod ending;
 mod joins;
+mod keyed_outbox;
 mod outbox;
 mod pressure;
 mod processes;

@@ -96,6 +96,8 @@ pub(super) async fn shut_down(runner: &Arc<Runner>) -> Result<(), StorageError> 
     }
     runner.committer.close();
     runner.tasks.end().await;
+    runner.waiters.close();
+    runner.tasks.all_told().await;
     let fence = runner.committer.fence();
     end(runner);
     runner.storage.leave(fence).await

@@ -14,7 +14,7 @@ use super::{Context, Handle, Receipt};
 use crate::codec::{DecodeError, EncodeError};
 use crate::contract::{Schema, TraceError};
 use crate::error::Source;
-use crate::id::RequestId;
+use crate::id::{KeyDigest, RequestId};
 use crate::storage::BoxFuture;
 
 /// A set of messages with a typed client: an entity type itself, or `dyn SomeTrait`.
@@ -209,7 +209,7 @@ pub trait Deliver<M> {
     type Sent: Send;
 
     #[doc(hidden)]
-    fn sent(shared: Arc<Shared>, id: Option<RequestId>) -> Self::Sent;
+    fn sent(shared: Arc<Shared>, id: Option<RequestId>, key: Option<KeyDigest>) -> Self::Sent;
 }
 
 /// The delivery of `#[message]`.
@@ -223,13 +223,13 @@ pub struct Durable;
 impl<M> Deliver<M> for Volatile {
     type Sent = ();
 
-    fn sent(_: Arc<Shared>, _: Option<RequestId>) {}
+    fn sent(_: Arc<Shared>, _: Option<RequestId>, _: Option<KeyDigest>) {}
 }
 
 impl<M: Message> Deliver<M> for Durable {
     type Sent = Receipt<M>;
 
-    fn sent(shared: Arc<Shared>, id: Option<RequestId>) -> Receipt<M> {
-        Receipt::new(shared, id.expect("a persisted request has an id"))
+    fn sent(shared: Arc<Shared>, id: Option<RequestId>, key: Option<KeyDigest>) -> Receipt<M> {
+        Receipt::new(shared, id.expect("a persisted request has an id"), key)
     }
 }

@@ -11,8 +11,9 @@ use tokio::sync::Notify;
 use super::activate::Evicted;
 use super::job::Delivered;
 use super::shared::Shared;
+use crate::codec;
 use crate::id::Seq;
-use crate::storage::{Accepted, PendingRequest, PendingScan, RequestRow};
+use crate::storage::{Accepted, KnownRequest, PendingRequest, PendingScan, RequestRow};
 
 /// The two ways. While requests are loaded from the storage, newly accepted ones stay there too:
 /// they come in their turn, so that the order of acceptance holds.
@@ -211,13 +212,37 @@ async fn deliver_loaded(
     }
 }
 
+/// A sent message whose key another request took after the sender had looked. With other arguments
+/// nobody can be told any more, as its handler has ended.
+fn check_same(shared: &Shared, request: &RequestRow, known: &KnownRequest) {
+    let kind = shared.kind_named(&request.entity_type);
+    let (ours, theirs) = (&request.arguments, &known.arguments);
+    let schema = kind.as_ref().and_then(|kind| kind.schema_of(request.message));
+    let equal = match schema {
+        Some(schema) => codec::arguments_equal(ours, theirs, schema.arguments.shape()),
+        None => ours == theirs,
+    };
+    if !equal {
+        let (entity_type, entity_id) = (&*request.entity_type, &request.entity_id);
+        let (sent, first) = (request.id, known.id);
+        tracing::error!(
+            entity_type, %entity_id, %sent, %first,
+            "a sent message was dropped: its key was taken meanwhile, with other arguments"
+        );
+    }
+}
+
 /// Puts the messages of a committed outbox into their mailboxes.
 pub(super) fn deliver_sent(shared: &Arc<Shared>, sent: Vec<(RequestRow, Accepted)>) {
     for (request, accepted) in sent {
         match accepted {
             Accepted::New => {}
             // The same key was used before: that request stands for this one.
-            Accepted::SameKey(_) | Accepted::SameId(_) => continue,
+            Accepted::SameKey(known) => {
+                check_same(shared, &request, &known);
+                continue;
+            }
+            Accepted::SameId(_) => continue,
             Accepted::IdCollision => {
                 let id = request.id;
                 tracing::error!(%id, "a sent message has the id of another one; it was dropped");

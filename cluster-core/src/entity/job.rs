@@ -246,7 +246,7 @@ pub(super) fn wait_for_outcome<T: Serves, M: Message>(
     }
     let told = slot.kind.shared.waiters.wait(request, caller);
     let (slot, kind) = (slot.clone(), slot.kind.clone());
-    kind.shared.tasks.spawn_loop(async move {
+    kind.shared.tasks.spawn_waiting(async move {
         let mut to = to;
         let told = tokio::select! {
             told = told => told,

@@ -208,6 +208,9 @@ pub(crate) trait AnyKind: Send + Sync {
 
     fn schema(&self, method: usize) -> Option<&MessageSchema>;
 
+    /// The schema of the message of this tag.
+    fn schema_of(&self, tag: MessageTag) -> Option<&MessageSchema>;
+
     /// What the storage should know of the type.
     fn contract_rows(&self) -> (Vec<ShapeRow>, Vec<ContractRow>);
 
@@ -270,6 +273,10 @@ impl<T: Serves> AnyKind for Kind<T> {
 
     fn schema(&self, method: usize) -> Option<&MessageSchema> {
         self.schemas.messages.get(method)
+    }
+
+    fn schema_of(&self, tag: MessageTag) -> Option<&MessageSchema> {
+        self.by_tag.get(&tag).and_then(|index| self.schema(*index))
     }
 
     fn contract_rows(&self) -> (Vec<ShapeRow>, Vec<ContractRow>) {

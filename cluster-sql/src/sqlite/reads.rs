@@ -1,6 +1,6 @@
 //! What the reading connection answers.
 
-use cluster_core::id::{RequestId, Seq, StateVersion};
+use cluster_core::id::{KeyDigest, RequestId, Seq, StateVersion};
 use cluster_core::storage::{
     DeadLetterRow, Fence, FoundRequest, PendingRequest, PendingScan, StateKey, StateRow,
     StorageError,
@@ -51,6 +51,14 @@ impl Session<'_> {
         ids.iter()
             .map(|id| self.first(Sql::RequestById, &[Value::Bytes(&id.to_bytes())], read_found))
             .collect()
+    }
+
+    pub(super) fn find_keys(
+        &mut self,
+        digests: &[KeyDigest],
+    ) -> Result<Vec<Option<FoundRequest>>, StorageError> {
+        let digests = digests.iter().map(|digest| [Value::Bytes(digest.as_bytes())]);
+        digests.map(|digest| self.first(Sql::RequestByKey, &digest, read_found)).collect()
     }
 
     pub(super) fn load_states(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cluster::id::{RequestId, Seq, ShardId};
+use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
     JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
@@ -156,6 +156,10 @@ impl MessageStorage for HeldStorage {
 
     fn find_requests(&self, ids: Vec<RequestId>) -> Answer<'_, Vec<Option<FoundRequest>>> {
         self.behind().find_requests(ids)
+    }
+
+    fn find_keys(&self, digests: Vec<KeyDigest>) -> Answer<'_, Vec<Option<FoundRequest>>> {
+        self.behind().find_keys(digests)
     }
 
     fn load_states(&self, keys: Vec<StateKey>) -> Answer<'_, Vec<Option<StateRow>>> {

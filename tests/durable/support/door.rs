@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
-use cluster::id::{RequestId, Seq, ShardId};
+use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
     JoinRequest, Joined, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest,
@@ -355,6 +355,13 @@ impl MessageStorage for Guarded {
         ids: Vec<RequestId>,
     ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
         counted!(self, find_requests(ids))
+    }
+
+    fn find_keys(
+        &self,
+        digests: Vec<KeyDigest>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        counted!(self, find_keys(digests))
     }
 
     fn load_states(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
-use cluster::id::{RequestId, Seq, ShardId};
+use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
     JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
@@ -166,6 +166,13 @@ impl MessageStorage for Metered {
         ids: Vec<RequestId>,
     ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
         metered!(self, find_requests(ids))
+    }
+
+    fn find_keys(
+        &self,
+        digests: Vec<KeyDigest>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        metered!(self, find_keys(digests))
     }
 
     fn load_states(
