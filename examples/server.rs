@@ -20,12 +20,11 @@ impl Mathematician for Professor {
 
 /// Hosts professors.
 async fn serve() -> cluster::Result<Cluster> {
-    let cluster = Cluster::builder()
+    Cluster::builder()
         .storage(Sqlite::open("university.db").await?)
         .entity::<Professor>()
         .start()
-        .await?;
-    Ok(cluster)
+        .await
 }
 
 /// Asks whoever serves the contract: nothing here names a professor.

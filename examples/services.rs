@@ -32,8 +32,8 @@ impl Mailbox {
     }
 
     #[message]
-    fn unread(&self) -> Vec<String> {
-        self.inbox.unread.clone()
+    fn unread(&self) -> usize {
+        self.inbox.unread.len()
     }
 }
 
@@ -57,7 +57,7 @@ impl Mailer {
 }
 
 async fn start(mailer: Arc<Mailer>) -> cluster::Result<Cluster> {
-    let cluster = Cluster::builder()
+    Cluster::builder()
         .storage(Sqlite::open("mail.db").await?)
         // Without a factory this line would not compile: `Mailbox` has no `Default`.
         .entity_with::<Mailbox>(move |_id| Mailbox {
@@ -69,8 +69,7 @@ async fn start(mailer: Arc<Mailer>) -> cluster::Result<Cluster> {
             None => Err(Refused::new("no tenant")),
         })
         .start()
-        .await?;
-    Ok(cluster)
+        .await
 }
 
 #[tokio::main]
@@ -79,7 +78,7 @@ async fn main() -> cluster::Result<()> {
     let mailbox = cluster.get::<Mailbox>("ada@mail.example");
 
     mailbox.receive("welcome".into()).header("tenant", "acme").await?;
-    println!("unread: {:?}", mailbox.unread().header("tenant", "acme").await?);
+    println!("unread: {}", mailbox.unread().header("tenant", "acme").await?);
 
     // The filter sees every call before anything of it is run or stored.
     if let Err(refused) = mailbox.receive("spam".into()).await {

@@ -68,7 +68,8 @@ async fn pay(cluster: &Cluster) -> Result<(), CallError<AccountError>> {
 
     // Hand over durably, ask for the outcome later, from this process or another.
     let receipt = alice.deposit(5).send().await?;
-    println!("alice now holds {}", receipt.outcome().await?);
+    let id = receipt.id();
+    println!("{id}: alice now holds {}", receipt.outcome().await?);
     Ok(())
 }
 

@@ -326,7 +326,7 @@ async fn drain_backlog(storage: Arc<dyn Storage>, backlog: u32) {
     // All are stored, some wait in memory, and nobody asks the storage again and again, however
     // much time passes.
     cluster.advance(Duration::from_secs(1)).await;
-    until(|| cluster.stats().types[0].records <= 2 * RESIDENT).await;
+    until(|| cluster.stats().types[0].records <= 4 * RESIDENT).await;
     cluster.settle().await;
     let before = storage.loads();
     cluster.advance(Duration::from_secs(10)).await;

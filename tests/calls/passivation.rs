@@ -297,7 +297,7 @@ async fn ten_thousand_messages_race_passivation_and_none_is_lost(storage: Arc<dy
     running.await.unwrap();
     assert_eq!(passed, 10_000, "none is lost");
     assert_eq!(lives.overlaps.load(Ordering::SeqCst), 0, "never two instances");
-    assert!(lives.made.load(Ordering::SeqCst) > 25, "it did leave memory");
+    assert!(lives.made.load(Ordering::SeqCst) >= 25, "it did leave memory");
     cluster.shutdown().await.unwrap();
     let events = lives.events.lock().unwrap();
     for life in events.chunks(4) {

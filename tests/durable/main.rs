@@ -10,6 +10,7 @@ mod cost;
 mod ending;
 mod joins;
 mod outbox;
+mod pressure;
 mod processes;
 mod replies;
 mod retries;

@@ -25,11 +25,18 @@ use crate::storage::{
 use crate::time::Clock;
 
 /// What can be given as a storage: one, or a shared one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a storage",
+    label = "not a storage",
+    note = "give one that is open, such as `Sqlite::open(\"cluster.db\").await?`, or an `Arc` of it"
+)]
 pub trait IntoStorage {
     /// Shares it.
     fn into_storage(self) -> Arc<dyn Storage>;
 }
 
+// Whoever gives no storage is told what to give, not which storages tests have besides.
+#[diagnostic::do_not_recommend]
 impl<S: Storage> IntoStorage for S {
     fn into_storage(self) -> Arc<dyn Storage> {
         Arc::new(self)
@@ -148,8 +155,14 @@ impl ClusterBuilder {
     /// what is pending there.
     ///
     /// # Errors
-    /// [`StartError`]; nothing runs then.
-    pub async fn start(mut self) -> Result<Cluster, StartError> {
+    /// [`Error::Start`]: nothing runs then. It says what is wrong as a [`StartError`].
+    ///
+    /// [`Error::Start`]: crate::cluster::Error::Start
+    pub async fn start(self) -> super::error::Result<Cluster> {
+        Ok(self.join().await?)
+    }
+
+    async fn join(mut self) -> Result<Cluster, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         self.config.check()?;
         self.apply_options()?;

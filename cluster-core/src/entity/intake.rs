@@ -44,6 +44,8 @@ impl Way {
     }
 }
 
+/// How long the loader waits for one entity's place in memory before it goes on with others.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// The pause after a failed load.
 const LOAD_RETRY: Duration = Duration::from_millis(100);
 
@@ -147,11 +149,11 @@ pub(crate) async fn load_pending(shared: Arc<Shared>) {
         match shared.storage.load_pending(shared.committer.fence(), scan).await {
             Ok(page) if page.is_empty() => shared.intake.caught_up(),
             Ok(page) => {
-                let mut from = after;
+                let (mut from, mut crowded) = (after, None);
                 shared.intake.loaded(page.last().map_or(after, |last| last.request.seq));
                 for pending in page {
                     let seq = pending.request.seq;
-                    deliver_loaded(&shared, pending).await;
+                    deliver_loaded(&shared, pending, &mut crowded).await;
                     shared.intake.passed(from, seq);
                     from = seq;
                 }
@@ -165,17 +167,34 @@ pub(crate) async fn load_pending(shared: Arc<Shared>) {
     }
 }
 
-async fn deliver_loaded(shared: &Arc<Shared>, pending: PendingRequest) {
+/// Delivers a loaded request, when there is room for its entity. `crowded` says that none has left
+/// memory for a while, and how many had before: as long as that holds, those behind it whose
+/// entities are in memory do not wait for this one's place.
+async fn deliver_loaded(
+    shared: &Arc<Shared>,
+    pending: PendingRequest,
+    crowded: &mut Option<usize>,
+) {
     loop {
         let Some(kind) = shared.kind_named(&pending.request.entity_type) else {
             let (request, entity) = (pending.request.id, &*pending.request.entity_type);
             tracing::warn!(%request, entity, "held: no such entity type is registered here");
             return;
         };
-        match kind.deliver(pending.clone()) {
+        match kind.clone().deliver(pending.clone()) {
+            Delivered::NoRoom
+                if *crowded == Some(shared.residents.departures())
+                    && shared.residents.may_wait() =>
+            {
+                if kind.wait_for_place(&pending.request.entity_id) {
+                    return;
+                }
+            }
             Delivered::NoRoom => {
                 let room = || shared.residents.has_room() || shared.evict_one() == Evicted::Left;
-                shared.residents.wait_for_room(room).await;
+                let room = shared.residents.wait_for_room(room);
+                let none_left = shared.clock.timeout(PATIENCE, room).await.is_err();
+                *crowded = none_left.then(|| shared.residents.departures());
             }
             Delivered::Unknown => {
                 let (request, entity) = (pending.request.id, &*pending.request.entity_type);

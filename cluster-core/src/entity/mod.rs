@@ -46,6 +46,7 @@ pub use arguments::{Arguments, Fields, read_arguments, write_arguments};
 pub use bytes::Bytes;
 pub use call::{Call, CallFuture};
 pub use context::Context;
+pub(crate) use contract::ContractOf;
 pub use contract::{
     Client, Contract, DefaultEntity, Deliver, Durable, Entity, Message, Persisted, ServedBy,
     Serves, ServesTrait, Volatile,

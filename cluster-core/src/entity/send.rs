@@ -122,7 +122,7 @@ impl<M: Message> Receipt<M> {
     async fn wait(&self) -> ReplyOf<M> {
         let shared = &self.shared;
         // Wait first, then look: an outcome that comes in between is seen twice, never missed.
-        let told = shared.waiters.wait(self.id);
+        let told = shared.waiters.wait(self.id, None);
         let find = shared.storage.find_requests(vec![self.id]);
         let mut found = find.await.map_err(persistence)?;
         let Some(request) = found.pop().flatten() else {

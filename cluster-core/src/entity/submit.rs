@@ -194,21 +194,21 @@ fn accept<T: Serves, M: Message, S: Style<T, M>>(
         Accepted::New => asked.durable(row.id, |to| {
             deliver_new::<T, M, S>(slot, row, message, parent, to);
         }),
-        Accepted::SameId(known) => join::<T, M>(slot, known, asked),
+        Accepted::SameId(known) => join::<T, M>(slot, known, parent, asked),
         Accepted::SameKey(known) => {
             let schema = &slot.kind.schemas.messages[M::INFO.index].arguments;
+            let differs = !codec::arguments_equal(&row.arguments, &known.arguments, schema.shape());
+            let (address, message) = (slot.address(), M::INFO.name);
             match row.key {
-                Some(key)
-                    if !codec::arguments_equal(
-                        &row.arguments,
-                        &known.arguments,
-                        schema.shape(),
-                    ) =>
-                {
-                    let (address, message) = (slot.address(), M::INFO.name);
+                // A rerun that computed something else: what the first run has done stays done.
+                Some(_) if differs && row.class == RetentionClass::Derived => {
+                    tracing::warn!(%address, message, "a rerun called with other arguments");
+                    join::<T, M>(slot, known, parent, asked);
+                }
+                Some(key) if differs => {
                     asked.fail(ClusterError::KeyConflict { address, message, key: key.key });
                 }
-                _ => join::<T, M>(slot, known, asked),
+                _ => join::<T, M>(slot, known, parent, asked),
             }
         }
         Accepted::IdCollision => asked.fail(ClusterError::Malformed {
@@ -233,7 +233,7 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
     let (id, seq) = (row.id, row.seq);
     let intake = &slot.kind.shared.intake;
     if !intake.is_direct() {
-        return wait_for_outcome::<T, M>(slot, id, to);
+        return wait_for_outcome::<T, M>(slot, id, parent, to);
     }
     let mut stored = Box::new(Stored::new(row, 0, parent));
     stored.nesting = slot.nesting(stored.parent.as_ref());
@@ -246,13 +246,18 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
     if delivered == Delivered::NoRoom {
         intake.fall_back(seq);
     }
-    if let Some((_, _, to)) = parts {
-        wait_for_outcome::<T, M>(slot, id, to);
+    if let Some((stored, _, to)) = parts {
+        wait_for_outcome::<T, M>(slot, id, stored.parent, to);
     }
 }
 
 /// Joins a request that was there before: gives its outcome, or waits for it.
-fn join<T: Serves, M: Message>(slot: &Arc<Slot<T>>, known: KnownRequest, asked: Asked<M>) {
+fn join<T: Serves, M: Message>(
+    slot: &Arc<Slot<T>>,
+    known: KnownRequest,
+    parent: Option<Context>,
+    asked: Asked<M>,
+) {
     asked.durable(known.id, |to| {
         if let Some(outcome) = known.outcome {
             let schema = &slot.kind.schemas.messages[M::INFO.index];
@@ -260,7 +265,7 @@ fn join<T: Serves, M: Message>(slot: &Arc<Slot<T>>, known: KnownRequest, asked: 
         } else if known.dead {
             to.fail(dead_letter::<M>(slot.address()));
         } else {
-            wait_for_outcome::<T, M>(slot, known.id, to);
+            wait_for_outcome::<T, M>(slot, known.id, parent, to);
         }
     });
 }
