@@ -13,6 +13,7 @@ mod keyed_outbox;
 mod outbox;
 mod pressure;
 mod processes;
+mod readable;
 mod replies;
 mod retries;
 mod runs;

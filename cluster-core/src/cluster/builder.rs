@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, Intake, Kinds,
-    Residents, Runner, Serves, Shards, Tasks, Waiters,
+    Residents, Runner, Serves, Shards, Tasks, Waiters, failure_shape,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -203,7 +203,7 @@ impl ClusterBuilder {
         let floor = storage.highest_seq().await?;
         let runner = Arc::new(self.runner(runtime, storage, &joined, floor));
         let mut kinds = Kinds::default();
-        let (mut shapes, mut contracts) = (Vec::new(), Vec::new());
+        let (mut shapes, mut contracts) = (vec![failure_shape()], Vec::new());
         for member in members {
             let at = groups.iter().position(|group| *group == member.group);
             let shards = shards[at.expect("the groups were gathered from the types")].clone();
