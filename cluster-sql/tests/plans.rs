@@ -142,6 +142,7 @@ async fn every_question_is_short_at_a_million_rows() {
             finished_before: [Timestamp::from_unix_ms(1); 4],
             after: Seq::new(after),
             limit: 10,
+            reached: None,
         };
         assert_eq!(storage.retire(fence, scan).await.unwrap().removed, 10);
     }

@@ -13,6 +13,7 @@ mod keys;
 mod outbox;
 mod processes;
 mod replies;
+mod retention;
 mod retries;
 mod runs;
 mod state;

@@ -223,14 +223,8 @@ impl ClusterBuilder {
         joined: &Joined,
         floor: Seq,
     ) -> Runner {
-        let committer = Committer::new(
-            storage.clone(),
-            self.clock.clone(),
-            &self.config,
-            joined.fence,
-            joined.machine,
-            floor,
-        );
+        let committer =
+            Committer::new(storage.clone(), self.clock.clone(), &self.config, joined, floor);
         Runner {
             residents: Residents::new(self.config.resident_entities_max),
             clock: self.clock,

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, oneshot};
 
 use super::batching::{complete, fail_all, fail_superseded, gather, settle, what_is_left};
 use super::seqs::Seqs;
 use super::unit::{CommitFailure, Unit, Writes};
 use crate::config::Config;
-use crate::id::{MachineId, Seq};
-use crate::storage::{Batch, Committed, Fence, Storage, StorageError};
-use crate::time::Clock;
+use crate::id::Seq;
+use crate::storage::{Batch, Committed, Fence, Joined, Storage, StorageError};
+use crate::time::{Clock, WallHistory};
 
 /// Gathers units while a transaction runs and commits what has gathered in the next one. One
 /// transaction is in flight at a time; units are committed in the order in which they came, so a
@@ -30,6 +30,8 @@ pub(crate) struct Committer {
     lane: Arc<AsyncMutex<()>>,
     /// The fence in force. Changed by who has the lane.
     fence: Mutex<Fence>,
+    /// Told the stamps of all outcomes that are written here, at the latest when they are durable.
+    history: Mutex<WallHistory>,
     metrics: Metrics,
 }
 
@@ -58,12 +60,12 @@ impl Committer {
         storage: Arc<dyn Storage>,
         clock: Clock,
         config: &Config,
-        fence: Fence,
-        machine: MachineId,
+        joined: &Joined,
         floor: Seq,
     ) -> Self {
         let kind = storage.kind();
         let failures = metrics::counter!("cluster_commit_failures_total", "storage" => kind);
+        let history = WallHistory::new(clock.now(), clock.wall(), joined.reached);
         Committer {
             metrics: Metrics {
                 batch_units: metrics::histogram!("cluster_commit_batch_units", "storage" => kind),
@@ -73,20 +75,33 @@ impl Committer {
             },
             storage,
             clock,
-            seqs: Seqs::above(machine, floor),
+            seqs: Seqs::above(joined.machine, floor),
             batch_max: config.commit_batch,
             queue_max: config.commit_queue_max,
             attempts: config.commit_attempts,
             gathered: Mutex::default(),
             wake: Notify::new(),
             lane: Arc::default(),
-            fence: Mutex::new(fence),
+            fence: Mutex::new(joined.fence),
+            history: Mutex::new(history),
         }
     }
 
     /// The fence in force.
     pub(crate) fn fence(&self) -> Fence {
         *self.fence.lock()
+    }
+
+    /// What the wall clock has shown while this runner has written outcomes.
+    pub(crate) fn history(&self) -> MutexGuard<'_, WallHistory> {
+        self.history.lock()
+    }
+
+    /// These ends are durable now.
+    fn saw_ends(&self, batch: &Batch) {
+        if let Some(first) = batch.outcomes.iter().map(|row| row.finished_at).min() {
+            self.history.lock().saw(self.clock.now(), first);
+        }
     }
 
     /// Whether so much waits already that new requests should be refused.
@@ -236,6 +251,7 @@ impl Committer {
             let started = self.clock.now();
             let error = match self.storage.commit(self.fence(), batch.clone()).await {
                 Ok(committed) => {
+                    self.saw_ends(batch);
                     self.metrics.commits.increment(1);
                     self.metrics.commit_seconds.record((self.clock.now() - started).as_secs_f64());
                     return Ok(committed);
@@ -320,6 +336,11 @@ impl Lane {
     /// The next place in the owner's order.
     pub(crate) fn next_seq(&self) -> Seq {
         self.committer.seqs.next(self.committer.clock.wall())
+    }
+
+    /// A handler's own transaction with these writes is durable now.
+    pub(crate) fn committed(&self, batch: &Batch) {
+        self.committer.saw_ends(batch);
     }
 
     /// Raises the fence, so that a transaction whose outcome is unknown can no longer commit.

@@ -21,7 +21,7 @@ pub use limits::{PAYLOAD_BYTES_MAX_DEFAULT, RowLimits};
 pub use memory::MemoryStorage;
 pub use ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
 pub use rows::{
-    AttemptWrite, ContractRow, DeadLetterRow, DeadWrite, FoundRequest, KeyRow, OutcomeKind,
+    AttemptWrite, ContractRow, DeadLetterRow, DeadWrite, FoundRequest, Kept, KeyRow, OutcomeKind,
     OutcomeRow, PendingRequest, PendingScan, RequestRow, RetentionClass, RetireScan, Retired,
     ShapeRow, StateKey, StateRow, StateWrite, StoredOutcome,
 };

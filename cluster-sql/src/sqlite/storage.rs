@@ -264,7 +264,15 @@ impl MessageStorage for Sqlite {
         fence: Fence,
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
-        self.write(move |session| session.retire(fence, &scan))
+        Box::pin(async move {
+            let asked = scan.clone();
+            let look = self.read(move |session| session.look_for_past(fence, &asked)).await?;
+            let retired = look.retired;
+            if !look.is_idle(&scan) {
+                self.write(move |session| session.remove_past(fence, &scan, &look)).await?;
+            }
+            Ok(retired)
+        })
     }
 }
 

@@ -77,7 +77,10 @@ impl Storage for MemoryStorage {
 
 impl OwnershipStorage for MemoryStorage {
     fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
-        self.run(move |store| store.join(&request))
+        self.run(move |store| {
+            let now = store.cluster_time(&self.clock);
+            store.join(&request, now)
+        })
     }
 
     fn take_shards(

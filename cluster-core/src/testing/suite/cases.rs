@@ -64,6 +64,8 @@ macro_rules! __storage_cases {
             retention::what_is_not_finished_is_never_retired
             retention::a_derived_request_stays_as_long_as_its_outer_one
             retention::retention_goes_in_bounded_steps_oldest_first
+            retention::a_request_of_the_future_holds_up_no_other
+            retention::the_time_that_retention_reached_is_told_to_the_next
             retention::a_retired_key_runs_again
             retries::a_batch_written_again_has_its_effect_once
             retries::every_write_of_ownership_may_be_repeated
