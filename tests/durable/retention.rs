@@ -3,15 +3,11 @@
 
 use std::sync::Arc;
 
-use cluster::id::{Epoch, MessageTag, RequestId, SHARD_HASH_VERSION, Seq, ShardId};
-use cluster::message::Headers;
+use cluster::id::{RequestId, Seq};
 use cluster::prelude::*;
-use cluster::storage::{
-    Batch, JoinRequest, OutcomeKind, OutcomeRow, RequestRow, RetentionClass, StoredOutcome,
-};
-use cluster::time::Timestamp;
+use cluster::storage::{Batch, JoinRequest, OutcomeRow, RequestRow};
 
-use crate::support::{Bed, Counter, Desk, DeskFile, Probe, backends, settle, start, start_with};
+use crate::support::{Bed, Counter, CounterAdd, Desk, DeskFile, Probe, backends, settle, start};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -121,10 +117,83 @@ async fn a_time_far_ahead_holds_up_the_removal_of_nothing_else(bed: Bed) {
     bed.time().advance(HOUR - MINUTE);
     retire_twice(&bed).await;
     assert!(is_there(after).await && is_there(ahead).await);
-    bed.time().advance(MINUTE);
+    bed.time().advance(3 * MINUTE);
     retire_twice(&bed).await;
     assert!(!is_there(after).await, "removed at its time");
     assert!(is_there(ahead).await, "finished in the future, as far as anybody knows");
+}
+
+/// Adds finished requests to the storage that are like this one.
+async fn add_finished_like(bed: &Bed, pattern: RequestId, many: u64) {
+    let storage = bed.open().await;
+    let request = JoinRequest {
+        shard_count: cluster::id::ShardCount::default(),
+        shard_hash_version: cluster::id::SHARD_HASH_VERSION,
+        groups: vec!["default".into()],
+        advertised: String::new(),
+    };
+    let fence = storage.join(request).await.unwrap().fence;
+    let found = storage.find_requests(vec![pattern]).await.unwrap().remove(0).unwrap();
+    let outcome = found.outcome.expect("it is finished");
+    let row = |n: u64| {
+        let seq = Seq::new(found.request.seq.as_u64() + n);
+        RequestRow { seq, id: RequestId::from_u128(n.into()), ..found.request.clone() }
+    };
+    let end = |row: &RequestRow| OutcomeRow {
+        seq: row.seq,
+        shard: row.shard,
+        epoch: row.epoch,
+        outcome: outcome.clone(),
+        finished_at: row.accepted_at,
+    };
+    for first in (1..=many).step_by(10_000) {
+        let accepts: Vec<_> = (first..first + 10_000).map(row).collect();
+        let outcomes = accepts.iter().map(end).collect();
+        let batch = Batch { accepts, outcomes, ..Batch::default() };
+        storage.commit(fence, Arc::new(batch)).await.unwrap();
+    }
+}
+
+// proves: B110, B111
+async fn what_is_kept_is_looked_at_once_until_its_time_comes(bed: Bed) {
+    const MANY: u64 = 100_000;
+    let bed = bed.with_virtual_time();
+    let cluster = start(&bed, &Probe::default()).await;
+    let receipt = cluster.get::<Counter>("c").add(1).send().await.unwrap();
+    receipt.outcome().await.unwrap();
+    let pattern = receipt.id();
+    drop((receipt, cluster));
+    add_finished_like(&bed, pattern, MANY).await;
+
+    let cluster = start(&bed, &Probe::default()).await;
+    let looks = async |many: u32| {
+        let before = bed.door.done("retire");
+        bed.advance(Duration::from_secs(30) * many).await;
+        loop {
+            let seen = bed.door.done("retire");
+            for _ in 0..200 {
+                settle().await;
+            }
+            if seen > before && bed.door.done("retire") == seen {
+                return seen - before;
+            }
+        }
+    };
+    let pages = MANY / 1_000;
+    assert!((pages..=pages + 2).contains(&looks(1).await), "each page once");
+    assert_eq!(looks(1).await, 1, "a look whether anything new has finished");
+    assert!(looks(10).await <= 10, "the same every half minute");
+    // What comes later is found, and costs no look at the rest.
+    let later = cluster.get::<Counter>("d").add(1).send().await.unwrap();
+    later.outcome().await.unwrap();
+    assert_eq!(looks(1).await, 1);
+    bed.time().advance(HOUR);
+    assert!(looks(1).await >= pages, "all can go now");
+    settle().await;
+    let gone = cluster.receipt::<CounterAdd>(pattern).outcome().await;
+    assert!(matches!(gone, Err(ClusterError::Retired { .. })), "{gone:?}");
+    let gone = cluster.receipt::<CounterAdd>(later.id()).outcome().await;
+    assert!(matches!(gone, Err(ClusterError::Retired { .. })), "{gone:?}");
 }
 
 backends!(
@@ -132,4 +201,5 @@ backends!(
     a_key_of_a_step_back_is_remembered_when_the_clock_is_right_again,
     a_key_is_remembered_over_a_restart_though_the_clock_steps_forward,
     a_time_far_ahead_holds_up_the_removal_of_nothing_else,
+    what_is_kept_is_looked_at_once_until_its_time_comes,
 );
