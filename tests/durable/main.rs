@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod backlog;
+mod bytes;
 mod caught_up;
 mod cost;
 mod ending;

@@ -163,6 +163,7 @@ impl ClusterBuilder {
         let groups = self.groups();
         let storage =
             self.storage.take().unwrap_or_else(|| Arc::new(MemoryStorage::new(self.clock.clone())));
+        self.check_payloads(&*storage)?;
         let members: Vec<Member> = std::mem::take(&mut self.types)
             .into_iter()
             .map(Member::trace)
@@ -261,6 +262,17 @@ impl ClusterBuilder {
             }
         }
         Ok(())
+    }
+
+    fn check_payloads(&self, storage: &dyn Storage) -> Result<(), StartError> {
+        let payload_bytes_max = self.config.payload_bytes_max;
+        match storage.row_limits() {
+            Some(limits) if limits.payload_bytes_max < payload_bytes_max => {
+                let storage_max = limits.payload_bytes_max;
+                Err(StartError::PayloadsTooLarge { payload_bytes_max, storage_max })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The shard groups of the types, each once.

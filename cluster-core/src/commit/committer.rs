@@ -22,7 +22,9 @@ pub(crate) struct Committer {
     clock: Clock,
     seqs: Seqs,
     batch_max: usize,
+    batch_bytes: usize,
     queue_max: usize,
+    queue_bytes: usize,
     attempts: u32,
     gathered: Mutex<Gathered>,
     wake: Notify,
@@ -38,9 +40,22 @@ pub(crate) struct Committer {
 #[derive(Default)]
 struct Gathered {
     units: Vec<Unit>,
+    /// Of all units together.
+    bytes: usize,
     closed: bool,
     /// Another incarnation has taken over: nothing of this one will ever be written.
     fenced: bool,
+}
+
+/// What is full, and how full.
+#[derive(Debug)]
+pub(crate) struct Full {
+    /// The setting's name.
+    pub(crate) limit: &'static str,
+    /// What it bounds, for people.
+    pub(crate) what: &'static str,
+    pub(crate) max: usize,
+    pub(crate) actual: usize,
 }
 
 struct Metrics {
@@ -77,7 +92,9 @@ impl Committer {
             clock,
             seqs: Seqs::above(joined.machine, floor),
             batch_max: config.commit_batch,
+            batch_bytes: config.commit_batch_bytes,
             queue_max: config.commit_queue_max,
+            queue_bytes: config.commit_queue_bytes,
             attempts: config.commit_attempts,
             gathered: Mutex::default(),
             wake: Notify::new(),
@@ -105,8 +122,19 @@ impl Committer {
     }
 
     /// Whether so much waits already that new requests should be refused.
-    pub(crate) fn is_full(&self) -> bool {
-        self.gathered.lock().units.len() >= self.queue_max
+    pub(crate) fn full(&self) -> Option<Full> {
+        let (units, bytes) = {
+            let gathered = self.gathered.lock();
+            (gathered.units.len(), gathered.bytes)
+        };
+        let full = |limit, what, max, actual| Full { limit, what, max, actual };
+        if units >= self.queue_max {
+            let what = "the number of requests that wait to be stored";
+            return Some(full("commit_queue_max", what, self.queue_max, units));
+        }
+        let what = "the bytes of what waits to be stored";
+        (bytes >= self.queue_bytes)
+            .then(|| full("commit_queue_bytes", what, self.queue_bytes, bytes))
     }
 
     /// Hands a unit over. Its completion is called exactly once, by the committer's task or, when
@@ -119,12 +147,14 @@ impl Committer {
 
     /// Hands a unit over; gives it back when the committer has ended. Never calls its completion.
     #[must_use = "a unit that comes back is to be completed"]
-    pub(crate) fn offer(&self, unit: Unit) -> Option<Unit> {
+    pub(crate) fn offer(&self, mut unit: Unit) -> Option<Unit> {
+        unit.bytes = unit.writes.bytes();
         {
             let mut gathered = self.gathered.lock();
             if gathered.closed {
                 return Some(unit);
             }
+            gathered.bytes += unit.bytes;
             gathered.units.push(unit);
         }
         self.wake.notify_one();
@@ -161,6 +191,7 @@ impl Committer {
             let mut gathered = self.gathered.lock();
             gathered.closed = true;
             gathered.fenced = true;
+            gathered.bytes = 0;
             std::mem::take(&mut gathered.units)
         };
         fail_all(units, &CommitFailure::Stopped);
@@ -189,14 +220,29 @@ impl Committer {
     /// What has gathered, as much as one transaction takes; and whether nothing will come any more.
     fn take(&self) -> (Vec<Unit>, bool) {
         let mut gathered = self.gathered.lock();
-        let units = if gathered.units.len() <= self.batch_max {
-            let spare = Vec::with_capacity(gathered.units.len());
+        let many = self.first_batch(&gathered);
+        let units: Vec<Unit> = if many == gathered.units.len() {
+            let spare = Vec::with_capacity(many);
             std::mem::replace(&mut gathered.units, spare)
         } else {
-            gathered.units.drain(..self.batch_max).collect()
+            gathered.units.drain(..many).collect()
         };
+        gathered.bytes -= units.iter().map(|unit| unit.bytes).sum::<usize>();
         let drained = gathered.units.is_empty() && units.is_empty();
         (units, gathered.closed && drained)
+    }
+
+    /// How many units one transaction takes: within the limits, but always one.
+    fn first_batch(&self, gathered: &Gathered) -> usize {
+        let many = gathered.units.len().min(self.batch_max);
+        let mut left = self.batch_bytes;
+        let fits = |unit: &Unit| {
+            let rest = left.checked_sub(unit.bytes);
+            left = rest.unwrap_or_default();
+            rest.is_some()
+        };
+        let fitting = gathered.units[..many].iter().map(fits).take_while(|fits| *fits).count();
+        fitting.max(1).min(many)
     }
 
     /// Commits the units, in one transaction unless some must be left out.

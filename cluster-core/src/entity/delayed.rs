@@ -9,7 +9,7 @@ use super::inner::Inner;
 use super::job::{Delivered, Job};
 use super::slot::{Slot, Start};
 use crate::id::Seq;
-use crate::storage::{PendingRequest, PendingScan};
+use crate::storage::{PageRoom, PendingRequest, PendingScan};
 use crate::time::Timestamp;
 
 /// The pause after a failed load.
@@ -80,7 +80,8 @@ impl<T: Serves> Slot<T> {
         let shared = &self.kind.shared;
         let entity = Some(self.kind.state_key(self.id()));
         let limit = room.min(shared.config.load_page);
-        let scan = PendingScan { after, entity, limit };
+        let scan = PendingScan { after, entity, limit, bytes: shared.config.load_page_bytes };
+        let mut room = scan.room();
         let page = match shared.storage.load_pending(shared.committer.fence(), scan).await {
             Ok(page) => page,
             Err(error) => {
@@ -89,14 +90,15 @@ impl<T: Serves> Slot<T> {
                 return true;
             }
         };
-        let more = self.take_page(page, limit);
+        page.iter().for_each(|pending| room.take(&pending.request));
+        let more = self.take_page(page, room);
         self.start_waiting(Start::Task);
         more
     }
 
-    /// Puts a loaded page into the mailbox; says whether there may be more.
-    fn take_page(self: &Arc<Self>, page: Vec<PendingRequest>, asked: usize) -> bool {
-        let loaded = page.len();
+    /// Puts a loaded page into the mailbox; says whether there may be more. A page that has room
+    /// is the last one.
+    fn take_page(self: &Arc<Self>, page: Vec<PendingRequest>, room: PageRoom) -> bool {
         for pending in page {
             let (seq, retry_at) = (pending.request.seq, pending.retry_at);
             let job = self.kind.load_job(self, pending);
@@ -118,7 +120,7 @@ impl<T: Serves> Slot<T> {
         let mut inner = self.lock();
         let Some(mailbox) = &mut inner.mailbox else { return false };
         let Some(spill) = &mut mailbox.spill else { return false };
-        if loaded < asked && !spill.missed {
+        if room.is_left() && !spill.missed {
             mailbox.spill = None;
             return false;
         }

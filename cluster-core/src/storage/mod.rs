@@ -22,8 +22,8 @@ pub use memory::MemoryStorage;
 pub use ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
 pub use rows::{
     AttemptWrite, ContractRow, DeadLetterRow, DeadWrite, FoundRequest, Kept, KeyRow, OutcomeKind,
-    OutcomeRow, PendingRequest, PendingScan, RequestRow, RetentionClass, RetireScan, Retired,
-    ShapeRow, StateKey, StateRow, StateWrite, StoredOutcome,
+    OutcomeRow, PageRoom, PendingRequest, PendingScan, RequestRow, RetentionClass, RetireScan,
+    Retired, ShapeRow, StateKey, StateRow, StateWrite, StoredOutcome,
 };
 pub use traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 pub use transaction::{Database, OpenTransaction, TransactionStorage};

@@ -46,6 +46,11 @@ pub struct RequestRow {
 }
 
 impl RequestRow {
+    /// How many bytes its arguments and headers have: what counts for limits of many requests.
+    pub fn bytes(&self) -> usize {
+        self.arguments.len() + self.headers.bytes()
+    }
+
     /// Whether both are the same request: the same entity, message, key and arguments. Only then
     /// may they have the same id.
     pub fn is_same_request(&self, other: &RequestRow) -> bool {
@@ -242,6 +247,37 @@ pub struct PendingScan {
     pub entity: Option<StateKey>,
     /// At most this many rows.
     pub limit: usize,
+    /// No row after the one with which they have this many bytes together
+    /// ([`RequestRow::bytes`]): so there is always one, and a page of fewer rows and bytes is the
+    /// last.
+    pub bytes: usize,
+}
+
+impl PendingScan {
+    /// How much fits into the page.
+    pub const fn room(&self) -> PageRoom {
+        PageRoom { rows: self.limit, bytes: self.bytes }
+    }
+}
+
+/// How much more fits into a page.
+#[derive(Debug, Clone, Copy)]
+pub struct PageRoom {
+    rows: usize,
+    bytes: usize,
+}
+
+impl PageRoom {
+    /// Whether there is room for a row, whatever its size.
+    pub const fn is_left(&self) -> bool {
+        self.rows > 0 && self.bytes > 0
+    }
+
+    /// Counts a row that was put into the page.
+    pub fn take(&mut self, row: &RequestRow) {
+        self.rows = self.rows.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(row.bytes());
+    }
 }
 
 /// A request that has no outcome yet and is neither due later, held, nor dead.

@@ -2,7 +2,7 @@
 
 use cluster_core::id::{RequestId, Seq, StateVersion};
 use cluster_core::storage::{
-    DeadLetterRow, Fence, FoundRequest, PendingRequest, PendingScan, StateKey, StateRow,
+    DeadLetterRow, Fence, FoundRequest, PageRoom, PendingRequest, PendingScan, StateKey, StateRow,
     StorageError,
 };
 use cluster_core::time::Timestamp;
@@ -34,14 +34,34 @@ impl Session<'_> {
             entity.map(|key| &key.entity_id).into(),
             now.into(),
         ];
-        let mut pending = self.all(Sql::LoadPending, &values[..6], read_pending)?;
-        let due = self.all(Sql::LoadDue, &values, read_pending)?;
+        let mut pending = self.page(Sql::LoadPending, &values[..6], scan.room())?;
+        let due = self.page(Sql::LoadDue, &values, scan.room())?;
         if !due.is_empty() {
             pending.extend(due);
             pending.sort_by_key(|found| found.request.seq);
-            pending.truncate(scan.limit);
+            let mut room = scan.room();
+            let fitting = pending.iter().take_while(|found| {
+                let fits = room.is_left();
+                room.take(&found.request);
+                fits
+            });
+            let rows = fitting.count();
+            pending.truncate(rows);
         }
         Ok(pending)
+    }
+
+    /// Reads pending requests while there is room.
+    fn page(
+        &mut self,
+        sql: Sql,
+        values: &[Value<'_>],
+        mut room: PageRoom,
+    ) -> Result<Vec<PendingRequest>, StorageError> {
+        self.all_until(sql, values, read_pending, |found| {
+            room.take(&found.request);
+            !room.is_left()
+        })
     }
 
     pub(super) fn find_requests(

@@ -8,8 +8,8 @@ use cluster_core::id::{RequestId, Seq, ShardId};
 use cluster_core::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, Fence,
     FoundRequest, JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard, TransactionStorage,
+    PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage,
+    StorageError, TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
@@ -162,6 +162,10 @@ impl Database for Sqlite {
 impl Storage for Sqlite {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn row_limits(&self) -> Option<RowLimits> {
+        Some(self.inner.options.limits)
     }
 
     fn transactions(&self) -> Option<&dyn TransactionStorage> {

@@ -73,6 +73,10 @@ impl Storage for MemoryStorage {
     fn kind(&self) -> &'static str {
         "memory"
     }
+
+    fn row_limits(&self) -> Option<RowLimits> {
+        Some(self.limits)
+    }
 }
 
 impl OwnershipStorage for MemoryStorage {

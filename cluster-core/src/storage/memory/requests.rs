@@ -141,13 +141,20 @@ impl Store {
                 })
         };
         let waiting = self.waiting.range(scan.after..).filter(|seq| **seq > scan.after);
-        let found = waiting.filter_map(|seq| {
+        let mut room = scan.room();
+        let mut page = Vec::new();
+        for seq in waiting {
+            if !room.is_left() {
+                break;
+            }
             let request = &self.requests[seq];
-            let Place::Waiting { attempts, retry_at } = request.place else { return None };
-            let row = || request.row.clone();
-            wanted(&request.row).then(|| PendingRequest { request: row(), attempts, retry_at })
-        });
-        Ok(found.take(scan.limit).collect())
+            let Place::Waiting { attempts, retry_at } = request.place else { continue };
+            if wanted(&request.row) {
+                room.take(&request.row);
+                page.push(PendingRequest { request: request.row.clone(), attempts, retry_at });
+            }
+        }
+        Ok(page)
     }
 
     pub(super) fn find_request(&self, id: RequestId) -> Option<FoundRequest> {

@@ -41,6 +41,7 @@ macro_rules! __storage_cases {
             states::a_state_is_written_over_its_own_version_only
             states::a_conflict_writes_nothing_of_its_batch
             pending::pending_requests_load_in_order_page_by_page_each_once
+            pending::a_page_of_pending_requests_is_bounded_in_bytes
             pending::what_is_finished_dead_or_due_later_is_not_pending
             pending::only_owned_shards_and_the_asked_entity_are_loaded
             pending::dead_letters_are_listed_page_by_page

@@ -63,7 +63,7 @@ pub(super) async fn joining_fences_off_every_earlier_incarnation<B: Backend>(bac
     assert_fenced(old.commit(Batch::default()).await);
     assert_fenced(old.storage.take_shards(old.fence, vec![ShardId::new(1)]).await);
     assert_fenced(old.storage.raise_fence(old.fence).await);
-    let scan = PendingScan { after: Seq::new(0), entity: None, limit: 10 };
+    let scan = PendingScan { after: Seq::new(0), entity: None, limit: 10, bytes: usize::MAX };
     assert_fenced(old.storage.load_pending(old.fence, scan).await);
     let past = RetireScan {
         finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
