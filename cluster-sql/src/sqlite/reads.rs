@@ -2,7 +2,7 @@
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, StateVersion};
 use cluster_core::storage::{
-    DeadLetterRow, Fence, FoundRequest, PendingRequest, PendingScan, StateKey, StateRow,
+    DeadLetterRow, Fence, FoundRequest, PageRoom, PendingRequest, PendingScan, StateKey, StateRow,
     StorageError,
 };
 use cluster_core::time::Timestamp;
@@ -25,15 +25,21 @@ impl Session<'_> {
         now: Timestamp,
     ) -> Result<Vec<PendingRequest>, StorageError> {
         at_once(check_fence(self, fence))?;
-        let mut after = scan.after;
+        let (mut rest, mut room) = (scan.clone(), scan.room());
+        let mut page = Vec::new();
         loop {
-            let rows = self.load_rows(fence, scan, after, now)?;
-            let last = rows.last().map(|(seq, _)| *seq);
-            let page: Vec<_> = rows.into_iter().filter_map(|(_, pending)| pending).collect();
-            match last {
-                Some(last) if page.is_empty() => after = last,
-                _ => return Ok(page),
+            let rows = self.load_rows(fence, &rest, now)?;
+            let Some((last, _)) = rows.last() else { return Ok(page) };
+            rest.after = *last;
+            let read = rows.len();
+            let before = page.len();
+            page.extend(rows.into_iter().filter_map(|(_, pending)| pending));
+            page[before..].iter().for_each(|found| room.take(&found.request));
+            // A page with room says that nothing follows: those that were passed are made up for.
+            if page.len() - before == read || !room.is_left() {
+                return Ok(page);
             }
+            rest.limit = scan.limit - page.len();
         }
     }
 
@@ -41,12 +47,11 @@ impl Session<'_> {
         &mut self,
         fence: Fence,
         scan: &PendingScan,
-        after: Seq,
         now: Timestamp,
     ) -> Result<Vec<(Seq, Option<PendingRequest>)>, StorageError> {
         let entity = scan.entity.as_ref();
         let values: [Value<'_>; 7] = [
-            after.into(),
+            scan.after.into(),
             limit(scan.limit),
             integer(fence.incarnation.as_u64()).into(),
             entity.map(|key| key.shard.as_u32()).into(),
@@ -54,14 +59,34 @@ impl Session<'_> {
             entity.map(|key| &key.entity_id).into(),
             now.into(),
         ];
-        let mut rows = self.all(Sql::LoadPending, &values[..6], read_if_readable)?;
-        let due = self.all(Sql::LoadDue, &values, read_if_readable)?;
+        let mut rows = self.page(Sql::LoadPending, &values[..6], scan.room())?;
+        let due = self.page(Sql::LoadDue, &values, scan.room())?;
         if !due.is_empty() {
             rows.extend(due);
             rows.sort_by_key(|(seq, _)| *seq);
-            rows.truncate(scan.limit);
+            let mut room = scan.room();
+            let fitting = rows.iter().take_while(|(_, found)| {
+                let fits = room.is_left();
+                found.iter().for_each(|found| room.take(&found.request));
+                fits
+            });
+            let fitting = fitting.count();
+            rows.truncate(fitting);
         }
         Ok(rows)
+    }
+
+    /// Reads pending requests while there is room.
+    fn page(
+        &mut self,
+        sql: Sql,
+        values: &[Value<'_>],
+        mut room: PageRoom,
+    ) -> Result<Vec<(Seq, Option<PendingRequest>)>, StorageError> {
+        self.all_until(sql, values, read_if_readable, |(_, found)| {
+            found.iter().for_each(|found| room.take(&found.request));
+            !room.is_left()
+        })
     }
 
     pub(super) fn find_requests(
