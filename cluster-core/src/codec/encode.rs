@@ -11,6 +11,7 @@ use super::encode_parts::{Elements, Entries, Members};
 use super::fault::{Fault, Place};
 use super::limits::{DEPTH_MAX, Hollow, deeper};
 use super::primitive::{Encode, Output};
+use super::strict::to_json_text;
 use crate::contract::{Body, JSON_NEWTYPE, Leaf, Node, NodeId, Shape, Variant};
 
 /// What stands where a `Json<T>` hands over its text.
@@ -48,9 +49,8 @@ impl<'a> Walk<'a> {
         value: &T,
     ) -> Result<(), Fault> {
         if let Node::Leaf(Leaf::Opaque) = node {
-            let text = serde_json::to_string(value).map_err(|error| {
-                Fault::new(format!("tracing cannot see this place, so it is JSON: {error}"))
-            })?;
+            let text = to_json_text(value)
+                .map_err(|fault| fault.because("tracing cannot see this place, so it is JSON"))?;
             self.out.put(text.as_str());
             return Ok(());
         }

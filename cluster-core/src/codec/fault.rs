@@ -44,6 +44,14 @@ impl Fault {
         self
     }
 
+    /// The same fault, with what makes it one before it.
+    pub(crate) fn because(mut self, why: &str) -> Self {
+        if let Cause::Other(text) = &mut self.0.cause {
+            *text = format!("{why}: {text}");
+        }
+        self
+    }
+
     pub(crate) fn into_encode_error(self, type_name: &str) -> EncodeError {
         EncodeError::Refused { path: self.path(type_name), why: self.to_string() }
     }
@@ -53,6 +61,14 @@ impl Fault {
         match self.0.cause {
             Cause::Truncated => DecodeError::Truncated { path },
             Cause::Other(why) => DecodeError::Malformed { path, why },
+        }
+    }
+
+    /// Where inside a value it is, to be put before its text; empty when it is the whole.
+    pub(crate) fn inside(&self) -> String {
+        match self.path("") {
+            path if path.is_empty() => path,
+            path => format!("at {path}: "),
         }
     }
 

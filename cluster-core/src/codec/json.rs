@@ -1,9 +1,11 @@
 //! Values that bincode cannot carry.
 
 use serde::de::DeserializeOwned;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fault::Fault;
+use super::strict::to_json_text;
 use crate::contract::JSON_NEWTYPE;
 
 /// Holds a value that bincode cannot carry: untagged, flattened or internally tagged types,
@@ -24,8 +26,8 @@ use crate::contract::JSON_NEWTYPE;
 /// assert!(cluster_core::contract::trace::<Product>().is_ok());
 /// ```
 ///
-/// JSON knows no infinite or not-a-number floats: they become `null`. In formats for people a
-/// `Json<T>` is simply its `T`.
+/// JSON knows no infinite floats and no NaN, and is read 127 levels deep: a value with those is
+/// refused where it would be written. In formats for people a `Json<T>` is simply its `T`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Json<T>(pub T);
 
@@ -34,7 +36,8 @@ impl<T: Serialize> Serialize for Json<T> {
         if serializer.is_human_readable() {
             return self.0.serialize(serializer);
         }
-        let text = serde_json::to_string(&self.0).map_err(serde::ser::Error::custom)?;
+        let text = to_json_text(&self.0)
+            .map_err(|fault| S::Error::custom(format!("{}{fault}", fault.inside())))?;
         serializer.serialize_newtype_struct(JSON_NEWTYPE, &text)
     }
 }

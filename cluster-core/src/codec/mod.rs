@@ -34,6 +34,7 @@ mod limits;
 mod primitive;
 mod probe;
 mod show;
+mod strict;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -131,7 +132,8 @@ pub fn encode_json<T: Serialize + ?Sized>(
     let mut payload = Vec::new();
     header(&mut payload, Format::Json, schema);
     caught(|| {
-        serde_json::to_writer(&mut payload, value).map_err(|error| Fault::new(error.to_string()))
+        payload.extend_from_slice(strict::to_json_text(value)?.as_bytes());
+        Ok(())
     })
     .map_err(|fault| fault.into_encode_error(schema.type_name()))?;
     let size = payload.len();

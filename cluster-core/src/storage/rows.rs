@@ -202,6 +202,8 @@ pub struct AttemptWrite {
     pub seq: Seq,
     /// Its shard.
     pub shard: ShardId,
+    /// The epoch of the shard's ownership in which it is written.
+    pub epoch: Epoch,
     /// Attempts made so far.
     pub attempts: u32,
     /// The next attempt is not before this, in cluster time.
@@ -217,6 +219,8 @@ pub struct DeadWrite {
     pub seq: Seq,
     /// Its shard.
     pub shard: ShardId,
+    /// The epoch of the shard's ownership in which it is written.
+    pub epoch: Epoch,
     /// Attempts made.
     pub attempts: u32,
     /// The last error, for people.

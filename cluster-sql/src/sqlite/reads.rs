@@ -1,6 +1,6 @@
 //! What the reading connection answers.
 
-use cluster_core::id::{RequestId, Seq, StateVersion};
+use cluster_core::id::{KeyDigest, RequestId, Seq, StateVersion};
 use cluster_core::storage::{
     DeadLetterRow, Fence, FoundRequest, PageRoom, PendingRequest, PendingScan, StateKey, StateRow,
     StorageError,
@@ -16,7 +16,8 @@ use super::value::{Columns, Reader, Value, integer};
 
 impl Session<'_> {
     /// A page of pending requests: those that may run at once and those that have become due, each
-    /// in order, merged.
+    /// in order, merged. Rows that cannot be read are reported and passed: they must not keep those
+    /// behind them from running.
     pub(super) fn load_pending(
         &mut self,
         fence: Fence,
@@ -24,9 +25,36 @@ impl Session<'_> {
         now: Timestamp,
     ) -> Result<Vec<PendingRequest>, StorageError> {
         at_once(check_fence(self, fence))?;
+        let (mut after, mut room, mut page) = (scan.after, scan.room(), Vec::new());
+        loop {
+            let rows = self.load_rows(fence, scan, after, room, now)?;
+            let Some((last, _)) = rows.last() else { return Ok(page) };
+            after = *last;
+            let looked_at = rows.len();
+            let readable: Vec<PendingRequest> =
+                rows.into_iter().filter_map(|(_, pending)| pending).collect();
+            let is_whole = readable.len() == looked_at;
+            readable.iter().for_each(|pending| room.take(&pending.request));
+            page.extend(readable);
+            // There was room, and nothing was passed: nothing follows.
+            if is_whole || !room.is_left() {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Rows in order, as many as there is room for at most.
+    fn load_rows(
+        &mut self,
+        fence: Fence,
+        scan: &PendingScan,
+        after: Seq,
+        room: PageRoom,
+        now: Timestamp,
+    ) -> Result<Vec<(Seq, Option<PendingRequest>)>, StorageError> {
         let entity = scan.entity.as_ref();
         let values: [Value<'_>; 7] = [
-            scan.after.into(),
+            after.into(),
             limit(scan.limit),
             integer(fence.incarnation.as_u64()).into(),
             entity.map(|key| key.shard.as_u32()).into(),
@@ -34,32 +62,31 @@ impl Session<'_> {
             entity.map(|key| &key.entity_id).into(),
             now.into(),
         ];
-        let mut pending = self.page(Sql::LoadPending, &values[..6], scan.room())?;
-        let due = self.page(Sql::LoadDue, &values, scan.room())?;
+        let mut rows = self.rows_within(Sql::LoadPending, &values[..6], room)?;
+        let due = self.rows_within(Sql::LoadDue, &values, room)?;
         if !due.is_empty() {
-            pending.extend(due);
-            pending.sort_by_key(|found| found.request.seq);
-            let mut room = scan.room();
-            let fitting = pending.iter().take_while(|found| {
+            rows.extend(due);
+            rows.sort_by_key(|(seq, _)| *seq);
+            let mut room = room;
+            let fitting = rows.iter().take(scan.limit).take_while(|(_, pending)| {
                 let fits = room.is_left();
-                room.take(&found.request);
+                pending.iter().for_each(|pending| room.take(&pending.request));
                 fits
             });
-            let rows = fitting.count();
-            pending.truncate(rows);
+            let fitting = fitting.count();
+            rows.truncate(fitting);
         }
-        Ok(pending)
+        Ok(rows)
     }
 
-    /// Reads pending requests while there is room.
-    fn page(
+    fn rows_within(
         &mut self,
         sql: Sql,
         values: &[Value<'_>],
         mut room: PageRoom,
-    ) -> Result<Vec<PendingRequest>, StorageError> {
-        self.all_until(sql, values, read_pending, |found| {
-            room.take(&found.request);
+    ) -> Result<Vec<(Seq, Option<PendingRequest>)>, StorageError> {
+        self.all_until(sql, values, read_if_readable, |(_, pending)| {
+            pending.iter().for_each(|pending| room.take(&pending.request));
             !room.is_left()
         })
     }
@@ -71,6 +98,14 @@ impl Session<'_> {
         ids.iter()
             .map(|id| self.first(Sql::RequestById, &[Value::Bytes(&id.to_bytes())], read_found))
             .collect()
+    }
+
+    pub(super) fn find_keys(
+        &mut self,
+        digests: &[KeyDigest],
+    ) -> Result<Vec<Option<FoundRequest>>, StorageError> {
+        let digests = digests.iter().map(|digest| [Value::Bytes(digest.as_bytes())]);
+        digests.map(|digest| self.first(Sql::RequestByKey, &digest, read_found)).collect()
     }
 
     pub(super) fn load_states(
@@ -96,6 +131,18 @@ impl Session<'_> {
 
 fn limit(rows: usize) -> Value<'static> {
     Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX))
+}
+
+fn read_if_readable(columns: &dyn Columns) -> Result<(Seq, Option<PendingRequest>), StorageError> {
+    let seq = Reader::new(columns, "request").seq(0)?;
+    match read_pending(columns) {
+        Ok(pending) => Ok((seq, Some(pending))),
+        Err(StorageError::Corrupt { table, reason }) => {
+            tracing::error!(%seq, table, reason, "a stored request cannot be read; it is passed");
+            Ok((seq, None))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn read_pending(columns: &dyn Columns) -> Result<PendingRequest, StorageError> {
