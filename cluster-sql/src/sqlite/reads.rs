@@ -25,33 +25,36 @@ impl Session<'_> {
         now: Timestamp,
     ) -> Result<Vec<PendingRequest>, StorageError> {
         at_once(check_fence(self, fence))?;
-        let (mut rest, mut room) = (scan.clone(), scan.room());
-        let mut page = Vec::new();
+        let (mut after, mut room, mut page) = (scan.after, scan.room(), Vec::new());
         loop {
-            let rows = self.load_rows(fence, &rest, now)?;
+            let rows = self.load_rows(fence, scan, after, room, now)?;
             let Some((last, _)) = rows.last() else { return Ok(page) };
-            rest.after = *last;
-            let read = rows.len();
-            let before = page.len();
-            page.extend(rows.into_iter().filter_map(|(_, pending)| pending));
-            page[before..].iter().for_each(|found| room.take(&found.request));
-            // A page with room says that nothing follows: those that were passed are made up for.
-            if page.len() - before == read || !room.is_left() {
+            after = *last;
+            let looked_at = rows.len();
+            let readable: Vec<PendingRequest> =
+                rows.into_iter().filter_map(|(_, pending)| pending).collect();
+            let is_whole = readable.len() == looked_at;
+            readable.iter().for_each(|pending| room.take(&pending.request));
+            page.extend(readable);
+            // There was room, and nothing was passed: nothing follows.
+            if is_whole || !room.is_left() {
                 return Ok(page);
             }
-            rest.limit = scan.limit - page.len();
         }
     }
 
+    /// Rows in order, as many as there is room for at most.
     fn load_rows(
         &mut self,
         fence: Fence,
         scan: &PendingScan,
+        after: Seq,
+        room: PageRoom,
         now: Timestamp,
     ) -> Result<Vec<(Seq, Option<PendingRequest>)>, StorageError> {
         let entity = scan.entity.as_ref();
         let values: [Value<'_>; 7] = [
-            scan.after.into(),
+            after.into(),
             limit(scan.limit),
             integer(fence.incarnation.as_u64()).into(),
             entity.map(|key| key.shard.as_u32()).into(),
@@ -59,15 +62,15 @@ impl Session<'_> {
             entity.map(|key| &key.entity_id).into(),
             now.into(),
         ];
-        let mut rows = self.page(Sql::LoadPending, &values[..6], scan.room())?;
-        let due = self.page(Sql::LoadDue, &values, scan.room())?;
+        let mut rows = self.rows_within(Sql::LoadPending, &values[..6], room)?;
+        let due = self.rows_within(Sql::LoadDue, &values, room)?;
         if !due.is_empty() {
             rows.extend(due);
             rows.sort_by_key(|(seq, _)| *seq);
-            let mut room = scan.room();
-            let fitting = rows.iter().take_while(|(_, found)| {
+            let mut room = room;
+            let fitting = rows.iter().take(scan.limit).take_while(|(_, pending)| {
                 let fits = room.is_left();
-                found.iter().for_each(|found| room.take(&found.request));
+                pending.iter().for_each(|pending| room.take(&pending.request));
                 fits
             });
             let fitting = fitting.count();
@@ -76,15 +79,14 @@ impl Session<'_> {
         Ok(rows)
     }
 
-    /// Reads pending requests while there is room.
-    fn page(
+    fn rows_within(
         &mut self,
         sql: Sql,
         values: &[Value<'_>],
         mut room: PageRoom,
     ) -> Result<Vec<(Seq, Option<PendingRequest>)>, StorageError> {
-        self.all_until(sql, values, read_if_readable, |(_, found)| {
-            found.iter().for_each(|found| room.take(&found.request));
+        self.all_until(sql, values, read_if_readable, |(_, pending)| {
+            pending.iter().for_each(|pending| room.take(&pending.request));
             !room.is_left()
         })
     }
