@@ -302,7 +302,30 @@ async fn a_call_that_came_by_way_of_the_storage_belongs_to_its_chain(bed: Bed) {
     assert_eq!(second.outcome().await.unwrap(), "end");
 }
 
+/// Waits for itself, and passes on what comes of it.
+#[derive(Entity, Default)]
+struct Mirror;
+
+#[entity]
+impl Mirror {
+    #[message(persisted)]
+    async fn look(&mut self, ctx: &Context) -> Result<u32, CallError<String>> {
+        Ok(ctx.get::<Mirror>("m").look().await?)
+    }
+}
+
+// proves: B63
+async fn a_handler_that_waits_for_itself_ends_at_once(bed: Bed) {
+    let cluster = bed.start(|builder| builder.entity::<Mirror>()).await;
+    let told = cluster.get::<Mirror>("m").look().await.unwrap_err();
+    let CallError::Cluster(ClusterError::Defect { attempts: 1, reason, .. }) = &told else {
+        panic!("{told:?}")
+    };
+    assert!(reason.contains("Mirror/m"), "{reason}");
+}
+
 backends!(
+    a_handler_that_waits_for_itself_ends_at_once,
     a_call_that_came_by_way_of_the_storage_belongs_to_its_chain,
     persisted_requests_get_through_a_mailbox_that_calls_keep_full,
     a_resident_is_served_while_another_waits_for_a_place,

@@ -1,6 +1,6 @@
 //! What is stored can be read for ever, and what cannot be read stops nothing else.
 
-use cluster::EntityOptions;
+use cluster::{ClusterError, EntityOptions};
 use cluster_core::codec::fingerprint_of;
 use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
 
@@ -66,7 +66,73 @@ async fn a_request_that_cannot_be_read_keeps_none_behind_it_from_running(bed: Be
     assert_eq!(probe.count("0"), 0);
 }
 
-backends!(the_shape_of_every_stored_payload_is_stored);
+mod before {
+    use cluster::prelude::*;
+
+    #[derive(Entity, Default, Serialize, Deserialize)]
+    #[entity(durable)]
+    pub(super) struct Cart {
+        pieces: u32,
+    }
+
+    #[entity]
+    impl Cart {
+        #[message(persisted)]
+        pub(super) fn add(&mut self, pieces: u32) -> u32 {
+            self.pieces += pieces;
+            self.pieces
+        }
+    }
+}
+
+mod after {
+    use cluster::prelude::*;
+
+    #[derive(Entity, Default, Serialize, Deserialize)]
+    #[entity(durable)]
+    pub(super) struct Cart {
+        pieces: u32,
+        note: String,
+    }
+
+    #[entity]
+    impl Cart {
+        #[message(persisted)]
+        pub(super) fn add(&mut self, pieces: u32) -> u32 {
+            self.pieces += pieces;
+            self.pieces
+        }
+
+        #[message]
+        pub(super) fn note(&self) -> String {
+            self.note.clone()
+        }
+    }
+}
+
+// A state that this binary cannot read is told at once, and nothing is lost by it.
+async fn a_state_of_another_shape_is_told_and_kept(bed: Bed) {
+    let cluster = bed.start(|builder| builder.entity::<before::Cart>()).await;
+    assert_eq!(cluster.get::<before::Cart>("c").add(2).await.unwrap(), 2);
+    cluster.shutdown().await.unwrap();
+    drop(cluster);
+
+    let cluster = bed.start(|builder| builder.entity::<after::Cart>()).await;
+    let cart = cluster.get::<after::Cart>("c");
+    for told in [cart.note().await.map(drop), cart.add(1).key("k").await.map(drop)] {
+        assert!(matches!(told, Err(ClusterError::IncompatibleContract { .. })), "{told:?}");
+    }
+    drop(cart);
+    cluster.shutdown().await.unwrap();
+    drop(cluster);
+
+    let cluster = bed.start(|builder| builder.entity::<before::Cart>()).await;
+    let cart = cluster.get::<before::Cart>("c");
+    assert_eq!(cart.add(1).key("k").await.unwrap(), 3, "accepted then, run now");
+    assert_eq!(cart.add(4).await.unwrap(), 7);
+}
+
+backends!(the_shape_of_every_stored_payload_is_stored, a_state_of_another_shape_is_told_and_kept);
 
 mod unreadable {
     use super::{a_request_that_cannot_be_read_keeps_none_behind_it_from_running, on_sqlite};

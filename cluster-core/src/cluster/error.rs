@@ -1,6 +1,7 @@
 //! What starting and running a cluster can end with.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::config::BadSetting;
@@ -12,7 +13,10 @@ use crate::storage::StorageError;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Whatever a program that uses a cluster runs into: `?` lifts all errors of this library into it.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` is for people too, since that is what a `main` prints that returns it: the message
+/// and the causes behind it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The cluster did not start.
@@ -27,6 +31,18 @@ pub enum Error {
     /// A call ended with the entity's own error.
     #[error("an entity answered with an error")]
     Entity(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 impl<E: StdError + Send + Sync + 'static> From<CallError<E>> for Error {

@@ -187,10 +187,23 @@ impl<T: Serves> Slot<T> {
                 }
                 Err(error) => {
                     slot.report(&*error);
-                    slot.load_later(failures + 1, unfinished);
+                    match error.downcast_ref::<ClusterError>() {
+                        Some(unreadable) => slot.refuse_waiting(unreadable, unfinished),
+                        None => slot.load_later(failures + 1, unfinished),
+                    }
                 }
             }
         });
+    }
+
+    /// The stored state cannot be read by this binary, now or later: whoever waits is told so.
+    /// Persisted requests stay in the storage, for a binary that can.
+    fn refuse_waiting(&self, why: &ClusterError, unfinished: Unfinished<T>) {
+        let waiting = self.lock().mailbox.take();
+        drop(unfinished);
+        for job in waiting.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
+            job.displace(why.clone());
+        }
     }
 
     /// Loads the entity after the pause that so many failures ask for, if somebody still waits.

@@ -86,7 +86,14 @@ impl Origin {
     ) -> Ran<M> {
         match self {
             Origin::Volatile => fail_after(slot, base, error, to),
+            // A mistake in the program, not trouble: no attempt could ever end better.
+            Origin::Persisted(stored) if matches!(error, ClusterError::Reentrant { .. }) => {
+                let error = defect::<T, M>(slot, stored.attempts + 1, text(&error));
+                end_with_failure::<T, M, S>(slot, stored, base, error, to)
+            }
             Origin::Persisted(stored) => {
+                let (request, attempt) = (stored.row.id, stored.attempts + 1);
+                tracing::warn!(%request, attempt, %error, "a handler met trouble; it runs again");
                 count_attempt::<T, M, S>(slot, stored, base, text(&error), to)
             }
         }
