@@ -310,7 +310,7 @@ struct Mirror;
 impl Mirror {
     #[message(persisted)]
     async fn look(&mut self, ctx: &Context) -> Result<u32, CallError<String>> {
-        Ok(ctx.get::<Mirror>("m").look().await?)
+        ctx.get::<Mirror>("m").look().await
     }
 }
 
