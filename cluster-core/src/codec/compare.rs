@@ -5,14 +5,14 @@ use std::ops::Range;
 use super::fault::Fault;
 use super::limits::{DEPTH_MAX, Hollow, deeper};
 use super::primitive::{Input, Output};
-use super::{Format, Payload, json};
+use super::{Format, Payload, json_order};
 use crate::contract::{Body, Leaf, Node, NodeId, Shape};
 
 /// Whether two payloads under one key carry the same arguments, as far as that can be told.
 ///
 /// They are compared only if both carry the fingerprint of `shape` and the same format; else they
 /// count as equal. Maps and hash sets are compared without their order, JSON without the order of
-/// its objects. A payload that cannot be read equals only its own bytes.
+/// its objects, and its numbers exactly. A payload that cannot be read equals only its own bytes.
 pub fn arguments_equal(a: &[u8], b: &[u8], shape: &Shape) -> bool {
     if a == b {
         return true;
@@ -27,8 +27,8 @@ pub fn arguments_equal(a: &[u8], b: &[u8], shape: &Shape) -> bool {
             matches!((canonical(a.body, shape), canonical(b.body, shape)), (Ok(a), Ok(b)) if a == b)
         }
         Format::Json => {
-            let value = json::parse::<serde_json::Value>;
-            matches!((value(a.body), value(b.body)), (Ok(a), Ok(b)) if a == b)
+            let text = json_order::canonical;
+            matches!((text(a.body), text(b.body)), (Ok(a), Ok(b)) if a == b)
         }
     }
 }
@@ -130,9 +130,7 @@ impl Sort<'_> {
             Leaf::Text => out.put(input.text()?),
             Leaf::Bytes => out.put(input.bytes()?),
             Leaf::Json | Leaf::Opaque => {
-                let mut value: serde_json::Value = json::parse(input.text()?.as_bytes())?;
-                value.sort_all_objects();
-                out.put(value.to_string().as_str());
+                out.put(json_order::canonical(input.bytes()?)?.as_str());
             }
         }
         Ok(())

@@ -44,6 +44,12 @@ impl Fault {
         self
     }
 
+    /// The same fault, with words before its own.
+    pub(crate) fn because(mut self, context: &str) -> Self {
+        self.0.cause = Cause::Other(format!("{context}: {self}"));
+        self
+    }
+
     pub(crate) fn into_encode_error(self, type_name: &str) -> EncodeError {
         EncodeError::Refused { path: self.path(type_name), why: self.to_string() }
     }
