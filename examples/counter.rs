@@ -11,14 +11,12 @@ struct Counter {
 
 #[entity]
 impl Counter {
-    /// Adds `amount` and returns the new value.
     #[message(persisted)]
     fn increment(&mut self, amount: i64) -> i64 {
         self.value += amount;
         self.value
     }
 
-    /// The value as last committed.
     #[message]
     fn value(&self) -> i64 {
         self.value
@@ -27,15 +25,9 @@ impl Counter {
 
 #[tokio::main]
 async fn main() -> cluster::Result<()> {
-    let cluster = Cluster::builder()
-        .storage(Sqlite::open("counter.db").await?)
-        .entity::<Counter>()
-        .start()
-        .await?;
-
+    let storage = Sqlite::open("counter.db").await?;
+    let cluster = Cluster::builder().storage(storage).entity::<Counter>().start().await?;
     let counter = cluster.get::<Counter>("counter-1");
-    println!("after increment: {}", counter.increment(5).await?);
-    println!("current value:   {}", counter.value().await?);
-
+    println!("added: {}, read: {}", counter.increment(5).await?, counter.value().await?);
     cluster.shutdown().await
 }

@@ -1,7 +1,20 @@
 //! Stateful entities that live somewhere in a cluster, addressed by type and id, called through
 //! typed clients that macros generate, with every durable message and state change kept in SQL.
 //!
-//! Begin with the [`prelude`], [`Cluster::builder`], and `#[entity]`.
+#![cfg_attr(feature = "sqlite", doc = "```rust,no_run")]
+#![cfg_attr(feature = "sqlite", doc = include_str!("../examples/counter.rs"))]
+#![cfg_attr(feature = "sqlite", doc = "```")]
+//!
+//! Where to go on:
+//!
+//! - [`entity`] and [`Entity`]: the attributes of a block, of its messages and of a type.
+//! - [`ClusterBuilder`]: what a cluster hosts, where it stores, who may call; [`Config`]: limits.
+//! - [`Call`]: what a caller may set; [`ClusterError`] and [`CallError`]: what a call can end with.
+//! - [`Context`]: what a handler knows and may do, own SQL in its commit included.
+//! - [`testing`]: a cluster in a test's own process, on a clock that the test moves.
+//!
+//! A program depends on `serde` with its `derive` feature as well: the derives that the [`prelude`]
+//! re-exports expand to its name.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 

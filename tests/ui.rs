@@ -57,6 +57,7 @@ mod hooks {
 mod messages {
     pub(super) mod conditional;
     pub(super) mod documented;
+    pub(super) mod exclusive;
     pub(super) mod transactions;
 }
 
@@ -85,6 +86,7 @@ fn right_programs_compile_and_run() {
     hooks::every_form::main();
     messages::conditional::main();
     messages::documented::main();
+    messages::exclusive::main();
     messages::transactions::main();
     types::results::main();
     types::self_types::main();
@@ -106,12 +108,8 @@ fn broken_programs_are_refused() {
     trybuild::TestCases::new().compile_fail("tests/ui/*/fail/*.rs");
 }
 
-/// Programs with more than one mistake, or with one that the compiler itself sees twice.
-const SEVERAL_MESSAGES: &[(&str, usize)] = &[
-    ("five_mistakes", 5),
-    // The trait is neither a contract, nor one that the type could serve.
-    ("not_a_contract", 2),
-];
+/// Programs with more than one mistake.
+const SEVERAL_MESSAGES: &[(&str, usize)] = &[("five_mistakes", 5)];
 
 // One mistake is one message, and every program is there for another one.
 #[test]

@@ -47,6 +47,9 @@ pub struct Config {
     /// How often a transaction that surely failed is tried again before its handlers are told.
     /// Default 5.
     pub commit_attempts: u32,
+    /// How many commits of one entity may be under way before its next handler waits for them.
+    /// Default 1,024.
+    pub run_ahead_max: usize,
     /// How deep calls may run inside each other in one task before they move to another. Default
     /// 32.
     pub inline_depth: usize,
@@ -80,6 +83,7 @@ impl Default for Config {
             commit_batch: 4_096,
             commit_queue_max: 65_536,
             commit_attempts: 5,
+            run_ahead_max: 1_024,
             inline_depth: 32,
             outbox_max: 4_096,
             transaction_limit: Duration::from_secs(10),
@@ -112,6 +116,7 @@ impl Config {
             ("commit_batch", self.commit_batch),
             ("commit_queue_max", self.commit_queue_max),
             ("commit_attempts", self.commit_attempts as usize),
+            ("run_ahead_max", self.run_ahead_max),
             ("inline_depth", self.inline_depth),
             ("outbox_max", self.outbox_max),
             ("load_page", self.load_page),

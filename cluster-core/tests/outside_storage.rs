@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
-use cluster_core::id::{RequestId, Seq, ShardId};
+use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
     JoinRequest, Joined, MemoryStorage, MessageStorage, OwnershipStorage, PendingRequest,
@@ -164,6 +164,13 @@ impl<H: Habit> MessageStorage for Outside<H> {
         ids: Vec<RequestId>,
     ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
         self.inner.find_requests(ids)
+    }
+
+    fn find_keys(
+        &self,
+        digests: Vec<KeyDigest>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        self.inner.find_keys(digests)
     }
 
     fn load_states(

@@ -39,6 +39,27 @@ mod tests;
 ///
 /// Where only a part is stored, mark that field `#[state]` instead of writing `durable`. The rest
 /// comes from the factory that the entity is registered with.
+///
+/// ```
+/// use cluster::prelude::*;
+///
+/// #[derive(Entity, Default)]
+/// #[entity(mailbox = 64, idle = "5m")]
+/// struct Account {
+///     #[state]
+///     cents: i64,
+///     reads: u64,
+/// }
+/// #
+/// # #[entity]
+/// # impl Account {
+/// #     #[message]
+/// #     fn cents(&mut self) -> i64 {
+/// #         self.reads += 1;
+/// #         self.cents
+/// #     }
+/// # }
+/// ```
 #[proc_macro_derive(Entity, attributes(entity, state))]
 pub fn derive_entity(item: TokenStream) -> TokenStream {
     derived(item.into()).into()
@@ -59,6 +80,30 @@ pub fn derive_entity(item: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `name = "account"` | the stored name of the entity type; if not given, its own |
 /// | `crate = "path"` | where `cluster` is, if under another name |
+///
+/// ```
+/// use cluster::prelude::*;
+///
+/// #[derive(Entity, Default)]
+/// struct Account {
+///     #[state]
+///     cents: i64,
+/// }
+///
+/// #[entity(name = "account")]
+/// impl Account {
+///     #[message(persisted)]
+///     fn deposit(&mut self, cents: i64) -> i64 {
+///         self.cents += cents;
+///         self.cents
+///     }
+/// }
+///
+/// async fn pay(cluster: &Cluster) -> Result<i64, ClusterError> {
+///     let account: AccountClient = cluster.get::<Account>("alice");
+///     account.deposit(5).await
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
     annotated(options.into(), item.into()).into()
@@ -79,6 +124,39 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `timeout = "10s"` | the default time limit of its calls |
 /// | `transaction` | may open the storage's own transaction; persisted `&mut self` handlers only |
 /// | `transaction = path` | the same, if `path(&first, &second, ..)` says `true` |
+///
+/// ```
+/// use cluster::prelude::*;
+///
+/// #[derive(Entity, Default)]
+/// struct Account {
+///     #[state]
+///     cents: i64,
+/// }
+///
+/// #[entity]
+/// impl Account {
+///     #[message(persisted, tag = 0x17, timeout = "10s")]
+///     async fn withdraw(&mut self, cents: i64) -> Result<i64, String> {
+///         if cents > self.cents {
+///             return Err(format!("{} cents are missing", cents - self.cents));
+///         }
+///         self.cents -= cents;
+///         Ok(self.cents)
+///     }
+///
+///     #[message]
+///     fn cents(&self) -> i64 {
+///         self.cents
+///     }
+/// }
+///
+/// async fn close(cluster: &Cluster) -> Result<i64, CallError<String>> {
+///     let account = cluster.get::<Account>("alice");
+///     let cents = account.cents().await?;
+///     account.withdraw(cents).key("close").await
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn message(_options: TokenStream, item: TokenStream) -> TokenStream {
     expand::stray("message", item.into()).into()

@@ -52,6 +52,25 @@ async fn a_file_is_open_once_for_each_prefix() {
     folder.options().open().await.expect("free as soon as the last one is dropped");
 }
 
+// A link may lead to a file that is yet to be made: the lock is on that file all the same.
+#[tokio::test]
+async fn a_file_made_through_a_link_is_open_once() {
+    let folder = Folder::new();
+    let (link, chain) = (folder.path().join("link.db"), folder.path().join("chain.db"));
+    std::os::unix::fs::symlink("test.db", &link).unwrap();
+    std::os::unix::fs::symlink(&link, &chain).unwrap();
+    let first = Sqlite::open(&chain).await.unwrap();
+    for path in [folder.database(), link.clone(), chain] {
+        let refused = Sqlite::open(&path).await;
+        assert!(matches!(refused, Err(StorageError::InUse { .. })), "{refused:?}");
+    }
+    drop(first);
+    let circle = folder.path().join("circle.db");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let refused = Sqlite::open(&circle).await;
+    assert!(matches!(refused, Err(StorageError::BadSetting { .. })), "{refused:?}");
+}
+
 #[tokio::test]
 async fn an_open_transaction_keeps_the_file() {
     let folder = Folder::new();

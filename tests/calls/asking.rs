@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use cluster::codec::to_json;
+use cluster::contract::Schema;
 use cluster::prelude::*;
-use cluster::storage::{MessageStorage, Storage};
+use cluster::storage::{StateKey, Storage};
 use cluster::testing::TestCluster;
 
 use crate::support::{Stage, memory, on_each_storage, soon};
@@ -123,17 +125,6 @@ async fn a_snowflake_tells_when_it_was_made() {
     assert!(second > first);
 }
 
-// proves: B10
-#[tokio::test]
-async fn a_declared_number_of_attempts_is_kept() {
-    let cluster = TestCluster::new().entity::<Plain>().start().await;
-    let plain = cluster.get::<Plain>("p");
-    let burst = tokio::spawn(plain.burst().into_future());
-    cluster.advance(Duration::from_secs(10)).await;
-    let error = soon(burst).await.unwrap().unwrap_err();
-    assert!(matches!(error, ClusterError::Defect { attempts: 2, .. }), "{error:?}");
-}
-
 /// Holds a service beside what is stored.
 #[derive(Entity)]
 struct Mailbox {
@@ -165,6 +156,7 @@ impl Mailbox {
 // proves: B11
 on_each_storage!(a_factory_builds_the_services_and_the_storage_gives_the_state);
 async fn a_factory_builds_the_services_and_the_storage_gives_the_state(storage: Arc<dyn Storage>) {
+    let mut shard = None;
     for round in 1..=3 {
         let (postman, stage) = (Arc::new(AtomicU32::new(0)), Stage::default());
         let (shared, notes) = (postman.clone(), stage.clone());
@@ -186,14 +178,20 @@ async fn a_factory_builds_the_services_and_the_storage_gives_the_state(storage: 
         assert_eq!(mailbox.letters().await.unwrap()[round], format!("letter {round} for m"));
         assert_eq!(stage.notes(), ["m"], "made once, by its id");
         assert_eq!(postman.load(Ordering::SeqCst), 1, "this start's own service");
+        shard = cluster.shard_of::<Mailbox>("m").ok();
         cluster.shutdown().await.unwrap();
     }
-    let key = cluster::storage::StateKey {
-        shard: cluster::ShardId::of(&"m".into(), cluster::ShardCount::default()),
+    let key = StateKey {
+        shard: shard.expect("it was hosted"),
         entity_type: "Mailbox".into(),
         entity_id: "m".into(),
     };
-    let _ = storage.load_states(vec![key]).await.unwrap();
+    let stored = storage.load_states(vec![key]).await.unwrap().remove(0).expect("a state");
+    // The field that is the state, and nothing beside it.
+    let shape = Schema::of::<Inbox>().unwrap();
+    let letters = ["of no account", "letter 1 for m", "letter 2 for m", "letter 3 for m"];
+    let inbox: serde_json::Value = to_json(&stored.payload, shape.shape()).unwrap();
+    assert_eq!(inbox, serde_json::json!({ "letters": letters }));
 }
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
@@ -240,61 +238,6 @@ async fn a_reply_that_was_encoded_equals_the_direct_one(storage: Arc<dyn Storage
         }
     }
     cluster.shutdown().await.unwrap();
-}
-
-// proves: B21
-on_each_storage!(volatile_calls_store_nothing_and_never_come_back);
-async fn volatile_calls_store_nothing_and_never_come_back(storage: Arc<dyn Storage>) {
-    let stage = Stage::default();
-    let held = crate::support::HeldStorage::new(storage);
-    let start = async |stage: &Stage| {
-        let stage = stage.clone();
-        Cluster::builder()
-            .storage(held.clone())
-            .entity_with::<Volatile>(move |_| Volatile { stage: stage.clone() })
-            .start()
-            .await
-            .unwrap()
-    };
-    let cluster = start(&stage).await;
-    let before = held.commits();
-    for number in 0..1_000 {
-        cluster.get::<Volatile>((number % 10).to_string()).call().await.unwrap();
-    }
-    let hanging = tokio::spawn(cluster.get::<Volatile>("h").hang().into_future());
-    stage.arrived(1).await;
-    drop(cluster);
-    let error = soon(hanging).await.unwrap().unwrap_err();
-    assert!(matches!(error, ClusterError::OutcomeUnknown { .. }), "{error:?}");
-    assert_eq!(held.commits(), before, "nothing was stored");
-
-    let stage = Stage::default();
-    let cluster = start(&stage).await;
-    soon(cluster.caught_up()).await.unwrap();
-    cluster.get::<Volatile>("h").call().await.unwrap();
-    assert_eq!(stage.notes(), ["call"], "nothing came again");
-    assert_eq!(held.commits(), before);
-    assert_eq!(held.dead_letters(cluster::id::Seq::default(), 10).await.unwrap().len(), 0);
-    cluster.shutdown().await.unwrap();
-}
-
-#[derive(Entity)]
-struct Volatile {
-    stage: Stage,
-}
-
-#[entity]
-impl Volatile {
-    #[message]
-    fn call(&mut self) {
-        self.stage.note("call");
-    }
-
-    #[message]
-    async fn hang(&self) {
-        self.stage.note("hang");
-        self.stage.pause().await;
-    }
 }
 
 #[tokio::test]

@@ -71,8 +71,9 @@ async fn a_drain_lets_running_handlers_end_and_leaves_stored_what_waits(storage:
     let running = tokio::spawn(clerk.file("first".into()).into_future());
     stage.arrived(1).await;
     let queued = clerk.file("second".into()).send().await.unwrap();
-    let looking = tokio::spawn(clerk.look().into_future());
-    until(|| !looking.is_finished()).await;
+    let mut looking = clerk.look().into_future();
+    assert!(poll_once(&mut looking).await.is_pending());
+    let looking = tokio::spawn(looking);
 
     let ending = tokio::spawn({
         let cluster = cluster.clone();
@@ -85,6 +86,8 @@ async fn a_drain_lets_running_handlers_end_and_leaves_stored_what_waits(storage:
 
     assert_eq!(soon(running).await.unwrap().unwrap(), 1);
     soon(ending).await.unwrap().unwrap();
+    // What is stored nowhere is let end as well.
+    assert_eq!(soon(looking).await.unwrap().unwrap(), ["first"]);
     let id = queued.id();
     assert_eq!(stage.notes().iter().filter(|note| note.starts_with("files")).count(), 1);
     drop((queued, clerk, cluster));
@@ -258,7 +261,7 @@ async fn a_dropped_cluster_ends_at_once_and_leaves_nothing() {
     let cluster = office(&storage, &stage).await;
     stage.arrived(1).await;
     stage.let_on(1);
-    until(|| !stage.notes().is_empty()).await;
+    stage.noted(1).await;
     cluster.shutdown().await.unwrap();
 }
 

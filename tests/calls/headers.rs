@@ -119,6 +119,30 @@ async fn headers_have_a_limit() {
     assert_eq!(call.await.unwrap().len(), 1);
 }
 
+// A key that cannot be one ends its call before anything is stored.
+#[tokio::test]
+async fn keys_have_a_limit() {
+    let stage = Stage::default();
+    stage.let_on(1);
+    let held = HeldStorage::new(crate::support::memory());
+    let cluster = start(&(Arc::new(held.clone()) as Arc<dyn Storage>), &stage).await;
+    let clerk = cluster.get::<Clerk>("c");
+    let before = held.commits();
+    for (key, bytes) in [(String::new(), 0), ("k".repeat(1_025), 1_025)] {
+        let awaited = clerk.persisted().key(key.clone()).await.unwrap_err();
+        let sent = clerk.persisted().key(key).send().await.unwrap_err();
+        for error in [awaited, sent] {
+            let ClusterError::LimitExceeded { limit, max, actual, .. } = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!((limit, max, actual), ("key_bytes_max", 1_024, bytes));
+        }
+    }
+    assert_eq!(held.commits(), before);
+    soon(clerk.persisted().key("k".repeat(1_024)).into_future()).await.unwrap();
+    cluster.shutdown().await.unwrap();
+}
+
 #[derive(Entity)]
 struct Vault {
     opened: Arc<AtomicU32>,

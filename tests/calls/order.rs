@@ -2,8 +2,6 @@
 //! caller that looks away.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use cluster::prelude::*;
 use cluster::testing::TestCluster;
@@ -67,116 +65,6 @@ async fn calls_of_one_sender_run_in_the_order_in_which_they_were_sent() {
     }
     let lines = scroll.lines().await.unwrap();
     assert!(lines.into_iter().eq(0..10_000));
-    cluster.shutdown().await.unwrap();
-}
-
-/// Finds out whether handlers overlap that must not.
-#[derive(Entity, Default)]
-struct Watched {
-    writers: AtomicI32,
-    readers: AtomicI32,
-    overlaps: AtomicU32,
-    most_readers: AtomicI32,
-    calls: u64,
-}
-
-impl Watched {
-    fn writer_comes(&self) {
-        if self.writers.fetch_add(1, Ordering::SeqCst) != 0
-            || self.readers.load(Ordering::SeqCst) != 0
-        {
-            self.overlaps.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    fn writer_goes(&self) {
-        self.writers.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    fn reader_comes(&self) {
-        let readers = self.readers.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_readers.fetch_max(readers, Ordering::SeqCst);
-        if self.writers.load(Ordering::SeqCst) != 0 {
-            self.overlaps.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    fn reader_goes(&self) {
-        self.readers.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-#[entity]
-impl Watched {
-    #[message]
-    fn write(&mut self) {
-        self.writer_comes();
-        self.calls += 1;
-        std::hint::spin_loop();
-        self.writer_goes();
-    }
-
-    #[message]
-    async fn write_slowly(&mut self) {
-        self.writer_comes();
-        tokio::task::yield_now().await;
-        self.calls += 1;
-        self.writer_goes();
-    }
-
-    #[message]
-    fn read(&self) {
-        self.reader_comes();
-        std::hint::spin_loop();
-        self.reader_goes();
-    }
-
-    #[message]
-    async fn read_slowly(&self) {
-        self.reader_comes();
-        tokio::task::yield_now().await;
-        self.reader_goes();
-    }
-
-    #[message]
-    fn found(&self) -> (u32, i32, u64) {
-        let (overlaps, readers) = (&self.overlaps, &self.most_readers);
-        (overlaps.load(Ordering::SeqCst), readers.load(Ordering::SeqCst), self.calls)
-    }
-}
-
-// proves: B54
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writers_run_alone_in_a_hundred_thousand_mixed_calls() {
-    let cluster = Cluster::builder().entity::<Watched>().start().await.unwrap();
-    let tasks: Vec<_> = (0..8)
-        .map(|seed| {
-            let watched = cluster.get::<Watched>("w");
-            tokio::spawn(async move {
-                let mut random = Random::new(seed);
-                let mut writes = 0;
-                for _ in 0..12_500 {
-                    let kind = random.below(4);
-                    writes += u64::from(kind < 2);
-                    match kind {
-                        0 => watched.write().await.unwrap(),
-                        1 => watched.write_slowly().await.unwrap(),
-                        2 => watched.read().await.unwrap(),
-                        _ => watched.read_slowly().await.unwrap(),
-                    }
-                }
-                writes
-            })
-        })
-        .collect();
-    let mut writes = 0;
-    for task in tasks {
-        writes += soon(task).await.unwrap();
-    }
-    let (overlaps, most_readers, counted) = cluster.get::<Watched>("w").found().await.unwrap();
-    assert_eq!(overlaps, 0);
-    assert_eq!(counted, writes);
-    assert!(most_readers > 1, "readers run beside each other");
     cluster.shutdown().await.unwrap();
 }
 
@@ -310,32 +198,6 @@ async fn a_waiting_writer_starts_before_the_readers_behind_it() {
         soon(call).await.unwrap();
     }
     assert_eq!(stage.notes().len(), 52);
-}
-
-// proves: B56
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_endless_stream_of_readers_starves_no_writer() {
-    let cluster = Cluster::builder().entity::<Watched>().start().await.unwrap();
-    let watched = cluster.get::<Watched>("w");
-    let stop = Arc::new(AtomicBool::new(false));
-    let readers: Vec<_> = (0..8)
-        .map(|_| {
-            let (watched, stop) = (watched.clone(), stop.clone());
-            tokio::spawn(async move {
-                while !stop.load(Ordering::SeqCst) {
-                    watched.read_slowly().await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for _ in 0..200 {
-        soon(watched.write_slowly().into_future()).await.unwrap();
-    }
-    stop.store(true, Ordering::SeqCst);
-    for reader in readers {
-        soon(reader).await.unwrap();
-    }
-    cluster.shutdown().await.unwrap();
 }
 
 // Readers between two writers start together, and in order; nothing passes a writer.

@@ -144,11 +144,11 @@ async fn hooks_run_once_around_the_life_of_each_instance(storage: Arc<dyn Storag
     let entity = cluster.get::<Hooked>("h");
     // An error while it is activated is tried again with back-off: 100 ms, then 200 ms.
     let calls: Vec<_> = (0..3).map(|_| tokio::spawn(entity.call().into_future())).collect();
-    until(|| stage.notes().len() == 1).await;
+    stage.noted(1).await;
     cluster.advance(Duration::from_millis(99)).await;
     assert_eq!(stage.notes(), ["fails"]);
     cluster.advance(Duration::from_millis(1)).await;
-    until(|| stage.notes().len() == 2).await;
+    stage.noted(2).await;
     cluster.advance(Duration::from_millis(199)).await;
     assert_eq!(stage.notes(), ["fails", "fails"]);
     cluster.advance(Duration::from_millis(1)).await;
@@ -297,7 +297,7 @@ async fn ten_thousand_messages_race_passivation_and_none_is_lost(storage: Arc<dy
     running.await.unwrap();
     assert_eq!(passed, 10_000, "none is lost");
     assert_eq!(lives.overlaps.load(Ordering::SeqCst), 0, "never two instances");
-    assert!(lives.made.load(Ordering::SeqCst) > 25, "it did leave memory");
+    assert!(lives.made.load(Ordering::SeqCst) >= 25, "it did leave memory");
     cluster.shutdown().await.unwrap();
     let events = lives.events.lock().unwrap();
     for life in events.chunks(4) {

@@ -164,6 +164,12 @@ async fn the_error_has_the_chain_as_addresses() {
     let CallError::Cluster(ClusterError::Reentrant { chain }) = error else { panic!("{error:?}") };
     let ids: Vec<_> = chain.iter().map(|address| address.entity_id().as_str()).collect();
     assert_eq!(ids, ["a", "b", "a"]);
+    // One that comes back to its middle, with its beginning named too.
+    let links = ["b", "c", "d", "b"].map(|id| (id, Link::Write));
+    let error = a.write(self::chain(&links)).await.unwrap_err();
+    let CallError::Cluster(ClusterError::Reentrant { chain }) = error else { panic!("{error:?}") };
+    let ids: Vec<_> = chain.iter().map(|address| address.entity_id().as_str()).collect();
+    assert_eq!(ids, ["a", "b", "c", "d", "b"]);
     assert_eq!(a.write(vec![]).await.unwrap(), 0, "the entity serves on");
 }
 
@@ -237,7 +243,7 @@ async fn who_no_longer_waits_is_no_part_of_the_chain() {
     cluster.advance(Duration::from_secs(1)).await;
     assert_eq!(soon(call).await.unwrap(), 1);
     stage.let_on(1);
-    until(|| !stage.notes().is_empty()).await;
+    stage.noted(1).await;
 }
 
 /// Each calls the next one down to zero.

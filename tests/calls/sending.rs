@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cluster::prelude::*;
 use cluster::storage::Storage;
 
-use crate::support::{HeldStorage, Stage, memory, on_each_storage, poll_once, soon, until};
+use crate::support::{HeldStorage, Stage, memory, on_each_storage, poll_once, soon};
 
 #[derive(Entity)]
 #[entity(mailbox = 2)]
@@ -129,7 +129,7 @@ async fn a_volatile_hand_over_ends_while_the_handler_runs_and_reports_what_stops
     assert!(matches!(error, ClusterError::NotAssigned { .. }), "{error:?}");
     assert!(stage.notes().is_empty(), "nothing has ended yet");
     stage.let_on(3);
-    until(|| stage.notes().len() == 3).await;
+    stage.noted(3).await;
     assert_eq!(stage.notes(), ["one", "two", "three"]);
     assert_eq!(storage.commits(), before);
     cluster.shutdown().await.unwrap();
@@ -149,6 +149,7 @@ async fn what_was_handed_over_runs_without_its_sender() {
     }
     stage.arrived(1).await;
     stage.let_on(1);
-    until(|| stage.notes() == ["kept"]).await;
+    stage.noted(1).await;
+    assert_eq!(stage.notes(), ["kept"]);
     cluster.shutdown().await.unwrap();
 }

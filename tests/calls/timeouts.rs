@@ -6,7 +6,7 @@ use cluster::prelude::*;
 use cluster::testing::TestCluster;
 use cluster::time::Clock;
 
-use crate::support::{HeldStorage, Stage, memory, poll_once, soon, until};
+use crate::support::{HeldStorage, Stage, memory, poll_once, soon};
 
 #[derive(Entity)]
 #[entity(concurrency = 100)]
@@ -166,7 +166,7 @@ async fn a_dropped_or_timed_out_caller_cancels_its_handler_at_once() {
             soon(call).await.unwrap_err();
         }
         let gone = clock.now();
-        until(|| stage.notes().len() > round).await;
+        stage.noted(round + 1).await;
         took.push(clock.now() - gone);
     }
     // One or the other may be held up by whatever else the machine does.
@@ -214,7 +214,7 @@ async fn an_uninterruptible_handler_runs_to_its_end_without_its_caller() {
     cluster.settle().await;
     assert!(stage.notes().is_empty(), "{:?}", stage.notes());
     stage.let_on(2);
-    until(|| stage.notes().len() == 4).await;
+    stage.noted(4).await;
     assert_eq!(stage.notes(), ["running", "dreamt", "waiting", "dreamt"]);
 }
 
@@ -234,6 +234,6 @@ async fn a_persisted_handler_runs_to_its_end_without_its_caller() {
     let ended = soon(timed_out).await;
     assert!(is_timeout(&ended, Duration::from_secs(1)), "{ended:?}");
     stage.let_on(2);
-    until(|| stage.notes().len() == 2).await;
+    stage.noted(2).await;
     assert_eq!(stage.notes(), ["rested", "rested"]);
 }

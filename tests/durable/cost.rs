@@ -6,33 +6,6 @@ use tokio::spawn;
 
 use crate::support::{Bed, Counter, Desk, DeskFile, Probe, backends, settle, start, start_with};
 
-// proves: B108
-async fn a_lone_request_costs_two_commits(bed: Bed) {
-    let cluster = start(&bed, &Probe::default()).await;
-    let counter = cluster.get::<Counter>("c");
-    counter.add(1).await.unwrap();
-    for n in 2..=10 {
-        let before = bed.door.calls("commit");
-        assert_eq!(counter.add(1).key(format!("k{n}")).await.unwrap(), n);
-        assert_eq!(bed.door.calls("commit") - before, 2);
-    }
-}
-
-// proves: B108
-async fn a_thousand_requests_at_once_cost_few_commits(bed: Bed) {
-    let cluster = start(&bed, &Probe::default()).await;
-    let before = bed.door.calls("commit");
-    let calls = (0..1_000).map(|n| {
-        let counter = cluster.get::<Counter>(format!("c{n}"));
-        spawn(async move { counter.add(1).await.unwrap() })
-    });
-    for call in calls.collect::<Vec<_>>() {
-        assert_eq!(call.await.unwrap(), 1);
-    }
-    let commits = bed.door.calls("commit") - before;
-    assert!(commits < 200, "{commits} commits");
-}
-
 // proves: B110
 async fn an_idle_cluster_asks_the_storage_nothing_for_entities_or_waiters(bed: Bed) {
     let bed = bed.with_virtual_time();
@@ -165,8 +138,6 @@ async fn advance_and_retire(bed: &Bed, by: Duration) {
 }
 
 backends!(
-    a_lone_request_costs_two_commits,
-    a_thousand_requests_at_once_cost_few_commits,
     an_idle_cluster_asks_the_storage_nothing_for_entities_or_waiters,
     finished_requests_go_after_their_time_and_nothing_else_does,
 );

@@ -1,6 +1,5 @@
 //! What a handler sends leaves with its commit and arrives once, or never.
 
-use cluster::prelude::*;
 use cluster::storage::{Fault, Write};
 use tokio::spawn;
 
@@ -60,26 +59,6 @@ async fn messages_arrive_once_whatever_becomes_known_of_their_commits(bed: Bed) 
     assert_eq!((one.value().await.unwrap(), other.value().await.unwrap()), (-80, 80));
 }
 
-// proves: B51
-async fn what_a_failed_handler_has_sent_never_arrives(bed: Bed) {
-    let probe = Probe::default();
-    let cluster = start(&bed, &probe).await;
-    let desk = cluster.get::<Desk>("d");
-    let refused = desk.file_and_send("bad news".into(), "other".into()).await;
-    assert!(matches!(refused, Err(CallError::Entity(_))), "{refused:?}");
-    probe.panic_at("paper", 3);
-    let defect = desk.file_and_send("paper".into(), "other".into()).await;
-    assert!(matches!(defect, Err(CallError::Cluster(ClusterError::Defect { .. }))), "{defect:?}");
-    // One that panics once sends once.
-    probe.panic_at("twice", 1);
-    desk.file_and_send("twice".into(), "other".into()).await.unwrap();
-    probe.wait_for("copy of twice!", 1).await;
-    let other = cluster.get::<Desk>("other");
-    assert_eq!(other.file("next".into()).await.unwrap(), 2);
-    assert_eq!(other.papers().await.unwrap(), ["copy of twice", "next"]);
-    assert_eq!(bed.door.accepted_with_outer(), 1);
-}
-
 // proves: B50
 async fn a_thousand_transfers_between_entities_keep_the_sum(bed: Bed) {
     let probe = Probe::default();
@@ -129,6 +108,5 @@ backends!(
     a_message_arrives_though_its_sender_dies_after_the_commit,
     a_message_arrives_once_though_its_sender_dies_before_the_commit,
     messages_arrive_once_whatever_becomes_known_of_their_commits,
-    what_a_failed_handler_has_sent_never_arrives,
     a_thousand_transfers_between_entities_keep_the_sum,
 );

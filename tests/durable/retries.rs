@@ -6,9 +6,7 @@ use cluster::{DeadLetter, EntityOptions};
 use futures_util::StreamExt;
 use tokio::spawn;
 
-use crate::support::{
-    Bed, Counter, Desk, DeskFile, Probe, Refusal, backends, settle, start, start_with,
-};
+use crate::support::{Bed, Desk, Probe, Refusal, backends, settle, start, start_with};
 
 async fn dead_letters(cluster: &Cluster) -> Vec<DeadLetter> {
     cluster.dead_letters().list().map(Result::unwrap).collect().await
@@ -39,43 +37,6 @@ async fn a_panic_runs_only_its_own_request_again(bed: Bed) {
     let mut papers = desk.papers().await.unwrap();
     papers.sort();
     assert_eq!(papers, ["1", "3", "5", "7", "9"]);
-}
-
-// proves: B90
-async fn attempts_back_off_and_are_counted_over_crashes(bed: Bed) {
-    let bed = bed.with_virtual_time();
-    let probe = Probe::default();
-    let configure = |builder: cluster::ClusterBuilder| {
-        builder.config(|config| {
-            config.attempts = 4;
-            config.backoff_min = Duration::from_millis(100);
-            config.backoff_max = Duration::from_millis(300);
-        })
-    };
-    let mut cluster = start_with(&bed, &probe, configure).await;
-    probe.panic_at("paper", 100);
-    let id = cluster.get::<Desk>("d").file("paper".into()).send().await.unwrap().id();
-    for (attempt, wait) in [(1, 100), (2, 200), (3, 300)] {
-        probe.wait_for("paper", attempt).await;
-        attempts_written(&bed, attempt).await;
-        if attempt > 1 {
-            // A crash between two attempts grants none.
-            drop(cluster);
-            cluster = start_with(&bed, &probe, configure).await;
-        }
-        bed.advance(Duration::from_millis(wait - 1)).await;
-        assert_eq!(probe.count("paper"), attempt);
-        bed.advance(Duration::from_millis(1)).await;
-        probe.wait_for("paper", attempt + 1).await;
-    }
-    let told = cluster.receipt::<DeskFile>(id).outcome().await;
-    assert!(matches!(told, Err(ClusterError::Defect { .. })), "{told:?}");
-    assert_eq!(dead_letters(&cluster).await[0].attempts(), 4);
-    drop(cluster);
-    let cluster = start_with(&bed, &probe, configure).await;
-    bed.advance(Duration::from_secs(60)).await;
-    assert_eq!(probe.count("paper"), 4);
-    assert_eq!(dead_letters(&cluster).await.len(), 1);
 }
 
 /// Waits until so many failed attempts are committed.
@@ -128,43 +89,6 @@ async fn an_attempt_that_cannot_be_counted_at_once_is_not_made_twice(bed: Bed) {
     assert_eq!(probe.count("paper"), 3);
 }
 
-// proves: B91
-async fn a_dead_letter_tells_everything_of_its_request(bed: Bed) {
-    let probe = Probe::default();
-    let cluster = start(&bed, &probe).await;
-    probe.panic_at("paper", 100);
-    let desk = cluster.get::<Desk>("desk-1");
-    let call = desk.file("paper".into()).key("k").header("tenant", "t-1");
-    let defect = call.await.unwrap_err();
-    let ClusterError::Defect { address, message, attempts, reason } = defect else {
-        panic!("{defect}");
-    };
-    assert_eq!((address.entity_id().as_str(), &*message, attempts), ("desk-1", "file", 3));
-    assert_eq!(reason, "told to panic at paper");
-    // A later caller, and one after a restart, is told so too.
-    let again = desk.file("paper".into()).key("k").await;
-    assert!(matches!(again, Err(ClusterError::Defect { .. })), "{again:?}");
-    drop((desk, cluster));
-    let cluster = start(&bed, &probe).await;
-    let again = cluster.get::<Desk>("desk-1").file("paper".into()).key("k").await;
-    assert!(matches!(again, Err(ClusterError::Defect { .. })), "{again:?}");
-    assert_eq!(probe.count("paper"), 3);
-
-    let letters = dead_letters(&cluster).await;
-    let [letter] = &letters[..] else { panic!("{letters:?}") };
-    assert_eq!(letter.entity().entity_type(), "Desk");
-    assert_eq!(letter.entity().entity_id().as_str(), "desk-1");
-    assert_eq!((letter.message(), letter.attempts()), ("file", 3));
-    assert_eq!(letter.last_error(), "told to panic at paper");
-    assert_eq!(letter.arguments(), Some(&serde_json::json!({ "paper": "paper" })));
-    assert!(!letter.payload().is_empty());
-    assert_eq!(letter.headers().get("tenant"), Some("t-1"));
-    let told = cluster.receipt::<DeskFile>(letter.id()).outcome().await;
-    assert!(matches!(told, Err(ClusterError::Defect { .. })), "{told:?}");
-    assert_eq!(cluster.dead_letters().of::<Counter>().list().count().await, 0);
-    assert_eq!(cluster.dead_letters().of::<Desk>().list().count().await, 1);
-}
-
 // proves: B36, B91
 async fn everybody_who_waits_for_a_dead_letter_is_told(bed: Bed) {
     let probe = Probe::default();
@@ -188,24 +112,6 @@ async fn everybody_who_waits_for_a_dead_letter_is_told(bed: Bed) {
     }
     let told = waiting.await.unwrap();
     assert!(matches!(told, Err(ClusterError::Defect { .. })), "{told:?}");
-}
-
-// proves: B92
-async fn the_next_request_runs_behind_one_that_always_panics(bed: Bed) {
-    let bed = bed.with_virtual_time();
-    let probe = Probe::default();
-    let cluster = start(&bed, &probe).await;
-    let desk = cluster.get::<Desk>("d");
-    probe.panic_at("bad", 100);
-    let bad = desk.file("bad".into()).send().await.unwrap();
-    // No time passes: the first one is in back-off.
-    assert_eq!(desk.file("good".into()).key("k").await.unwrap(), 1);
-    assert!(probe.count("bad") < 3);
-    drop((bad, desk, cluster));
-    let cluster = start(&bed, &probe).await;
-    let desk = cluster.get::<Desk>("d");
-    assert_eq!(desk.file("good".into()).key("k").await.unwrap(), 1);
-    assert_eq!(desk.file("better".into()).await.unwrap(), 2);
 }
 
 // proves: B90, B92
@@ -293,12 +199,9 @@ async fn a_dead_letter_that_cannot_be_written_at_once_is_not_tried_again(bed: Be
 
 backends!(
     a_panic_runs_only_its_own_request_again,
-    attempts_back_off_and_are_counted_over_crashes,
     a_clock_set_back_does_not_prolong_a_back_off,
     an_attempt_that_cannot_be_counted_at_once_is_not_made_twice,
-    a_dead_letter_tells_everything_of_its_request,
     everybody_who_waits_for_a_dead_letter_is_told,
-    the_next_request_runs_behind_one_that_always_panics,
     a_request_in_back_off_outlives_its_entitys_stay_in_memory,
     trouble_of_the_cluster_is_no_outcome,
     a_dead_letter_that_cannot_be_written_at_once_is_not_tried_again,

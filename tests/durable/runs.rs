@@ -58,29 +58,6 @@ async fn an_outcome_committed_before_a_crash_is_the_callers(bed: Bed) {
     assert_eq!(probe.count("second"), 1);
 }
 
-// proves: B39
-async fn a_request_outlives_its_caller(bed: Bed) {
-    let probe = Probe::default();
-    let cluster = start(&bed, &probe).await;
-    let desk = cluster.get::<Desk>("d");
-    for paper in ["dropped", "late"] {
-        probe.close(paper);
-    }
-    let mut dropped = Box::pin(desk.file("dropped".into()).into_future());
-    assert!(is_waiting(&mut dropped).await);
-    probe.wait_for("dropped", 1).await;
-    drop(dropped);
-    probe.open("dropped");
-    probe.wait_for("dropped!", 1).await;
-
-    let late = desk.file("late".into()).timeout(Duration::from_millis(20)).await;
-    assert!(matches!(late, Err(ClusterError::Timeout { .. })), "{late:?}");
-    probe.open("late");
-    probe.wait_for("late!", 1).await;
-    assert_eq!(desk.papers().await.unwrap(), ["dropped", "late"]);
-    assert_eq!((probe.count("dropped"), probe.count("late")), (1, 1));
-}
-
 // proves: B37
 async fn requests_start_in_the_order_of_acceptance_through_crashes(bed: Bed) {
     let probe = Probe::default();
@@ -103,28 +80,6 @@ async fn requests_start_in_the_order_of_acceptance_through_crashes(bed: Bed) {
     sorted.sort();
     assert_eq!(papers, sorted);
     assert_eq!(papers.len(), accepted + 1);
-}
-
-// proves: B37
-async fn ten_thousand_requests_start_in_order_through_a_full_mailbox(bed: Bed) {
-    let probe = Probe::default();
-    let small = cluster::EntityOptions { mailbox: Some(8), ..Default::default() };
-    let cluster = crate::support::start_with(&bed, &probe, |builder| {
-        builder.options::<Order>(small).entity::<Order>()
-    })
-    .await;
-    let order = cluster.get::<Order>("o");
-    let mut sent = Vec::new();
-    for batch in 0..10 {
-        let sends = (0..1_000).map(|n| order.next(batch * 1_000 + n).send().into_future());
-        sent.extend(futures_util::future::join_all(sends).await);
-        if batch == 4 {
-            tokio::task::yield_now().await;
-        }
-    }
-    let last = sent.pop().unwrap().unwrap();
-    assert_eq!(last.outcome().await.unwrap(), 10_000);
-    assert!(order.in_order().await.unwrap());
 }
 
 // proves: B31, B36
@@ -153,27 +108,6 @@ async fn receipts_answer_after_a_restart(bed: Bed) {
 }
 
 // proves: B41
-async fn a_call_of_a_handler_that_runs_again_happens_once(bed: Bed) {
-    let probe = Probe::default();
-    let cluster = start(&bed, &probe).await;
-    probe.close("paper");
-    let desk = cluster.get::<Desk>("d");
-    let receipt = desk.file_with_copy("paper".into(), "copies".into()).send().await.unwrap();
-    let id = receipt.id();
-    // The inner request has its outcome, the outer one has not.
-    probe.wait_for("paper", 1).await;
-    drop((desk, cluster, receipt));
-    let cluster = start(&bed, &probe).await;
-    probe.wait_for("paper", 2).await;
-    probe.open("paper");
-    let outer = cluster.receipt::<crate::support::DeskFileWithCopy>(id);
-    assert_eq!(outer.outcome().await.unwrap(), 1);
-    assert_eq!(probe.count("copy of paper"), 1);
-    assert_eq!(cluster.get::<Desk>("copies").papers().await.unwrap(), ["copy of paper"]);
-    assert_eq!(cluster.get::<Desk>("d").papers().await.unwrap(), ["paper"]);
-}
-
-// proves: B41
 async fn an_inner_call_that_still_runs_is_joined_by_the_rerun(bed: Bed) {
     let probe = Probe::default();
     let cluster = start(&bed, &probe).await;
@@ -190,18 +124,6 @@ async fn an_inner_call_that_still_runs_is_joined_by_the_rerun(bed: Bed) {
     let outer = cluster.receipt::<crate::support::DeskFileWithCopy>(id);
     assert_eq!(outer.outcome().await.unwrap(), 1);
     assert_eq!(cluster.get::<Desk>("copies").papers().await.unwrap(), ["copy of paper"]);
-}
-
-// proves: B41
-async fn a_rerun_within_one_process_joins_its_earlier_calls(bed: Bed) {
-    let probe = Probe::default();
-    let cluster = start(&bed, &probe).await;
-    probe.panic_at("paper", 2);
-    let desk = cluster.get::<Desk>("d");
-    assert_eq!(desk.file_with_copy("paper".into(), "copies".into()).await.unwrap(), 1);
-    assert_eq!((probe.count("paper"), probe.count("copy of paper")), (3, 1));
-    // Another request makes calls of its own.
-    assert_eq!(desk.file_with_copy("paper".into(), "copies".into()).await.unwrap(), 2);
 }
 
 // proves: B39, B44
@@ -232,35 +154,8 @@ async fn a_shutdown_in_the_middle_loses_nothing(bed: Bed) {
 backends!(
     a_request_is_durable_before_its_first_line,
     an_outcome_committed_before_a_crash_is_the_callers,
-    a_request_outlives_its_caller,
     requests_start_in_the_order_of_acceptance_through_crashes,
-    ten_thousand_requests_start_in_order_through_a_full_mailbox,
     receipts_answer_after_a_restart,
-    a_call_of_a_handler_that_runs_again_happens_once,
     an_inner_call_that_still_runs_is_joined_by_the_rerun,
-    a_rerun_within_one_process_joins_its_earlier_calls,
     a_shutdown_in_the_middle_loses_nothing,
 );
-
-/// Notes whether its requests came in order.
-#[derive(Entity, Default, Serialize, Deserialize)]
-#[entity(durable)]
-struct Order {
-    next: i64,
-    broken: bool,
-}
-
-#[entity]
-impl Order {
-    #[message(persisted)]
-    fn next(&mut self, number: i64) -> i64 {
-        self.broken |= number != self.next;
-        self.next = number + 1;
-        self.next
-    }
-
-    #[message]
-    fn in_order(&self) -> bool {
-        !self.broken
-    }
-}

@@ -9,6 +9,5 @@ mod concurrency;
 mod inline;
 mod options;
 mod passivation;
-mod place;
 mod stress;
 mod support;

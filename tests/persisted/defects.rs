@@ -161,6 +161,8 @@ async fn after_the_last_attempt_a_request_is_a_dead_letter_with_all_there_is_to_
 
     // The list is as durable as the letter, and nobody can bring it back by asking again.
     let cluster = start(&bed).await;
+    let of_others = cluster.dead_letters().of::<Counter>().list();
+    assert!(of_others.try_collect::<Vec<_>>().await.unwrap().is_empty());
     let letters = dead_letters(&cluster).await;
     let [letter] = &letters[..] else { panic!("expected one letter: {letters:?}") };
     assert_eq!(letter.id(), id);

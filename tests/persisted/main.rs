@@ -7,7 +7,6 @@
 mod cost;
 mod defects;
 mod keys;
-mod kills;
 mod recovery;
 mod state;
 mod support;

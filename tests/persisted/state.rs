@@ -111,37 +111,6 @@ async fn what_a_refusing_or_panicking_handler_has_sent_is_never_delivered(bed: B
     assert_eq!(bed.probe.count("sent by later"), 1);
 }
 
-// proves: B53
-async fn a_state_over_its_limit_fails_and_the_one_before_stays(bed: Bed) {
-    const LIMIT: usize = 1_000;
-    let start = async || {
-        bed.start_with(|builder| builder.config(|config| config.payload_bytes_max = LIMIT)).await
-    };
-    let cluster = start().await;
-    let counter = cluster.get::<Counter>("c");
-    assert_eq!(counter.add(7).await.unwrap(), 7);
-    assert_eq!(counter.fill(LIMIT / 2).await.unwrap(), LIMIT / 2);
-    let too_large = |result: Result<usize, ClusterError>| {
-        let Err(ClusterError::LimitExceeded { max, actual, .. }) = result else {
-            panic!("expected a limit, got {result:?}");
-        };
-        assert_eq!(max, LIMIT);
-        assert!(actual > LIMIT, "{actual}");
-    };
-    too_large(counter.fill(LIMIT).key("k").await);
-    assert_eq!(counter.filled().await.unwrap(), LIMIT / 2);
-    // It keeps serving, and the failure is the outcome.
-    assert_eq!(counter.add(1).await.unwrap(), 8);
-    too_large(counter.fill(LIMIT).key("k").await);
-    drop((counter, cluster));
-    let cluster = start().await;
-    let counter = cluster.get::<Counter>("c");
-    too_large(counter.fill(LIMIT).key("k").await);
-    assert_eq!(counter.filled().await.unwrap(), LIMIT / 2);
-    assert_eq!(counter.fill(1).await.unwrap(), 1);
-    assert_eq!(counter.value().await.unwrap(), 8);
-}
-
 // proves: B41
 async fn a_call_made_by_a_handler_that_is_run_again_happens_once(bed: Bed) {
     bed.probe.close("line");
@@ -292,7 +261,6 @@ backends!(
     an_error_leaves_the_state_as_it_was_and_is_the_stored_outcome,
     after_a_panic_the_next_handler_sees_the_last_committed_state,
     what_a_refusing_or_panicking_handler_has_sent_is_never_delivered,
-    a_state_over_its_limit_fails_and_the_one_before_stays,
     a_call_made_by_a_handler_that_is_run_again_happens_once,
     a_call_made_by_a_handler_that_panics_after_it_happens_once,
     trouble_of_the_cluster_commits_nothing_and_runs_again_with_back_off,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use cluster::time::Clock;
@@ -13,20 +13,24 @@ use serde_json::{Value, json};
 
 use crate::program::{Folder, example, printed};
 
-/// How often the process is killed.
-const KILLS: u32 = 20;
-/// How many of them must hit a process that has not ended yet.
-const KILLS_IN_TIME_MIN: u32 = 10;
-/// Rows of the committed file that are applied while killing.
-const ROWS: usize = 20_000;
+/// How often the process is killed again and again on one database.
+const KILLS_OF_ONE: usize = 10;
+/// How often it is killed once, at any moment of its work, and then let run to its end.
+const KILLS_OF_FRESH: usize = 10;
+/// Rows of the committed file that are applied on the one database.
+const ROWS_OF_ONE: usize = 20_000;
+/// The same on each fresh one.
+const ROWS_OF_FRESH: usize = 10_000;
+/// Kills that come too late are not counted, but there are at most so many.
+const DRAWS_MAX: usize = 50;
 /// Replays the moments of another run, as far as a machine repeats itself.
 const SEED_VARIABLE: &str = "CLUSTER_TEST_SEED";
 
 /// The first rows of the committed file, with its header.
-fn transfers() -> String {
+fn transfers(rows: usize) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/transfers.csv");
     let text = std::fs::read_to_string(path).expect("the transfers are part of the repository");
-    text.lines().take(1 + ROWS).fold(String::new(), |text, line| text + line + "\n")
+    text.lines().take(1 + rows).fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// What the accounts must hold at the end, and how many transfers must be accepted, by the plainest
@@ -60,54 +64,95 @@ fn report(bank: &mut Command) -> Value {
     serde_json::from_str(&printed(bank)).expect("one JSON object")
 }
 
-/// Lets the child run for a while, then kills it as `kill -9` does. Says whether it was in time.
-async fn kill_after(mut child: Child, clock: &Clock, delay: Duration) -> bool {
-    clock.sleep(delay).await;
-    let running = child.try_wait().expect("the child can be asked").is_none();
-    child.kill().expect("the child can be killed");
-    child.wait().expect("the child has ended");
-    running
-}
-
 fn seed() -> u64 {
     let given = std::env::var(SEED_VARIABLE).ok();
     given.map_or_else(|| std::process::id().into(), |seed| seed.parse().expect("a number"))
 }
 
+/// A folder with the first rows, and what must come of them.
+struct Work {
+    folder: Folder,
+    balances: String,
+    accepted: u64,
+    clock: Clock,
+    moments: StdRng,
+    seed: u64,
+}
+
+impl Work {
+    fn of(rows: usize, name: &str) -> Self {
+        let seed = seed();
+        println!("the seed is {seed}; set {SEED_VARIABLE} to run with it again");
+        let (folder, transfers) = (Folder::new(name), transfers(rows));
+        folder.write("transfers.csv", &transfers);
+        let (balances, accepted) = expected(&transfers);
+        let moments = StdRng::seed_from_u64(seed);
+        Work { folder, balances, accepted, clock: Clock::system(), moments, seed }
+    }
+
+    /// Runs to the end; the balances are as expected. Says how long it took.
+    fn finish(&self, db: &str) -> Duration {
+        let started = self.clock.now();
+        let report = report(&mut bank(&self.folder, db));
+        let took = self.clock.now() - started;
+        assert_eq!(report["accepted"], self.accepted);
+        assert_eq!(report["total_cents"], 5_000_000_000_u64);
+        let right = self.folder.read("balances.csv") == self.balances;
+        assert!(right, "seed {}: the balances of {db} are wrong", self.seed);
+        took
+    }
+
+    /// Starts the bank and kills it as `kill -9` does, at a moment before `latest`. Says whether it
+    /// still ran then.
+    async fn kill(&mut self, db: &str, latest: Duration) -> bool {
+        let delay = self.moments.random_range(Duration::ZERO..latest);
+        let mut bank = bank(&self.folder, db);
+        let child = bank.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut child = child.expect("the bank can be started");
+        self.clock.sleep(delay).await;
+        let running = child.try_wait().expect("the child can be asked").is_none();
+        child.kill().expect("the child can be killed");
+        let ended = child.wait().expect("the child has ended");
+        // What has ended in between was not hit.
+        running && ended.code().is_none()
+    }
+}
+
 // proves: B31, B44, B50
 #[tokio::test]
-async fn killed_at_any_moment_it_ends_with_exactly_the_same_balances() {
-    let seed = seed();
-    println!("the seed is {seed}; set {SEED_VARIABLE} to run with it again");
-    let mut moments = StdRng::seed_from_u64(seed);
-    let clock = Clock::system();
-    let folder = Folder::new("bank-killed");
-    let transfers = transfers();
-    folder.write("transfers.csv", &transfers);
-    let (balances, accepted) = expected(&transfers);
-
-    // How long it takes undisturbed.
-    let started = clock.now();
-    let undisturbed = report(&mut bank(&folder, "undisturbed.db"));
-    let whole = clock.now() - started;
-    assert_eq!(undisturbed["accepted"], accepted);
-    assert!(folder.read("balances.csv") == balances, "undisturbed, the balances are wrong");
-
-    let mut in_time = 0;
-    for _ in 0..KILLS {
-        let mut bank = bank(&folder, "killed.db");
-        let child = bank.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let delay = moments.random_range(Duration::ZERO..whole / 8);
-        in_time += u32::from(kill_after(child, &clock, delay).await);
+async fn killed_again_and_again_it_ends_with_exactly_the_same_balances() {
+    let mut work = Work::of(ROWS_OF_ONE, "bank-killed");
+    let whole = work.finish("undisturbed.db");
+    let mut hits = 0;
+    for draw in 0.. {
+        hits += usize::from(work.kill("killed.db", whole / 8).await);
+        if hits == KILLS_OF_ONE {
+            break;
+        }
+        assert!(draw < DRAWS_MAX, "hardly any kill was in time");
     }
-    assert!(in_time >= KILLS_IN_TIME_MIN, "only {in_time} of {KILLS} were killed in time");
+    // To the end, and once more when there is nothing left to do.
+    work.finish("killed.db");
+    work.finish("killed.db");
+}
 
-    // Run to the end, and once more when there is nothing left to do.
-    for _ in 0..2 {
-        let report = report(&mut bank(&folder, "killed.db"));
-        assert_eq!(report["accepted"], accepted);
-        assert_eq!(report["total_cents"], 5_000_000_000_u64);
-        assert!(folder.read("balances.csv") == balances, "seed {seed}: the balances are wrong");
+// proves: B31, B44, B50
+#[tokio::test]
+async fn killed_at_any_moment_of_its_work_it_ends_with_exactly_the_same_balances() {
+    let mut work = Work::of(ROWS_OF_FRESH, "bank-killed-once");
+    let whole = work.finish("undisturbed.db");
+    let mut hits = 0;
+    for draw in 0.. {
+        let db = format!("killed-{draw}.db");
+        // Where it had ended already another moment is drawn, for another database.
+        if work.kill(&db, whole).await {
+            work.finish(&db);
+            hits += 1;
+        }
+        if hits == KILLS_OF_FRESH {
+            return;
+        }
+        assert!(draw < DRAWS_MAX, "hardly any kill was in time");
     }
 }
 

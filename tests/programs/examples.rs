@@ -11,8 +11,8 @@ fn runs<const TIMES: usize>(name: &str) -> [String; TIMES] {
 #[test]
 fn the_counter_goes_on_counting() {
     let [first, second] = runs("counter");
-    assert_eq!(first, "after increment: 5\ncurrent value:   5");
-    assert_eq!(second, "after increment: 10\ncurrent value:   10");
+    assert_eq!(first, "added: 5, read: 5");
+    assert_eq!(second, "added: 10, read: 10");
 }
 
 #[test]

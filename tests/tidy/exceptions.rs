@@ -2,8 +2,10 @@
 //! test.
 
 use crate::Finding;
+use crate::words::MACHINE_SLEEP;
 
 /// One place where one rule does not hold.
+#[derive(Clone, Copy)]
 pub(crate) struct Exception {
     /// A file, or a folder with a slash at its end.
     pub(crate) path: &'static str,
@@ -37,19 +39,23 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     allow("cluster-core/src/time/clock.rs", "SystemTime::now", "the machine's clock itself"),
     allow("cluster-core/src/time/clock.rs", "time::sleep", "the machine's timers themselves"),
     allow("cluster-core/src/id/request_id.rs", "from_os_rng", "random bits of ids begin here"),
-    // The public suite is made of tests.
-    allow("cluster-core/src/testing/suite/", ".unwrap()", "a failed step fails the test"),
     // Tools measure real time; nothing that they build depends on it.
     allow("xtask/src/gate.rs", "Instant::now", "shows how long a step of the gate took"),
     allow("bench/kit/src/watch.rs", "Instant::now", "real time is what a benchmark measures"),
     allow("bench/kit/src/watch.rs", "thread::sleep", "memory is read once the machine settled"),
     // Test bodies that other crates run: a panic is how they fail.
     allow("cluster-core/src/testing/suite/", ".unwrap()", "bodies of tests, in a library"),
-    // The list of forbidden text has to name it.
-    allow("tests/tidy/words.rs", "machine path", "names the paths to forbid them"),
-    allow("tests/tidy/words.rs", "registry host", "names the hosts to forbid them"),
-    allow("tests/tidy/words.rs", "unfinished", "names the marks to forbid them"),
+    allow("tests/programs/bank.rs", MACHINE_SLEEP, "the moment of a kill is real time"),
 ];
+
+/// Whether an earlier exception covers all that this one does.
+pub(crate) fn is_repeated(exceptions: &[Exception], at: usize) -> bool {
+    let Exception { path, rule, .. } = exceptions[at];
+    exceptions[..at].iter().any(|earlier| {
+        let inside = earlier.path.ends_with('/') && path.starts_with(earlier.path);
+        earlier.rule == rule && (inside || earlier.path == path)
+    })
+}
 
 #[test]
 fn an_exception_is_for_one_rule_in_one_file_or_folder() {
@@ -62,6 +68,16 @@ fn an_exception_is_for_one_rule_in_one_file_or_folder() {
     let folder = allow("a/", "width", "a test");
     assert!(folder.covers(&finding("a/b/c.rs", "width")));
     assert!(!folder.covers(&finding("ab/c.rs", "width")));
+}
+
+#[test]
+fn an_exception_stands_once() {
+    let twice = [allow("a.rs", "width", "a test"), allow("a.rs", "width", "another reason")];
+    assert!(is_repeated(&twice, 1) && !is_repeated(&twice, 0));
+    let inside = [allow("a/", "width", "a test"), allow("a/b.rs", "width", "a test")];
+    assert!(is_repeated(&inside, 1), "the folder covers the file");
+    let others = [allow("a.rs", "width", "a test"), allow("a.rs", "layers", "a test")];
+    assert!(!is_repeated(&others, 1));
 }
 
 #[test]

@@ -43,12 +43,12 @@ const HIDDEN: [&str; 2] = [".ci", ".cargo"];
 /// The ends of names that the rules know how to read; scripts in .ci have none.
 const ENDS: [&str; 7] = [".rs", ".toml", ".md", ".py", ".sql", ".sh", ".txt"];
 /// Folders whose Rust files are data of a test.
-const PROGRAM_FOLDERS: [&str; 3] = ["/ui/", "/expand/", "/snapshots/"];
+const PROGRAM_FOLDERS: [&str; 2] = ["tests/ui/", "tests/expand/"];
 
 fn kind(path: &str) -> Kind {
     if !path.ends_with(".rs") {
         Kind::Other
-    } else if PROGRAM_FOLDERS.iter().any(|folder| path.contains(folder)) {
+    } else if PROGRAM_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
         Kind::Program
     } else {
         Kind::Rust
@@ -85,6 +85,9 @@ pub(crate) fn texts() -> Vec<Text> {
 fn kinds_follow_from_paths() {
     assert_eq!(kind("cluster-core/src/lib.rs"), Kind::Rust);
     assert_eq!(kind("tests/ui/keys/fail/twice.rs"), Kind::Program);
+    assert_eq!(kind("tests/expand/durable.rs"), Kind::Program);
+    assert_eq!(kind("cluster-macros/src/expand/client.rs"), Kind::Rust);
+    assert_eq!(kind("src/ui/mod.rs"), Kind::Rust);
     assert_eq!(kind("README.md"), Kind::Other);
     assert!(Text::new("tests/calls.rs", "").is_test());
     assert!(Text::new("cluster-core/src/entity/tests.rs", "").is_test());

@@ -1,7 +1,9 @@
 //! Calls and text that must not stand in the repository.
 
+use std::collections::BTreeSet;
+
 use crate::Finding;
-use crate::code::Code;
+use crate::code::{Code, is_word};
 use crate::tree::{Kind, Text};
 
 /// Where a call is forbidden.
@@ -49,20 +51,37 @@ const CALLS: &[Call] = &[
     },
 ];
 
-/// Text that says something about where the code was written instead of about the product.
-const TEXTS: &[(&str, &str, &[&str])] = &[
+/// A rule's name, what to do, and the texts that break it.
+type Forbidden = (&'static str, &'static str, &'static [[&'static str; 2]]);
+
+/// Text that says something about where the code was written instead of about the product. Each in
+/// two halves, so that this file itself breaks no rule.
+const TEXTS: &[Forbidden] = &[
     (
         "machine path",
         "name no path of one machine",
-        &["/work/", "/tmp/wt", "/tmp/target", "/tmp/plan", "/root/", "/home/", "C:\\"],
+        &[["/wo", "rk/"], ["/tm", "p/"], ["/ro", "ot/"], ["/ho", "me/"], ["C:", "\\"]],
     ),
     (
         "registry host",
         "use packages by name; registries are a matter of each machine",
-        &["crates.io", "pypi.org", "npmjs.org", "deb.debian.org", "proxy.golang.org"],
+        &[
+            ["crates", ".io"],
+            ["pypi", ".org"],
+            ["npmjs", ".org"],
+            ["deb.", "debian.org"],
+            ["proxy.", "golang.org"],
+        ],
     ),
-    ("unfinished", "finish it; plans belong elsewhere", &["TODO", "FIXME", "XXX"]),
+    (
+        "unfinished",
+        "finish it; plans belong elsewhere",
+        &[["TO", "DO"], ["FIX", "ME"], ["XX", "X"]],
+    ),
 ];
+
+/// The rule for sleeps that no test can shorten, by whatever name the clock goes.
+pub(crate) const MACHINE_SLEEP: &str = "sleep on the machine's clock";
 
 /// Forbidden calls, and lints relaxed without a reason.
 pub(crate) fn check_code(text: &Text, code: &Code) -> Vec<Finding> {
@@ -81,6 +100,9 @@ pub(crate) fn check_code(text: &Text, code: &Code) -> Vec<Finding> {
             }
         }
     }
+    for at in machine_sleeps(code) {
+        findings.push(found(at, MACHINE_SLEEP, "wait for an event, or on the injected clock"));
+    }
     for attribute in ["#[allow(", "#![allow(", "#[expect(", "#![expect("] {
         for at in code.find_all(attribute) {
             if !says_why(&text.content, code, at) {
@@ -92,6 +114,36 @@ pub(crate) fn check_code(text: &Text, code: &Code) -> Vec<Finding> {
         findings.push(found(0, "purpose", "begin with `//!` and what the tests are for"));
     }
     findings
+}
+
+/// Where code sleeps on `Clock::system()` itself, or on a name that the file gives to it.
+fn machine_sleeps(code: &Code) -> Vec<usize> {
+    const CLOCK: &str = "Clock::system()";
+    let mut sleeps = Vec::new();
+    let (mut names, mut fields) = (BTreeSet::new(), BTreeSet::new());
+    for at in code.find_all(CLOCK) {
+        if code.text()[at + CLOCK.len()..].trim_start().starts_with(".sleep(") {
+            sleeps.push(at);
+        }
+        let statement = code.text()[..at].rsplit([';', '{', '}']).next().unwrap_or_default();
+        if let Some(pattern) = statement.trim_start().strip_prefix("let ") {
+            names.extend(pattern.trim_start_matches("mut ").split(|c| !is_word(c)).next());
+        }
+        // A field, in the expression that makes its value.
+        let before = code.text()[..at].trim_end_matches("time::").trim_end();
+        if let Some(field) = before.strip_suffix(':').filter(|field| field.ends_with(is_word)) {
+            fields.extend(field.rsplit(|c| !is_word(c)).next());
+        }
+    }
+    for field in fields {
+        sleeps.extend(code.find_all(&format!(".{field}.sleep(")));
+    }
+    for name in names {
+        let sleep = format!("{name}.sleep(");
+        let of_field = |at: &usize| code.text()[..*at].ends_with('.');
+        sleeps.extend(code.find_all(&sleep).filter(|at| !of_field(at)));
+    }
+    sleeps
 }
 
 /// A reason is a comment on the line above or behind the attribute, or its own `reason = ".."`.
@@ -111,7 +163,8 @@ pub(crate) fn check_text(text: &Text) -> Vec<Finding> {
     for (index, line) in text.content.lines().enumerate() {
         for &(rule, advice, patterns) in TEXTS {
             let marks_only_code = rule == "unfinished" && text.kind == Kind::Other;
-            if !marks_only_code && patterns.iter().any(|pattern| line.contains(pattern)) {
+            let found = patterns.iter().any(|halves| line.contains(&halves.concat()));
+            if !marks_only_code && found {
                 findings.push(Finding {
                     path: text.path.clone(),
                     line: index + 1,
@@ -144,6 +197,24 @@ mod tests {
     }
 
     #[test]
+    fn a_sleep_on_the_machines_clock_is_found_under_any_name() {
+        let rule = "sleep on the machine's clock";
+        let at_once = "async fn f() {\n    Clock::system().sleep(SECOND).await;\n}";
+        assert_eq!(calls("src/a.rs", at_once), [(rule, 2)]);
+        let broken = "async fn f() {\n    Clock::system()\n        .sleep(SECOND)\n}";
+        assert_eq!(calls("src/a.rs", broken), [(rule, 2)]);
+        let named = "let wall: Clock = time::Clock::system();\nwall.sleep(SECOND).await;";
+        assert_eq!(calls("src/a.rs", named), [(rule, 2)]);
+        let virtual_time = "let wall = Clock::system();\nself.clock.sleep(x); firewall.sleep(x);";
+        assert_eq!(calls("src/a.rs", virtual_time), []);
+        let field = "let clock = Clock::system();\nself.clock.sleep(x);";
+        assert_eq!(calls("src/a.rs", field), []);
+        let field = "fn new() { Bed { at, clock: Clock::system() } }\nself.clock.sleep(x);";
+        assert_eq!(calls("src/a.rs", field), [(rule, 2)]);
+        assert_eq!(calls("src/a.rs", "Clock::system().timeout(x, y)"), []);
+    }
+
+    #[test]
     fn unwrap_is_for_tests() {
         assert_eq!(calls("src/a.rs", "x.unwrap()"), [(".unwrap()", 1)]);
         assert_eq!(calls("src/a.rs", "x.unwrap_or(1)"), []);
@@ -173,12 +244,19 @@ mod tests {
     fn text_of_one_machine_is_found_in_any_file() {
         for &(rule, _, patterns) in TEXTS {
             for pattern in patterns {
-                let text = Text::new("a.rs", &format!("//\n// see {pattern}"));
+                let text = Text::new("a.rs", &format!("//\n// see {}", pattern.concat()));
                 let findings = check_text(&text);
-                assert_eq!(findings.len(), 1, "{pattern}");
+                assert_eq!(findings.len(), 1, "{pattern:?}");
                 assert_eq!((findings[0].rule, findings[0].line), (rule, 2));
             }
         }
-        assert_eq!(check_text(&Text::new("README.md", "in /home/me")).len(), 1);
+        let at_home = format!("in {}me", ["/ho", "me/"].concat());
+        assert_eq!(check_text(&Text::new("README.md", &at_home)).len(), 1);
+    }
+
+    #[test]
+    fn the_rules_on_text_name_nothing_that_they_forbid() {
+        let text = Text::new("tests/tidy/words.rs", include_str!("words.rs"));
+        assert_eq!(check_text(&text), []);
     }
 }

@@ -20,7 +20,7 @@ async fn end_of_all(runner: &Runner) -> Result<()> {
     let mut after = Seq::default();
     while let Some((first, request)) = first_pending(runner, after).await? {
         // Wait first, then look: an end that comes in between is seen twice, never missed.
-        let told = runner.waiters.wait(request);
+        let told = runner.waiters.wait(request, None);
         runner.gate.check(false)?;
         if has_ended(runner, request).await? {
             // Nothing new appears below: what is accepted gets a higher place than all before it,

@@ -10,7 +10,7 @@ use futures_util::stream::try_unfold;
 use super::error::Error;
 use crate::codec;
 use crate::contract::Shape;
-use crate::entity::{Contract, Runner, Serves};
+use crate::entity::{Contract, ContractOf, Runner, Serves};
 use crate::id::{Address, RequestId, Seq};
 use crate::message::Headers;
 use crate::storage::{DeadLetterRow, StorageError};
@@ -34,7 +34,7 @@ impl DeadLetters {
     /// Only those of one entity type.
     #[must_use]
     pub fn of<T: Serves>(mut self) -> Self {
-        self.entity_type = Some(<T::Contract as Contract>::NAME);
+        self.entity_type = Some(<ContractOf<T> as Contract>::NAME);
         self
     }
 

@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The cluster did not start.
-    #[error("the cluster did not start")]
+    #[error(transparent)]
     Start(#[from] StartError),
     /// The storage failed.
     #[error("the storage failed")]

@@ -54,7 +54,7 @@ impl Cluster {
 
     /// The receipt of a persisted request by its id, to ask for its outcome in any process.
     pub fn receipt<M: Persisted + Message>(&self, id: RequestId) -> Receipt<M> {
-        Receipt::new(self.runner().clone(), id)
+        Receipt::new(self.runner().clone(), id, None)
     }
 
     /// The requests that were given up.

@@ -96,6 +96,8 @@ pub(super) async fn shut_down(runner: &Arc<Runner>) -> Result<(), StorageError> 
     }
     runner.committer.close();
     runner.tasks.end().await;
+    runner.waiters.close();
+    runner.tasks.all_told().await;
     let fence = runner.committer.fence();
     end(runner);
     runner.storage.leave(fence).await
@@ -110,6 +112,9 @@ async fn drain(runner: &Runner) {
         for kind in runner.all_kinds() {
             kind.passivate_all();
         }
+        // A plain handler runs in its caller's task, which is none of ours.
+        let none_runs = || !runner.all_kinds().iter().any(|kind| kind.is_running());
+        runner.residents.wait_for_room(none_runs).await;
         runner.tasks.drained().await;
         let resident = runner.residents.count();
         if resident == 0 || resident >= left {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::error::StartError;
 use crate::config::Config;
 use crate::entity::{
-    AnyKind, Contract, EntityOptions, Factory, Kind, Limits, Runner, Schemas, Serves, Shards,
+    AnyKind, Contract, ContractOf, EntityOptions, Factory, Kind, Limits, Runner, Schemas, Serves,
+    Shards,
 };
 
 /// The shard group of types that name none.
@@ -37,7 +38,7 @@ pub(super) struct Registered<T: Serves> {
 
 impl<T: Serves> Registration for Registered<T> {
     fn name(&self) -> &'static str {
-        <T::Contract as Contract>::NAME
+        <ContractOf<T> as Contract>::NAME
     }
 
     fn type_id(&self) -> TypeId {
@@ -45,7 +46,7 @@ impl<T: Serves> Registration for Registered<T> {
     }
 
     fn contract_id(&self) -> TypeId {
-        TypeId::of::<T::Contract>()
+        TypeId::of::<ContractOf<T>>()
     }
 
     fn group(&self) -> &'static str {

@@ -316,7 +316,7 @@ impl<T: Serves> Slot<T> {
         }
     }
 
-    fn queue_for_place(self: &Arc<Self>) {
+    pub(super) fn queue_for_place(self: &Arc<Self>) {
         let shared = &self.kind.shared;
         shared.residents.wait(self.clone());
         // One that became free before this slot stood in the queue was announced to nobody.

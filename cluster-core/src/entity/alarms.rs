@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ pub(crate) async fn run_alarms(shared: Arc<Shared>) {
     loop {
         let woken = shared.alarms.wake.notified();
         let (due, next) = shared.alarms.due(shared.clock.now());
-        due.into_iter().for_each(|action| action());
+        due.into_iter().for_each(run);
         match next {
             Some(at) => {
                 let wait = at - shared.clock.now();
@@ -91,6 +92,13 @@ pub(crate) async fn run_alarms(shared: Arc<Shared>) {
             }
             None => woken.await,
         }
+    }
+}
+
+/// Runs an action. One that panics, as what it drops may do, must not keep the others from running.
+fn run(action: Action) {
+    if catch_unwind(AssertUnwindSafe(action)).is_err() {
+        tracing::error!("an alarm's action panicked");
     }
 }
 

@@ -59,7 +59,12 @@ impl<M: Message> Call<M> {
     }
 
     /// Sets a header; the handler and call filters read it, and it is stored with a persisted
-    /// request. All headers together may have [`HEADERS_BYTES_MAX`] bytes.
+    /// request. The same name again replaces the value.
+    ///
+    /// # Errors
+    /// Headers that together, inherited ones included, have more than [`HEADERS_BYTES_MAX`] bytes
+    /// end the call when it is awaited or sent, with [`ClusterError::LimitExceeded`] and nothing
+    /// run or stored.
     pub fn header(mut self, name: impl Into<Box<str>>, value: impl Into<Box<str>>) -> Self {
         self.options.extra.get_or_insert_default().headers.set(name, value);
         self
@@ -67,6 +72,9 @@ impl<M: Message> Call<M> {
 
     /// Sets a header that the called handler passes on with every call that it makes, and so on
     /// from handler to handler; one that sets the name itself passes on its own.
+    ///
+    /// # Errors
+    /// As [`Call::header`]; what is inherited counts again at every call that it is passed on to.
     pub fn inherited_header(
         mut self,
         name: impl Into<Box<str>>,
@@ -79,6 +87,11 @@ impl<M: Message> Call<M> {
     /// The idempotency key: the same key again, to the same entity and message, gives the first
     /// request's outcome, or joins it while it runs. 1 to 1,024 bytes; remembered for the
     /// deduplication window after the request has finished.
+    ///
+    /// # Errors
+    /// An empty or longer key ends the call when it is awaited or sent, with
+    /// [`ClusterError::LimitExceeded`]; a key that is known with other arguments ends it with
+    /// [`ClusterError::KeyConflict`]. Either way nothing is run or stored.
     pub fn key(mut self, key: impl Into<String>) -> Self
     where
         M: Persisted,

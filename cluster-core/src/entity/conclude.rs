@@ -40,9 +40,9 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
     let ending = match settle::<T, M>(&mut turn, returned, stored) {
         Ok(ending) => ending,
         Err(error) => {
-            let slot = turn.slot.clone();
+            let (slot, base) = (turn.slot.clone(), turn.base());
             turn.end();
-            return origin.retry::<T, M, S>(&slot, error, to);
+            return origin.retry::<T, M, S>(&slot, base, error, to);
         }
     };
     let writes = writes_of(&turn, &ending, ctx, stored);

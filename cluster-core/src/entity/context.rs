@@ -15,7 +15,7 @@ use super::endpoint::Endpoint;
 use super::handle::Handle;
 use super::kind::Kind;
 use super::options::{Access, MessageInfo};
-use super::origin::Origin;
+use super::origin::{Base, Origin};
 use super::run::Surroundings;
 use super::shared::Shared;
 use super::slot::Slot;
@@ -45,7 +45,7 @@ pub(super) struct Frame {
     /// The handler whose call this is.
     pub(super) parent: Option<Context>,
     /// The instance's commits that were not durable when the handler started.
-    pub(super) unconfirmed: Option<(Arc<dyn Lineage>, u32)>,
+    pub(super) base: Base,
     pub(super) confirmed: AtomicBool,
     /// The handler has ended: it waits for nobody any more.
     over: AtomicBool,
@@ -126,7 +126,7 @@ impl Context {
                 .map(|stored| (stored.row.id, stored.row.key.as_ref().map(|key| key.key.clone()))),
             headers: around.headers,
             parent: around.parent,
-            unconfirmed: turn.is_unconfirmed().then(|| turn.line()),
+            base: turn.base(),
             confirmed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             commits: stored.is_some() || changes_state,
@@ -135,8 +135,11 @@ impl Context {
         }))
     }
 
-    /// The context of a life-cycle hook: no request, no caller.
+    /// The context of a life-cycle hook: no request, no caller. An instance may be made anew of
+    /// state that is not durable yet.
     pub(super) fn of_hook<T: Serves>(slot: &Arc<Slot<T>>, hook: &'static str) -> Self {
+        let line: Arc<dyn Lineage> = slot.clone();
+        let generation = line.generation();
         Context(Arc::new(Frame {
             entity: slot.clone(),
             address: OnceLock::new(),
@@ -145,7 +148,7 @@ impl Context {
             request: None,
             headers: Headers::default(),
             parent: None,
-            unconfirmed: None,
+            base: slot.is_unconfirmed().then_some((line, generation)),
             confirmed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             commits: false,
@@ -274,7 +277,7 @@ impl Context {
     /// when it was so from the start.
     pub(super) fn confirmation(&self) -> Option<oneshot::Receiver<Result<(), ClusterError>>> {
         let frame = &self.0;
-        let (line, generation) = frame.unconfirmed.as_ref()?;
+        let (line, generation) = frame.base.as_ref()?;
         if frame.confirmed.load(Ordering::Acquire) {
             return None;
         }

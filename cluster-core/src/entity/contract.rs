@@ -14,14 +14,14 @@ use super::{Context, Handle, Receipt};
 use crate::codec::{DecodeError, EncodeError};
 use crate::contract::{Schema, TraceError};
 use crate::error::Source;
-use crate::id::RequestId;
+use crate::id::{KeyDigest, RequestId};
 use crate::storage::BoxFuture;
 
 /// A set of messages with a typed client: an entity type itself, or `dyn SomeTrait`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither an entity nor the contract of one",
     label = "not an entity",
-    note = "put `#[entity]` on `impl {Self} {{ .. }}`, or on a trait and name it as `dyn {Self}`"
+    note = "put `#[entity]` on the impl block of this type; of a trait object, on its trait"
 )]
 pub trait Contract: Send + Sync + 'static {
     /// The name of the entity type, as stored.
@@ -54,33 +54,40 @@ pub trait Client: Clone + Send + Sync + 'static {
     label = "cannot be served by `{T}`",
     note = "put `#[entity]` on the trait"
 )]
-pub trait ServedBy<T>: Contract {
+pub trait ServedBy<T> {
+    /// Itself. Were this a supertrait, a trait without the attribute would be complained about
+    /// twice.
+    type Contract: ?Sized + Contract;
+
     /// One entry for each message, in the order of [`Contract::messages`].
     fn table() -> &'static [Method<T>]
     where
         T: Serves;
 }
 
+/// The contract that an entity serves, known to be one.
+pub(crate) type ContractOf<T> = <<T as Serves>::Contract as ServedBy<T>>::Contract;
+
 /// An entity that serves a trait: what its clients know of it is that trait's contract.
 // The same words as at `Contract`: whoever is no entity is told so, not that it serves no trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither an entity nor the contract of one",
     label = "not an entity",
-    note = "put `#[entity]` on `impl {Self} {{ .. }}`, or on a trait and name it as `dyn {Self}`"
+    note = "put `#[entity]` on the impl block of this type; of a trait object, on its trait"
 )]
 pub trait ServesTrait: Serves {}
 
 #[diagnostic::do_not_recommend]
 impl<T: ServesTrait> Contract for T {
-    const NAME: &'static str = <T::Contract as Contract>::NAME;
-    type Client = <T::Contract as Contract>::Client;
+    const NAME: &'static str = <ContractOf<T> as Contract>::NAME;
+    type Client = <ContractOf<T> as Contract>::Client;
 
     fn messages() -> &'static [&'static MessageInfo] {
-        <T::Contract as Contract>::messages()
+        <ContractOf<T> as Contract>::messages()
     }
 
     fn schemas() -> Result<Vec<MessageSchema>, TraceError> {
-        <T::Contract as Contract>::schemas()
+        <ContractOf<T> as Contract>::schemas()
     }
 }
 
@@ -192,12 +199,17 @@ pub trait Message: Wire {
 pub trait Persisted: Message {}
 
 /// How a message is delivered, as a type: decides what `send` gives.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no way to deliver `{M}`",
+    label = "neither `Volatile` nor `Durable`",
+    note = "write `#[message]` or `#[message(persisted)]` on the handler"
+)]
 pub trait Deliver<M> {
     /// What is known once the request is handed over.
     type Sent: Send;
 
     #[doc(hidden)]
-    fn sent(shared: Arc<Shared>, id: Option<RequestId>) -> Self::Sent;
+    fn sent(shared: Arc<Shared>, id: Option<RequestId>, key: Option<KeyDigest>) -> Self::Sent;
 }
 
 /// The delivery of `#[message]`.
@@ -211,13 +223,13 @@ pub struct Durable;
 impl<M> Deliver<M> for Volatile {
     type Sent = ();
 
-    fn sent(_: Arc<Shared>, _: Option<RequestId>) {}
+    fn sent(_: Arc<Shared>, _: Option<RequestId>, _: Option<KeyDigest>) {}
 }
 
 impl<M: Message> Deliver<M> for Durable {
     type Sent = Receipt<M>;
 
-    fn sent(shared: Arc<Shared>, id: Option<RequestId>) -> Receipt<M> {
-        Receipt::new(shared, id.expect("a persisted request has an id"))
+    fn sent(shared: Arc<Shared>, id: Option<RequestId>, key: Option<KeyDigest>) -> Receipt<M> {
+        Receipt::new(shared, id.expect("a persisted request has an id"), key)
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::contract::Serves;
-use super::inner::Inner;
+use super::inner::{Inner, Phase};
 use super::job::{Delivered, Job};
+use super::mailbox::Spill;
 use super::slot::{Slot, Start};
 use crate::id::Seq;
 use crate::storage::{PendingRequest, PendingScan};
@@ -37,6 +38,22 @@ impl<T: Serves> Slot<T> {
         }
         self.requeue_at(job, at);
         Delivered::Queued
+    }
+
+    /// Leaves requests in the storage until the entity has a place in memory; false when it is
+    /// being brought there already.
+    pub(super) fn wait_in_storage(self: &Arc<Self>) -> bool {
+        {
+            let mut inner = self.lock();
+            let vacant = inner.phase == Phase::Vacant && inner.running.is_idle();
+            if !vacant || inner.mailbox.is_some() {
+                return false;
+            }
+            inner.mailbox.get_or_insert_default().spill = Some(Spill::default());
+            inner.waits_for_place = true;
+        }
+        self.queue_for_place();
+        true
     }
 
     /// Puts a request back at the given time; until then later ones pass it.
@@ -91,6 +108,10 @@ impl<T: Serves> Slot<T> {
         };
         let more = self.take_page(page, limit);
         self.start_waiting(Start::Task);
+        if !more && shared.residents.has_room() {
+            // The page may have held nothing to run: then the next who waits has the place.
+            shared.residents.say_room();
+        }
         more
     }
 

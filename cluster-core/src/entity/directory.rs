@@ -123,6 +123,17 @@ impl<T: Serves> Directory<T> {
         }
     }
 
+    /// The slot of the id, if there is one.
+    pub(crate) fn get(&self, id: &EntityId) -> Option<Arc<Slot<T>>> {
+        let hash = self.hash(id.as_str());
+        self.part(hash).read().find(hash, |slot| slot.id() == id).cloned()
+    }
+
+    /// Whether `is_it` says so of some slot.
+    pub(crate) fn any(&self, is_it: impl Fn(&Slot<T>) -> bool) -> bool {
+        self.parts.iter().any(|part| part.read().iter().any(|slot| is_it(slot)))
+    }
+
     /// How many slots there are.
     pub(crate) fn len(&self) -> usize {
         self.parts.iter().map(|part| part.read().len()).sum()

@@ -15,7 +15,7 @@ use crate::commit::CommitFailure;
 use crate::contract::Schema;
 use crate::error::{CallError, ClusterError};
 use crate::id::Address;
-use crate::storage::{OutcomeKind, StorageError, StoredOutcome};
+use crate::storage::{OutcomeKind, ShapeRow, StorageError, StoredOutcome};
 
 /// The stored form of the cluster errors that can be outcomes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +27,12 @@ enum StoredFailure {
 
 static FAILURE: LazyLock<Schema> =
     LazyLock::new(|| Schema::of::<StoredFailure>().expect("a plain enum can be traced"));
+
+/// What the storage should know of the stored form.
+pub(crate) fn failure_shape() -> ShapeRow {
+    let fingerprint = FAILURE.fingerprint().as_u64();
+    ShapeRow { fingerprint, shape: FAILURE.shape().to_bytes().into() }
+}
 
 /// No stored failure is larger: its texts are cut before.
 const FAILURE_BYTES_MAX: usize = 64 * 1024;

@@ -10,6 +10,7 @@ use super::contract::Serves;
 use super::job::Job;
 use super::mailbox::{Mailbox, Running};
 use super::options::Access;
+use super::shared::Shared;
 use super::slot::Slot;
 use super::turn::{Back, Turn};
 use crate::commit::Lineage;
@@ -53,6 +54,8 @@ pub(super) struct Ledger {
     pub(super) snapshot: Option<Bytes>,
     /// Commits under way.
     pub(super) uncommitted: u32,
+    /// A handler waits until there are fewer.
+    pub(super) held_back: bool,
     /// Requests up to here have been put into the mailbox.
     pub(super) delivered: Seq,
     /// How many of them have left it and have not ended: they run, are being committed, or are in
@@ -146,16 +149,28 @@ impl<T: Serves> Inner<T> {
     ) -> (bool, VecDeque<Box<dyn Job<T>>>) {
         let mailbox = self.mailbox.get_or_insert_default();
         let mut gone = VecDeque::new();
-        if mailbox.len() >= limit {
+        if !mailbox.has_room(&job, limit) {
             gone = mailbox.take_if(|job| job.is_gone());
         }
-        let room = mailbox.len() < limit;
+        let room = mailbox.has_room(&job, limit);
         if room {
             mailbox.push(job);
         } else {
             gone.push_back(job);
         }
         (room, gone)
+    }
+
+    /// Whether a handler may start before the commits under way are durable. So no more units wait
+    /// for the committer than its queue has room for, and one for each entity in memory.
+    #[inline]
+    pub(super) fn may_run_ahead(&mut self, shared: &Shared) -> bool {
+        let Some(ledger) = &mut self.ledger else { return true };
+        let may = ledger.uncommitted == 0
+            || (ledger.uncommitted as usize) < shared.config.run_ahead_max
+                && !shared.committer.is_full();
+        ledger.held_back |= !may;
+        may
     }
 
     /// A request that was out is back, or has ended.
@@ -185,6 +200,7 @@ impl<T: Serves> Inner<T> {
     }
 
     fn next_start(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
+        let may_run = self.mailbox.is_none() || self.may_run_ahead(&slot.kind.shared);
         let Some(mailbox) = &mut self.mailbox else { return Step::Rest };
         let Some(first) = mailbox.front() else { return Step::Rest };
         let gate = &slot.kind.shared.gate;
@@ -198,6 +214,7 @@ impl<T: Serves> Inner<T> {
                 self.phase = Phase::Changing;
                 Step::Activate
             }
+            Phase::Ready if !may_run => Step::Rest,
             Phase::Ready => {
                 let quiet = self.ledger.as_ref().is_none_or(|ledger| ledger.uncommitted == 0);
                 let concurrency = slot.kind.limits.concurrency;

@@ -11,8 +11,9 @@ use tokio::sync::Notify;
 use super::activate::Evicted;
 use super::job::Delivered;
 use super::shared::Shared;
+use crate::codec;
 use crate::id::Seq;
-use crate::storage::{Accepted, PendingRequest, PendingScan, RequestRow};
+use crate::storage::{Accepted, KnownRequest, PendingRequest, PendingScan, RequestRow};
 
 /// The two ways. While requests are loaded from the storage, newly accepted ones stay there too:
 /// they come in their turn, so that the order of acceptance holds.
@@ -44,6 +45,8 @@ impl Way {
     }
 }
 
+/// How long the loader waits for one entity's place in memory before it goes on with others.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// The pause after a failed load.
 const LOAD_RETRY: Duration = Duration::from_millis(100);
 
@@ -147,11 +150,11 @@ pub(crate) async fn load_pending(shared: Arc<Shared>) {
         match shared.storage.load_pending(shared.committer.fence(), scan).await {
             Ok(page) if page.is_empty() => shared.intake.caught_up(),
             Ok(page) => {
-                let mut from = after;
+                let (mut from, mut crowded) = (after, None);
                 shared.intake.loaded(page.last().map_or(after, |last| last.request.seq));
                 for pending in page {
                     let seq = pending.request.seq;
-                    deliver_loaded(&shared, pending).await;
+                    deliver_loaded(&shared, pending, &mut crowded).await;
                     shared.intake.passed(from, seq);
                     from = seq;
                 }
@@ -165,17 +168,38 @@ pub(crate) async fn load_pending(shared: Arc<Shared>) {
     }
 }
 
-async fn deliver_loaded(shared: &Arc<Shared>, pending: PendingRequest) {
+/// Delivers a loaded request, when there is room for its entity. `crowded` says that none has left
+/// memory for a while, and how many had before: as long as that holds, those behind it whose
+/// entities are in memory do not wait for this one's place.
+async fn deliver_loaded(
+    shared: &Arc<Shared>,
+    pending: PendingRequest,
+    crowded: &mut Option<usize>,
+) {
     loop {
         let Some(kind) = shared.kind_named(&pending.request.entity_type) else {
             let (request, entity) = (pending.request.id, &*pending.request.entity_type);
             tracing::warn!(%request, entity, "held: no such entity type is registered here");
             return;
         };
-        match kind.deliver(pending.clone()) {
+        match kind.clone().deliver(pending.clone()) {
+            Delivered::NoRoom
+                if *crowded == Some(shared.residents.departures())
+                    && shared.residents.may_wait() =>
+            {
+                if kind.wait_for_place(&pending.request.entity_id) {
+                    return;
+                }
+            }
             Delivered::NoRoom => {
                 let room = || shared.residents.has_room() || shared.evict_one() == Evicted::Left;
-                shared.residents.wait_for_room(room).await;
+                let room = shared.residents.wait_for_room(room);
+                if shared.residents.may_wait() {
+                    let none_left = shared.clock.timeout(PATIENCE, room).await.is_err();
+                    *crowded = none_left.then(|| shared.residents.departures());
+                } else {
+                    room.await;
+                }
             }
             Delivered::Unknown => {
                 let (request, entity) = (pending.request.id, &*pending.request.entity_type);
@@ -188,13 +212,37 @@ async fn deliver_loaded(shared: &Arc<Shared>, pending: PendingRequest) {
     }
 }
 
+/// A sent message whose key another request took after the sender had looked. With other arguments
+/// nobody can be told any more, as its handler has ended.
+fn check_same(shared: &Shared, request: &RequestRow, known: &KnownRequest) {
+    let kind = shared.kind_named(&request.entity_type);
+    let (ours, theirs) = (&request.arguments, &known.arguments);
+    let schema = kind.as_ref().and_then(|kind| kind.schema_of(request.message));
+    let equal = match schema {
+        Some(schema) => codec::arguments_equal(ours, theirs, schema.arguments.shape()),
+        None => ours == theirs,
+    };
+    if !equal {
+        let (entity_type, entity_id) = (&*request.entity_type, &request.entity_id);
+        let (sent, first) = (request.id, known.id);
+        tracing::error!(
+            entity_type, %entity_id, %sent, %first,
+            "a sent message was dropped: its key was taken meanwhile, with other arguments"
+        );
+    }
+}
+
 /// Puts the messages of a committed outbox into their mailboxes.
 pub(super) fn deliver_sent(shared: &Arc<Shared>, sent: Vec<(RequestRow, Accepted)>) {
     for (request, accepted) in sent {
         match accepted {
             Accepted::New => {}
             // The same key was used before: that request stands for this one.
-            Accepted::SameKey(_) | Accepted::SameId(_) => continue,
+            Accepted::SameKey(known) => {
+                check_same(shared, &request, &known);
+                continue;
+            }
+            Accepted::SameId(_) => continue,
             Accepted::IdCollision => {
                 let id = request.id;
                 tracing::error!(%id, "a sent message has the id of another one; it was dropped");

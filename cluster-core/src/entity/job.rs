@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::context::Nesting;
+use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
 use super::failure::{decode_error, read_reply, text};
@@ -17,7 +17,7 @@ use super::slot::Slot;
 use super::transact::run_in_transaction;
 use super::turn::Turn;
 use crate::error::{CallError, ClusterError};
-use crate::id::Seq;
+use crate::id::{RequestId, Seq};
 use crate::storage::PendingRequest;
 
 /// A request of an entity, whatever its message.
@@ -166,7 +166,11 @@ impl<M: Message, S: 'static> Queued for PersistedJob<M, S> {
 
 impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
     fn run(self: Box<Self>, turn: Turn<T>) {
-        let PersistedJob { stored, message, to, .. } = *self;
+        let PersistedJob { mut stored, message, to, .. } = *self;
+        if stored.parent.is_none() {
+            // Who called may have joined it since it was loaded.
+            stored.parent = turn.slot.kind.shared.waiters.caller(stored.row.id);
+        }
         let message = match message.map_or_else(|| decode::<T, M>(&turn.slot, &stored), Ok) {
             Ok(message) => message,
             Err(error) => {
@@ -220,7 +224,9 @@ pub(super) fn load<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
     pending: PendingRequest,
 ) -> Box<dyn Job<T>> {
-    let mut stored = Box::new(Stored::new(pending.request, pending.attempts, None));
+    let parent = slot.kind.shared.waiters.caller(pending.request.id);
+    let mut stored = Box::new(Stored::new(pending.request, pending.attempts, parent));
+    stored.nesting = slot.nesting(stored.parent.as_ref());
     stored.transaction = M::INFO.transaction
         && wants_transaction(|| {
             decode::<T, M>(slot, &stored).is_ok_and(|message| message.transaction())
@@ -231,15 +237,16 @@ pub(super) fn load<T: Serves, M: Message, S: Style<T, M>>(
 /// Lets a caller wait for an outcome that some other run of the request will write.
 pub(super) fn wait_for_outcome<T: Serves, M: Message>(
     slot: &Arc<Slot<T>>,
-    request: crate::id::RequestId,
+    request: RequestId,
+    caller: Option<Context>,
     to: To<M>,
 ) {
     if let To::Nobody = to {
         return;
     }
-    let told = slot.kind.shared.waiters.wait(request);
+    let told = slot.kind.shared.waiters.wait(request, caller);
     let (slot, kind) = (slot.clone(), slot.kind.clone());
-    kind.shared.tasks.spawn_loop(async move {
+    kind.shared.tasks.spawn_waiting(async move {
         let mut to = to;
         let told = tokio::select! {
             told = told => told,

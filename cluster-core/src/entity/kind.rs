@@ -6,7 +6,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::activate::Evicted;
-use super::contract::{Contract, Entity, ServedBy, Serves};
+use super::contract::{Contract, ContractOf, Entity, ServedBy, Serves};
 use super::directory::Directory;
 use super::endpoint::Endpoint;
 use super::job::{Delivered, Job};
@@ -91,7 +91,7 @@ pub(crate) struct Schemas {
 impl Schemas {
     /// Traces everything of a type that is ever stored or sent.
     pub(crate) fn trace<T: Serves>() -> Result<Self, TraceError> {
-        Ok(Schemas { messages: T::Contract::schemas()?, state: T::state_schema()? })
+        Ok(Schemas { messages: <ContractOf<T> as Contract>::schemas()?, state: T::state_schema()? })
     }
 }
 
@@ -127,8 +127,8 @@ impl<T: Serves> Kind<T> {
         factory: Factory<T>,
         schemas: Schemas,
     ) -> Self {
-        let name: Arc<str> = <T::Contract as Contract>::NAME.into();
-        let messages = <T::Contract as Contract>::messages();
+        let name: Arc<str> = <ContractOf<T> as Contract>::NAME.into();
+        let messages = <ContractOf<T> as Contract>::messages();
         Kind {
             metrics: KindMetrics::new(&name),
             name,
@@ -190,16 +190,26 @@ pub(crate) trait AnyKind: Send + Sync {
     /// Puts a stored request into its entity's mailbox.
     fn deliver(self: Arc<Self>, pending: PendingRequest) -> Delivered;
 
+    /// Lets an entity whose requests are in the storage wait for a place in memory; false when it
+    /// need not wait any more.
+    fn wait_for_place(&self, id: &EntityId) -> bool;
+
     /// Takes entities out of memory that were idle for long enough.
     fn sweep(&self, now: Moment);
 
     /// Takes all idle entities out of memory.
     fn passivate_all(&self);
 
+    /// Whether a handler of some entity runs.
+    fn is_running(&self) -> bool;
+
     /// Takes one idle entity out of memory.
     fn evict_one(&self) -> Evicted;
 
     fn schema(&self, method: usize) -> Option<&MessageSchema>;
+
+    /// The schema of the message of this tag.
+    fn schema_of(&self, tag: MessageTag) -> Option<&MessageSchema>;
 
     /// What the storage should know of the type.
     fn contract_rows(&self) -> (Vec<ShapeRow>, Vec<ContractRow>);
@@ -239,6 +249,10 @@ impl<T: Serves> AnyKind for Kind<T> {
         }
     }
 
+    fn wait_for_place(&self, id: &EntityId) -> bool {
+        self.slots.get(id).is_some_and(|slot| slot.wait_in_storage())
+    }
+
     fn sweep(&self, now: Moment) {
         let idle = self.limits.idle;
         self.slots.sweep(|slot| slot.is_due(now, idle), |slot| slot.passivate(now, idle));
@@ -249,12 +263,20 @@ impl<T: Serves> AnyKind for Kind<T> {
         self.slots.sweep(|_| true, |slot| _ = slot.leave());
     }
 
+    fn is_running(&self) -> bool {
+        self.slots.any(|slot| slot.is_running())
+    }
+
     fn evict_one(&self) -> Evicted {
         self.slots.evict_one()
     }
 
     fn schema(&self, method: usize) -> Option<&MessageSchema> {
         self.schemas.messages.get(method)
+    }
+
+    fn schema_of(&self, tag: MessageTag) -> Option<&MessageSchema> {
+        self.by_tag.get(&tag).and_then(|index| self.schema(*index))
     }
 
     fn contract_rows(&self) -> (Vec<ShapeRow>, Vec<ContractRow>) {
@@ -265,7 +287,7 @@ impl<T: Serves> AnyKind for Kind<T> {
             fingerprint
         };
         let entity_type = &self.name;
-        let messages = <T::Contract as Contract>::messages();
+        let messages = <ContractOf<T> as Contract>::messages();
         let mut contracts: Vec<ContractRow> = messages
             .iter()
             .zip(&self.schemas.messages)

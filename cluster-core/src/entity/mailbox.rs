@@ -85,6 +85,14 @@ impl<J: Queued> Mailbox<J> {
         self.waiting.len()
     }
 
+    /// Whether a volatile request may come in. While accepted ones stay in the storage for want of
+    /// room half of the places are theirs. Calls for which a running handler waits always may: they
+    /// are bounded by the depth of the chain.
+    pub(super) fn has_room(&self, job: &J, limit: usize) -> bool {
+        let limit = if self.spill.is_some() { limit / 2 } else { limit };
+        job.nesting() == Nesting::Read || self.len() < limit
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.waiting.is_empty() && self.spill.is_none()
     }
@@ -110,7 +118,9 @@ impl<J: Queued> Mailbox<J> {
             return self.push_nested(job);
         }
         let seq = job.seq();
-        let later = |other: &J| other.seq().is_some_and(|other| Some(other) > seq);
+        let later = |other: &J| {
+            other.nesting() == Nesting::None && other.seq().is_some_and(|other| Some(other) > seq)
+        };
         let at = self.waiting.iter().position(later).unwrap_or(self.waiting.len());
         self.waiting.insert(at, job);
     }

@@ -46,6 +46,7 @@ pub use arguments::{Arguments, Fields, read_arguments, write_arguments};
 pub use bytes::Bytes;
 pub use call::{Call, CallFuture};
 pub use context::Context;
+pub(crate) use contract::ContractOf;
 pub use contract::{
     Client, Contract, DefaultEntity, Deliver, Durable, Entity, Message, Persisted, ServedBy,
     Serves, ServesTrait, Volatile,
@@ -63,7 +64,7 @@ pub use wire::Wire;
 
 pub(crate) use alarms::{Alarms, run_alarms};
 pub(crate) use deadlines::{Deadlines, watch_deadlines};
-pub(crate) use failure::text as error_text;
+pub(crate) use failure::{failure_shape, text as error_text};
 pub(crate) use filter::Filter;
 pub(crate) use intake::{Intake, load_pending};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};

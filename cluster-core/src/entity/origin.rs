@@ -12,7 +12,7 @@ use super::options::OnPanic;
 use super::run::{Ran, To};
 use super::shared::Shared;
 use super::slot::Slot;
-use crate::commit::{CommitFailure, Unit, Writes};
+use crate::commit::{CommitFailure, Lineage, Unit, Writes};
 use crate::error::{ClusterError, panic_text};
 use crate::storage::{
     AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StorageError, StoredOutcome,
@@ -55,6 +55,7 @@ impl Origin {
     pub(super) fn panicked<T: Serves, M: Message, S: Style<T, M>>(
         self,
         slot: &Arc<Slot<T>>,
+        base: Base,
         panic: Box<dyn Any + Send>,
         to: To<M>,
     ) -> Ran<M> {
@@ -63,14 +64,13 @@ impl Origin {
         let (entity, message) = (slot.address(), M::INFO.name);
         tracing::error!(%entity, message, reason, "a handler panicked");
         match self {
-            Origin::Volatile => to.fail(defect::<T, M>(slot, 1, reason)),
-            Origin::Persisted(mut stored) => {
-                stored.attempts += 1;
+            Origin::Volatile => fail_after(slot, base, defect::<T, M>(slot, 1, reason), to),
+            Origin::Persisted(stored) => {
                 if slot.kind.limits.on_panic == OnPanic::Defect {
-                    let error = defect::<T, M>(slot, stored.attempts, reason);
-                    end_with_failure::<T, M, S>(slot, stored, error, to)
+                    let error = defect::<T, M>(slot, stored.attempts + 1, reason);
+                    end_with_failure::<T, M, S>(slot, stored, base, error, to)
                 } else {
-                    count_attempt::<T, M, S>(slot, stored, reason, to)
+                    count_attempt::<T, M, S>(slot, stored, base, reason, to)
                 }
             }
         }
@@ -80,14 +80,14 @@ impl Origin {
     pub(super) fn retry<T: Serves, M: Message, S: Style<T, M>>(
         self,
         slot: &Arc<Slot<T>>,
+        base: Base,
         error: ClusterError,
         to: To<M>,
     ) -> Ran<M> {
         match self {
-            Origin::Volatile => to.fail(error),
-            Origin::Persisted(mut stored) => {
-                stored.attempts += 1;
-                count_attempt::<T, M, S>(slot, stored, text(&error), to)
+            Origin::Volatile => fail_after(slot, base, error, to),
+            Origin::Persisted(stored) => {
+                count_attempt::<T, M, S>(slot, stored, base, text(&error), to)
             }
         }
     }
@@ -115,12 +115,15 @@ impl Origin {
                 }
                 StorageError::TooLarge { .. } => {
                     let error = not_committed(failure);
-                    end_with_failure::<T, M, S>(slot, stored, error, to)
+                    end_with_failure::<T, M, S>(slot, stored, None, error, to)
                 }
                 StorageError::Unavailable { .. } | StorageError::StateConflict { .. } => {
                     run_again::<T, M, S>(slot, stored, to)
                 }
-                _ => Origin::Persisted(stored).retry::<T, M, S>(slot, not_committed(failure), to),
+                _ => {
+                    let error = not_committed(failure);
+                    Origin::Persisted(stored).retry::<T, M, S>(slot, None, error, to)
+                }
             },
             (Origin::Persisted(stored), CommitFailure::Superseded) => {
                 run_again::<T, M, S>(slot, stored, to)
@@ -128,6 +131,28 @@ impl Origin {
             (Origin::Persisted(_), CommitFailure::Stopped) => to.fail(ClusterError::ShuttingDown),
         }
     }
+}
+
+/// The instance that a run was built on, if commits of it were under way when the run began: with
+/// one of these the run is void, and nobody may hear what it has read.
+pub(super) type Base = Option<(Arc<dyn Lineage>, u32)>;
+
+/// Tells a volatile caller of a failure, once everything is durable that the failure may tell of.
+fn fail_after<T: Serves, M: Message>(
+    slot: &Arc<Slot<T>>,
+    base: Base,
+    error: ClusterError,
+    to: To<M>,
+) -> Ran<M> {
+    let Some((line, generation)) = base else { return to.fail(error) };
+    let (to, ran) = to.later();
+    let (address, message) = (slot.address(), M::INFO.name);
+    let complete = Box::new(move |result: Result<_, CommitFailure>| {
+        let unknown = |_| ClusterError::OutcomeUnknown { address, message };
+        to.fail(result.map_or_else(unknown, |_| error));
+    });
+    slot.kind.shared.committer.push(Unit::of(line, generation, Writes::default(), complete));
+    ran
 }
 
 fn run_again<T: Serves, M: Message, S: Style<T, M>>(
@@ -153,111 +178,110 @@ pub(super) fn defect<T: Serves, M: Message>(
 pub(super) fn end_with_failure<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
     stored: Box<Stored>,
+    base: Base,
     error: ClusterError,
     to: To<M>,
 ) -> Ran<M> {
-    let (to, ran) = to.later();
     let outcome = stored_failure(&error);
     let row = stored.outcome(outcome.clone(), slot.kind.shared.clock.wall());
     let writes = Writes { outcome: Some(row), ..Writes::default() };
-    let ended = slot.clone();
-    record(&slot.kind.shared, writes, move |recorded| match recorded {
-        Recorded::Yes => {
-            ended.request_ended(stored.row.seq);
-            ended.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
-            to.fail(error);
-        }
-        Recorded::Never(why) => _ = to.fail(why),
-    });
-    ran
+    record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
+        slot.request_ended(stored.row.seq);
+        slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
+        to.fail(error);
+    })
 }
 
 /// Counts a failed attempt durably; then the request waits for its next one, or is given up.
 fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
     stored: Box<Stored>,
+    base: Base,
     reason: String,
     to: To<M>,
 ) -> Ran<M> {
     let error = cut(&reason);
     let now = slot.kind.shared.clock.wall();
     let RequestRow { seq, shard, .. } = stored.row;
-    let attempts = stored.attempts;
+    let attempts = stored.attempts + 1;
     if attempts >= slot.kind.limits.attempts {
         let dead = Some(DeadWrite { seq, shard, attempts, error, died_at: now });
-        return give_up(slot, stored, Writes { dead, ..Writes::default() }, reason, to);
+        let writes = Writes { dead, ..Writes::default() };
+        return give_up::<T, M, S>(slot, stored, base, writes, reason, to);
     }
-    let (to, ran) = to.later();
     let retry_at = now.after(slot.kind.shared.config.backoff(attempts));
     let attempt = Some(AttemptWrite { seq, shard, attempts, retry_at, error });
-    let later = slot.clone();
     let writes = Writes { attempt, ..Writes::default() };
-    record(&slot.kind.shared, writes, move |recorded| match recorded {
-        Recorded::Yes => {
-            let job = Box::new(PersistedJob::<M, S>::new(stored, None, to));
-            later.requeue_at(job, retry_at);
-        }
-        Recorded::Never(error) => _ = to.fail(error),
-    });
-    ran
+    record::<T, M, S>(slot, stored, base, writes, to, move |slot, mut stored, to| {
+        stored.attempts = attempts;
+        slot.requeue_at(Box::new(PersistedJob::<M, S>::new(stored, None, to)), retry_at);
+    })
 }
 
 /// Makes the request a dead letter. Its callers get `Defect`: a notice, not its outcome.
-fn give_up<T: Serves, M: Message>(
+fn give_up<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
     stored: Box<Stored>,
+    base: Base,
     writes: Writes,
     reason: String,
     to: To<M>,
 ) -> Ran<M> {
-    let (to, ran) = to.later();
-    let error = defect::<T, M>(slot, stored.attempts, reason);
-    let dead = slot.clone();
-    record(&slot.kind.shared, writes, move |recorded| match recorded {
-        Recorded::Yes => {
-            dead.request_ended(stored.row.seq);
-            dead.kind.metrics.dead_letters.increment(1);
-            dead.kind.shared.waiters.tell(stored.row.id, || Err(error.clone()));
-            to.fail(error);
-        }
-        Recorded::Never(error) => _ = to.fail(error),
-    });
-    ran
-}
-
-/// Whether something was recorded.
-enum Recorded {
-    Yes,
-    /// It stays in the storage as it was: the runner ends, or cannot write this.
-    Never(ClusterError),
+    let error = defect::<T, M>(slot, stored.attempts + 1, reason);
+    record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
+        slot.request_ended(stored.row.seq);
+        slot.kind.metrics.dead_letters.increment(1);
+        slot.kind.shared.waiters.tell(stored.row.id, || Err(error.clone()));
+        to.fail(error);
+    })
 }
 
 /// Records what became of a run, however often the storage refuses: the handler is not run again
-/// for want of a record.
-fn record(shared: &Arc<Shared>, writes: Writes, then: impl FnOnce(Recorded) + Send + 'static) {
-    try_to_record(shared.clone(), 1, writes, Box::new(then));
+/// for want of a record. It is when the run turns out to be void.
+fn record<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    stored: Box<Stored>,
+    base: Base,
+    writes: Writes,
+    to: To<M>,
+    recorded: impl FnOnce(&Arc<Slot<T>>, Box<Stored>, To<M>) + Send + 'static,
+) -> Ran<M> {
+    let (to, ran) = to.later();
+    let run = slot.clone();
+    let then = move |result: Result<(), CommitFailure>| match result {
+        Ok(()) => recorded(&run, stored, to),
+        Err(CommitFailure::Superseded) => _ = run_again::<T, M, S>(&run, stored, to),
+        // It stays in the storage as it was: the runner ends, or cannot write this.
+        Err(CommitFailure::Stopped)
+        | Err(CommitFailure::Storage(
+            StorageError::Fenced { .. } | StorageError::UnknownOutcome { .. },
+        )) => _ = to.fail(ClusterError::ShuttingDown),
+        Err(failure) => _ = to.fail(not_committed(&failure)),
+    };
+    try_to_record(slot.kind.shared.clone(), 1, base, writes, Box::new(then));
+    ran
 }
 
 fn try_to_record(
     shared: Arc<Shared>,
     attempt: u32,
+    base: Base,
     writes: Writes,
-    then: Box<dyn FnOnce(Recorded) + Send>,
+    then: Box<dyn FnOnce(Result<(), CommitFailure>) + Send>,
 ) {
     let committer = shared.committer.clone();
-    let again = writes.clone();
-    let complete = move |result: Result<_, CommitFailure>| match result {
-        Ok(_) => then(Recorded::Yes),
+    let (again, line) = (writes.clone(), base.clone());
+    let complete = Box::new(move |result: Result<_, CommitFailure>| match result {
         Err(CommitFailure::Storage(StorageError::Unavailable { .. })) => {
             let later = shared.clone();
             shared.alarms.arm(&shared.clock, shared.config.backoff(attempt), move || {
-                try_to_record(later, attempt.saturating_add(1), again, then);
+                try_to_record(later, attempt.saturating_add(1), line, again, then);
             });
         }
-        Err(CommitFailure::Storage(
-            StorageError::Fenced { .. } | StorageError::UnknownOutcome { .. },
-        )) => then(Recorded::Never(ClusterError::ShuttingDown)),
-        Err(failure) => then(Recorded::Never(not_committed(&failure))),
-    };
-    committer.push(Unit::new(writes, Box::new(complete)));
+        result => then(result.map(|_| ())),
+    });
+    committer.push(match base {
+        Some((line, generation)) => Unit::of(line, generation, writes, complete),
+        None => Unit::new(writes, complete),
+    });
 }

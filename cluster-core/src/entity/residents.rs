@@ -10,14 +10,20 @@ use tokio::sync::Notify;
 
 use super::endpoint::Endpoint;
 
+/// How many entities may wait for a place without having a request in memory. Beyond that loading
+/// stops until there are fewer.
+const QUEUE_MAX: usize = 256;
+
 /// Counts instances against the limit.
 pub(crate) struct Residents {
     count: AtomicUsize,
+    /// How many have left so far; wraps.
+    departures: AtomicUsize,
     max: usize,
     /// How many wait for room, so that whoever becomes idle says so.
     wanted: AtomicUsize,
-    /// Entities with requests that are in memory already. Bounded by those: an entity stands here
-    /// once, and one that is not in memory at all waits in the storage.
+    /// Entities with requests that wait, each once: those that have some in memory already, and up
+    /// to [`QUEUE_MAX`] whose requests are all in the storage.
     queue: Mutex<Queue>,
     room: Notify,
 }
@@ -33,6 +39,7 @@ impl Residents {
     pub(crate) fn new(max: usize) -> Self {
         Residents {
             count: AtomicUsize::new(0),
+            departures: AtomicUsize::new(0),
             max,
             wanted: AtomicUsize::new(0),
             queue: Mutex::default(),
@@ -43,6 +50,16 @@ impl Residents {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::SeqCst)
+    }
+
+    /// Changes whenever a place is given back.
+    pub(crate) fn departures(&self) -> usize {
+        self.departures.load(Ordering::SeqCst)
+    }
+
+    /// Whether one more entity may wait that has nothing in memory yet.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.queue.lock().waiting.len() < QUEUE_MAX
     }
 
     /// The limit.
@@ -63,6 +80,7 @@ impl Residents {
 
     /// Gives a place back.
     pub(crate) fn leave(&self) {
+        self.departures.fetch_add(1, Ordering::SeqCst);
         self.count.fetch_sub(1, Ordering::SeqCst);
         self.say_room();
     }

@@ -216,9 +216,9 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     match called {
         Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), origin, to),
         Err(panic) => {
-            let slot = turn.slot.clone();
+            let (slot, base) = (turn.slot.clone(), turn.base());
             turn.give_up();
-            origin.panicked::<T, M, S>(&slot, panic, to)
+            origin.panicked::<T, M, S>(&slot, base, panic, to)
         }
     }
 }
@@ -261,7 +261,7 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
         }
         Err(panic) => {
             drop(handler);
-            origin.panicked::<T, M, S>(&slot, panic, to)
+            origin.panicked::<T, M, S>(&slot, ctx.0.base.clone(), panic, to)
         }
     }
 }
@@ -305,7 +305,7 @@ where
             }
             Ok(Poll::Pending) => {}
             Err(panic) => {
-                origin.panicked::<T, M, S>(&this.slot, panic, to);
+                origin.panicked::<T, M, S>(&this.slot, this.ctx.0.base.clone(), panic, to);
             }
         }
         Poll::Ready(())

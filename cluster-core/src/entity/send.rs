@@ -8,14 +8,14 @@ use std::sync::Arc;
 use super::call::Call;
 use super::context::Context;
 use super::contract::{Deliver, Message};
-use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
+use super::endpoint::{ErrOf, Exchange, ReplyOf, Request, Wanted};
 use super::failure::decode_reply;
 use super::handle::Handle;
 use super::options::Delivery;
 use super::shared::Shared;
 use super::submit::dead_letter;
 use crate::error::{CallError, ClusterError};
-use crate::id::{Address, RequestId};
+use crate::id::{Address, KeyDigest, RequestId};
 use crate::storage::BoxFuture;
 
 /// `call.send()`: await it to hand the request over.
@@ -59,8 +59,10 @@ where
     let (handle, request) = call.request(parent, Wanted::HandOver)?;
     if let (Delivery::Persisted, Some(parent)) = (M::INFO.delivery, with_commit) {
         // Leaves with the handler's commit: what it has read is durable by then.
-        let id = parent.put_into_outbox(&handle, request)?;
-        return Ok(<M::Delivery as Deliver<M>>::sent(shared, Some(id)));
+        let (address, put) = (handle.address(), parent.put_into_outbox(&handle, request));
+        let timeout = |_| ClusterError::Timeout { address, message: M::INFO.name, after: limit };
+        let (id, key) = shared.clock.timeout(limit, put).await.map_err(timeout)??;
+        return Ok(<M::Delivery as Deliver<M>>::sent(shared, Some(id), key));
     }
     let address = handle.address();
     let handed_over = async {
@@ -72,7 +74,7 @@ where
     let ended = shared.clock.timeout(limit, handed_over).await;
     let timeout = |_| ClusterError::Timeout { address, message: M::INFO.name, after: limit };
     let id = ended.map_err(timeout)??;
-    Ok(<M::Delivery as Deliver<M>>::sent(shared, id))
+    Ok(<M::Delivery as Deliver<M>>::sent(shared, id, None))
 }
 
 /// Gives the request to its entity; the id of one that is durable now.
@@ -96,12 +98,15 @@ async fn hand_over<M: Message>(
 pub struct Receipt<M> {
     shared: Arc<Shared>,
     id: RequestId,
+    /// Its key, while it is not known whether it was accepted under its own id: another request may
+    /// have taken the key before the commit.
+    key: Option<KeyDigest>,
     of: PhantomData<fn() -> M>,
 }
 
 impl<M: Message> Receipt<M> {
-    pub(crate) fn new(shared: Arc<Shared>, id: RequestId) -> Self {
-        Receipt { shared, id, of: PhantomData }
+    pub(crate) fn new(shared: Arc<Shared>, id: RequestId, key: Option<KeyDigest>) -> Self {
+        Receipt { shared, id, key, of: PhantomData }
     }
 
     /// The request's id: write it down to ask for the outcome later.
@@ -121,12 +126,18 @@ impl<M: Message> Receipt<M> {
 
     async fn wait(&self) -> ReplyOf<M> {
         let shared = &self.shared;
-        // Wait first, then look: an outcome that comes in between is seen twice, never missed.
-        let told = shared.waiters.wait(self.id);
-        let find = shared.storage.find_requests(vec![self.id]);
-        let mut found = find.await.map_err(persistence)?;
-        let Some(request) = found.pop().flatten() else {
-            return Err(CallError::Cluster(ClusterError::Retired { request: self.id }));
+        let mut id = self.id;
+        let (told, request) = loop {
+            // Wait first, then look: an outcome that comes in between is seen twice, never missed.
+            let told = shared.waiters.wait(id, None);
+            let find = shared.storage.find_requests(vec![id]);
+            if let Some(request) = find.await.map_err(persistence)?.pop().flatten() {
+                break (told, request);
+            }
+            match self.id_of_key().await? {
+                Some(other) if other != id => id = other,
+                _ => return Err(CallError::Cluster(ClusterError::Retired { request: self.id })),
+            }
         };
         let row = &request.request;
         let address = Address::new(row.entity_type.clone(), row.entity_id.clone(), row.shard);
@@ -148,13 +159,22 @@ impl<M: Message> Receipt<M> {
     }
 }
 
+impl<M: Message> Receipt<M> {
+    /// The request that has the key.
+    async fn id_of_key(&self) -> Result<Option<RequestId>, CallError<ErrOf<M>>> {
+        let Some(digest) = self.key else { return Ok(None) };
+        let found = self.shared.storage.find_keys(vec![digest]).await.map_err(persistence)?;
+        Ok(found.into_iter().flatten().map(|found| found.request.id).next())
+    }
+}
+
 fn persistence<E>(error: crate::storage::StorageError) -> CallError<E> {
     CallError::Cluster(ClusterError::Persistence { source: Arc::new(error) })
 }
 
 impl<M> Clone for Receipt<M> {
     fn clone(&self) -> Self {
-        Receipt { shared: self.shared.clone(), id: self.id, of: PhantomData }
+        Receipt { shared: self.shared.clone(), id: self.id, key: self.key, of: PhantomData }
     }
 }
 

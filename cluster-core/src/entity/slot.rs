@@ -1,6 +1,7 @@
 //! The record of one entity: its instance while it is in memory, its mailbox while somebody waits.
 
 use std::any::Any;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -99,7 +100,8 @@ impl<T: Serves> Slot<T> {
         let mut inner = self.lock();
         let free = inner.phase == Phase::Ready
             && inner.mailbox.is_none()
-            && inner.running.admits(access, self.kind.limits.concurrency);
+            && inner.running.admits(access, self.kind.limits.concurrency)
+            && inner.may_run_ahead(&self.kind.shared);
         free.then(|| {
             self.activity.start(access, plain);
             inner.turn(self, access)
@@ -224,6 +226,7 @@ impl<T: Serves> Slot<T> {
 
     /// Starts waiting requests in this very poll, then leaves the rest to a task.
     fn pump(self: &Arc<Self>) {
+        let _pumping = Pumping(self);
         for _ in 0..PUMP_INLINE {
             if !self.pump_one() {
                 return;
@@ -235,6 +238,7 @@ impl<T: Serves> Slot<T> {
     fn pump_in_task(self: &Arc<Self>) {
         let slot = self.clone();
         self.kind.shared.tasks.spawn(async move {
+            let _pumping = Pumping(&slot);
             loop {
                 for _ in 0..PUMP_BURST {
                     if !slot.pump_one() {
@@ -316,17 +320,19 @@ impl<T: Serves> Slot<T> {
             // Before the entity can be forgotten: a page loaded before may still hold the request.
             self.kind.shared.intake.ended(request);
         }
-        let quiet = {
+        let (quiet, held_back) = {
             let mut inner = self.lock();
             if request.is_some() {
                 inner.one_less_out();
             }
             let ledger = inner.ledger.as_mut().expect("a commit was counted in it");
             ledger.uncommitted -= 1;
-            ledger.uncommitted == 0
+            (ledger.uncommitted == 0, mem::take(&mut ledger.held_back))
         };
         if quiet {
             self.kind.shared.residents.say_room();
+        }
+        if quiet || held_back {
             self.start_waiting(Start::Task);
         }
     }
@@ -372,6 +378,10 @@ impl<T: Serves> Slot<T> {
         inner.phase == Phase::Vacant && inner.mailbox.is_none() && inner.running.is_idle()
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        !self.lock().running.is_idle()
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.lock().is_idle()
     }
@@ -389,6 +399,18 @@ impl<T: Serves> Slot<T> {
         entity.into_iter().for_each(discard);
         if left {
             self.kind.shared.residents.leave();
+        }
+    }
+}
+
+/// Held by who starts waiting requests: should a run panic outside of its handler, others go on.
+struct Pumping<'a, T: Serves>(&'a Arc<Slot<T>>);
+
+impl<T: Serves> Drop for Pumping<'_, T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().pumping = false;
+            self.0.start_waiting(Start::Task);
         }
     }
 }

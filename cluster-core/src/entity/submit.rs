@@ -20,7 +20,7 @@ use crate::codec;
 use crate::commit::{CommitFailure, Unit, Writes};
 use crate::contract::Schema;
 use crate::error::ClusterError;
-use crate::id::{EntityId, Epoch, Key, KeyDigest, RequestId, Seq, ShardId};
+use crate::id::{Address, EntityId, Epoch, Key, KeyDigest, RequestId, Seq, ShardId};
 use crate::storage::{Accepted, KeyRow, KnownRequest, RequestRow, RetentionClass, StorageError};
 
 /// Hands a request to the committer; when it is durable it goes into the mailbox, whatever has
@@ -194,21 +194,19 @@ fn accept<T: Serves, M: Message, S: Style<T, M>>(
         Accepted::New => asked.durable(row.id, |to| {
             deliver_new::<T, M, S>(slot, row, message, parent, to);
         }),
-        Accepted::SameId(known) => join::<T, M>(slot, known, asked),
+        Accepted::SameId(known) => join::<T, M>(slot, known, parent, asked),
         Accepted::SameKey(known) => {
             let schema = &slot.kind.schemas.messages[M::INFO.index].arguments;
-            match row.key {
-                Some(key)
-                    if !codec::arguments_equal(
-                        &row.arguments,
-                        &known.arguments,
-                        schema.shape(),
-                    ) =>
-                {
-                    let (address, message) = (slot.address(), M::INFO.name);
-                    asked.fail(ClusterError::KeyConflict { address, message, key: key.key });
+            let differs = !codec::arguments_equal(&row.arguments, &known.arguments, schema.shape());
+            let (address, message) = (slot.address(), M::INFO.name);
+            match &row.key {
+                // A rerun that computed something else: what the first run has done stays done.
+                Some(_) if differs && row.class == RetentionClass::Derived => {
+                    tracing::warn!(%address, message, "a rerun called with other arguments");
+                    join::<T, M>(slot, known, parent, asked);
                 }
-                _ => join::<T, M>(slot, known, asked),
+                Some(_) if differs => asked.fail(key_conflict::<M>(&address, &row)),
+                _ => join::<T, M>(slot, known, parent, asked),
             }
         }
         Accepted::IdCollision => asked.fail(ClusterError::Malformed {
@@ -216,6 +214,11 @@ fn accept<T: Serves, M: Message, S: Style<T, M>>(
             source: Arc::new(TakenId(row.id)),
         }),
     }
+}
+
+fn key_conflict<M: Message>(address: &Address, row: &RequestRow) -> ClusterError {
+    let key = row.key.as_ref().expect("its key is known").key.clone();
+    ClusterError::KeyConflict { address: address.clone(), message: M::INFO.name, key }
 }
 
 /// Two different requests came under one id.
@@ -233,7 +236,7 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
     let (id, seq) = (row.id, row.seq);
     let intake = &slot.kind.shared.intake;
     if !intake.is_direct() {
-        return wait_for_outcome::<T, M>(slot, id, to);
+        return wait_for_outcome::<T, M>(slot, id, parent, to);
     }
     let mut stored = Box::new(Stored::new(row, 0, parent));
     stored.nesting = slot.nesting(stored.parent.as_ref());
@@ -246,13 +249,18 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
     if delivered == Delivered::NoRoom {
         intake.fall_back(seq);
     }
-    if let Some((_, _, to)) = parts {
-        wait_for_outcome::<T, M>(slot, id, to);
+    if let Some((stored, _, to)) = parts {
+        wait_for_outcome::<T, M>(slot, id, stored.parent, to);
     }
 }
 
 /// Joins a request that was there before: gives its outcome, or waits for it.
-fn join<T: Serves, M: Message>(slot: &Arc<Slot<T>>, known: KnownRequest, asked: Asked<M>) {
+fn join<T: Serves, M: Message>(
+    slot: &Arc<Slot<T>>,
+    known: KnownRequest,
+    parent: Option<Context>,
+    asked: Asked<M>,
+) {
     asked.durable(known.id, |to| {
         if let Some(outcome) = known.outcome {
             let schema = &slot.kind.schemas.messages[M::INFO.index];
@@ -260,25 +268,25 @@ fn join<T: Serves, M: Message>(slot: &Arc<Slot<T>>, known: KnownRequest, asked: 
         } else if known.dead {
             to.fail(dead_letter::<M>(slot.address()));
         } else {
-            wait_for_outcome::<T, M>(slot, known.id, to);
+            wait_for_outcome::<T, M>(slot, known.id, parent, to);
         }
     });
 }
 
 /// The notice that a request is a dead letter.
-pub(super) fn dead_letter<M: Message>(address: crate::id::Address) -> ClusterError {
+pub(super) fn dead_letter<M: Message>(address: Address) -> ClusterError {
     let reason = "it has become a dead letter; see the list of dead letters".to_owned();
     ClusterError::Defect { address, message: M::INFO.name.to_owned(), attempts: 0, reason }
 }
 
 impl Context {
     /// Puts a durable message into the handler's outbox: it is accepted in the handler's own
-    /// commit.
-    pub(super) fn put_into_outbox<M: Message>(
+    /// commit. One whose key is known is not sent again: the request of that key stands for it.
+    pub(super) async fn put_into_outbox<M: Message>(
         &self,
         handle: &Handle,
         request: Request<M>,
-    ) -> Result<RequestId, ClusterError> {
+    ) -> Result<(RequestId, Option<KeyDigest>), ClusterError> {
         let id = handle.entity_id();
         id.check().map_err(|problem| ClusterError::bad_id(id, problem))?;
         let kind = handle.kind()?;
@@ -289,9 +297,32 @@ impl Context {
         let row = NewRow { shared, id, schema: &schema.arguments, request: &request }
             .build(entity_type, address.shard())?;
         let row = RequestRow { epoch: kind.epoch(address.shard()), ..row };
-        let request = row.id;
+        let shape = schema.arguments.shape();
+        let same = |known: &RequestRow| match codec::arguments_equal(
+            &row.arguments,
+            &known.arguments,
+            shape,
+        ) {
+            true => Ok((known.id, None)),
+            false => Err(key_conflict::<M>(&address, &row)),
+        };
+        let digest = row.key.as_ref().map(|key| key.digest);
+        if let Some(digest) = digest {
+            let found = shared.storage.find_keys(vec![digest]).await;
+            let failed = |error| ClusterError::Persistence { source: Arc::new(error) };
+            let found = found.map_err(failed)?.pop().flatten();
+            if let Some(found) = found.filter(|found| found.request.has_key_of(&row)) {
+                return same(&found.request);
+            }
+        }
+        let request = (row.id, digest);
         let mut sent = self.0.sent.lock();
         let sent = sent.get_or_insert_default();
+        if let Some(known) =
+            sent.outbox.iter().find(|known| digest.is_some() && known.has_key_of(&row))
+        {
+            return same(known);
+        }
         let (max, actual) = (shared.config.outbox_max, sent.outbox.len() + 1);
         if actual > max {
             let what = "the number of messages sent by one handler".to_owned();

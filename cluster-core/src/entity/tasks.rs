@@ -19,16 +19,19 @@ pub(crate) struct Tasks {
     /// Handlers, activations, deliveries: a drain waits for these. Bounded by the entities in
     /// memory and their `concurrency`.
     work: Group,
-    /// Loops that run until the end, and callers that wait for another's run.
+    /// Loops that run until the end.
     loops: Group,
+    /// Callers that wait for another's run: they end once they are told, at the latest that the
+    /// cluster ends.
+    waiting: Group,
     /// The committer: ends by itself once it is closed.
     last: Group,
 }
 
 impl Tasks {
     pub(crate) fn new(runtime: Handle) -> Self {
-        let [work, loops, last] = std::array::from_fn(|_| Group::default());
-        Tasks { runtime, work, loops, last }
+        let [work, loops, waiting, last] = std::array::from_fn(|_| Group::default());
+        Tasks { runtime, work, loops, waiting, last }
     }
 
     /// Runs work that a drain waits for. It is dropped where it stands when the drain's limit is
@@ -40,6 +43,16 @@ impl Tasks {
     /// Runs a loop until [`Tasks::end`].
     pub(crate) fn spawn_loop(&self, body: impl Future<Output = ()> + Send + 'static) {
         self.loops.spawn(&self.runtime, body);
+    }
+
+    /// Passes on what a caller is told; see [`Tasks::all_told`].
+    pub(crate) fn spawn_waiting(&self, wait: impl Future<Output = ()> + Send + 'static) {
+        self.waiting.spawn(&self.runtime, wait);
+    }
+
+    /// Waits until every caller that was told has heard it. Cancel safe.
+    pub(crate) async fn all_told(&self) {
+        self.waiting.emptied().await;
     }
 
     /// Runs a loop that ends by itself once told to; [`Tasks::end`] waits for it.

@@ -59,13 +59,13 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
             Ended::Panicked(panic) => {
                 drop(handler);
                 roll_back(&ctx).await;
-                Origin::Persisted(stored).panicked::<T, M, S>(&slot, panic, to);
+                Origin::Persisted(stored).panicked::<T, M, S>(&slot, None, panic, to);
             }
             Ended::TooLong(limit) => {
                 drop(handler);
                 roll_back(&ctx).await;
                 let error = too_long(limit);
-                Origin::Persisted(stored).retry::<T, M, S>(&slot, error, to);
+                Origin::Persisted(stored).retry::<T, M, S>(&slot, None, error, to);
             }
         }
     });
@@ -136,7 +136,7 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
         Err(kept) => {
             turn.give_up();
             let error = ClusterError::Persistence { source: Arc::new(kept) };
-            Origin::Persisted(stored).retry::<T, M, S>(&slot, error, to);
+            Origin::Persisted(stored).retry::<T, M, S>(&slot, None, error, to);
             return;
         }
     };
@@ -145,7 +145,7 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
         Err(error) => {
             roll_back_opened(opened).await;
             turn.end();
-            Origin::Persisted(stored).retry::<T, M, S>(&slot, error, to);
+            Origin::Persisted(stored).retry::<T, M, S>(&slot, None, error, to);
             return;
         }
     };
@@ -287,7 +287,7 @@ fn not_written<T: Serves, M: Message, S: Style<T, M>>(
             let failure = CommitFailure::Storage(error);
             // A constraint that is checked at the commit would fail for ever: attempts count.
             let ran = match is_own_fault {
-                true => origin.retry::<T, M, S>(&slot, not_committed(&failure), to),
+                true => origin.retry::<T, M, S>(&slot, None, not_committed(&failure), to),
                 false => origin.void::<T, M, S>(&slot, &failure, to),
             };
             drop(ran);

@@ -11,6 +11,7 @@ use super::failure::encode_error;
 use super::inner::Handed;
 use super::kind::Kind;
 use super::options::Access;
+use super::origin::Base;
 use super::slot::Slot;
 use crate::commit::{CommitFailure, Completion, Lineage, Unit, Writes};
 use crate::error::ClusterError;
@@ -57,11 +58,12 @@ impl<T: Serves> Turn<T> {
         self.entity.as_mut().expect("there until the turn ends")
     }
 
-    pub(super) fn is_unconfirmed(&self) -> bool {
-        self.unconfirmed
+    /// What the run is built on.
+    pub(super) fn base(&self) -> Base {
+        self.unconfirmed.then(|| self.line())
     }
 
-    pub(super) fn line(&self) -> (Arc<dyn Lineage>, u32) {
+    fn line(&self) -> (Arc<dyn Lineage>, u32) {
         (self.slot.clone(), self.generation)
     }
 

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::context::Context;
 use crate::error::ClusterError;
 use crate::id::RequestId;
 use crate::storage::StoredOutcome;
@@ -19,23 +20,40 @@ pub(crate) type Told = Result<StoredOutcome, ClusterError>;
 pub(crate) struct Waiters {
     /// The number of requests waited for: almost always zero, which spares the lock.
     count: AtomicUsize,
-    waiting: Mutex<HashMap<RequestId, Vec<oneshot::Sender<Told>>>>,
+    waiting: Mutex<HashMap<RequestId, Entry>>,
     /// The cluster has ended: nobody will be told any more. Changed under the lock.
     closed: AtomicBool,
 }
 
+/// Who waits for one request.
+#[derive(Debug, Default)]
+struct Entry {
+    told: Vec<oneshot::Sender<Told>>,
+    /// The handler that does, if one does: the request is part of its chain though it came to its
+    /// entity by way of the storage.
+    caller: Option<Context>,
+}
+
 impl Waiters {
-    /// Waits for a request's outcome. Register first, then look whether it is there already.
-    pub(crate) fn wait(&self, request: RequestId) -> oneshot::Receiver<Told> {
+    /// Waits for a request's outcome, as a handler or not. Register first, then look whether it is
+    /// there already.
+    pub(crate) fn wait(
+        &self,
+        request: RequestId,
+        caller: Option<Context>,
+    ) -> oneshot::Receiver<Told> {
         let (tell, told) = oneshot::channel();
         let mut waiting = self.waiting.lock();
         if self.closed.load(Ordering::SeqCst) {
             let _ = tell.send(Err(ClusterError::ShuttingDown));
             return told;
         }
-        let list = waiting.entry(request).or_default();
-        list.retain(|waiter| !waiter.is_closed());
-        list.push(tell);
+        let entry = waiting.entry(request).or_default();
+        entry.told.retain(|waiter| !waiter.is_closed());
+        entry.told.push(tell);
+        if caller.is_some() {
+            entry.caller = caller;
+        }
         self.count.store(waiting.len(), Ordering::SeqCst);
         told
     }
@@ -45,13 +63,13 @@ impl Waiters {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
-        let list = {
+        let entry = {
             let mut waiting = self.waiting.lock();
-            let list = waiting.remove(&request);
+            let entry = waiting.remove(&request);
             self.count.store(waiting.len(), Ordering::SeqCst);
-            list
+            entry
         };
-        for waiter in list.into_iter().flatten() {
+        for waiter in entry.into_iter().flat_map(|entry| entry.told) {
             // One that went away needs no answer.
             let _ = waiter.send(told());
         }
@@ -59,12 +77,27 @@ impl Waiters {
 
     /// Forgets waiters that went away.
     pub(crate) fn sweep(&self) {
-        let mut waiting = self.waiting.lock();
-        waiting.retain(|_, list| {
-            list.retain(|waiter| !waiter.is_closed());
-            !list.is_empty()
-        });
-        self.count.store(waiting.len(), Ordering::SeqCst);
+        let gone: Vec<Entry> = {
+            let mut waiting = self.waiting.lock();
+            let gone = waiting.extract_if(|_, entry| {
+                entry.told.retain(|waiter| !waiter.is_closed());
+                entry.told.is_empty()
+            });
+            let gone = gone.map(|(_, entry)| entry).collect();
+            self.count.store(waiting.len(), Ordering::SeqCst);
+            gone
+        };
+        // Not under the lock: a caller's handler may be the last thing that its context holds.
+        drop(gone);
+    }
+
+    /// The handler that waits for the request, if one does. Costs one atomic read when nobody waits
+    /// for anything.
+    pub(super) fn caller(&self, request: RequestId) -> Option<Context> {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return None;
+        }
+        self.waiting.lock().get(&request).and_then(|entry| entry.caller.clone())
     }
 
     /// Tells everybody that the cluster ends.
@@ -75,7 +108,7 @@ impl Waiters {
             std::mem::take(&mut *waiting)
         };
         self.count.store(0, Ordering::SeqCst);
-        for waiter in waiting.into_values().flatten() {
+        for waiter in waiting.into_values().flat_map(|entry| entry.told) {
             let _ = waiter.send(Err(ClusterError::ShuttingDown));
         }
     }

@@ -10,7 +10,7 @@ use super::rows::{
 };
 use super::transaction::TransactionStorage;
 use super::{BoxFuture, StorageError};
-use crate::id::{RequestId, Seq, ShardId};
+use crate::id::{KeyDigest, RequestId, Seq, ShardId};
 use crate::time::Timestamp;
 
 /// A whole storage. Implementations are shared by all tasks of a process.
@@ -118,6 +118,13 @@ pub trait MessageStorage: Send + Sync + 'static {
     fn find_requests(
         &self,
         ids: Vec<RequestId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>>;
+
+    /// Finds requests by their keys; the answers stand in the order of the question. Uses an index.
+    /// Whoever asks compares scope and key itself, as digests of different keys may be equal.
+    fn find_keys(
+        &self,
+        digests: Vec<KeyDigest>,
     ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>>;
 
     /// Loads states; the answers stand in the order of the question.

@@ -8,6 +8,11 @@ use super::ownership::Fence;
 use super::{BoxFuture, StorageError};
 
 /// A kind of database, by its storage's type: what `ctx.transaction::<Sqlite>()` names.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a database",
+    label = "no statements run on this",
+    note = "name the type of a storage that has a database, as in `ctx.transaction::<Sqlite>()`"
+)]
 pub trait Database: 'static {
     /// What users' statements run on.
     type Connection: Send + 'static;

@@ -1,5 +1,7 @@
 //! What the messages of one contract say of each other.
 
+use proc_macro2::Span;
+
 use crate::errors::Errors;
 use crate::hygiene::unraw;
 use crate::model::{Contract, Message, Owner};
@@ -38,24 +40,45 @@ fn collisions(contract: &mut Contract, errors: &mut Errors) {
         let form = "name the method otherwise, and keep the stored name with `name = \"..\"`";
         if *name == contract.client {
             errors.at(message.method.span(), format!("`{name}` is the client: {form}"));
-        } else if let Some(other) = kept.iter().find(|other| collide(other, &message)) {
-            let other = &other.method;
-            let form = format!("`{name}` is the message of `{other}` already: {form}");
-            errors.at(message.method.span(), form);
-        } else {
+            continue;
+        }
+        let alike = kept.iter().filter(|other| other.message == *name);
+        let met = clash(&message, alike, errors, |other| {
+            let form = format!("`{name}` is the message of `{}` already: {form}", other.method);
+            (message.method.span(), form)
+        });
+        if !met {
             kept.push(message);
         }
     }
     contract.messages = kept;
 }
 
-fn collide(one: &Message, other: &Message) -> bool {
-    one.message == other.message && may_meet(one, other)
+/// Notes what a message must not have in common with others: at once if it surely meets one of
+/// them, which it then answers; else wherever both are compiled.
+fn clash<'a>(
+    message: &Message,
+    others: impl Iterator<Item = &'a Message>,
+    errors: &mut Errors,
+    form: impl Fn(&Message) -> (Span, String),
+) -> bool {
+    let (met, apart): (Vec<_>, Vec<_>) = others.partition(|other| surely_meet(message, other));
+    if let Some(other) = met.first() {
+        let (span, form) = form(other);
+        errors.at(span, form);
+        return true;
+    }
+    for other in apart {
+        let (span, form) = form(other);
+        errors.where_compiled(other.cfgs.iter().chain(&message.cfgs), span, form);
+    }
+    false
 }
 
-/// Two messages with conditions of their own may never be compiled together.
-fn may_meet(one: &Message, other: &Message) -> bool {
-    one.cfgs.is_empty() || other.cfgs.is_empty()
+/// Whether one of them is never compiled without the other. Two with different conditions may be,
+/// or may exclude each other: that knows the compiler alone.
+fn surely_meet(one: &Message, other: &Message) -> bool {
+    one.goes_with(&other.cfgs) || other.goes_with(&one.cfgs)
 }
 
 fn client_method(message: &Message, errors: &mut Errors) {
@@ -71,14 +94,21 @@ fn client_method(message: &Message, errors: &mut Errors) {
 
 /// Stored names and tags tell requests apart.
 fn identity(message: &Message, before: &[Message], errors: &mut Errors) {
-    let mut before = before.iter().filter(|other| may_meet(other, message));
     let name = &message.name;
-    if let Some(other) = before.clone().find(|other| other.name.text == name.text) {
+    // Two of one struct have been told of that.
+    let before = || before.iter().filter(|other| other.message != message.message);
+    let alike = before().filter(|other| other.name.text == name.text);
+    let met = clash(message, alike, errors, |other| {
         let form = format!("`{}` has the stored name \"{}\" already", other.method, name.text);
-        errors.at(name.span, form);
-    } else if let Some(other) = before.find(|other| other.tag() == message.tag()) {
-        let span = message.options.tag.as_ref().map_or(name.span, |(_, span)| *span);
-        let form = format!("`{}` has the tag {:#x} already", other.method, message.tag());
-        errors.at(span, form);
+        (name.span, form)
+    });
+    if met {
+        return;
     }
+    let alike = before().filter(|other| other.tag() == message.tag());
+    let alike = alike.filter(|other| other.name.text != name.text);
+    clash(message, alike, errors, |other| {
+        let span = message.options.tag.as_ref().map_or(name.span, |(_, span)| *span);
+        (span, format!("`{}` has the tag {:#x} already", other.method, message.tag()))
+    });
 }

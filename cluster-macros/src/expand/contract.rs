@@ -58,6 +58,8 @@ fn table(contract: &Contract) -> TokenStream {
     quote! {
         #[doc(hidden)]
         impl #generics #root::ServedBy<#entity> for #contract_type {
+            type Contract = Self;
+
             fn table() -> &'static [#root::Method<#entity>] {
                 const { &[#(#entries),*] }
             }

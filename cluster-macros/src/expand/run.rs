@@ -27,7 +27,7 @@ pub(super) fn run(contract: &Contract, message: &Message) -> TokenStream {
         plain(contract, message, &entity)
     };
     let is_deprecated = message.docs.iter().any(|docs| docs.path().is_ident("deprecated"));
-    let allow = is_deprecated.then(|| quote!(#[allow(deprecated)]));
+    let allow = is_deprecated.then(|| quote!(#[allow(deprecated)])); // Callers are warned.
     quote! {
         #[doc(hidden)]
         impl #generics #root::#style<#entity> for #name {

@@ -87,6 +87,12 @@ impl Message {
         })
     }
 
+    /// Whether it is compiled wherever something with these `#[cfg]`s is, as far as can be told
+    /// without knowing which of them hold.
+    pub(crate) fn goes_with(&self, cfgs: &[Attribute]) -> bool {
+        self.cfgs.is_empty() || self.cfgs == cfgs
+    }
+
     pub(crate) fn takes_context(&self) -> bool {
         self.parameters.iter().any(|parameter| matches!(parameter, Parameter::Context))
     }

@@ -5,7 +5,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, ItemTrait, ReturnType, Token, TraitItem, TraitItemFn, Type, parse_quote};
 
 use super::marks::{self, Marks};
-use super::message::Method;
+use super::message::{Method, cfgs};
 use super::types::Scope;
 use crate::attribute::{BlockOptions, MessageOptions};
 use crate::errors::Errors;
@@ -14,7 +14,7 @@ use crate::model::{Block, Contract, Message, Name, Owner};
 
 pub(super) fn read(mut item: ItemTrait, options: BlockOptions, errors: &mut Errors) -> Block {
     let can_be_called = head(&item, errors) & members(&item, errors);
-    let messages = messages(&mut item, errors);
+    let messages = messages(&mut item, &options, errors);
     if !can_be_called {
         return Block::Other(quote!(#item));
     }
@@ -73,12 +73,12 @@ fn members(item: &ItemTrait, errors: &mut Errors) -> bool {
 }
 
 /// Reads the messages, and gives the methods the form that makes them callable.
-fn messages(item: &mut ItemTrait, errors: &mut Errors) -> Vec<Message> {
+fn messages(item: &mut ItemTrait, block: &BlockOptions, errors: &mut Errors) -> Vec<Message> {
     let (prefix, visibility) = (unraw(&item.ident), item.vis.clone());
     let mut messages: Vec<Message> = Vec::new();
     for member in &mut item.items {
         let Some(attributes) = attributes_of(member) else { continue };
-        let marks = Marks::take(attributes, errors);
+        let marks = Marks::take(attributes, block.path.as_ref(), errors);
         for mark in [&marks.activate, &marks.deactivate].into_iter().flatten() {
             errors.on(mark, "a hook is the server's: put it into the block that serves this");
         }
@@ -92,7 +92,9 @@ fn messages(item: &mut ItemTrait, errors: &mut Errors) -> Vec<Message> {
             errors.on(body, "a contract has no bodies: write it where the contract is served");
             method.semi_token = Some(Token![;](method.sig.span()));
         }
-        let known = messages.iter().any(|known| known.method == method.sig.ident);
+        // The compiler complains about a second method of the same name itself.
+        let (name, cfgs) = (&method.sig.ident, cfgs(&method.attrs));
+        let known = messages.iter().any(|known| known.method == *name && known.goes_with(&cfgs));
         if !known {
             let message = Method {
                 attributes: &method.attrs,

@@ -25,8 +25,9 @@ pub(super) fn read(
     let mut hooks = Hooks::default();
     let mut moved = Vec::new();
     for mut member in std::mem::take(&mut item.items) {
-        let marks = attributes_of(&mut member).map(|attributes| Marks::take(attributes, errors));
-        let marks = marks.unwrap_or_default();
+        let marks = attributes_of(&mut member)
+            .map(|attributes| Marks::take(attributes, options.path.as_ref(), errors))
+            .unwrap_or_default();
         if let Some(mark) = &marks.message {
             errors.on(mark, "what is a message is said by the contract: put this on the trait");
         }

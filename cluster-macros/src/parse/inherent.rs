@@ -1,11 +1,11 @@
 //! `#[entity] impl Account { .. }`
 
 use quote::quote;
-use syn::{Attribute, ImplItem, ImplItemFn, ItemImpl, PathArguments, Type};
+use syn::{Attribute, ImplItem, ImplItemFn, ItemImpl, Path, PathArguments, Type};
 
 use super::handler;
 use super::marks::{self, Marks};
-use super::message::Method;
+use super::message::{Method, cfgs};
 use super::types::{Scope, bare, last_segment};
 use crate::attribute::BlockOptions;
 use crate::errors::Errors;
@@ -15,7 +15,7 @@ use crate::model::{Block, Contract, Hook, Hooks, Message, Name, Owner, Serving};
 pub(super) fn read(mut item: ItemImpl, options: BlockOptions, errors: &mut Errors) -> Block {
     let is_entity = is_entity(&item, errors);
     let entity = bare(&item.self_ty).clone();
-    let mut members = Members::new(&entity);
+    let mut members = Members::new(&entity, options.path.clone());
     members.take(&mut item, errors);
     let Some(segment) = last_segment(&entity).filter(|_| is_entity) else {
         return Block::Other(quote!(#item));
@@ -62,6 +62,8 @@ pub(super) fn is_entity(item: &ItemImpl, errors: &mut Errors) -> bool {
 
 /// What is found in a block.
 struct Members {
+    /// Where the framework is, if this was said.
+    krate: Option<Path>,
     prefix: String,
     scope: Scope,
     messages: Vec<Message>,
@@ -69,10 +71,10 @@ struct Members {
 }
 
 impl Members {
-    fn new(entity: &Type) -> Self {
+    fn new(entity: &Type, krate: Option<Path>) -> Self {
         let prefix = last_segment(entity).map(|segment| unraw(&segment.ident)).unwrap_or_default();
         let scope = Scope::Entity(Box::new(entity.clone()));
-        Members { prefix, scope, messages: Vec::new(), hooks: Hooks::default() }
+        Members { krate, prefix, scope, messages: Vec::new(), hooks: Hooks::default() }
     }
 
     fn take(&mut self, item: &mut ItemImpl, errors: &mut Errors) {
@@ -81,7 +83,7 @@ impl Members {
                 ImplItem::Fn(method) => self.method(method, errors),
                 other => {
                     let Some(attributes) = attributes_of(other) else { continue };
-                    for mark in Marks::take(attributes, errors).all() {
+                    for mark in Marks::take(attributes, self.krate.as_ref(), errors).all() {
                         errors.on(mark, "this attribute belongs on a method");
                     }
                 }
@@ -90,7 +92,7 @@ impl Members {
     }
 
     fn method(&mut self, method: &mut ImplItemFn, errors: &mut Errors) {
-        let marks = Marks::take(&mut method.attrs, errors);
+        let marks = Marks::take(&mut method.attrs, self.krate.as_ref(), errors);
         if let [_, second, ..] = marks.all().collect::<Vec<_>>()[..] {
             errors.on(second, "a method is a message or a life-cycle hook, not both");
         }
@@ -104,7 +106,8 @@ impl Members {
     fn message(&mut self, method: &ImplItemFn, mark: &Attribute, errors: &mut Errors) {
         // The compiler complains about a second method of the same name itself.
         let name = &method.sig.ident;
-        if self.messages.iter().any(|known| known.method == *name && known.cfgs.is_empty()) {
+        let cfgs = cfgs(&method.attrs);
+        if self.messages.iter().any(|known| known.method == *name && known.goes_with(&cfgs)) {
             return;
         }
         let method = Method {

@@ -1,7 +1,7 @@
 //! The attributes of methods that belong to us.
 
-use proc_macro2::TokenStream;
-use syn::{Attribute, Meta};
+use proc_macro2::{Ident, TokenStream};
+use syn::{Attribute, Meta, Path};
 
 use crate::attribute::MessageOptions;
 use crate::errors::Errors;
@@ -15,10 +15,15 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    pub(super) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Self {
+    /// Takes them; `krate` is what the block's `crate = ".."` says.
+    pub(super) fn take(
+        attributes: &mut Vec<Attribute>,
+        krate: Option<&Path>,
+        errors: &mut Errors,
+    ) -> Self {
         let mut marks = Marks::default();
         for attribute in std::mem::take(attributes) {
-            let slot = match name(&attribute).as_deref() {
+            let slot = match name(attribute.path(), krate).as_deref() {
                 Some("message") => &mut marks.message,
                 Some("activate") => &mut marks.activate,
                 Some("deactivate") => &mut marks.deactivate,
@@ -42,11 +47,19 @@ impl Marks {
     }
 }
 
-/// `message` of `#[message]` and of `#[cluster::message]`.
-fn name(attribute: &Attribute) -> Option<String> {
-    let segments = &attribute.path().segments;
-    let own = segments.len() == 1 || segments.first().is_some_and(|krate| krate.ident == "cluster");
-    segments.last().filter(|_| own).map(|segment| segment.ident.to_string())
+/// `message` of `#[message]`, of `#[cluster::message]`, and of `#[renamed::message]` where
+/// `crate = "renamed"`. Of a longer path its end will do: that is what is imported.
+fn name(path: &Path, krate: Option<&Path>) -> Option<String> {
+    let mut modules = names(path);
+    let name = modules.pop()?;
+    let krate = krate.map(names).unwrap_or_default();
+    let is_own = modules.first().is_none_or(|first| *first == "cluster")
+        || (0..krate.len()).any(|from| modules.starts_with(&krate[from..]));
+    is_own.then(|| name.to_string())
+}
+
+fn names(path: &Path) -> Vec<&Ident> {
+    path.segments.iter().map(|segment| &segment.ident).collect()
 }
 
 /// Reads `#[message(..)]`.
@@ -72,5 +85,30 @@ pub(super) fn bare(attribute: &Attribute, errors: &mut Errors) {
         let name = attribute.path().segments.last().map(|segment| segment.ident.to_string());
         let name = name.unwrap_or_default();
         errors.on(&attribute.meta, format!("`#[{name}]` takes nothing"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_attributes_are_known_by_their_path() {
+        let read = |path: &str, krate: Option<&str>| {
+            let krate = krate.map(|krate| syn::parse_str(krate).unwrap());
+            name(&syn::parse_str(path).unwrap(), krate.as_ref())
+        };
+        let message = Some("message".to_owned());
+        assert_eq!(read("message", None), message);
+        assert_eq!(read("::cluster::message", None), message);
+        assert_eq!(read("cluster::prelude::message", None), message);
+        assert_eq!(read("renamed::message", None), None);
+        assert_eq!(read("renamed::message", Some("renamed")), message);
+        assert_eq!(read("::renamed::prelude::message", Some("renamed")), message);
+        assert_eq!(read("other::message", Some("renamed")), None);
+        let krate = Some("crate::my_reexport::cluster_2");
+        assert_eq!(read("crate::my_reexport::cluster_2::message", krate), message);
+        assert_eq!(read("cluster_2::message", krate), message);
+        assert_eq!(read("my_reexport::message", krate), None);
     }
 }

@@ -30,14 +30,9 @@ impl Method<'_> {
             Some(name) => Name { text: name.value(), span: name.span() },
             None => Name::of(method),
         };
-        let named = |names: &[&str]| -> Vec<Attribute> {
-            let own =
-                |attribute: &&Attribute| names.iter().any(|name| attribute.path().is_ident(name));
-            self.attributes.iter().filter(own).cloned().collect()
-        };
         Message {
-            docs: named(&["doc", "deprecated"]),
-            cfgs: named(&["cfg"]),
+            docs: named(self.attributes, &["doc", "deprecated"]),
+            cfgs: cfgs(self.attributes),
             visibility: self.visibility.clone(),
             message: public(&message, method.span()),
             method: method.clone(),
@@ -50,4 +45,14 @@ impl Method<'_> {
             options: self.options,
         }
     }
+}
+
+/// The conditions of a method.
+pub(super) fn cfgs(attributes: &[Attribute]) -> Vec<Attribute> {
+    named(attributes, &["cfg"])
+}
+
+fn named(attributes: &[Attribute], names: &[&str]) -> Vec<Attribute> {
+    let own = |attribute: &&Attribute| names.iter().any(|name| attribute.path().is_ident(name));
+    attributes.iter().filter(own).cloned().collect()
 }

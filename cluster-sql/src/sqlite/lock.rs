@@ -30,14 +30,28 @@ impl ProcessLock {
     }
 }
 
+/// How many links to a file that is not there are followed, as the system itself follows few.
+const LINKS_MAX: usize = 40;
+
 /// The one path of a file that may be reached by many, and that may not be there yet.
 pub(super) fn real_path(path: &Path) -> Result<PathBuf, StorageError> {
+    follow(path, LINKS_MAX)
+}
+
+fn follow(path: &Path, links: usize) -> Result<PathBuf, StorageError> {
     let bad = |reason: &str| StorageError::BadSetting {
         setting: "path",
         reason: format!("{} {reason}", path.display()),
     };
     if let Ok(real) = path.canonicalize() {
         return if real.is_dir() { Err(bad("is a folder")) } else { Ok(real) };
+    }
+    if let Ok(target) = path.read_link() {
+        // A link to a file that is yet to be made: SQLite makes it where the link leads to.
+        return match links.checked_sub(1) {
+            Some(links) => follow(&path.with_file_name("").join(target), links),
+            None => Err(bad("is a link that leads nowhere")),
+        };
     }
     let name = path.file_name().ok_or_else(|| bad("names no file"))?;
     let folder = match path.parent() {

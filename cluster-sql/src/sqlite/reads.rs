@@ -1,6 +1,6 @@
 //! What the reading connection answers.
 
-use cluster_core::id::{RequestId, Seq, StateVersion};
+use cluster_core::id::{KeyDigest, RequestId, Seq, StateVersion};
 use cluster_core::storage::{
     DeadLetterRow, Fence, FoundRequest, PendingRequest, PendingScan, StateKey, StateRow,
     StorageError,
@@ -16,7 +16,8 @@ use super::value::{Columns, Reader, Value, integer};
 
 impl Session<'_> {
     /// A page of pending requests: those that may run at once and those that have become due, each
-    /// in order, merged.
+    /// in order, merged. Rows that cannot be read are reported and passed: they must not keep those
+    /// behind them from running.
     pub(super) fn load_pending(
         &mut self,
         fence: Fence,
@@ -24,9 +25,28 @@ impl Session<'_> {
         now: Timestamp,
     ) -> Result<Vec<PendingRequest>, StorageError> {
         at_once(check_fence(self, fence))?;
+        let mut after = scan.after;
+        loop {
+            let rows = self.load_rows(fence, scan, after, now)?;
+            let last = rows.last().map(|(seq, _)| *seq);
+            let page: Vec<_> = rows.into_iter().filter_map(|(_, pending)| pending).collect();
+            match last {
+                Some(last) if page.is_empty() => after = last,
+                _ => return Ok(page),
+            }
+        }
+    }
+
+    fn load_rows(
+        &mut self,
+        fence: Fence,
+        scan: &PendingScan,
+        after: Seq,
+        now: Timestamp,
+    ) -> Result<Vec<(Seq, Option<PendingRequest>)>, StorageError> {
         let entity = scan.entity.as_ref();
         let values: [Value<'_>; 7] = [
-            scan.after.into(),
+            after.into(),
             limit(scan.limit),
             integer(fence.incarnation.as_u64()).into(),
             entity.map(|key| key.shard.as_u32()).into(),
@@ -34,14 +54,14 @@ impl Session<'_> {
             entity.map(|key| &key.entity_id).into(),
             now.into(),
         ];
-        let mut pending = self.all(Sql::LoadPending, &values[..6], read_pending)?;
-        let due = self.all(Sql::LoadDue, &values, read_pending)?;
+        let mut rows = self.all(Sql::LoadPending, &values[..6], read_if_readable)?;
+        let due = self.all(Sql::LoadDue, &values, read_if_readable)?;
         if !due.is_empty() {
-            pending.extend(due);
-            pending.sort_by_key(|found| found.request.seq);
-            pending.truncate(scan.limit);
+            rows.extend(due);
+            rows.sort_by_key(|(seq, _)| *seq);
+            rows.truncate(scan.limit);
         }
-        Ok(pending)
+        Ok(rows)
     }
 
     pub(super) fn find_requests(
@@ -51,6 +71,14 @@ impl Session<'_> {
         ids.iter()
             .map(|id| self.first(Sql::RequestById, &[Value::Bytes(&id.to_bytes())], read_found))
             .collect()
+    }
+
+    pub(super) fn find_keys(
+        &mut self,
+        digests: &[KeyDigest],
+    ) -> Result<Vec<Option<FoundRequest>>, StorageError> {
+        let digests = digests.iter().map(|digest| [Value::Bytes(digest.as_bytes())]);
+        digests.map(|digest| self.first(Sql::RequestByKey, &digest, read_found)).collect()
     }
 
     pub(super) fn load_states(
@@ -76,6 +104,18 @@ impl Session<'_> {
 
 fn limit(rows: usize) -> Value<'static> {
     Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX))
+}
+
+fn read_if_readable(columns: &dyn Columns) -> Result<(Seq, Option<PendingRequest>), StorageError> {
+    let seq = Reader::new(columns, "request").seq(0)?;
+    match read_pending(columns) {
+        Ok(pending) => Ok((seq, Some(pending))),
+        Err(StorageError::Corrupt { table, reason }) => {
+            tracing::error!(%seq, table, reason, "a stored request cannot be read; it is passed");
+            Ok((seq, None))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn read_pending(columns: &dyn Columns) -> Result<PendingRequest, StorageError> {

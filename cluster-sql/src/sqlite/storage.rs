@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use cluster_core::id::{RequestId, Seq, ShardId};
+use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, Fence,
     FoundRequest, JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest,
@@ -242,6 +242,13 @@ impl MessageStorage for Sqlite {
         ids: Vec<RequestId>,
     ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
         self.read(move |session| session.find_requests(&ids))
+    }
+
+    fn find_keys(
+        &self,
+        digests: Vec<KeyDigest>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        self.read(move |session| session.find_keys(&digests))
     }
 
     fn load_states(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cluster::id::{RequestId, Seq, ShardId};
+use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
     JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
@@ -26,6 +26,7 @@ struct Inner {
     to_fail: AtomicUsize,
     commits: AtomicUsize,
     loads: AtomicUsize,
+    calls: AtomicUsize,
 }
 
 impl HeldStorage {
@@ -37,6 +38,7 @@ impl HeldStorage {
             to_fail: AtomicUsize::new(0),
             commits: AtomicUsize::new(0),
             loads: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
         }))
     }
 
@@ -70,6 +72,17 @@ impl HeldStorage {
     pub(crate) fn loads(&self) -> usize {
         self.0.loads.load(Ordering::SeqCst)
     }
+
+    /// How often it was asked for anything so far.
+    pub(crate) fn calls(&self) -> usize {
+        self.0.calls.load(Ordering::SeqCst)
+    }
+
+    /// The storage behind, for one more call.
+    fn behind(&self) -> &dyn Storage {
+        self.0.calls.fetch_add(1, Ordering::SeqCst);
+        &*self.0.behind
+    }
 }
 
 impl Inner {
@@ -100,31 +113,31 @@ impl Storage for HeldStorage {
 
 impl OwnershipStorage for HeldStorage {
     fn join(&self, request: JoinRequest) -> Answer<'_, Joined> {
-        self.0.behind.join(request)
+        self.behind().join(request)
     }
 
     fn take_shards(&self, fence: Fence, shards: Vec<ShardId>) -> Answer<'_, Vec<TakenShard>> {
-        self.0.behind.take_shards(fence, shards)
+        self.behind().take_shards(fence, shards)
     }
 
     fn highest_seq(&self) -> Answer<'_, Seq> {
-        self.0.behind.highest_seq()
+        self.behind().highest_seq()
     }
 
     fn raise_fence(&self, fence: Fence) -> Answer<'_, Fence> {
-        self.0.behind.raise_fence(fence)
+        self.behind().raise_fence(fence)
     }
 
     fn leave(&self, fence: Fence) -> Answer<'_, ()> {
-        self.0.behind.leave(fence)
+        self.behind().leave(fence)
     }
 
     fn cluster_time(&self) -> Answer<'_, Timestamp> {
-        self.0.behind.cluster_time()
+        self.behind().cluster_time()
     }
 
     fn set_cluster_time_offset(&self, offset_ms: i64) -> Answer<'_, ()> {
-        self.0.behind.set_cluster_time_offset(offset_ms)
+        self.behind().set_cluster_time_offset(offset_ms)
     }
 }
 
@@ -132,46 +145,50 @@ impl MessageStorage for HeldStorage {
     fn commit(&self, fence: Fence, batch: Arc<Batch>) -> Answer<'_, Committed> {
         Box::pin(async move {
             self.0.pass().await?;
-            self.0.behind.commit(fence, batch).await
+            self.behind().commit(fence, batch).await
         })
     }
 
     fn load_pending(&self, fence: Fence, scan: PendingScan) -> Answer<'_, Vec<PendingRequest>> {
         self.0.loads.fetch_add(1, Ordering::SeqCst);
-        self.0.behind.load_pending(fence, scan)
+        self.behind().load_pending(fence, scan)
     }
 
     fn find_requests(&self, ids: Vec<RequestId>) -> Answer<'_, Vec<Option<FoundRequest>>> {
-        self.0.behind.find_requests(ids)
+        self.behind().find_requests(ids)
+    }
+
+    fn find_keys(&self, digests: Vec<KeyDigest>) -> Answer<'_, Vec<Option<FoundRequest>>> {
+        self.behind().find_keys(digests)
     }
 
     fn load_states(&self, keys: Vec<StateKey>) -> Answer<'_, Vec<Option<StateRow>>> {
-        self.0.behind.load_states(keys)
+        self.behind().load_states(keys)
     }
 
     fn dead_letters(&self, after: Seq, limit: usize) -> Answer<'_, Vec<DeadLetterRow>> {
-        self.0.behind.dead_letters(after, limit)
+        self.behind().dead_letters(after, limit)
     }
 
     fn retire(&self, fence: Fence, scan: RetireScan) -> Answer<'_, Retired> {
-        self.0.behind.retire(fence, scan)
+        self.behind().retire(fence, scan)
     }
 }
 
 impl ContractStorage for HeldStorage {
     fn store_shapes(&self, shapes: Vec<ShapeRow>) -> Answer<'_, ()> {
-        self.0.behind.store_shapes(shapes)
+        self.behind().store_shapes(shapes)
     }
 
     fn load_shape(&self, fingerprint: u64) -> Answer<'_, Option<ShapeRow>> {
-        self.0.behind.load_shape(fingerprint)
+        self.behind().load_shape(fingerprint)
     }
 
     fn store_contracts(&self, contracts: Vec<ContractRow>) -> Answer<'_, ()> {
-        self.0.behind.store_contracts(contracts)
+        self.behind().store_contracts(contracts)
     }
 
     fn load_contracts(&self) -> Answer<'_, Vec<ContractRow>> {
-        self.0.behind.load_contracts()
+        self.behind().load_contracts()
     }
 }

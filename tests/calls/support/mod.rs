@@ -29,12 +29,11 @@ pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     Clock::system().timeout(HANG, future).await.expect("nothing hangs")
 }
 
-/// Waits until something is so that nobody announces.
+/// Waits until something is so that nobody announces: gives way to everybody else, and looks again.
 pub(crate) async fn until(is_so: impl Fn() -> bool) {
-    let clock = Clock::system();
     soon(async {
         while !is_so() {
-            clock.sleep(Duration::from_millis(1)).await;
+            tokio::task::yield_now().await;
         }
     })
     .await;

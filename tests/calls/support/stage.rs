@@ -1,9 +1,8 @@
 //! Where handlers stop until the test lets them on, and note what they did.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::soon;
 
@@ -14,7 +13,7 @@ pub(crate) struct Stage(Arc<Inner>);
 struct Inner {
     here: Semaphore,
     on: Semaphore,
-    notes: Mutex<Vec<String>>,
+    notes: watch::Sender<Vec<String>>,
 }
 
 impl Default for Stage {
@@ -22,7 +21,7 @@ impl Default for Stage {
         Stage(Arc::new(Inner {
             here: Semaphore::new(0),
             on: Semaphore::new(0),
-            notes: Mutex::default(),
+            notes: watch::Sender::default(),
         }))
     }
 }
@@ -46,12 +45,18 @@ impl Stage {
 
     /// Writes something down.
     pub(crate) fn note(&self, what: impl Into<String>) {
-        self.0.notes.lock().expect("nobody panics while noting").push(what.into());
+        self.0.notes.send_modify(|notes| notes.push(what.into()));
     }
 
     /// What was written down.
     pub(crate) fn notes(&self) -> Vec<String> {
-        self.0.notes.lock().expect("nobody panics while noting").clone()
+        self.0.notes.borrow().clone()
+    }
+
+    /// Waits until so many things were written down.
+    pub(crate) async fn noted(&self, count: usize) {
+        let mut notes = self.0.notes.subscribe();
+        soon(notes.wait_for(|notes| notes.len() >= count)).await.expect("its sender lives on");
     }
 
     /// Writes something down when it is dropped.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
-use cluster::id::{RequestId, Seq, ShardId};
+use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
     JoinRequest, Joined, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest,
@@ -204,13 +204,6 @@ impl Door {
         self.0.state.lock().unwrap().commits.iter().map(|batch| batch.accepts.len()).sum()
     }
 
-    /// How many of them were sent by handlers.
-    pub(crate) fn accepted_with_outer(&self) -> usize {
-        let state = self.0.state.lock().unwrap();
-        let rows = state.commits.iter().flat_map(|batch| &batch.accepts);
-        rows.filter(|row| row.outer.is_some()).count()
-    }
-
     /// How many failed attempts were committed.
     pub(crate) fn attempts(&self) -> usize {
         self.0.state.lock().unwrap().commits.iter().map(|batch| batch.attempts.len()).sum()
@@ -362,6 +355,13 @@ impl MessageStorage for Guarded {
         ids: Vec<RequestId>,
     ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
         counted!(self, find_requests(ids))
+    }
+
+    fn find_keys(
+        &self,
+        digests: Vec<KeyDigest>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        counted!(self, find_keys(digests))
     }
 
     fn load_states(

@@ -17,7 +17,6 @@ struct Counts {
     inside: AtomicUsize,
     entered: AtomicUsize,
     overlaps: AtomicUsize,
-    peak: AtomicUsize,
 }
 
 const WRITER: usize = 1 << 32;
@@ -40,7 +39,6 @@ impl Tally {
     pub(crate) fn shared(&self) -> Inside {
         let inside = self.enter(1);
         self.0.overlaps.fetch_add(usize::from(inside >= WRITER), Ordering::SeqCst);
-        self.0.peak.fetch_max(inside + 1, Ordering::SeqCst);
         Inside { counts: self.0.clone(), weight: 1 }
     }
 
@@ -62,11 +60,6 @@ impl Tally {
     /// How often somebody met a writer, or a writer somebody.
     pub(crate) fn overlaps(&self) -> usize {
         self.0.overlaps.load(Ordering::SeqCst)
-    }
-
-    /// The most readers that were ever inside together.
-    pub(crate) fn peak(&self) -> usize {
-        self.0.peak.load(Ordering::SeqCst)
     }
 }
 

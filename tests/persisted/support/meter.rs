@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
-use cluster::id::{RequestId, Seq, ShardId};
+use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
     JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
@@ -27,8 +27,6 @@ struct Inner {
 struct State {
     under_way: usize,
     calls: BTreeMap<&'static str, u64>,
-    /// Called when a batch with outcomes is durable, before anybody is told; the answer waits.
-    at_outcome: Option<fn()>,
 }
 
 /// A call that is under way, also when its future is dropped.
@@ -45,12 +43,6 @@ impl Meter {
     /// The storage behind this meter.
     pub(crate) fn before(&self, storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
         Arc::new(Metered { storage, meter: self.clone() })
-    }
-
-    /// From now on, once an outcome is durable, this is called, and nobody is ever told of the
-    /// commit.
-    pub(crate) fn hang_at_outcome(&self, tell: fn()) {
-        self.0.state.lock().unwrap().at_outcome = Some(tell);
     }
 
     /// How many calls of this name there were.
@@ -90,10 +82,6 @@ impl Meter {
         state.under_way += 1;
         *state.calls.entry(call).or_default() += 1;
         UnderWay(self.clone())
-    }
-
-    fn at_outcome(&self) -> Option<fn()> {
-        self.0.state.lock().unwrap().at_outcome
     }
 }
 
@@ -162,16 +150,7 @@ impl MessageStorage for Metered {
         fence: Fence,
         batch: Arc<Batch>,
     ) -> BoxFuture<'_, Result<Committed, StorageError>> {
-        Box::pin(async move {
-            let _under_way = self.meter.begin("commit");
-            let ends = !batch.outcomes.is_empty();
-            let committed = self.storage.commit(fence, batch).await?;
-            if let (Some(tell), true) = (self.meter.at_outcome(), ends) {
-                tell();
-                std::future::pending::<()>().await;
-            }
-            Ok(committed)
-        })
+        metered!(self, commit(fence, batch))
     }
 
     fn load_pending(
@@ -187,6 +166,13 @@ impl MessageStorage for Metered {
         ids: Vec<RequestId>,
     ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
         metered!(self, find_requests(ids))
+    }
+
+    fn find_keys(
+        &self,
+        digests: Vec<KeyDigest>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        metered!(self, find_keys(digests))
     }
 
     fn load_states(

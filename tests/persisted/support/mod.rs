@@ -6,7 +6,7 @@ mod entities;
 mod meter;
 mod probe;
 
-pub(crate) use bed::{Bed, Folder, open_sqlite};
+pub(crate) use bed::Bed;
 pub(crate) use entities::{Counter, Desk, DeskRefuse, Other, Refusal};
 pub(crate) use meter::Meter;
 pub(crate) use probe::Probe;

@@ -19,7 +19,7 @@ use super::rows::{
 use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::transaction::TransactionStorage;
 use super::{BoxFuture, StorageError};
-use crate::id::{RequestId, Seq, ShardId};
+use crate::id::{KeyDigest, RequestId, Seq, ShardId};
 use crate::time::{Clock, Timestamp};
 
 /// Puts faults in front of another storage: seeded ones that fire by themselves ([`Faults`]), and
@@ -240,6 +240,13 @@ impl MessageStorage for FaultyStorage {
         ids: Vec<RequestId>,
     ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
         Box::pin(self.read(self.shared.inner.find_requests(ids)))
+    }
+
+    fn find_keys(
+        &self,
+        digests: Vec<KeyDigest>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.find_keys(digests)))
     }
 
     fn load_states(

@@ -19,7 +19,7 @@ use super::rows::{
 };
 use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::{BoxFuture, StorageError};
-use crate::id::{RequestId, Seq, ShardId};
+use crate::id::{KeyDigest, RequestId, Seq, ShardId};
 use crate::time::{Clock, Timestamp};
 
 /// The reference storage: everything in memory, with the aborts, conflicts and fences of SQL.
@@ -143,6 +143,13 @@ impl MessageStorage for MemoryStorage {
         ids: Vec<RequestId>,
     ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
         self.run(move |store| Ok(ids.into_iter().map(|id| store.find_request(id)).collect()))
+    }
+
+    fn find_keys(
+        &self,
+        digests: Vec<KeyDigest>,
+    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+        self.run(move |store| Ok(digests.iter().map(|digest| store.find_key(digest)).collect()))
     }
 
     fn load_states(

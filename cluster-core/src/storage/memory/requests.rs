@@ -1,7 +1,7 @@
 //! Requests, outcomes and states of the reference storage.
 
 use super::store::{Place, Request, Store};
-use crate::id::{RequestId, Seq};
+use crate::id::{KeyDigest, RequestId, Seq};
 use crate::storage::StorageError;
 use crate::storage::batch::{Accepted, Batch, Committed, KnownRequest};
 use crate::storage::ownership::Fence;
@@ -149,9 +149,17 @@ impl Store {
     }
 
     pub(super) fn find_request(&self, id: RequestId) -> Option<FoundRequest> {
-        let request = &self.requests[self.ids.get(&id)?];
+        self.ids.get(&id).map(|seq| self.found(*seq))
+    }
+
+    pub(super) fn find_key(&self, digest: &KeyDigest) -> Option<FoundRequest> {
+        self.keys.get(digest).map(|seq| self.found(*seq))
+    }
+
+    fn found(&self, seq: Seq) -> FoundRequest {
+        let request = &self.requests[&seq];
         let KnownRequest { outcome, dead, .. } = request.known();
-        Some(FoundRequest { request: request.row.clone(), outcome, dead })
+        FoundRequest { request: request.row.clone(), outcome, dead }
     }
 
     pub(super) fn dead_letters(&self, after: Seq, limit: usize) -> Vec<DeadLetterRow> {

@@ -65,6 +65,24 @@ pub(super) async fn accepting_an_id_again_changes_nothing<B: Backend>(backend: B
 }
 
 // proves: B103
+pub(super) async fn a_request_is_found_by_its_key<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    let first = keyed(request(5), "payment-7");
+    let digest = |row: &RequestRow| row.key.as_ref().unwrap().digest;
+    let (here, none) = (digest(&first), digest(&keyed(request(6), "payment-8")));
+    runner.accept(vec![first.clone()]).await;
+    runner.finish([5]).await;
+    let found = runner.storage.find_keys(vec![none, here, here]).await.unwrap();
+    assert!(found[0].is_none());
+    for found in &found[1..] {
+        let found = found.as_ref().unwrap();
+        assert_same_row(&found.request, &first);
+        assert_eq!((&found.outcome, found.dead), (&Some(stored_outcome(5)), false));
+    }
+    assert!(runner.storage.find_keys(Vec::new()).await.unwrap().is_empty());
+}
+
+// proves: B103
 pub(super) async fn a_known_key_tells_the_first_request_and_its_outcome<B: Backend>(backend: B) {
     let runner = Runner::start(&backend).await;
     let first = keyed(request(5), "payment-7");

@@ -27,6 +27,7 @@ macro_rules! __storage_cases {
             accepting::a_request_reads_back_as_it_was_accepted
             accepting::accepting_an_id_again_changes_nothing
             accepting::a_known_key_tells_the_first_request_and_its_outcome
+            accepting::a_request_is_found_by_its_key
             accepting::a_key_is_scoped_by_type_id_and_message
             accepting::an_id_of_another_request_is_a_collision
             accepting::duplicates_within_one_batch_are_found
