@@ -12,12 +12,12 @@ use super::driver::at_once;
 use super::rows::{REQUEST_COLUMNS, read_found, read_request};
 use super::session::Session;
 use super::sql::Sql;
+use super::storage::KIND;
 use super::value::{Columns, Reader, Value, integer};
 
 impl Session<'_> {
     /// A page of pending requests: those that may run at once and those that have become due, each
-    /// in order, merged. Rows that cannot be read are reported and passed: they must not keep those
-    /// behind them from running.
+    /// in order, merged.
     pub(super) fn load_pending(
         &mut self,
         fence: Fence,
@@ -25,28 +25,9 @@ impl Session<'_> {
         now: Timestamp,
     ) -> Result<Vec<PendingRequest>, StorageError> {
         at_once(check_fence(self, fence))?;
-        let mut after = scan.after;
-        loop {
-            let rows = self.load_rows(fence, scan, after, now)?;
-            let last = rows.last().map(|(seq, _)| *seq);
-            let page: Vec<_> = rows.into_iter().filter_map(|(_, pending)| pending).collect();
-            match last {
-                Some(last) if page.is_empty() => after = last,
-                _ => return Ok(page),
-            }
-        }
-    }
-
-    fn load_rows(
-        &mut self,
-        fence: Fence,
-        scan: &PendingScan,
-        after: Seq,
-        now: Timestamp,
-    ) -> Result<Vec<(Seq, Option<PendingRequest>)>, StorageError> {
         let entity = scan.entity.as_ref();
         let values: [Value<'_>; 7] = [
-            after.into(),
+            scan.after.into(),
             limit(scan.limit),
             integer(fence.incarnation.as_u64()).into(),
             entity.map(|key| key.shard.as_u32()).into(),
@@ -54,14 +35,43 @@ impl Session<'_> {
             entity.map(|key| &key.entity_id).into(),
             now.into(),
         ];
-        let mut rows = self.all(Sql::LoadPending, &values[..6], read_if_readable)?;
-        let due = self.all(Sql::LoadDue, &values, read_if_readable)?;
+        let mut pending = self.page(Sql::LoadPending, &values[..6], scan.limit, read_pending)?;
+        let due = self.page(Sql::LoadDue, &values, scan.limit, read_pending)?;
         if !due.is_empty() {
-            rows.extend(due);
-            rows.sort_by_key(|(seq, _)| *seq);
-            rows.truncate(scan.limit);
+            pending.extend(due);
+            pending.sort_by_key(|found| found.request.seq);
+            pending.truncate(scan.limit);
         }
-        Ok(rows)
+        Ok(pending)
+    }
+
+    /// Runs a query for a page of requests, whose first two values are after which one and how many.
+    /// One that cannot be read is reported and passed, for it must not keep those behind it from
+    /// running; another one takes its place, for a page that is not full is the last one.
+    fn page<T>(
+        &mut self,
+        sql: Sql,
+        values: &[Value<'_>],
+        at_most: usize,
+        read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
+    ) -> Result<Vec<T>, StorageError> {
+        let mut values = values.to_vec();
+        let mut page = Vec::new();
+        loop {
+            let asked = at_most - page.len();
+            values[1] = limit(asked);
+            let rows = self.all(sql, &values, |columns| {
+                let seq = Reader::new(columns, "request").seq(0)?;
+                Ok((seq, if_readable(seq, read(columns))?))
+            })?;
+            let loaded = rows.len();
+            let last = rows.last().map(|(seq, _)| *seq);
+            page.extend(rows.into_iter().filter_map(|(_, row)| row));
+            match last {
+                Some(last) if loaded == asked && page.len() < at_most => values[0] = last.into(),
+                _ => return Ok(page),
+            }
+        }
     }
 
     pub(super) fn find_requests(
@@ -98,7 +108,7 @@ impl Session<'_> {
         after: Seq,
         at_most: usize,
     ) -> Result<Vec<DeadLetterRow>, StorageError> {
-        self.all(Sql::DeadLetters, &[after.into(), limit(at_most)], read_dead_letter)
+        self.page(Sql::DeadLetters, &[after.into(), limit(at_most)], at_most, read_dead_letter)
     }
 }
 
@@ -106,13 +116,15 @@ fn limit(rows: usize) -> Value<'static> {
     Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX))
 }
 
-fn read_if_readable(columns: &dyn Columns) -> Result<(Seq, Option<PendingRequest>), StorageError> {
-    let seq = Reader::new(columns, "request").seq(0)?;
-    match read_pending(columns) {
-        Ok(pending) => Ok((seq, Some(pending))),
+/// The row, or `None` for one that cannot be read. Its content is not told: it is the users'.
+fn if_readable<T>(seq: Seq, row: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
+    match row {
+        Ok(row) => Ok(Some(row)),
         Err(StorageError::Corrupt { table, reason }) => {
             tracing::error!(%seq, table, reason, "a stored request cannot be read; it is passed");
-            Ok((seq, None))
+            let passed = "cluster_unreadable_rows_total";
+            metrics::counter!(passed, "storage" => KIND, "table" => table).increment(1);
+            Ok(None)
         }
         Err(error) => Err(error),
     }

@@ -15,7 +15,8 @@ use super::value::{Columns, Reader, Value, integer};
 struct Finished {
     seq: Seq,
     finished_at: Timestamp,
-    class: RetentionClass,
+    /// `None` for one of a later release: not this one's to retire.
+    class: Option<RetentionClass>,
     accepted_at: Timestamp,
     outer: Option<RequestId>,
 }
@@ -53,13 +54,16 @@ impl Session<'_> {
 
     fn is_past(&mut self, row: &Finished, scan: &RetireScan) -> Result<bool, StorageError> {
         match (row.class, row.outer) {
-            (RetentionClass::Derived, None) => Ok(true),
-            (RetentionClass::Derived, Some(outer)) => {
+            (None, _) => Ok(false),
+            (Some(RetentionClass::Derived), None) => Ok(true),
+            (Some(RetentionClass::Derived), Some(outer)) => {
                 let id = outer.to_bytes();
                 let found = self.first(Sql::AnyRequest, &[Value::Bytes(&id)], |_| Ok(()))?;
                 Ok(found.is_none())
             }
-            (class, _) => Ok(row.finished_at < scan.finished_before[usize::from(class.as_u8())]),
+            (Some(class), _) => {
+                Ok(row.finished_at < scan.finished_before[usize::from(class.as_u8())])
+            }
         }
     }
 
@@ -75,11 +79,10 @@ impl Session<'_> {
 
 fn read_finished(columns: &dyn Columns) -> Result<Finished, StorageError> {
     let read = Reader::new(columns, "request");
-    let class = RetentionClass::from_u8(read.number(2)?);
     Ok(Finished {
         seq: read.seq(0)?,
         finished_at: read.time(1)?,
-        class: class.ok_or_else(|| read.corrupt("an unknown class"))?,
+        class: read.number(2).ok().and_then(RetentionClass::from_u8),
         accepted_at: read.time(3)?,
         outer: read.bytes_or_null(4).map(|_| read.request_id(4)).transpose()?,
     })
