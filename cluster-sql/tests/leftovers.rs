@@ -49,6 +49,7 @@ async fn finished_requests_leave_nothing_behind() {
     let attempt = |seq| AttemptWrite {
         seq: Seq::new(seq),
         shard: request(seq).shard,
+        epoch: request(seq).epoch,
         attempts: 1,
         retry_at: Timestamp::from_unix_ms(1),
         error: "failed".to_owned(),
@@ -56,6 +57,7 @@ async fn finished_requests_leave_nothing_behind() {
     let dead = DeadWrite {
         seq: Seq::new(3),
         shard: request(3).shard,
+        epoch: request(3).epoch,
         attempts: 2,
         error: "gave up".to_owned(),
         died_at: Timestamp::from_unix_ms(1),

@@ -107,7 +107,8 @@ macro_rules! handlers {
                         return;
                     }
                     5 => {
-                        // Never in a circle: readers that wait for each other behind writers would wait for ever.
+                        // Never in a circle: readers that wait for each other behind writers would
+                        // wait for ever.
                         let other = (number + 1).min(2);
                         let ended = soon(entity.through(other.to_string()).into_future()).await;
                         ended.unwrap();

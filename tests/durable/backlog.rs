@@ -114,6 +114,7 @@ async fn mark_failed(bed: &Bed, id: RequestId) {
     let attempt = cluster::storage::AttemptWrite {
         seq: found.request.seq,
         shard: found.request.shard,
+        epoch: found.request.epoch,
         attempts: 1,
         retry_at: bed.clock().wall(),
         error: "failed".into(),

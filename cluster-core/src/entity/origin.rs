@@ -203,14 +203,15 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     let error = cut(&reason);
     let now = slot.kind.shared.clock.wall();
     let RequestRow { seq, shard, .. } = stored.row;
+    let epoch = slot.kind.shards.epoch(shard);
     let attempts = stored.attempts + 1;
     if attempts >= slot.kind.limits.attempts {
-        let dead = Some(DeadWrite { seq, shard, attempts, error, died_at: now });
+        let dead = Some(DeadWrite { seq, shard, epoch, attempts, error, died_at: now });
         let writes = Writes { dead, ..Writes::default() };
         return give_up::<T, M, S>(slot, stored, base, writes, reason, to);
     }
     let retry_at = now.after(slot.kind.shared.config.backoff(attempts));
-    let attempt = Some(AttemptWrite { seq, shard, attempts, retry_at, error });
+    let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, error });
     let writes = Writes { attempt, ..Writes::default() };
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, mut stored, to| {
         stored.attempts = attempts;

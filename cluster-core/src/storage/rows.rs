@@ -197,6 +197,8 @@ pub struct AttemptWrite {
     pub seq: Seq,
     /// Its shard.
     pub shard: ShardId,
+    /// The epoch of the shard's ownership in which it is written.
+    pub epoch: Epoch,
     /// Attempts made so far.
     pub attempts: u32,
     /// The next attempt is not before this, in cluster time.
@@ -212,6 +214,8 @@ pub struct DeadWrite {
     pub seq: Seq,
     /// Its shard.
     pub shard: ShardId,
+    /// The epoch of the shard's ownership in which it is written.
+    pub epoch: Epoch,
     /// Attempts made.
     pub attempts: u32,
     /// The last error, for people.

@@ -168,6 +168,7 @@ async fn count_attempt<D: Driver>(
     let values = [
         write.seq.into(),
         write.shard.as_u32().into(),
+        integer(write.epoch.as_u64()).into(),
         write.attempts.into(),
         write.retry_at.into(),
         Value::Text(&write.error),
@@ -180,6 +181,7 @@ async fn bury<D: Driver>(driver: &mut D, write: &DeadWrite) -> Result<(), Storag
         let values = [
             write.seq.into(),
             write.shard.as_u32().into(),
+            integer(write.epoch.as_u64()).into(),
             write.attempts.into(),
             write.died_at.into(),
             Value::Text(&write.error),

@@ -137,17 +137,17 @@ statements! {
     /// seq, shard, epoch, finished_at, kind, payload
     InsertOutcome = "INSERT INTO {p}outcome (seq, shard, epoch, finished_at, kind, payload) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    /// seq, shard, attempts, retry_at, error
-    CountAttempt = "INSERT INTO {p}attempt (seq, shard, attempts, retry_at, error) \
-        SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM {p}pending WHERE seq = ?1) \
+    /// seq, shard, epoch, attempts, retry_at, error
+    CountAttempt = "INSERT INTO {p}attempt (seq, shard, epoch, attempts, retry_at, error) \
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM {p}pending WHERE seq = ?1) \
         OR EXISTS (SELECT 1 FROM {p}due WHERE seq = ?1) \
         OR EXISTS (SELECT 1 FROM {p}held WHERE seq = ?1) \
-        ON CONFLICT (seq) DO UPDATE SET attempts = excluded.attempts, \
+        ON CONFLICT (seq) DO UPDATE SET epoch = excluded.epoch, attempts = excluded.attempts, \
         retry_at = excluded.retry_at, error = excluded.error \
         WHERE excluded.attempts >= attempts";
-    /// seq, shard, attempts, died_at, error
-    InsertDead = "INSERT INTO {p}dead (seq, shard, attempts, died_at, error) \
-        VALUES (?1, ?2, ?3, ?4, ?5)";
+    /// seq, shard, epoch, attempts, died_at, error
+    InsertDead = "INSERT INTO {p}dead (seq, shard, epoch, attempts, died_at, error) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
     /// entity_type, entity_id → version, payload
     State = "SELECT version, payload FROM {p}state WHERE entity_type = ?1 AND entity_id = ?2";

@@ -105,6 +105,7 @@ pub(super) async fn a_known_key_tells_the_first_request_and_its_outcome<B: Backe
     let dead = DeadWrite {
         seq: Seq::new(6),
         shard: first.shard,
+        epoch: first.epoch,
         attempts: 10,
         error: "panicked".to_owned(),
         died_at: time(1),

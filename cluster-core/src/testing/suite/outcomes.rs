@@ -9,6 +9,7 @@ fn attempt(seq: u64, attempts: u32) -> AttemptWrite {
     AttemptWrite {
         seq: Seq::new(seq),
         shard: request(seq).shard,
+        epoch: request(seq).epoch,
         attempts,
         retry_at: time(i64::from(attempts)),
         error: format!("attempt {attempts} failed"),
@@ -19,6 +20,7 @@ fn death(seq: u64) -> DeadWrite {
     DeadWrite {
         seq: Seq::new(seq),
         shard: request(seq).shard,
+        epoch: request(seq).epoch,
         attempts: 10,
         error: format!("{seq} gave up"),
         died_at: time(10),

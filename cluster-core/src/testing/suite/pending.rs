@@ -19,6 +19,7 @@ fn death(row: &RequestRow) -> DeadWrite {
     DeadWrite {
         seq: row.seq,
         shard: row.shard,
+        epoch: row.epoch,
         attempts: 1,
         error: String::new(),
         died_at: time(0),

@@ -2,7 +2,7 @@
 
 use super::Backend;
 use super::fixture::{Runner, accepts, keyed, outcome, request, request_id, time};
-use crate::id::Seq;
+use crate::id::{Epoch, Seq};
 use crate::storage::{
     Accepted, AttemptWrite, Batch, DeadWrite, OutcomeRow, RequestRow, RetentionClass, RetireScan,
     Retired,
@@ -72,6 +72,7 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
         attempts: vec![AttemptWrite {
             seq: Seq::new(3),
             shard,
+            epoch: Epoch::default(),
             attempts: 1,
             retry_at: time(0),
             error: String::new(),
@@ -79,6 +80,7 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
         dead: vec![DeadWrite {
             seq: Seq::new(4),
             shard,
+            epoch: Epoch::default(),
             attempts: 1,
             error: String::new(),
             died_at: time(-1_000_000),

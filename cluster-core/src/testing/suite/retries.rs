@@ -7,7 +7,7 @@ use super::fixture::{
     PREFIX, Runner, accepts, assert_fenced, join, join_request, keyed, outcome, request,
     request_id, state_key, state_write, stored_outcome, time,
 };
-use crate::id::{MessageTag, Seq, ShardId, StateVersion};
+use crate::id::{Epoch, MessageTag, Seq, ShardId, StateVersion};
 use crate::storage::ContractStorage;
 use crate::storage::{
     Accepted, AttemptWrite, Batch, Committed, ContractRow, DeadWrite, Fault, Faults, FaultyStorage,
@@ -68,6 +68,7 @@ pub(super) async fn a_batch_written_again_has_its_effect_once<B: Backend>(backen
             attempts: vec![AttemptWrite {
                 seq: Seq::new(seq(3)),
                 shard,
+                epoch: Epoch::default(),
                 attempts: 2,
                 retry_at: time(1),
                 error: "failed".to_owned(),
@@ -75,6 +76,7 @@ pub(super) async fn a_batch_written_again_has_its_effect_once<B: Backend>(backen
             dead: vec![DeadWrite {
                 seq: Seq::new(seq(4)),
                 shard,
+                epoch: Epoch::default(),
                 attempts: 10,
                 error: "gave up".to_owned(),
                 died_at: time(2),

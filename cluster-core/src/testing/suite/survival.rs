@@ -8,7 +8,7 @@ use super::fixture::{
     PREFIX, Runner, accepts, join, keyed, outcome, poll_and_drop, request, request_id, request_to,
     state_key, state_write, states, stored_outcome, time,
 };
-use crate::id::{Seq, ShardCount};
+use crate::id::{Epoch, Seq, ShardCount};
 use crate::storage::{
     Accepted, AttemptWrite, Batch, ContractRow, DeadWrite, JoinRequest, ShapeRow, StorageError,
 };
@@ -25,6 +25,7 @@ pub(super) async fn what_is_committed_survives_the_process<B: Backend>(backend: 
         attempts: vec![AttemptWrite {
             seq: Seq::new(2),
             shard,
+            epoch: Epoch::default(),
             attempts: 4,
             retry_at: time(5),
             error: "failed".to_owned(),
@@ -32,6 +33,7 @@ pub(super) async fn what_is_committed_survives_the_process<B: Backend>(backend: 
         dead: vec![DeadWrite {
             seq: Seq::new(3),
             shard,
+            epoch: Epoch::default(),
             attempts: 10,
             error: "gave up".to_owned(),
             died_at: time(6),

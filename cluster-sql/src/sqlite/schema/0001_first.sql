@@ -74,7 +74,8 @@ CREATE TABLE {p}outcome (
     payload BLOB NOT NULL
 ) STRICT;
 
--- A request without an outcome is in exactly one of the next four.
+-- A request without an outcome is in exactly one of the next four. What was written when it was
+-- accepted (pending, due) has the epoch of the request itself.
 
 -- May run at once, or when its back-off ends.
 CREATE TABLE {p}pending (
@@ -94,6 +95,7 @@ CREATE INDEX {p}due_at ON {p}due (due_at);
 CREATE TABLE {p}held (
     seq INTEGER NOT NULL PRIMARY KEY,
     shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
     held_at INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     missing BLOB NOT NULL
@@ -103,6 +105,7 @@ CREATE TABLE {p}held (
 CREATE TABLE {p}dead (
     seq INTEGER NOT NULL PRIMARY KEY,
     shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     died_at INTEGER NOT NULL,
     error TEXT NOT NULL
@@ -112,6 +115,7 @@ CREATE TABLE {p}dead (
 CREATE TABLE {p}attempt (
     seq INTEGER NOT NULL PRIMARY KEY,
     shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     retry_at INTEGER NOT NULL,
     error TEXT NOT NULL
