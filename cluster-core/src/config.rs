@@ -44,6 +44,12 @@ pub struct Config {
     pub commit_batch: usize,
     /// How many writes may wait for the committer before new requests are refused. Default 65,536.
     pub commit_queue_max: usize,
+    /// How many bytes of payloads one transaction of the committer may have; what one handler
+    /// writes is never divided, and may be more. Default 32 MiB.
+    pub commit_batch_bytes: usize,
+    /// How many bytes of payloads may wait for the committer before new requests are refused.
+    /// Default 256 MiB.
+    pub commit_queue_bytes: usize,
     /// How often a transaction that surely failed is tried again before its handlers are told.
     /// Default 5.
     pub commit_attempts: u32,
@@ -59,6 +65,9 @@ pub struct Config {
     pub transaction_limit: Duration,
     /// How many pending requests are loaded from the storage at once. Default 1,024.
     pub load_page: usize,
+    /// How many bytes of pending requests or dead letters are loaded from the storage at once; the
+    /// last request of a page may go beyond it. Default 32 MiB.
+    pub load_page_bytes: usize,
 }
 
 impl Default for Config {
@@ -82,12 +91,15 @@ impl Default for Config {
             retention_batch: 1_000,
             commit_batch: 4_096,
             commit_queue_max: 65_536,
+            commit_batch_bytes: 32 << 20,
+            commit_queue_bytes: 256 << 20,
             commit_attempts: 5,
             run_ahead_max: 1_024,
             inline_depth: 32,
             outbox_max: 4_096,
             transaction_limit: Duration::from_secs(10),
             load_page: 1_024,
+            load_page_bytes: 32 << 20,
         }
     }
 }
@@ -115,11 +127,14 @@ impl Config {
             ("retention_batch", self.retention_batch),
             ("commit_batch", self.commit_batch),
             ("commit_queue_max", self.commit_queue_max),
+            ("commit_batch_bytes", self.commit_batch_bytes),
+            ("commit_queue_bytes", self.commit_queue_bytes),
             ("commit_attempts", self.commit_attempts as usize),
             ("run_ahead_max", self.run_ahead_max),
             ("inline_depth", self.inline_depth),
             ("outbox_max", self.outbox_max),
             ("load_page", self.load_page),
+            ("load_page_bytes", self.load_page_bytes),
         ];
         let times = [
             ("call_timeout", self.call_timeout),

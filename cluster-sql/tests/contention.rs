@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster_core::id::{Epoch, ShardId, StateVersion};
+use cluster_core::id::{Epoch, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
-    Batch, MessageStorage, OwnershipStorage, StateKey, StateWrite, StorageError, TransactionStorage,
+    Batch, MessageStorage, OutcomeKind, OutcomeRow, OwnershipStorage, RetireScan, StateKey,
+    StateWrite, StorageError, StoredOutcome, TransactionStorage,
 };
+use cluster_core::time::Timestamp;
 use rusqlite::Connection;
-use support::{Folder, join};
+use support::{Folder, join, request};
 
 fn key() -> StateKey {
     StateKey { shard: ShardId::new(1), entity_type: "Blob".into(), entity_id: "e".into() }
@@ -51,6 +53,37 @@ async fn a_foreign_write_lock_makes_writes_fail_surely_and_nothing_else() {
     tool.execute_batch("ROLLBACK").unwrap();
     storage.commit(fence, state(2, 10)).await.unwrap();
     storage.begin().await.unwrap().rollback().await;
+}
+
+// proves: B110
+#[tokio::test]
+async fn retention_that_finds_nothing_to_remove_takes_no_write_lock() {
+    let folder = Folder::new();
+    let storage = folder.options().busy_timeout(Duration::from_millis(20)).open().await.unwrap();
+    let fence = join(&storage).await;
+    let outcome = OutcomeRow {
+        seq: Seq::new(1),
+        shard: request(1).shard,
+        epoch: Epoch::new(1),
+        outcome: StoredOutcome { kind: OutcomeKind::Ok, payload: Bytes::new() },
+        finished_at: Timestamp::from_unix_ms(5),
+    };
+    let (accepts, outcomes) = (vec![request(1)], vec![outcome]);
+    let batch = Batch { accepts, outcomes, ..Batch::default() };
+    storage.commit(fence, Arc::new(batch)).await.unwrap();
+    let before = |ms: i64| RetireScan {
+        finished_before: [Timestamp::from_unix_ms(ms); 4],
+        after: Seq::new(0),
+        limit: 10,
+        reached: None,
+    };
+
+    let tool = Connection::open(folder.database()).unwrap();
+    tool.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(storage.retire(fence, before(5)).await.unwrap().kept.requests, 1);
+    assert_unavailable(storage.retire(fence, before(6)).await);
+    tool.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(storage.retire(fence, before(6)).await.unwrap().removed, 1);
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ impl Place {
     }
 
     async fn pending(&self, after: u64, limit: usize, entity: Option<StateKey>) -> Vec<u64> {
-        let scan = PendingScan { after: Seq::new(after), entity, limit };
+        let scan = PendingScan { after: Seq::new(after), entity, limit, bytes: usize::MAX };
         let pending = self.storage.load_pending(self.fence, scan).await.unwrap();
         pending.iter().map(|found| found.request.seq.as_u64()).collect()
     }
@@ -88,11 +88,28 @@ async fn pending_requests_behind_it_are_found() {
     }
 }
 
+/// What is due later is no reason to pass one that may run at once.
+#[tokio::test]
+async fn pending_requests_keep_their_order() {
+    let place = Place::with(1..=9).await;
+    for seq in 1..=3 {
+        place.damage(seq, "class = 9");
+    }
+    assert_eq!(place.pending(0, 2, None).await, [4, 5]);
+    assert_eq!(place.pending(0, 4, None).await, [4, 5, 6, 7]);
+    let bytes = 2 * keyed(5).bytes();
+    let scan = PendingScan { after: Seq::default(), entity: None, limit: 100, bytes };
+    let pending = place.storage.load_pending(place.fence, scan).await.unwrap();
+    let pending: Vec<u64> = pending.iter().map(|found| found.request.seq.as_u64()).collect();
+    assert_eq!(pending, [4, 5]);
+}
+
 #[tokio::test]
 async fn dead_letters_behind_it_are_listed() {
     let place = Place::with(1..=4).await;
     let dead = (1..=4).map(|seq| DeadWrite {
         seq: Seq::new(seq),
+        epoch: Epoch::new(1),
         shard: request(seq).shard,
         attempts: 1,
         error: "gave up".to_owned(),
@@ -124,6 +141,7 @@ async fn requests_of_unknown_classes_are_kept() {
         finished_before: [Timestamp::from_unix_ms(2); 4],
         after: Seq::default(),
         limit: 100,
+        reached: None,
     };
     let retired = place.storage.retire(place.fence, scan).await.unwrap();
     assert_eq!((retired.removed, retired.next), (2, None));

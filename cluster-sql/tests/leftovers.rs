@@ -78,6 +78,7 @@ async fn finished_requests_leave_nothing_behind() {
         finished_before: [Timestamp::from_unix_ms(2); 4],
         after: Seq::new(0),
         limit: 100,
+        reached: None,
     };
     assert_eq!(storage.retire(fence, scan).await.unwrap().removed, 4);
     assert_eq!(rows(&folder), []);

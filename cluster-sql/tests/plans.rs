@@ -122,7 +122,8 @@ async fn every_question_is_short_at_a_million_rows() {
     let started = clock.now();
     for round in 0..100 {
         let after = round * 9_000;
-        let scan = PendingScan { after: Seq::new(after), entity: None, limit: 10 };
+        let scan =
+            PendingScan { after: Seq::new(after), entity: None, limit: 10, bytes: usize::MAX };
         assert_eq!(storage.load_pending(fence, scan).await.unwrap().len(), 10);
         let id = RequestId::from_bytes(*b"0000000000500000");
         assert!(storage.find_requests(vec![id]).await.unwrap()[0].is_some());
@@ -142,6 +143,7 @@ async fn every_question_is_short_at_a_million_rows() {
             finished_before: [Timestamp::from_unix_ms(1); 4],
             after: Seq::new(after),
             limit: 10,
+            reached: None,
         };
         assert_eq!(storage.retire(fence, scan).await.unwrap().removed, 10);
     }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod backlog;
+mod bytes;
 mod caught_up;
 mod cost;
 mod ending;
@@ -15,6 +16,7 @@ mod pressure;
 mod processes;
 mod readable;
 mod replies;
+mod retention;
 mod retries;
 mod runs;
 mod state;

@@ -170,6 +170,7 @@ impl ClusterBuilder {
         let groups = self.groups();
         let storage =
             self.storage.take().unwrap_or_else(|| Arc::new(MemoryStorage::new(self.clock.clone())));
+        self.check_payloads(&*storage)?;
         let members: Vec<Member> = std::mem::take(&mut self.types)
             .into_iter()
             .map(Member::trace)
@@ -230,14 +231,8 @@ impl ClusterBuilder {
         joined: &Joined,
         floor: Seq,
     ) -> Runner {
-        let committer = Committer::new(
-            storage.clone(),
-            self.clock.clone(),
-            &self.config,
-            joined.fence,
-            joined.machine,
-            floor,
-        );
+        let committer =
+            Committer::new(storage.clone(), self.clock.clone(), &self.config, joined, floor);
         Runner {
             residents: Residents::new(self.config.resident_entities_max),
             clock: self.clock,
@@ -274,6 +269,17 @@ impl ClusterBuilder {
             }
         }
         Ok(())
+    }
+
+    fn check_payloads(&self, storage: &dyn Storage) -> Result<(), StartError> {
+        let payload_bytes_max = self.config.payload_bytes_max;
+        match storage.row_limits() {
+            Some(limits) if limits.payload_bytes_max < payload_bytes_max => {
+                let storage_max = limits.payload_bytes_max;
+                Err(StartError::PayloadsTooLarge { payload_bytes_max, storage_max })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The shard groups of the types, each once.

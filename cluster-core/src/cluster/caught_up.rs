@@ -41,7 +41,7 @@ async fn first_pending(
 ) -> Result<Option<(Seq, RequestId)>, StorageError> {
     loop {
         let fence = runner.committer.fence();
-        let scan = PendingScan { after, entity: None, limit: 1 };
+        let scan = PendingScan { after, entity: None, limit: 1, bytes: 1 };
         match runner.storage.load_pending(fence, scan).await {
             Ok(page) => {
                 return Ok(page.first().map(|first| (first.request.seq, first.request.id)));

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use futures_core::Stream;
 use futures_util::stream::try_unfold;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::error::Error;
 use crate::codec;
@@ -13,11 +15,14 @@ use crate::contract::Shape;
 use crate::entity::{Contract, ContractOf, Runner, Serves};
 use crate::id::{Address, RequestId, Seq};
 use crate::message::Headers;
-use crate::storage::{DeadLetterRow, StorageError};
+use crate::storage::{ContractRow, DeadLetterRow, Storage, StorageError};
 use crate::time::Timestamp;
 
-/// How many dead letters are read from the storage at once.
-const PAGE: usize = 256;
+/// How many dead letters are read from the storage at once, at most.
+const PAGE_MAX: usize = 256;
+
+/// How many shapes a listing keeps from one page to the next.
+const SHAPES_MAX: usize = 1_024;
 
 /// The dead letters of a cluster, to be listed.
 #[derive(Debug, Clone)]
@@ -41,38 +46,18 @@ impl DeadLetters {
     /// Lists them in the order in which the requests were accepted, page by page. Ends with the
     /// first storage error.
     pub fn list(self) -> impl Stream<Item = Result<DeadLetter, Error>> + Send + Unpin {
-        let start = Listing { letters: self, after: Seq::default(), page: VecDeque::new() };
+        let (after, page) = (Seq::default(), VecDeque::new());
+        let start = Listing { letters: self, after, page, names: Names::default() };
         Box::pin(try_unfold(start, |mut listing| async move {
-            let row = listing.next().await?;
-            Ok(match row {
-                Some(row) => {
-                    let letter = listing.letters.letter(row).await?;
-                    Some((letter, listing))
-                }
-                None => None,
-            })
+            let letter = listing.next().await?;
+            Ok(letter.map(|letter| (letter, listing)))
         }))
     }
 
-    async fn letter(&self, row: DeadLetterRow) -> Result<DeadLetter, StorageError> {
-        let storage = &self.runner.storage;
-        let contracts = storage.load_contracts().await?;
-        let request = &row.request;
-        let known = contracts
-            .iter()
-            .find(|c| c.entity_type == request.entity_type && c.tag == request.message);
-        let message = known.map_or_else(
-            || format!("{:016x}", request.message.as_u64()),
-            |contract| contract.name.to_string(),
-        );
-        let fingerprint = codec::fingerprint_of(&request.arguments).ok();
-        let stored = match fingerprint {
-            Some(fingerprint) => storage.load_shape(fingerprint.as_u64()).await?,
-            None => None,
-        };
-        let shape = stored.and_then(|row| Shape::from_bytes(&row.shape).ok());
-        let arguments = shape.and_then(|shape| codec::to_json(&request.arguments, &shape).ok());
-        Ok(DeadLetter { row, message, arguments })
+    /// So many that they fit into the bytes of a page, whatever their size.
+    fn page_rows(&self) -> usize {
+        let config = &self.runner.config;
+        (config.load_page_bytes / config.payload_bytes_max).clamp(1, PAGE_MAX)
     }
 }
 
@@ -80,22 +65,78 @@ struct Listing {
     letters: DeadLetters,
     after: Seq,
     page: VecDeque<DeadLetterRow>,
+    names: Names,
+}
+
+/// What shows dead letters without their Rust types, as far as it was asked for.
+#[derive(Default)]
+struct Names {
+    /// All that are stored, once the first letter was shown.
+    contracts: Option<Vec<ContractRow>>,
+    /// By fingerprint; `None`: not known.
+    shapes: HashMap<u64, Option<Shape>>,
 }
 
 impl Listing {
-    async fn next(&mut self) -> Result<Option<DeadLetterRow>, StorageError> {
+    async fn next(&mut self) -> Result<Option<DeadLetter>, StorageError> {
+        let storage = self.letters.runner.storage.clone();
         loop {
             while let Some(row) = self.page.pop_front() {
                 let wanted = self.letters.entity_type;
                 if wanted.is_none_or(|wanted| *row.request.entity_type == *wanted) {
-                    return Ok(Some(row));
+                    return self.names.letter(&*storage, row).await.map(Some);
                 }
             }
-            let page = self.letters.runner.storage.dead_letters(self.after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(None) };
+            let rows = storage.dead_letters(self.after, self.letters.page_rows()).await?;
+            let Some(last) = rows.last() else { return Ok(None) };
             self.after = last.request.seq;
-            self.page = page.into();
+            self.page = rows.into();
+            if self.names.shapes.len() > SHAPES_MAX {
+                self.names.shapes.clear();
+            }
         }
+    }
+}
+
+impl Names {
+    async fn letter(
+        &mut self,
+        storage: &dyn Storage,
+        row: DeadLetterRow,
+    ) -> Result<DeadLetter, StorageError> {
+        let request = &row.request;
+        let contracts = match &mut self.contracts {
+            Some(contracts) => contracts,
+            none => none.insert(storage.load_contracts().await?),
+        };
+        let known = contracts
+            .iter()
+            .find(|c| c.entity_type == request.entity_type && c.tag == request.message);
+        let message = known.map_or_else(
+            || format!("{:016x}", request.message.as_u64()),
+            |contract| contract.name.to_string(),
+        );
+        let shape = match codec::fingerprint_of(&request.arguments) {
+            Ok(fingerprint) => self.shape(storage, fingerprint.as_u64()).await?,
+            Err(_) => None,
+        };
+        let arguments = shape.and_then(|shape| codec::to_json(&request.arguments, shape).ok());
+        Ok(DeadLetter { row, message, arguments })
+    }
+
+    async fn shape(
+        &mut self,
+        storage: &dyn Storage,
+        fingerprint: u64,
+    ) -> Result<Option<&Shape>, StorageError> {
+        let known = match self.shapes.entry(fingerprint) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let stored = storage.load_shape(fingerprint).await?;
+                place.insert(stored.and_then(|row| Shape::from_bytes(&row.shape).ok()))
+            }
+        };
+        Ok(known.as_ref())
     }
 }
 

@@ -68,6 +68,17 @@ pub enum StartError {
         /// The entity type.
         entity_type: &'static str,
     },
+    /// The cluster may write larger payloads than the storage takes.
+    #[error(
+        "`payload_bytes_max` is {payload_bytes_max}, but the storage takes at most {storage_max} \
+        bytes: lower the one, or raise the other where the storage is opened"
+    )]
+    PayloadsTooLarge {
+        /// The cluster's setting.
+        payload_bytes_max: usize,
+        /// The storage's limit.
+        storage_max: usize,
+    },
     /// The storage failed or refused.
     #[error("the storage cannot be used")]
     Storage(#[from] StorageError),

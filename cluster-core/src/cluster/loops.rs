@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::retention::retire;
 use crate::entity::{Gate, Runner, load_pending, run_alarms, watch_deadlines};
-use crate::id::Seq;
-use crate::storage::{RetentionClass, RetireScan, StorageError};
-use crate::time::Timestamp;
+use crate::storage::StorageError;
 
 /// The shortest and the longest pause between two looks for idle entities.
 const SWEEP_PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -45,42 +44,6 @@ async fn sweep(runner: Arc<Runner>) {
         }
         runner.waiters.sweep();
     }
-}
-
-/// Removes finished requests that are past their age, in bounded steps.
-async fn retire(runner: Arc<Runner>) {
-    loop {
-        runner.clock.sleep(runner.config.retention_interval).await;
-        if let Err(error) = retire_once(&runner).await {
-            tracing::warn!(%error, "finished requests could not be removed; trying again later");
-        }
-    }
-}
-
-async fn retire_once(runner: &Runner) -> Result<(), StorageError> {
-    let mut after = Seq::default();
-    loop {
-        let finished_before = finished_before(runner);
-        let scan = RetireScan { finished_before, after, limit: runner.config.retention_batch };
-        let retired = runner.storage.retire(runner.committer.fence(), scan).await?;
-        match retired.next {
-            Some(next) => after = next,
-            None => return Ok(()),
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-fn finished_before(runner: &Runner) -> [Timestamp; 4] {
-    let now = runner.clock.wall();
-    let config = &runner.config;
-    RetentionClass::ALL.map(|class| match class {
-        RetentionClass::Awaited => now.before(config.retention_awaited),
-        RetentionClass::Sent => now.before(config.retention_sent),
-        RetentionClass::Keyed => now.before(config.deduplication_window),
-        // Goes with its outer request.
-        RetentionClass::Derived => now,
-    })
 }
 
 /// Drains and ends: running handlers finish within the limit, their commits are written, what waits

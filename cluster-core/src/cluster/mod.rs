@@ -7,6 +7,7 @@ mod error;
 mod handle;
 mod loops;
 mod registration;
+mod retention;
 
 pub use builder::{ClusterBuilder, IntoStorage};
 pub use dead_letters::{DeadLetter, DeadLetters};

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, oneshot};
 
 use super::batching::{complete, fail_all, fail_superseded, gather, settle, what_is_left};
 use super::seqs::Seqs;
 use super::unit::{CommitFailure, Unit, Writes};
 use crate::config::Config;
-use crate::id::{MachineId, Seq};
-use crate::storage::{Batch, Committed, Fence, Storage, StorageError};
-use crate::time::Clock;
+use crate::id::Seq;
+use crate::storage::{Batch, Committed, Fence, Joined, Storage, StorageError};
+use crate::time::{Clock, WallHistory};
 
 /// Gathers units while a transaction runs and commits what has gathered in the next one. One
 /// transaction is in flight at a time; units are committed in the order in which they came, so a
@@ -22,7 +22,9 @@ pub(crate) struct Committer {
     clock: Clock,
     seqs: Seqs,
     batch_max: usize,
+    batch_bytes: usize,
     queue_max: usize,
+    queue_bytes: usize,
     attempts: u32,
     gathered: Mutex<Gathered>,
     wake: Notify,
@@ -30,15 +32,30 @@ pub(crate) struct Committer {
     lane: Arc<AsyncMutex<()>>,
     /// The fence in force. Changed by who has the lane.
     fence: Mutex<Fence>,
+    /// Told the stamps of all outcomes that are written here, at the latest when they are durable.
+    history: Mutex<WallHistory>,
     metrics: Metrics,
 }
 
 #[derive(Default)]
 struct Gathered {
     units: Vec<Unit>,
+    /// Of all units together.
+    bytes: usize,
     closed: bool,
     /// Another incarnation has taken over: nothing of this one will ever be written.
     fenced: bool,
+}
+
+/// What is full, and how full.
+#[derive(Debug)]
+pub(crate) struct Full {
+    /// The setting's name.
+    pub(crate) limit: &'static str,
+    /// What it bounds, for people.
+    pub(crate) what: &'static str,
+    pub(crate) max: usize,
+    pub(crate) actual: usize,
 }
 
 struct Metrics {
@@ -58,12 +75,12 @@ impl Committer {
         storage: Arc<dyn Storage>,
         clock: Clock,
         config: &Config,
-        fence: Fence,
-        machine: MachineId,
+        joined: &Joined,
         floor: Seq,
     ) -> Self {
         let kind = storage.kind();
         let failures = metrics::counter!("cluster_commit_failures_total", "storage" => kind);
+        let history = WallHistory::new(clock.now(), clock.wall(), joined.reached);
         Committer {
             metrics: Metrics {
                 batch_units: metrics::histogram!("cluster_commit_batch_units", "storage" => kind),
@@ -73,14 +90,17 @@ impl Committer {
             },
             storage,
             clock,
-            seqs: Seqs::above(machine, floor),
+            seqs: Seqs::above(joined.machine, floor),
             batch_max: config.commit_batch,
+            batch_bytes: config.commit_batch_bytes,
             queue_max: config.commit_queue_max,
+            queue_bytes: config.commit_queue_bytes,
             attempts: config.commit_attempts,
             gathered: Mutex::default(),
             wake: Notify::new(),
             lane: Arc::default(),
-            fence: Mutex::new(fence),
+            fence: Mutex::new(joined.fence),
+            history: Mutex::new(history),
         }
     }
 
@@ -89,9 +109,32 @@ impl Committer {
         *self.fence.lock()
     }
 
+    /// What the wall clock has shown while this runner has written outcomes.
+    pub(crate) fn history(&self) -> MutexGuard<'_, WallHistory> {
+        self.history.lock()
+    }
+
+    /// These ends are durable now.
+    fn saw_ends(&self, batch: &Batch) {
+        if let Some(first) = batch.outcomes.iter().map(|row| row.finished_at).min() {
+            self.history.lock().saw(self.clock.now(), first);
+        }
+    }
+
     /// Whether so much waits already that new requests should be refused.
-    pub(crate) fn is_full(&self) -> bool {
-        self.gathered.lock().units.len() >= self.queue_max
+    pub(crate) fn full(&self) -> Option<Full> {
+        let (units, bytes) = {
+            let gathered = self.gathered.lock();
+            (gathered.units.len(), gathered.bytes)
+        };
+        let full = |limit, what, max, actual| Full { limit, what, max, actual };
+        if units >= self.queue_max {
+            let what = "the number of requests that wait to be stored";
+            return Some(full("commit_queue_max", what, self.queue_max, units));
+        }
+        let what = "the bytes of what waits to be stored";
+        (bytes >= self.queue_bytes)
+            .then(|| full("commit_queue_bytes", what, self.queue_bytes, bytes))
     }
 
     /// Hands a unit over. Its completion is called exactly once, by the committer's task or, when
@@ -104,12 +147,14 @@ impl Committer {
 
     /// Hands a unit over; gives it back when the committer has ended. Never calls its completion.
     #[must_use = "a unit that comes back is to be completed"]
-    pub(crate) fn offer(&self, unit: Unit) -> Option<Unit> {
+    pub(crate) fn offer(&self, mut unit: Unit) -> Option<Unit> {
+        unit.bytes = unit.writes.bytes();
         {
             let mut gathered = self.gathered.lock();
             if gathered.closed {
                 return Some(unit);
             }
+            gathered.bytes += unit.bytes;
             gathered.units.push(unit);
         }
         self.wake.notify_one();
@@ -146,6 +191,7 @@ impl Committer {
             let mut gathered = self.gathered.lock();
             gathered.closed = true;
             gathered.fenced = true;
+            gathered.bytes = 0;
             std::mem::take(&mut gathered.units)
         };
         fail_all(units, &CommitFailure::Stopped);
@@ -174,14 +220,29 @@ impl Committer {
     /// What has gathered, as much as one transaction takes; and whether nothing will come any more.
     fn take(&self) -> (Vec<Unit>, bool) {
         let mut gathered = self.gathered.lock();
-        let units = if gathered.units.len() <= self.batch_max {
-            let spare = Vec::with_capacity(gathered.units.len());
+        let many = self.first_batch(&gathered);
+        let units: Vec<Unit> = if many == gathered.units.len() {
+            let spare = Vec::with_capacity(many);
             std::mem::replace(&mut gathered.units, spare)
         } else {
-            gathered.units.drain(..self.batch_max).collect()
+            gathered.units.drain(..many).collect()
         };
+        gathered.bytes -= units.iter().map(|unit| unit.bytes).sum::<usize>();
         let drained = gathered.units.is_empty() && units.is_empty();
         (units, gathered.closed && drained)
+    }
+
+    /// How many units one transaction takes: within the limits, but always one.
+    fn first_batch(&self, gathered: &Gathered) -> usize {
+        let many = gathered.units.len().min(self.batch_max);
+        let mut left = self.batch_bytes;
+        let fits = |unit: &Unit| {
+            let rest = left.checked_sub(unit.bytes);
+            left = rest.unwrap_or_default();
+            rest.is_some()
+        };
+        let fitting = gathered.units[..many].iter().map(fits).take_while(|fits| *fits).count();
+        fitting.max(1).min(many)
     }
 
     /// Commits the units, in one transaction unless some must be left out.
@@ -236,6 +297,7 @@ impl Committer {
             let started = self.clock.now();
             let error = match self.storage.commit(self.fence(), batch.clone()).await {
                 Ok(committed) => {
+                    self.saw_ends(batch);
                     self.metrics.commits.increment(1);
                     self.metrics.commit_seconds.record((self.clock.now() - started).as_secs_f64());
                     return Ok(committed);
@@ -320,6 +382,11 @@ impl Lane {
     /// The next place in the owner's order.
     pub(crate) fn next_seq(&self) -> Seq {
         self.committer.seqs.next(self.committer.clock.wall())
+    }
+
+    /// A handler's own transaction with these writes is durable now.
+    pub(crate) fn committed(&self, batch: &Batch) {
+        self.committer.saw_ends(batch);
     }
 
     /// Raises the fence, so that a transaction whose outcome is unknown can no longer commit.

@@ -5,5 +5,5 @@ mod committer;
 mod seqs;
 mod unit;
 
-pub(crate) use committer::{Committer, Lane};
+pub(crate) use committer::{Committer, Full, Lane};
 pub(crate) use unit::{CommitFailure, Completion, Lineage, Unit, Writes};

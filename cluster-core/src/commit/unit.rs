@@ -39,6 +39,16 @@ impl Writes {
             && self.attempt.is_none()
             && self.dead.is_none()
     }
+
+    /// How many bytes of payloads, headers and texts of errors there are.
+    pub(crate) fn bytes(&self) -> usize {
+        let accepts: usize = self.accepts.iter().map(RequestRow::bytes).sum();
+        accepts
+            + self.outcome.as_ref().map_or(0, |row| row.outcome.payload.len())
+            + self.state.as_ref().map_or(0, |write| write.payload.len())
+            + self.attempt.as_ref().map_or(0, |write| write.error.len())
+            + self.dead.as_ref().map_or(0, |write| write.error.len())
+    }
 }
 
 /// Why a unit was not committed.
@@ -64,12 +74,14 @@ pub(crate) struct Unit {
     pub(crate) complete: Completion,
     /// How many rows of the running batch are this unit's; set by the committer.
     pub(super) accepts: usize,
+    /// Of its writes, while it waits; set by the committer.
+    pub(super) bytes: usize,
 }
 
 impl Unit {
     /// A unit that belongs to no instance: a request to accept.
     pub(crate) fn new(writes: Writes, complete: Completion) -> Self {
-        Unit { writes, lineage: None, complete, accepts: 0 }
+        Unit { writes, lineage: None, complete, accepts: 0, bytes: 0 }
     }
 
     /// A unit that is void once the instance has left the given generation.
@@ -79,7 +91,7 @@ impl Unit {
         writes: Writes,
         complete: Completion,
     ) -> Self {
-        Unit { writes, lineage: Some((line, generation)), complete, accepts: 0 }
+        Unit { writes, lineage: Some((line, generation)), complete, accepts: 0, bytes: 0 }
     }
 
     /// Whether an earlier commit of its instance has failed.

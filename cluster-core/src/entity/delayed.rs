@@ -10,7 +10,7 @@ use super::job::{Delivered, Job};
 use super::mailbox::Spill;
 use super::slot::{Slot, Start};
 use crate::id::Seq;
-use crate::storage::{PendingRequest, PendingScan};
+use crate::storage::{PageRoom, PendingRequest, PendingScan};
 use crate::time::Timestamp;
 
 /// The pause after a failed load.
@@ -97,7 +97,8 @@ impl<T: Serves> Slot<T> {
         let shared = &self.kind.shared;
         let entity = Some(self.kind.state_key(self.id()));
         let limit = room.min(shared.config.load_page);
-        let scan = PendingScan { after, entity, limit };
+        let scan = PendingScan { after, entity, limit, bytes: shared.config.load_page_bytes };
+        let mut room = scan.room();
         let page = match shared.storage.load_pending(shared.committer.fence(), scan).await {
             Ok(page) => page,
             Err(error) => {
@@ -106,7 +107,8 @@ impl<T: Serves> Slot<T> {
                 return true;
             }
         };
-        let more = self.take_page(page, limit);
+        page.iter().for_each(|pending| room.take(&pending.request));
+        let more = self.take_page(page, room);
         self.start_waiting(Start::Task);
         if !more && shared.residents.has_room() {
             // The page may have held nothing to run: then the next who waits has the place.
@@ -115,9 +117,9 @@ impl<T: Serves> Slot<T> {
         more
     }
 
-    /// Puts a loaded page into the mailbox; says whether there may be more.
-    fn take_page(self: &Arc<Self>, page: Vec<PendingRequest>, asked: usize) -> bool {
-        let loaded = page.len();
+    /// Puts a loaded page into the mailbox; says whether there may be more. A page that has room
+    /// is the last one.
+    fn take_page(self: &Arc<Self>, page: Vec<PendingRequest>, room: PageRoom) -> bool {
         for pending in page {
             let (seq, retry_at) = (pending.request.seq, pending.retry_at);
             let job = self.kind.load_job(self, pending);
@@ -139,7 +141,7 @@ impl<T: Serves> Slot<T> {
         let mut inner = self.lock();
         let Some(mailbox) = &mut inner.mailbox else { return false };
         let Some(spill) = &mut mailbox.spill else { return false };
-        if loaded < asked && !spill.missed {
+        if room.is_left() && !spill.missed {
             mailbox.spill = None;
             return false;
         }

@@ -168,7 +168,7 @@ impl<T: Serves> Inner<T> {
         let Some(ledger) = &mut self.ledger else { return true };
         let may = ledger.uncommitted == 0
             || (ledger.uncommitted as usize) < shared.config.run_ahead_max
-                && !shared.committer.is_full();
+                && shared.committer.full().is_none();
         ledger.held_back |= !may;
         may
     }

@@ -145,8 +145,8 @@ impl Intake {
 pub(crate) async fn load_pending(shared: Arc<Shared>) {
     loop {
         let after = shared.intake.next().await;
-        let limit = shared.config.load_page;
-        let scan = PendingScan { after, entity: None, limit };
+        let (limit, bytes) = (shared.config.load_page, shared.config.load_page_bytes);
+        let scan = PendingScan { after, entity: None, limit, bytes };
         match shared.storage.load_pending(shared.committer.fence(), scan).await {
             Ok(page) if page.is_empty() => shared.intake.caught_up(),
             Ok(page) => {

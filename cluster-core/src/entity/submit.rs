@@ -17,7 +17,7 @@ use super::run::To;
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::codec;
-use crate::commit::{CommitFailure, Unit, Writes};
+use crate::commit::{CommitFailure, Full, Unit, Writes};
 use crate::contract::Schema;
 use crate::error::ClusterError;
 use crate::id::{Address, EntityId, Epoch, Key, KeyDigest, RequestId, Seq, ShardId};
@@ -114,11 +114,9 @@ fn row_for<T: Serves, M: Message>(
     request: &Request<M>,
 ) -> Result<RequestRow, ClusterError> {
     let shared = &kind.shared;
-    if shared.committer.is_full() {
-        let max = shared.config.commit_queue_max;
-        let what = "the number of requests that wait to be stored".to_owned();
-        let limit = "commit_queue_max";
-        return Err(ClusterError::LimitExceeded { limit, what, max, actual: max });
+    if let Some(Full { limit, what, max, actual }) = shared.committer.full() {
+        let what = what.to_owned();
+        return Err(ClusterError::LimitExceeded { limit, what, max, actual });
     }
     let schema = &kind.schemas.messages[M::INFO.index].arguments;
     let row = NewRow { shared, id, schema, request };

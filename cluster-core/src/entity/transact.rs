@@ -198,6 +198,7 @@ async fn write(
         }
         Err(error) => return Err(error),
     };
+    lane.committed(&batch);
     // While nobody else writes, so that others come into the mailboxes after these.
     deliver_sent(shared, sent);
     Ok(())

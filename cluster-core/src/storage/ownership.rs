@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::StorageError;
 use crate::id::{Epoch, FenceNumber, Incarnation, MachineId, ShardCount, ShardId};
+use crate::time::Timestamp;
 
 /// What every write of a runner compares: its incarnation and the fence number it last raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,11 @@ pub struct Joined {
     pub machine: MachineId,
     /// The numbers of its groups, in the order in which they were asked for.
     pub groups: Vec<ShardGroup>,
+    /// The last [`RetireScan::reached`] that was stored; before any was, the cluster time of the
+    /// first join.
+    ///
+    /// [`RetireScan::reached`]: super::RetireScan::reached
+    pub reached: Timestamp,
 }
 
 /// The number of a shard group: the upper half of its shards' numbers.

@@ -46,6 +46,11 @@ pub struct RequestRow {
 }
 
 impl RequestRow {
+    /// How many bytes its arguments and headers have: what counts for limits of many requests.
+    pub fn bytes(&self) -> usize {
+        self.arguments.len() + self.headers.bytes()
+    }
+
     /// Whether both are the same request: the same entity, message, key and arguments. Only then
     /// may they have the same id.
     pub fn is_same_request(&self, other: &RequestRow) -> bool {
@@ -246,6 +251,37 @@ pub struct PendingScan {
     pub entity: Option<StateKey>,
     /// At most this many rows.
     pub limit: usize,
+    /// No row after the one with which they have this many bytes together
+    /// ([`RequestRow::bytes`]): so there is always one, and a page of fewer rows and bytes is the
+    /// last.
+    pub bytes: usize,
+}
+
+impl PendingScan {
+    /// How much fits into the page.
+    pub const fn room(&self) -> PageRoom {
+        PageRoom { rows: self.limit, bytes: self.bytes }
+    }
+}
+
+/// How much more fits into a page.
+#[derive(Debug, Clone, Copy)]
+pub struct PageRoom {
+    rows: usize,
+    bytes: usize,
+}
+
+impl PageRoom {
+    /// Whether there is room for a row, whatever its size.
+    pub const fn is_left(&self) -> bool {
+        self.rows > 0 && self.bytes > 0
+    }
+
+    /// Counts a row that was put into the page.
+    pub fn take(&mut self, row: &RequestRow) {
+        self.rows = self.rows.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(row.bytes());
+    }
 }
 
 /// A request that has no outcome yet and is neither due later, held, nor dead.
@@ -270,8 +306,7 @@ pub struct FoundRequest {
     pub dead: bool,
 }
 
-/// Which finished requests to remove. Removes oldest first in the owner's order. The scan may end
-/// at the first request that was accepted after all the times given: what follows is younger still.
+/// Which finished requests to remove. Removes oldest first in the owner's order.
 #[derive(Debug, Clone)]
 pub struct RetireScan {
     /// By class ([`RetentionClass::as_u8`]): remove what finished before. The entry of `Derived` is
@@ -279,8 +314,14 @@ pub struct RetireScan {
     pub finished_before: [Timestamp; 4],
     /// Look only after this request; zero starts anew.
     pub after: Seq,
-    /// Look at this many requests at most.
+    /// Look at this many finished requests at most.
     pub limit: usize,
+    /// A time to be stored with this step, for the next [`Joined::reached`]; it replaces the one
+    /// before, also a later one. Without it, and when there is nothing to remove, a step only
+    /// reads.
+    ///
+    /// [`Joined::reached`]: super::Joined::reached
+    pub reached: Option<Timestamp>,
 }
 
 /// What a retention step did.
@@ -290,6 +331,43 @@ pub struct Retired {
     pub removed: usize,
     /// Where the next step goes on; `None`: the scan reached the end.
     pub next: Option<Seq>,
+    /// What the step has looked at and kept.
+    pub kept: Kept,
+}
+
+/// What a retention step has kept, so that nobody looks at it again before anything of it can go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The last finished request that was looked at; where the scan began if there was none.
+    pub upto: Seq,
+    /// How many requests that is.
+    pub requests: usize,
+    /// By class: when the first one of those kept finished. A derived request counts as its outer
+    /// one.
+    pub oldest: [Option<Timestamp>; 4],
+    /// Whether there are requests among these that are not finished, or derived ones whose outer
+    /// request is not finished or is derived as well.
+    pub unfinished: bool,
+}
+
+impl Kept {
+    /// Nothing, up to this request.
+    pub const fn nothing(upto: Seq) -> Self {
+        Kept { upto, requests: 0, oldest: [None; 4], unfinished: false }
+    }
+
+    /// Counts a request that is kept because itself or its outer request, of this class, finished
+    /// at this time, or has not.
+    pub fn count(&mut self, class: RetentionClass, finished_at: Option<Timestamp>) {
+        self.requests += 1;
+        match (class, finished_at) {
+            (RetentionClass::Derived, _) | (_, None) => self.unfinished = true,
+            (class, Some(time)) => {
+                let oldest = &mut self.oldest[usize::from(class.as_u8())];
+                *oldest = Some(oldest.map_or(time, |known| known.min(time)));
+            }
+        }
+    }
 }
 
 /// A shape, stored once per fingerprint.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, Committed};
+use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
     ContractRow, DeadLetterRow, FoundRequest, PendingRequest, PendingScan, RetireScan, Retired,
@@ -20,6 +21,12 @@ use crate::time::Timestamp;
 pub trait Storage: OwnershipStorage + MessageStorage + ContractStorage {
     /// The kind of the database in one lower-case word, for metrics and errors.
     fn kind(&self) -> &'static str;
+
+    /// What it refuses as too large, where that is known before: a runner that would write more
+    /// does not start.
+    fn row_limits(&self) -> Option<RowLimits> {
+        None
+    }
 
     /// Users' own transactions, where the database has them.
     fn transactions(&self) -> Option<&dyn TransactionStorage> {

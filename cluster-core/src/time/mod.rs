@@ -3,7 +3,9 @@
 mod clock;
 mod timestamp;
 mod virtual_clock;
+mod wall_history;
 
 pub use clock::{Clock, Elapsed, Moment, Sleep};
 pub use timestamp::Timestamp;
 pub use virtual_clock::VirtualClock;
+pub(crate) use wall_history::WallHistory;

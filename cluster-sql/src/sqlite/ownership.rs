@@ -20,6 +20,7 @@ pub(super) const SHARD_HASH_VERSION: &str = "shard_hash_version";
 pub(super) const LAST_INCARNATION: &str = "last_incarnation";
 pub(super) const TIME_OFFSET_MS: &str = "time_offset_ms";
 pub(super) const HIGHEST_SEQ: &str = "highest_seq";
+pub(super) const RETENTION_REACHED: &str = "retention_reached";
 
 impl Session<'_> {
     pub(super) fn join(
@@ -50,7 +51,16 @@ impl Session<'_> {
         let forgotten = [(number - RUNNERS_REMEMBERED).into()];
         self.execute(Sql::ForgetRunners, &forgotten)?;
         self.execute(Sql::ForgetFences, &forgotten)?;
-        Ok(Joined { fence, machine, groups })
+        let reached = self.reached(now)?;
+        Ok(Joined { fence, machine, groups, reached })
+    }
+
+    /// The time that retention has reached; this one when there is none yet.
+    fn reached(&mut self, now: Timestamp) -> Result<Timestamp, StorageError> {
+        match self.meta(RETENTION_REACHED)? {
+            Some(stored) => Ok(Timestamp::from_unix_ms(stored)),
+            None => self.set_meta(RETENTION_REACHED, now.unix_ms()).map(|()| now),
+        }
     }
 
     /// Compares the settings with the stored ones, or stores them when there are none yet.

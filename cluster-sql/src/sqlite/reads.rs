@@ -2,7 +2,7 @@
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, StateVersion};
 use cluster_core::storage::{
-    DeadLetterRow, Fence, FoundRequest, PendingRequest, PendingScan, StateKey, StateRow,
+    DeadLetterRow, Fence, FoundRequest, PageRoom, PendingRequest, PendingScan, StateKey, StateRow,
     StorageError,
 };
 use cluster_core::time::Timestamp;
@@ -35,40 +35,47 @@ impl Session<'_> {
             entity.map(|key| &key.entity_id).into(),
             now.into(),
         ];
-        let mut pending = self.page(Sql::LoadPending, &values[..6], scan.limit, read_pending)?;
-        let due = self.page(Sql::LoadDue, &values, scan.limit, read_pending)?;
+        let mut pending =
+            self.page(Sql::LoadPending, &values[..6], read_pending, fills(scan.room()))?;
+        let due = self.page(Sql::LoadDue, &values, read_pending, fills(scan.room()))?;
         if !due.is_empty() {
             pending.extend(due);
             pending.sort_by_key(|found| found.request.seq);
-            pending.truncate(scan.limit);
+            if let Some(last) = pending.iter().position(fills(scan.room())) {
+                pending.truncate(last + 1);
+            }
         }
         Ok(pending)
     }
 
-    /// Runs a query for a page of requests, whose first two values are after which one and how many.
+    /// Runs a query for a page of requests, whose first two values are after which one and how many,
+    /// and reads up to the one that fills the page.
+    ///
     /// One that cannot be read is reported and passed, for it must not keep those behind it from
-    /// running; another one takes its place, for a page that is not full is the last one.
+    /// running; others take its place, for a page that is not full is the last one.
     fn page<T>(
         &mut self,
         sql: Sql,
         values: &[Value<'_>],
-        at_most: usize,
         read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
+        mut fills: impl FnMut(&T) -> bool,
     ) -> Result<Vec<T>, StorageError> {
         let mut values = values.to_vec();
-        let mut page = Vec::new();
+        let (mut page, mut full) = (Vec::new(), false);
         loop {
-            let asked = at_most - page.len();
-            values[1] = limit(asked);
-            let rows = self.all(sql, &values, |columns| {
+            let read_row = |columns: &dyn Columns| {
                 let seq = Reader::new(columns, "request").seq(0)?;
                 Ok((seq, if_readable(seq, read(columns))?))
+            };
+            let rows = self.all_until(sql, &values, read_row, |(_, row)| {
+                full = row.as_ref().is_some_and(&mut fills);
+                full
             })?;
-            let loaded = rows.len();
+            let passed = rows.iter().any(|(_, row)| row.is_none());
             let last = rows.last().map(|(seq, _)| *seq);
             page.extend(rows.into_iter().filter_map(|(_, row)| row));
             match last {
-                Some(last) if loaded == asked && page.len() < at_most => values[0] = last.into(),
+                Some(last) if passed && !full => values[0] = last.into(),
                 _ => return Ok(page),
             }
         }
@@ -108,7 +115,19 @@ impl Session<'_> {
         after: Seq,
         at_most: usize,
     ) -> Result<Vec<DeadLetterRow>, StorageError> {
-        self.page(Sql::DeadLetters, &[after.into(), limit(at_most)], at_most, read_dead_letter)
+        let mut room = at_most;
+        self.page(Sql::DeadLetters, &[after.into(), limit(at_most)], read_dead_letter, |_| {
+            room = room.saturating_sub(1);
+            room == 0
+        })
+    }
+}
+
+/// Says of each request in turn whether it fills the page.
+fn fills(mut room: PageRoom) -> impl FnMut(&PendingRequest) -> bool {
+    move |found| {
+        room.take(&found.request);
+        !room.is_left()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Removing what is finished and past its age.
 
+use std::collections::HashSet;
+
 use cluster_core::id::{RequestId, Seq};
-use cluster_core::storage::{Fence, RetentionClass, RetireScan, Retired, StorageError};
+use cluster_core::storage::{Fence, Kept, RetentionClass, RetireScan, Retired, StorageError};
 use cluster_core::time::Timestamp;
 
 use super::batch::check_fence;
 use super::driver::at_once;
-use super::ownership::HIGHEST_SEQ;
+use super::ownership::{HIGHEST_SEQ, RETENTION_REACHED};
 use super::session::Session;
 use super::sql::Sql;
 use super::value::{Columns, Reader, Value, integer};
@@ -17,53 +19,100 @@ struct Finished {
     finished_at: Timestamp,
     /// `None` for one of a later release: not this one's to retire.
     class: Option<RetentionClass>,
-    accepted_at: Timestamp,
+    id: RequestId,
     outer: Option<RequestId>,
 }
 
+/// The class and the end of the request for whose sake a finished one is kept.
+type Keeper = (Option<RetentionClass>, Option<Timestamp>);
+
+/// A look at finished requests: which of them may go, and what is said of the rest.
+pub(super) struct Look {
+    past: Vec<Seq>,
+    pub(super) retired: Retired,
+}
+
+impl Look {
+    /// Whether there is nothing to write.
+    pub(super) fn is_idle(&self, scan: &RetireScan) -> bool {
+        self.past.is_empty() && scan.reached.is_none()
+    }
+}
+
 impl Session<'_> {
-    pub(super) fn retire(
+    /// Finds what may go. What it finds may go later as well: a finished request stays finished,
+    /// and an outer one that is gone decides nothing any more.
+    pub(super) fn look_for_past(
         &mut self,
         fence: Fence,
         scan: &RetireScan,
-    ) -> Result<Retired, StorageError> {
+    ) -> Result<Look, StorageError> {
         at_once(check_fence(self, fence))?;
         let rows = i64::try_from(scan.limit).unwrap_or(i64::MAX).into();
         let finished = self.all(Sql::LoadFinished, &[scan.after.into(), rows], read_finished)?;
-        // What was accepted after every one of these times finished after it as well, and so did
-        // all that follows.
-        let youngest = scan.finished_before[..3].iter().max().copied().unwrap_or_default();
-        let old = finished.iter().take_while(|row| row.accepted_at < youngest);
-
-        let (mut looked_at, mut removed, mut highest) = (0, 0, None);
-        for row in old {
-            looked_at += 1;
-            if self.is_past(row, scan)? {
-                self.execute(Sql::DeleteRequest, &[row.seq.into()])?;
-                self.execute(Sql::DeleteOutcome, &[row.seq.into()])?;
-                removed += 1;
-                highest = Some(row.seq);
+        let upto = finished.last().map_or(scan.after, |row| row.seq);
+        let mut kept = Kept::nothing(upto);
+        let (mut past, mut past_ids) = (Vec::new(), HashSet::new());
+        for row in &finished {
+            match self.kept_by(row, scan, &past_ids)? {
+                Some((Some(class), finished_at)) => kept.count(class, finished_at),
+                // Looked at again, as what has not ended: who made it will retire it.
+                Some((None, _)) => {
+                    kept.requests += 1;
+                    kept.unfinished = true;
+                }
+                None => {
+                    past.push(row.seq);
+                    past_ids.insert(row.id);
+                }
             }
         }
-        if let Some(seq) = highest {
-            self.remember_highest(seq)?;
-        }
-        let next = finished.last().filter(|_| looked_at == scan.limit).map(|row| row.seq);
-        Ok(Retired { removed, next })
+        let range = [scan.after.into(), upto.into()];
+        let unfinished = self.first(Sql::AnyUnfinished, &range, |_| Ok(()))?;
+        kept.unfinished |= unfinished.is_some();
+        let next = (finished.len() == scan.limit).then_some(upto);
+        let retired = Retired { removed: past.len(), next, kept };
+        Ok(Look { past, retired })
     }
 
-    fn is_past(&mut self, row: &Finished, scan: &RetireScan) -> Result<bool, StorageError> {
-        match (row.class, row.outer) {
-            (None, _) => Ok(false),
-            (Some(RetentionClass::Derived), None) => Ok(true),
-            (Some(RetentionClass::Derived), Some(outer)) => {
-                let id = outer.to_bytes();
-                let found = self.first(Sql::AnyRequest, &[Value::Bytes(&id)], |_| Ok(()))?;
-                Ok(found.is_none())
+    /// Removes what a look has found.
+    pub(super) fn remove_past(
+        &mut self,
+        fence: Fence,
+        scan: &RetireScan,
+        look: &Look,
+    ) -> Result<(), StorageError> {
+        at_once(check_fence(self, fence))?;
+        for seq in &look.past {
+            self.execute(Sql::DeleteRequest, &[(*seq).into()])?;
+            self.execute(Sql::DeleteOutcome, &[(*seq).into()])?;
+        }
+        if let Some(highest) = look.past.last() {
+            self.remember_highest(*highest)?;
+        }
+        match scan.reached {
+            Some(reached) => self.set_meta(RETENTION_REACHED, reached.unix_ms()),
+            None => Ok(()),
+        }
+    }
+
+    /// For whose sake a finished request is kept: its own, or its outer one's. `None`: it may go.
+    fn kept_by(
+        &mut self,
+        row: &Finished,
+        scan: &RetireScan,
+        past: &HashSet<RequestId>,
+    ) -> Result<Option<Keeper>, StorageError> {
+        let Some(class) = row.class else { return Ok(Some((None, None))) };
+        if class != RetentionClass::Derived {
+            let is_past = row.finished_at < scan.finished_before[usize::from(class.as_u8())];
+            return Ok((!is_past).then_some((Some(class), Some(row.finished_at))));
+        }
+        match row.outer.filter(|outer| !past.contains(outer)) {
+            Some(outer) => {
+                self.first(Sql::OuterRequest, &[Value::Bytes(&outer.to_bytes())], read_outer)
             }
-            (Some(class), _) => {
-                Ok(row.finished_at < scan.finished_before[usize::from(class.as_u8())])
-            }
+            None => Ok(None),
         }
     }
 
@@ -82,8 +131,17 @@ fn read_finished(columns: &dyn Columns) -> Result<Finished, StorageError> {
     Ok(Finished {
         seq: read.seq(0)?,
         finished_at: read.time(1)?,
-        class: read.number(2).ok().and_then(RetentionClass::from_u8),
-        accepted_at: read.time(3)?,
+        class: read_class(&read, 2),
+        id: read.request_id(3)?,
         outer: read.bytes_or_null(4).map(|_| read.request_id(4)).transpose()?,
     })
+}
+
+fn read_outer(columns: &dyn Columns) -> Result<Keeper, StorageError> {
+    let read = Reader::new(columns, "request");
+    Ok((read_class(&read, 0), read.integer_or_null(1).map(Timestamp::from_unix_ms)))
+}
+
+fn read_class(read: &Reader<'_>, at: usize) -> Option<RetentionClass> {
+    read.number(at).ok().and_then(RetentionClass::from_u8)
 }

@@ -70,10 +70,26 @@ impl<'c> Session<'c> {
         values: &[Value<'_>],
         read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
     ) -> Result<Vec<T>, StorageError> {
+        self.all_until(sql, values, read, |_| false)
+    }
+
+    /// Runs a query and reads its rows up to the first one that is the last wanted.
+    pub(super) fn all_until<T>(
+        &mut self,
+        sql: Sql,
+        values: &[Value<'_>],
+        read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
+        mut is_last: impl FnMut(&T) -> bool,
+    ) -> Result<Vec<T>, StorageError> {
         let mut rows = self.bound(sql, values).map_err(storage_error)?.raw_query();
         let mut all = Vec::new();
         while let Some(row) = rows.next().map_err(storage_error)? {
-            all.push(read(row)?);
+            let row = read(row)?;
+            let last = is_last(&row);
+            all.push(row);
+            if last {
+                break;
+            }
         }
         Ok(all)
     }

@@ -185,12 +185,19 @@ statements! {
         WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2"
     );
 
-    /// after, limit → seq, finished_at, class, accepted_at, outer_id
-    LoadFinished = "SELECT o.seq, o.finished_at, r.class, r.accepted_at, r.outer_id \
+    /// after, limit → seq, finished_at, class, id, outer_id
+    LoadFinished = "SELECT o.seq, o.finished_at, r.class, r.id, r.outer_id \
         FROM {p}outcome o CROSS JOIN {p}request r ON r.seq = o.seq \
         WHERE o.seq > ?1 ORDER BY o.seq LIMIT ?2";
-    /// id → whether it is there
-    AnyRequest = "SELECT 1 FROM {p}request WHERE id = ?1";
+    /// after, up to → whether there is any that has no outcome
+    AnyUnfinished = "SELECT 1 WHERE \
+        EXISTS (SELECT 1 FROM {p}pending WHERE seq > ?1 AND seq <= ?2) \
+        OR EXISTS (SELECT 1 FROM {p}due WHERE seq > ?1 AND seq <= ?2) \
+        OR EXISTS (SELECT 1 FROM {p}held WHERE seq > ?1 AND seq <= ?2) \
+        OR EXISTS (SELECT 1 FROM {p}dead WHERE seq > ?1 AND seq <= ?2)";
+    /// id → class, finished_at or NULL
+    OuterRequest = "SELECT r.class, o.finished_at FROM {p}request r \
+        LEFT JOIN {p}outcome o ON o.seq = r.seq WHERE r.id = ?1";
     /// seq
     DeleteRequest = "DELETE FROM {p}request WHERE seq = ?1";
     /// seq

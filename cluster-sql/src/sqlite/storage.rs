@@ -8,8 +8,8 @@ use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, Fence,
     FoundRequest, JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard, TransactionStorage,
+    PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage,
+    StorageError, TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
@@ -164,6 +164,10 @@ impl Storage for Sqlite {
         KIND
     }
 
+    fn row_limits(&self) -> Option<RowLimits> {
+        Some(self.inner.options.limits)
+    }
+
     fn transactions(&self) -> Option<&dyn TransactionStorage> {
         Some(self)
     }
@@ -271,7 +275,15 @@ impl MessageStorage for Sqlite {
         fence: Fence,
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
-        self.write(move |session| session.retire(fence, &scan))
+        Box::pin(async move {
+            let asked = scan.clone();
+            let look = self.read(move |session| session.look_for_past(fence, &asked)).await?;
+            let retired = look.retired;
+            if !look.is_idle(&scan) {
+                self.write(move |session| session.remove_past(fence, &scan, &look)).await?;
+            }
+            Ok(retired)
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use self::faults::{Dice, refused, unknown};
 pub use self::faults::{Fault, FaultCounts, Faults, Write};
 use super::batch::{Batch, Committed};
+use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
     ContractRow, DeadLetterRow, FoundRequest, PendingRequest, PendingScan, RetireScan, Retired,
@@ -165,6 +166,10 @@ impl fmt::Debug for FaultyStorage {
 impl Storage for FaultyStorage {
     fn kind(&self) -> &'static str {
         self.shared.inner.kind()
+    }
+
+    fn row_limits(&self) -> Option<RowLimits> {
+        self.shared.inner.row_limits()
     }
 
     fn transactions(&self) -> Option<&dyn TransactionStorage> {

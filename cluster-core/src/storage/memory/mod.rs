@@ -73,11 +73,18 @@ impl Storage for MemoryStorage {
     fn kind(&self) -> &'static str {
         "memory"
     }
+
+    fn row_limits(&self) -> Option<RowLimits> {
+        Some(self.limits)
+    }
 }
 
 impl OwnershipStorage for MemoryStorage {
     fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
-        self.run(move |store| store.join(&request))
+        self.run(move |store| {
+            let now = store.cluster_time(&self.clock);
+            store.join(&request, now)
+        })
     }
 
     fn take_shards(

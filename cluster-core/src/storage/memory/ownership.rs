@@ -6,9 +6,14 @@ use super::store::Store;
 use crate::id::{FenceNumber, Incarnation, MachineId, ShardId};
 use crate::storage::StorageError;
 use crate::storage::ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
+use crate::time::Timestamp;
 
 impl Store {
-    pub(super) fn join(&mut self, request: &JoinRequest) -> Result<Joined, StorageError> {
+    pub(super) fn join(
+        &mut self,
+        request: &JoinRequest,
+        now: Timestamp,
+    ) -> Result<Joined, StorageError> {
         let given = (request.shard_count, request.shard_hash_version);
         let stored = *self.settings.get_or_insert(given);
         request.check_settings(stored.0.get(), stored.1)?;
@@ -21,7 +26,9 @@ impl Store {
         self.last_incarnation = incarnation;
         self.fences.insert(incarnation, number);
         let fence = Fence { incarnation, number };
-        Ok(Joined { fence, machine: MachineId::of_incarnation(incarnation), groups })
+        let machine = MachineId::of_incarnation(incarnation);
+        let reached = *self.reached.get_or_insert(now);
+        Ok(Joined { fence, machine, groups, reached })
     }
 
     /// The numbers of groups; new names get the next ones.

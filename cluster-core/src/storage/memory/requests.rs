@@ -1,13 +1,15 @@
 //! Requests, outcomes and states of the reference storage.
 
+use std::ops::Bound;
+
 use super::store::{Place, Request, Store};
 use crate::id::{KeyDigest, RequestId, Seq};
 use crate::storage::StorageError;
 use crate::storage::batch::{Accepted, Batch, Committed, KnownRequest};
 use crate::storage::ownership::Fence;
 use crate::storage::rows::{
-    AttemptWrite, DeadLetterRow, DeadWrite, FoundRequest, OutcomeRow, PendingRequest, PendingScan,
-    RequestRow, RetentionClass, RetireScan, Retired, StateRow, StateWrite,
+    AttemptWrite, DeadLetterRow, DeadWrite, FoundRequest, Kept, OutcomeRow, PendingRequest,
+    PendingScan, RequestRow, RetentionClass, RetireScan, Retired, StateRow, StateWrite,
 };
 use crate::time::Timestamp;
 
@@ -139,13 +141,20 @@ impl Store {
                 })
         };
         let waiting = self.waiting.range(scan.after..).filter(|seq| **seq > scan.after);
-        let found = waiting.filter_map(|seq| {
+        let mut room = scan.room();
+        let mut page = Vec::new();
+        for seq in waiting {
+            if !room.is_left() {
+                break;
+            }
             let request = &self.requests[seq];
-            let Place::Waiting { attempts, retry_at } = request.place else { return None };
-            let row = || request.row.clone();
-            wanted(&request.row).then(|| PendingRequest { request: row(), attempts, retry_at })
-        });
-        Ok(found.take(scan.limit).collect())
+            let Place::Waiting { attempts, retry_at } = request.place else { continue };
+            if wanted(&request.row) {
+                room.take(&request.row);
+                page.push(PendingRequest { request: request.row.clone(), attempts, retry_at });
+            }
+        }
+        Ok(page)
     }
 
     pub(super) fn find_request(&self, id: RequestId) -> Option<FoundRequest> {
@@ -183,30 +192,46 @@ impl Store {
         scan: &RetireScan,
     ) -> Result<Retired, StorageError> {
         self.check(fence)?;
-        let after = self.requests.range(scan.after..).filter(|(seq, _)| **seq > scan.after);
-        let youngest = scan.finished_before[..3].iter().max().copied().unwrap_or_default();
-        let old = after.take_while(|(_, request)| request.row.accepted_at < youngest);
-        let finished = old.filter_map(|(seq, request)| match request.place {
-            Place::Finished { finished_at, .. } => Some((*seq, finished_at)),
-            _ => None,
-        });
-        let looked_at: Vec<(Seq, Timestamp)> = finished.take(scan.limit).collect();
+        let after = (Bound::Excluded(scan.after), Bound::Unbounded);
+        let finished = self.requests.range(after);
+        let finished = finished.filter(|(_, request)| request.finished_at().is_some());
+        let looked_at: Vec<Seq> = finished.map(|(seq, _)| *seq).take(scan.limit).collect();
+        let upto = looked_at.last().copied().unwrap_or(scan.after);
+        let mut kept = Kept::nothing(upto);
+        let range = (Bound::Excluded(scan.after), Bound::Included(upto.max(scan.after)));
+        kept.unfinished = upto > scan.after
+            && self.requests.range(range).any(|(_, request)| request.finished_at().is_none());
         let mut removed = 0;
-        for (seq, finished_at) in &looked_at {
-            if self.is_past(*seq, *finished_at, scan) {
-                self.remove(*seq);
-                removed += 1;
+        for seq in &looked_at {
+            match self.kept_by(*seq, scan) {
+                Some((class, finished_at)) => kept.count(class, finished_at),
+                None => {
+                    self.remove(*seq);
+                    removed += 1;
+                }
             }
         }
+        if let Some(reached) = scan.reached {
+            self.reached = Some(reached);
+        }
         let full = looked_at.len() == scan.limit;
-        Ok(Retired { removed, next: looked_at.last().filter(|_| full).map(|(seq, _)| *seq) })
+        Ok(Retired { removed, next: full.then_some(upto), kept })
     }
 
-    fn is_past(&self, seq: Seq, finished_at: Timestamp, scan: &RetireScan) -> bool {
-        let row = &self.requests[&seq].row;
-        match row.class {
-            RetentionClass::Derived => row.outer.is_none_or(|outer| !self.ids.contains_key(&outer)),
-            class => finished_at < scan.finished_before[usize::from(class.as_u8())],
+    /// The class and the end of the request for whose sake this finished one is kept: itself, or
+    /// its outer one. `None`: it may go.
+    fn kept_by(&self, seq: Seq, scan: &RetireScan) -> Option<(RetentionClass, Option<Timestamp>)> {
+        let request = &self.requests[&seq];
+        match request.row.class {
+            RetentionClass::Derived => {
+                let outer = &self.requests[self.ids.get(&request.row.outer?)?];
+                Some((outer.row.class, outer.finished_at()))
+            }
+            class => {
+                let finished_at = request.finished_at();
+                let past = finished_at < Some(scan.finished_before[usize::from(class.as_u8())]);
+                (!past).then_some((class, finished_at))
+            }
         }
     }
 
@@ -220,6 +245,13 @@ impl Store {
 }
 
 impl Request {
+    fn finished_at(&self) -> Option<Timestamp> {
+        match self.place {
+            Place::Finished { finished_at, .. } => Some(finished_at),
+            _ => None,
+        }
+    }
+
     fn known(&self) -> KnownRequest {
         let outcome = match &self.place {
             Place::Finished { outcome, .. } => Some(outcome.clone()),

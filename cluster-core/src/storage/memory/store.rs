@@ -23,6 +23,8 @@ pub(super) struct Store {
     pub(super) fences: BTreeMap<Incarnation, FenceNumber>,
     pub(super) shards: BTreeMap<ShardId, Shard>,
     pub(super) time_offset_ms: i64,
+    /// What retention has reached; set by the first join.
+    pub(super) reached: Option<Timestamp>,
     /// Also counts requests that are gone.
     pub(super) highest_seq: Seq,
     pub(super) requests: BTreeMap<Seq, Request>,

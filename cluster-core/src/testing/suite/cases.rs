@@ -42,6 +42,7 @@ macro_rules! __storage_cases {
             states::a_state_is_written_over_its_own_version_only
             states::a_conflict_writes_nothing_of_its_batch
             pending::pending_requests_load_in_order_page_by_page_each_once
+            pending::a_page_of_pending_requests_is_bounded_in_bytes
             pending::what_is_finished_dead_or_due_later_is_not_pending
             pending::only_owned_shards_and_the_asked_entity_are_loaded
             pending::dead_letters_are_listed_page_by_page
@@ -65,6 +66,8 @@ macro_rules! __storage_cases {
             retention::what_is_not_finished_is_never_retired
             retention::a_derived_request_stays_as_long_as_its_outer_one
             retention::retention_goes_in_bounded_steps_oldest_first
+            retention::a_request_of_the_future_holds_up_no_other
+            retention::the_time_that_retention_reached_is_told_to_the_next
             retention::a_retired_key_runs_again
             retries::a_batch_written_again_has_its_effect_once
             retries::every_write_of_ownership_may_be_repeated

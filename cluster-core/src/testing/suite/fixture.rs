@@ -70,7 +70,8 @@ impl Runner {
 
     /// The pending requests, all pages together.
     pub(super) async fn pending(&self) -> Vec<PendingRequest> {
-        let scan = PendingScan { after: Seq::new(0), entity: None, limit: 10_000 };
+        let scan =
+            PendingScan { after: Seq::new(0), entity: None, limit: 10_000, bytes: usize::MAX };
         self.storage.load_pending(self.fence, scan).await.unwrap()
     }
 

@@ -112,7 +112,8 @@ pub(super) async fn strange_ids_and_keys_stay_distinct<B: Backend>(backend: B) {
         assert_eq!(runner.state(text).await.unwrap().payload, format!("{text} at 1"));
         let shard = ShardId::of(&text.as_str().into(), ShardCount::default());
         let entity = StateKey { shard, ..state_key(text) };
-        let scan = PendingScan { after: seq_zero(), entity: Some(entity), limit: 9 };
+        let scan =
+            PendingScan { after: seq_zero(), entity: Some(entity), limit: 9, bytes: usize::MAX };
         let found = runner.storage.load_pending(runner.fence, scan).await.unwrap();
         let found: Vec<&RequestRow> = found.iter().map(|found| &found.request).collect();
         assert_eq!(found.len(), 1, "one request for {text:?}");

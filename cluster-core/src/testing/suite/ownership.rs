@@ -63,12 +63,13 @@ pub(super) async fn joining_fences_off_every_earlier_incarnation<B: Backend>(bac
     assert_fenced(old.commit(Batch::default()).await);
     assert_fenced(old.storage.take_shards(old.fence, vec![ShardId::new(1)]).await);
     assert_fenced(old.storage.raise_fence(old.fence).await);
-    let scan = PendingScan { after: Seq::new(0), entity: None, limit: 10 };
+    let scan = PendingScan { after: Seq::new(0), entity: None, limit: 10, bytes: usize::MAX };
     assert_fenced(old.storage.load_pending(old.fence, scan).await);
     let past = RetireScan {
         finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
         after: Seq::new(0),
         limit: 10,
+        reached: None,
     };
     assert_fenced(old.storage.retire(old.fence, past).await);
 
@@ -168,6 +169,7 @@ pub(super) async fn the_highest_seq_is_never_forgotten<B: Backend>(backend: B) {
         finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
         after: Seq::new(0),
         limit: 100,
+        reached: None,
     };
     assert_eq!(runner.storage.retire(runner.fence, past).await.unwrap().removed, 2);
     assert_eq!(runner.storage.highest_seq().await.unwrap(), Seq::new(top));

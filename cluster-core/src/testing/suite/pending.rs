@@ -1,5 +1,7 @@
 //! Loading what waits, and listing what is dead.
 
+use bytes::Bytes;
+
 use super::Backend;
 use super::fixture::{Runner, join, request, request_to, state_key, time};
 use crate::id::{Seq, ShardCount, ShardId};
@@ -7,7 +9,7 @@ use crate::storage::{Batch, DeadWrite, PendingScan, RequestRow};
 use crate::time::Timestamp;
 
 fn scan(after: u64, limit: usize) -> PendingScan {
-    PendingScan { after: Seq::new(after), entity: None, limit }
+    PendingScan { after: Seq::new(after), entity: None, limit, bytes: usize::MAX }
 }
 
 async fn load(runner: &Runner, scan: PendingScan) -> Vec<u64> {
@@ -45,6 +47,25 @@ pub(super) async fn pending_requests_load_in_order_page_by_page_each_once<B: Bac
     }
     assert_eq!(loaded, seqs);
     assert_eq!(load(&runner, scan(u64::MAX, 50)).await, Vec::<u64>::new());
+}
+
+// proves: B105
+pub(super) async fn a_page_of_pending_requests_is_bounded_in_bytes<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    let past = time(-1_000_000_000_000);
+    let row = |seq: u64| RequestRow {
+        arguments: Bytes::from(vec![7; 1_000]),
+        // Some are found by their time.
+        due_at: (seq % 3 == 0).then_some(past),
+        ..request(seq)
+    };
+    runner.accept((1..=20).map(row).collect()).await;
+    let page = |after, limit, bytes| PendingScan { bytes, ..scan(after, limit) };
+    for (bytes, upto) in [(1, 1), (1_000, 1), (1_001, 2), (6_000, 6), (usize::MAX, 20)] {
+        assert_eq!(load(&runner, page(0, 50, bytes)).await, (1..=upto).collect::<Vec<_>>());
+    }
+    assert_eq!(load(&runner, page(4, 2, 6_000)).await, [5, 6], "rows are bounded as well");
+    assert_eq!(load(&runner, page(18, 50, 6_000)).await, [19, 20], "the last page has room");
 }
 
 // proves: B105

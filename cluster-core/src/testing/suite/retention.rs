@@ -1,11 +1,11 @@
 //! What is removed when, and what never is.
 
 use super::Backend;
-use super::fixture::{Runner, accepts, keyed, outcome, request, request_id, time};
+use super::fixture::{Runner, accepts, join, keyed, outcome, request, request_id, time};
 use crate::id::{Epoch, Seq};
 use crate::storage::{
-    Accepted, AttemptWrite, Batch, DeadWrite, OutcomeRow, RequestRow, RetentionClass, RetireScan,
-    Retired,
+    Accepted, AttemptWrite, Batch, DeadWrite, Kept, OutcomeRow, RequestRow, RetentionClass,
+    RetireScan, Retired,
 };
 use crate::time::Timestamp;
 
@@ -15,6 +15,7 @@ fn everything() -> RetireScan {
         finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
         after: Seq::new(0),
         limit: 1_000,
+        reached: None,
     }
 }
 
@@ -54,7 +55,14 @@ pub(super) async fn finished_requests_go_by_their_class_and_age<B: Backend>(back
     // Awaited ones finished before 15 go, sent ones before 10, keyed ones before 21.
     let finished_before = [time(15), time(10), time(21), Timestamp::from_unix_ms(i64::MAX)];
     let scan = RetireScan { finished_before, ..everything() };
-    assert_eq!(retire(&runner, scan.clone()).await, Retired { removed: 3, next: None });
+    let kept_ones = Kept {
+        upto: Seq::new(6),
+        requests: 3,
+        oldest: [Some(time(20)), Some(time(10)), None, None],
+        unfinished: false,
+    };
+    let retired = Retired { removed: 3, next: None, kept: kept_ones };
+    assert_eq!(retire(&runner, scan.clone()).await, retired);
     assert_eq!(kept(&runner, 1..=6).await, [2, 3, 4]);
     assert_eq!(retire(&runner, scan).await.removed, 0);
     let found = runner.find(request_id(2)).await.unwrap();
@@ -89,7 +97,9 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
         ..Batch::default()
     };
     runner.commit(batch).await.unwrap();
-    assert_eq!(retire(&runner, everything()).await.removed, 1);
+    let step = retire(&runner, everything()).await;
+    let others = Kept { unfinished: true, ..Kept::nothing(Seq::new(6)) };
+    assert_eq!(step, Retired { removed: 1, next: None, kept: others });
     assert_eq!(kept(&runner, 1..=6).await, [1, 2, 3, 4, 5]);
     assert_eq!(runner.pending_seqs().await, [1, 3, 5]);
     assert_eq!(runner.storage.dead_letters(Seq::new(0), 9).await.unwrap().len(), 1);
@@ -106,12 +116,15 @@ pub(super) async fn a_derived_request_stays_as_long_as_its_outer_one<B: Backend>
     // The last one's outer request was never stored here.
     runner.accept(vec![outer, derived(2, 1), derived(3, 2), derived(4, 77)]).await;
     runner.finish(2..=4).await;
-    assert_eq!(retire(&runner, everything()).await.removed, 1);
+    let step = retire(&runner, everything()).await;
+    assert_eq!((step.removed, step.kept.requests, step.kept.unfinished), (1, 2, true));
     assert_eq!(kept(&runner, 1..=4).await, [1, 2, 3], "the outer one is pending still");
 
     runner.finish([1]).await;
     let young = RetireScan { finished_before: [time(0); 4], ..everything() };
-    assert_eq!(retire(&runner, young).await.removed, 0, "the outer one is in its window still");
+    let step = retire(&runner, young).await;
+    assert_eq!(step.removed, 0, "the outer one is in its window still");
+    assert_eq!(step.kept.oldest, [None, None, Some(time(0)), None], "as long as the outer one");
     assert_eq!(retire(&runner, everything()).await.removed, 3, "the whole chain at once");
     assert_eq!(kept(&runner, 1..=4).await, Vec::<u64>::new());
 }
@@ -140,6 +153,32 @@ pub(super) async fn retention_goes_in_bounded_steps_oldest_first<B: Backend>(bac
     }
     assert_eq!(removed, [1, 2, 4, 5, 6, 7, 8, 9, 10]);
     assert!(steps >= 3);
+}
+
+// proves: B111
+pub(super) async fn a_request_of_the_future_holds_up_no_other<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    let ahead = RequestRow { accepted_at: time(1_000_000), ..request(1) };
+    runner.accept(vec![ahead, request(2)]).await;
+    let outcomes = vec![finished_at(1, 1_000_000), finished_at(2, 10)];
+    runner.commit(Batch { outcomes, ..Batch::default() }).await.unwrap();
+    let scan = RetireScan { finished_before: [time(20); 4], ..everything() };
+    assert_eq!(retire(&runner, scan).await.removed, 1);
+    assert_eq!(kept(&runner, 1..=2).await, [1]);
+}
+
+// proves: B111
+pub(super) async fn the_time_that_retention_reached_is_told_to_the_next<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    let first = join(&*runner.storage).await.unwrap();
+    let again = join(&*runner.storage).await.unwrap();
+    assert_eq!(again.reached, first.reached, "the time of the first join, until one is stored");
+    for reached in [time(30), time(10)] {
+        let step = RetireScan { reached: Some(reached), ..everything() };
+        runner.storage.retire(again.fence, step).await.unwrap();
+        runner.storage.retire(again.fence, everything()).await.unwrap();
+    }
+    assert_eq!(join(&*runner.storage).await.unwrap().reached, time(10), "the last one");
 }
 
 // proves: B111, B103

@@ -170,6 +170,7 @@ pub(super) async fn every_other_write_may_be_repeated<B: Backend>(backend: B) {
             finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
             after: Seq::new(0),
             limit: 100,
+            reached: None,
         };
         storage.fail_next(Write::Retire, fault, 1);
         assert_unknown(storage.retire(runner.fence, scan.clone()).await);

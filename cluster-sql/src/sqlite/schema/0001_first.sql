@@ -6,7 +6,7 @@
 -- payloads, so that reading them touches no overflow page.
 
 -- Numbers of which the cluster has one: schema_minimum, schema_current, shard_count,
--- shard_hash_version, time_offset_ms, last_incarnation, highest_seq.
+-- shard_hash_version, time_offset_ms, last_incarnation, highest_seq, retention_reached.
 CREATE TABLE {p}meta (
     name TEXT NOT NULL PRIMARY KEY,
     value INTEGER NOT NULL
