@@ -65,7 +65,7 @@ fn keyed(seq: u64) -> RequestRow {
     let row = request(seq);
     let key = Key::new(format!("key-{seq}")).unwrap();
     let digest = KeyDigest::of(&row.entity_type, &row.entity_id, row.message, &key);
-    let due_at = (seq % 2 == 0).then(|| Timestamp::from_unix_ms(1));
+    let due_at = seq.is_multiple_of(2).then(|| Timestamp::from_unix_ms(1));
     RequestRow { key: Some(KeyRow { digest, key }), due_at, ..row }
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn a_page_of_pending_requests_is_bounded_in_bytes<B: Backend>(b
     let row = |seq: u64| RequestRow {
         arguments: Bytes::from(vec![7; 1_000]),
         // Some are found by their time.
-        due_at: (seq % 3 == 0).then_some(past),
+        due_at: seq.is_multiple_of(3).then_some(past),
         ..request(seq)
     };
     runner.accept((1..=20).map(row).collect()).await;
