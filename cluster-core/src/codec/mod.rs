@@ -19,9 +19,9 @@
 //!
 //! # Limits
 //!
-//! A payload is as long as its caller allows, a value as deep as [`DEPTH_MAX`], JSON text as deep as
-//! [`JSON_DEPTH_MAX`], and a value holds at most [`HOLLOW_MAX`] elements that take no bytes. A value
-//! that could not be read back is not written; so JSON text has no infinite or not-a-number floats.
+//! A payload is as long as its caller allows, a value as deep as [`DEPTH_MAX`], JSON text as deep
+//! as [`JSON_DEPTH_MAX`], and a value holds at most [`HOLLOW_MAX`] elements that take no bytes. A
+//! value that could not be read back is not written; so JSON text has no infinite floats, no NaN.
 
 mod compare;
 mod decode;

@@ -48,8 +48,8 @@ impl Session<'_> {
         Ok(pending)
     }
 
-    /// Runs a query for a page of requests, whose first two values are after which one and how many,
-    /// and reads up to the one that fills the page.
+    /// Runs a query for a page of requests, whose first two values are after which one and how
+    /// many, and reads up to the one that fills the page.
     ///
     /// One that cannot be read is reported and passed, for it must not keep those behind it from
     /// running; others take its place, for a page that is not full is the last one.
