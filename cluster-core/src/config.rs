@@ -31,6 +31,10 @@ pub struct Config {
     /// The longest wait between two attempts. Default 30 s.
     pub backoff_max: Duration,
     /// How long a key is remembered after its request finished. Default 24 h.
+    ///
+    /// This and the times that follow count what passes while a runner is up, whatever the time of
+    /// day does meanwhile: a step of the clock, or a pause of more than ten minutes, is no reason
+    /// to remove anything earlier. Afterwards it may be kept for as long as that again.
     pub deduplication_window: Duration,
     /// How long a finished request without key is kept. Default 10 min.
     pub retention_awaited: Duration,

@@ -43,7 +43,7 @@ pub(super) async fn retire(runner: Arc<Runner>) {
             Ok(()) if store => store_at = now + REACHED_STORED_EVERY,
             Ok(()) => {}
             Err(error) => {
-                tracing::warn!(%error, "finished requests could not be removed, trying later");
+                tracing::warn!(%error, "finished requests could not be removed, trying again");
             }
         }
     }

@@ -32,7 +32,7 @@ pub(crate) struct Committer {
     lane: Arc<AsyncMutex<()>>,
     /// The fence in force. Changed by who has the lane.
     fence: Mutex<Fence>,
-    /// Told the stamps of all outcomes that are written here, at the latest when they are durable.
+    /// Told the stamps of all outcomes that are written here, before they can be read.
     history: Mutex<WallHistory>,
     metrics: Metrics,
 }
@@ -114,7 +114,7 @@ impl Committer {
         self.history.lock()
     }
 
-    /// These ends are durable now.
+    /// These ends will be written next.
     fn saw_ends(&self, batch: &Batch) {
         if let Some(first) = batch.outcomes.iter().map(|row| row.finished_at).min() {
             self.history.lock().saw(self.clock.now(), first);
@@ -291,13 +291,13 @@ impl Committer {
     /// Nothing was written. But after `UnknownOutcome` nobody here will ever know: another
     /// incarnation has taken over, or the runner ends while the storage is away.
     async fn write(&self, batch: &Arc<Batch>) -> Result<Committed, StorageError> {
+        self.saw_ends(batch);
         let mut unknown = None;
         let mut pause = Pause::default();
         loop {
             let started = self.clock.now();
             let error = match self.storage.commit(self.fence(), batch.clone()).await {
                 Ok(committed) => {
-                    self.saw_ends(batch);
                     self.metrics.commits.increment(1);
                     self.metrics.commit_seconds.record((self.clock.now() - started).as_secs_f64());
                     return Ok(committed);
@@ -384,8 +384,8 @@ impl Lane {
         self.committer.seqs.next(self.committer.clock.wall())
     }
 
-    /// A handler's own transaction with these writes is durable now.
-    pub(crate) fn committed(&self, batch: &Batch) {
+    /// A handler's own transaction writes this next.
+    pub(crate) fn writes_next(&self, batch: &Batch) {
         self.committer.saw_ends(batch);
     }
 

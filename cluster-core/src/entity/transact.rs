@@ -187,6 +187,7 @@ async fn write(
         states: writes.state.into_iter().collect(),
         ..Batch::default()
     });
+    lane.writes_next(&batch);
     let sent = match transaction.commit(lane.fence(), batch.clone()).await {
         Ok(committed) => batch.accepts.iter().cloned().zip(committed.accepts).collect(),
         Err(StorageError::UnknownOutcome { source }) => {
@@ -198,7 +199,6 @@ async fn write(
         }
         Err(error) => return Err(error),
     };
-    lane.committed(&batch);
     // While nobody else writes, so that others come into the mailboxes after these.
     deliver_sent(shared, sent);
     Ok(())

@@ -19,8 +19,8 @@ const REST_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// What the wall clock has shown, against the monotonic scale.
 ///
-/// **Invariant.** What is stamped `t` by the wall clock and told to [`WallHistory::saw`] at the
-/// moment `m` is before `reached(now, age).before(age)` only if `now - m` is more than `age`: for
+/// **Invariant.** A stamp `t` of the wall clock that was told to [`WallHistory::saw`] at the moment
+/// `m` is before `reached(now, age).before(age)` only if `now - m` is more than `age`: for
 /// every offset that was told within the last `age` is at least that which `reached` adds to `now`.
 /// So nothing is taken for older than it is, however the clock is set; what was stamped before a
 /// step forward, and before a time in which the machine slept, is taken for younger.
