@@ -49,7 +49,7 @@ async fn finished_requests_leave_nothing_behind() {
     let attempt = |seq| AttemptWrite {
         seq: Seq::new(seq),
         shard: request(seq).shard,
-        epoch: request(seq).epoch,
+        epoch: Epoch::new(7),
         attempts: 1,
         retry_at: Timestamp::from_unix_ms(1),
         error: "failed".to_owned(),
@@ -57,7 +57,7 @@ async fn finished_requests_leave_nothing_behind() {
     let dead = DeadWrite {
         seq: Seq::new(3),
         shard: request(3).shard,
-        epoch: request(3).epoch,
+        epoch: Epoch::new(7),
         attempts: 2,
         error: "gave up".to_owned(),
         died_at: Timestamp::from_unix_ms(1),
@@ -69,6 +69,13 @@ async fn finished_requests_leave_nothing_behind() {
         rows(&folder),
         [("request", 4), ("pending", 2), ("due", 1), ("dead", 1), ("attempt", 2)]
     );
+    let connection = Connection::open(folder.database()).unwrap();
+    for table in ["dead", "attempt"] {
+        let text = format!("SELECT min(epoch), max(epoch) FROM cluster_{table}");
+        let epochs = connection.query_row(&text, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        assert_eq!(epochs.unwrap(), (7, 7), "{table}");
+    }
+    drop(connection);
 
     let outcomes = (1..=4).map(outcome).collect();
     storage.commit(fence, Arc::new(Batch { outcomes, ..Batch::default() })).await.unwrap();

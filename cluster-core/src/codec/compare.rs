@@ -1,21 +1,18 @@
 //! Whether two payloads say the same.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-
-use serde_json::value::RawValue;
 
 use super::fault::Fault;
 use super::limits::{DEPTH_MAX, Hollow, deeper};
 use super::primitive::{Input, Output};
-use super::{Format, Payload, json};
+use super::{Format, Payload, json_order};
 use crate::contract::{Body, Leaf, Node, NodeId, Shape};
 
 /// Whether two payloads under one key carry the same arguments, as far as that can be told.
 ///
 /// They are compared only if both carry the fingerprint of `shape` and the same format; else they
 /// count as equal. Maps and hash sets are compared without their order, JSON without the order of
-/// its objects. A payload that cannot be read equals only its own bytes.
+/// its objects, and its numbers exactly. A payload that cannot be read equals only its own bytes.
 pub fn arguments_equal(a: &[u8], b: &[u8], shape: &Shape) -> bool {
     if a == b {
         return true;
@@ -30,50 +27,10 @@ pub fn arguments_equal(a: &[u8], b: &[u8], shape: &Shape) -> bool {
             matches!((canonical(a.body, shape), canonical(b.body, shape)), (Ok(a), Ok(b)) if a == b)
         }
         Format::Json => {
-            matches!((canonical_json(a.body), canonical_json(b.body)), (Ok(a), Ok(b)) if a == b)
+            let text = json_order::canonical;
+            matches!((text(a.body), text(b.body)), (Ok(a), Ok(b)) if a == b)
         }
     }
-}
-
-/// JSON text with the members of objects in the order of their names. Numbers stay as they are
-/// written: as values, large ones would be rounded and could seem equal.
-fn canonical_json(text: &[u8]) -> Result<String, Fault> {
-    let mut out = String::with_capacity(text.len());
-    sort_json(json::parse::<Box<RawValue>>(text)?.get(), DEPTH_MAX, &mut out)?;
-    Ok(out)
-}
-
-fn sort_json(text: &str, depth: usize, out: &mut String) -> Result<(), Fault> {
-    let depth = deeper(depth)?;
-    let fault = |error: serde_json::Error| Fault::new(error.to_string());
-    match text.as_bytes().first() {
-        Some(b'{') => {
-            let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(fault)?;
-            out.push('{');
-            for (name, value) in members {
-                out.push_str(&serde_json::to_string(&name).map_err(fault)?);
-                out.push(':');
-                sort_json(value.get(), depth, out)?;
-                out.push(',');
-            }
-            out.push('}');
-        }
-        Some(b'[') => {
-            let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(fault)?;
-            out.push('[');
-            for element in elements {
-                sort_json(element.get(), depth, out)?;
-                out.push(',');
-            }
-            out.push(']');
-        }
-        Some(b'"') => {
-            let string: String = serde_json::from_str(text).map_err(fault)?;
-            out.push_str(&serde_json::to_string(&string).map_err(fault)?);
-        }
-        _ => out.push_str(text),
-    }
-    Ok(())
 }
 
 /// The body with the entries of maps and the elements of hash sets in the order of their bytes.
@@ -173,7 +130,7 @@ impl Sort<'_> {
             Leaf::Text => out.put(input.text()?),
             Leaf::Bytes => out.put(input.bytes()?),
             Leaf::Json | Leaf::Opaque => {
-                out.put(canonical_json(input.text()?.as_bytes())?.as_str());
+                out.put(json_order::canonical(input.bytes()?)?.as_str());
             }
         }
         Ok(())

@@ -9,13 +9,10 @@ use serde::ser::{Serialize, Serializer};
 
 use super::encode_parts::{Elements, Entries, Members};
 use super::fault::{Fault, Place};
+use super::json_text;
 use super::limits::{DEPTH_MAX, Hollow, deeper};
 use super::primitive::{Encode, Output};
-use super::strict::to_json_text;
 use crate::contract::{Body, JSON_NEWTYPE, Leaf, Node, NodeId, Shape, Variant};
-
-/// What stands where a `Json<T>` hands over its text.
-static TEXT: Node = Node::Leaf(Leaf::Text);
 
 /// Writes `value` behind what `out` holds.
 pub(super) fn write<T: Serialize + ?Sized>(
@@ -49,12 +46,20 @@ impl<'a> Walk<'a> {
         value: &T,
     ) -> Result<(), Fault> {
         if let Node::Leaf(Leaf::Opaque) = node {
-            let text = to_json_text(value)
-                .map_err(|fault| fault.because("tracing cannot see this place, so it is JSON"))?;
-            self.out.put(text.as_str());
-            return Ok(());
+            return self
+                .json(value)
+                .map_err(|fault| fault.because("tracing cannot see this place, so it is JSON"));
         }
         value.serialize(Encoder { shape: self.shape, walk: self, node, depth })
+    }
+
+    /// Writes `value` as JSON text.
+    fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
+        let mut text = Vec::new();
+        json_text::write(value, &mut text)?;
+        // Bytes and text are the same on the wire.
+        self.out.put(text.as_slice());
+        Ok(())
     }
 }
 
@@ -238,7 +243,8 @@ impl<'w, 'a> Serializer for Encoder<'w, 'a> {
             let Node::Leaf(Leaf::Json) = self.bare() else {
                 return Err(self.mismatch(Leaf::Json.kind()));
             };
-            return value.serialize(Encoder { node: &TEXT, ..self });
+            // For a writer of JSON it is its value.
+            return self.walk.json(value);
         }
         match self.node {
             Node::Newtype(inner) => {

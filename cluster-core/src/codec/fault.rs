@@ -44,11 +44,9 @@ impl Fault {
         self
     }
 
-    /// The same fault, with what makes it one before it.
-    pub(crate) fn because(mut self, why: &str) -> Self {
-        if let Cause::Other(text) = &mut self.0.cause {
-            *text = format!("{why}: {text}");
-        }
+    /// The same fault, with words before its own.
+    pub(crate) fn because(mut self, context: &str) -> Self {
+        self.0.cause = Cause::Other(format!("{context}: {self}"));
         self
     }
 
@@ -61,14 +59,6 @@ impl Fault {
         match self.0.cause {
             Cause::Truncated => DecodeError::Truncated { path },
             Cause::Other(why) => DecodeError::Malformed { path, why },
-        }
-    }
-
-    /// Where inside a value it is, to be put before its text; empty when it is the whole.
-    pub(crate) fn inside(&self) -> String {
-        match self.path("") {
-            path if path.is_empty() => path,
-            path => format!("at {path}: "),
         }
     }
 

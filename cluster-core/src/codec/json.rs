@@ -5,8 +5,8 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fault::Fault;
-use super::strict::to_json_text;
-use crate::contract::JSON_NEWTYPE;
+use super::json_text;
+use crate::contract::{JSON_NEWTYPE, type_name};
 
 /// Holds a value that bincode cannot carry: untagged, flattened or internally tagged types,
 /// `serde_json::Value`. It travels as JSON text inside the payload.
@@ -26,8 +26,9 @@ use crate::contract::JSON_NEWTYPE;
 /// assert!(cluster_core::contract::trace::<Product>().is_ok());
 /// ```
 ///
-/// JSON knows no infinite floats and no NaN, and is read 127 levels deep: a value with those is
-/// refused where it would be written. In formats for people a `Json<T>` is simply its `T`.
+/// JSON knows no infinite or not-a-number floats, and its reader goes
+/// [`JSON_DEPTH_MAX`](super::JSON_DEPTH_MAX) levels deep: such a value is refused when it is
+/// written. In formats for people a `Json<T>` is simply its `T`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Json<T>(pub T);
 
@@ -36,9 +37,23 @@ impl<T: Serialize> Serialize for Json<T> {
         if serializer.is_human_readable() {
             return self.0.serialize(serializer);
         }
-        let text = to_json_text(&self.0)
-            .map_err(|fault| S::Error::custom(format!("{}{fault}", fault.inside())))?;
-        serializer.serialize_newtype_struct(JSON_NEWTYPE, &text)
+        serializer.serialize_newtype_struct(JSON_NEWTYPE, &Text(&self.0))
+    }
+}
+
+/// The value for the encoder, which writes it as JSON itself and so learns where it fails; text for
+/// others.
+struct Text<'a, T>(&'a T);
+
+impl<T: Serialize> Serialize for Text<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return self.0.serialize(serializer);
+        }
+        let mut text = Vec::new();
+        json_text::write(self.0, &mut text)
+            .map_err(|fault| S::Error::custom(fault.into_encode_error(&type_name::<T>())))?;
+        serializer.serialize_str(std::str::from_utf8(&text).map_err(S::Error::custom)?)
     }
 }
 
@@ -47,8 +62,8 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Json<T> {
         if deserializer.is_human_readable() {
             return T::deserialize(deserializer).map(Json);
         }
-        struct Text;
-        impl<'de> serde::de::Visitor<'de> for Text {
+        struct InNewtype;
+        impl<'de> serde::de::Visitor<'de> for InNewtype {
             type Value = String;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("JSON text")
@@ -60,7 +75,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Json<T> {
                 String::deserialize(deserializer)
             }
         }
-        let text = deserializer.deserialize_newtype_struct(JSON_NEWTYPE, Text)?;
+        let text = deserializer.deserialize_newtype_struct(JSON_NEWTYPE, InNewtype)?;
         serde_json::from_str(&text).map(Json).map_err(serde::de::Error::custom)
     }
 }

@@ -6,6 +6,11 @@ use super::fault::Fault;
 /// one level. A list of 64 links of `Option<Box<Link>>` fits.
 pub const DEPTH_MAX: usize = 128;
 
+/// The deepest nesting of JSON text, in a [`Json`](super::Json), at an opaque place, or of a
+/// payload in [`Format::Json`](super::Format::Json): every array and every object is one level. As
+/// deep as serde_json reads.
+pub const JSON_DEPTH_MAX: usize = 127;
+
 /// The most elements of sequences in one payload that take no bytes, such as `()`.
 pub const HOLLOW_MAX: usize = 65_536;
 

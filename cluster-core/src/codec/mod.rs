@@ -19,8 +19,9 @@
 //!
 //! # Limits
 //!
-//! A payload is as long as its caller allows, a value as deep as [`DEPTH_MAX`], and holds at most
-//! [`HOLLOW_MAX`] elements that take no bytes. A value that could not be read back is not written.
+//! A payload is as long as its caller allows, a value as deep as [`DEPTH_MAX`], JSON text as deep
+//! as [`JSON_DEPTH_MAX`], and a value holds at most [`HOLLOW_MAX`] elements that take no bytes. A
+//! value that could not be read back is not written; so JSON text has no infinite floats, no NaN.
 
 mod compare;
 mod decode;
@@ -30,11 +31,12 @@ mod encode_parts;
 mod error;
 mod fault;
 mod json;
+mod json_order;
+mod json_text;
 mod limits;
 mod primitive;
 mod probe;
 mod show;
-mod strict;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,7 +45,7 @@ use bytes::Bytes;
 pub use compare::arguments_equal;
 pub use error::{DecodeError, EncodeError};
 pub use json::Json;
-pub use limits::{DEPTH_MAX, HOLLOW_MAX};
+pub use limits::{DEPTH_MAX, HOLLOW_MAX, JSON_DEPTH_MAX};
 pub use probe::{Finding, ProbeReport, probe};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -131,11 +133,8 @@ pub fn encode_json<T: Serialize + ?Sized>(
 ) -> Result<Bytes, EncodeError> {
     let mut payload = Vec::new();
     header(&mut payload, Format::Json, schema);
-    caught(|| {
-        payload.extend_from_slice(strict::to_json_text(value)?.as_bytes());
-        Ok(())
-    })
-    .map_err(|fault| fault.into_encode_error(schema.type_name()))?;
+    caught(|| json_text::write(value, &mut payload))
+        .map_err(|fault| fault.into_encode_error(schema.type_name()))?;
     let size = payload.len();
     if size > limit { Err(EncodeError::TooLarge { limit, size }) } else { Ok(payload.into()) }
 }

@@ -48,6 +48,50 @@ fn json_inside() {
     let equal = |a: &str, b: &str| arguments_equal(&text(a), &text(b), shape.shape());
     assert!(equal(r#"{"a":1,"b":2}"#, r#"{ "b": 2, "a": 1 }"#));
     assert!(!equal("[1,2]", "[2,1]"));
+    assert!(equal(r#"{"a":[{},[ ]],"b":"\u0041"}"#, r#" {"b":"A","a":[{ },[]]} "#));
+    assert!(!equal(r#"["A"]"#, r#"["A","A"]"#));
+    assert!(!equal(r#"{"a":1}"#, r#"{"a":1,"b":2}"#));
+    // Texts that look like punctuation.
+    assert!(!equal(r#"["a,b"]"#, r#"["a","b"]"#));
+    assert!(equal(r#"["\"}]",1]"#, r#"[ "\u0022}]" ,1 ]"#));
+    // Of a name that stands twice the last one counts.
+    assert!(equal(r#"{"a":1,"a":2}"#, r#"{"a":2}"#));
+    assert!(!equal("true", "false"));
+    assert!(!equal("null", "nul"));
+}
+
+/// Numbers are compared exactly, however large, and whatever way they are written in.
+#[test]
+fn numbers_inside_json() {
+    let shape = schema::<Json<serde_json::Value>>();
+    let header = payload(&Json(json!(null)))[..9].to_vec();
+    let equal = |a: &str, b: &str| {
+        let text = |text: &str| [&header, &[text.len() as u8][..], text.as_bytes()].concat();
+        arguments_equal(&text(a), &text(b), shape.shape())
+    };
+    assert!(!equal("18446744073709551616", "18446744073709551617"));
+    assert!(!equal("[1.00000000000000000001]", "[1.00000000000000000002]"));
+    assert!(!equal("1", "-1"));
+    assert!(!equal("1", "1.0"));
+    assert!(!equal("10", "1"));
+    assert!(!equal("1e400", "1e401"));
+    assert!(!equal("1.5e99", "1.5e98"));
+    for same in ["1e2", "100.0", "1.0e+2", "1E2", "100.000", "1000e-1", "0.1e3"] {
+        assert!(equal(&format!("[{same}]"), "[1e2 ]"), "{same}");
+    }
+    assert!(equal("[0.0]", "[0e5 ]"));
+    assert!(!equal("0.0", "-0.0"));
+}
+
+/// Two values wider than any number of a JSON library, in each of the formats.
+#[test]
+fn wide_integers() {
+    let [a, b] = [u128::MAX, u128::MAX - 1].map(Json);
+    assert!(!arguments_equal(&payload(&a), &payload(&b), schema::<Json<u128>>().shape()));
+    let numbers = schema::<Vec<u128>>();
+    let json = |number: u128| encode_json(&vec![number], &numbers, LIMIT).unwrap();
+    assert!(!arguments_equal(&json(1 << 64), &json((1 << 64) + 1), numbers.shape()));
+    assert!(arguments_equal(&json(1 << 64), &json(1 << 64), numbers.shape()));
 }
 
 /// Maps inside maps, variants and options are sorted too.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cluster_core::codec::{DecodeError, EncodeError, decode, encode, to_json};
+use cluster_core::codec::{DecodeError, EncodeError, JSON_DEPTH_MAX, decode, encode, to_json};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
@@ -85,9 +85,37 @@ fn opaque_places_have_paths() {
     let value: Unwritable = (Ticket("ticket-".into()), BTreeMap::from([((1, 2), 3)]));
     match encode(&value, &schema::<Unwritable>(), LIMIT).unwrap_err() {
         EncodeError::Refused { path, why } => {
-            assert_eq!(path, "(Ticket, BTreeMap<(u8, u8), u8>).1");
+            assert_eq!(path, "(Ticket, BTreeMap<(u8, u8), u8>).1{key}");
             assert!(why.contains("key must be a string"), "{why}");
         }
         other => panic!("{other}"),
     }
+}
+
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+struct Measure {
+    floats: Vec<f64>,
+    wide: u128,
+    any: serde_json::Value,
+}
+
+/// What would not come back from JSON text is refused, by path; everything else comes back.
+#[test]
+fn opaque_places_refuse_what_does_not_come_back() {
+    type Value = (Ticket, Measure);
+    let value = |float: f64, levels: usize| -> Value {
+        let any = (0..levels).fold(json!(null), |inner, _| json!([inner]));
+        (Ticket("ticket-".into()), Measure { floats: vec![0.1, float], wide: u128::MAX, any })
+    };
+    payload(&value(f64::from_bits(0x3fb9_9999_9999_9997), JSON_DEPTH_MAX - 1));
+    let refused = |value: Value| match encode(&value, &schema::<Value>(), LIMIT).unwrap_err() {
+        EncodeError::Refused { path, why } => (path, why),
+        other => panic!("{other}"),
+    };
+    let (path, why) = refused(value(f64::NAN, 0));
+    assert_eq!(path, "(Ticket, Measure).1.floats[1]");
+    assert!(why.contains("so it is JSON") && why.contains("NaN"), "{why}");
+    let (path, why) = refused(value(1.0, JSON_DEPTH_MAX));
+    assert!(path.starts_with("(Ticket, Measure).1.any[0]"), "{path}");
+    assert!(why.contains("127 levels"), "{why}");
 }

@@ -31,6 +31,11 @@ fn damaged(error: &dyn std::error::Error) -> StorageError {
     StorageError::Corrupt { table: "the whole file", reason: error.to_string() }
 }
 
+/// Work in a transaction has panicked, which is rolled back.
+#[derive(Debug, thiserror::Error)]
+#[error("the storage's own code panicked")]
+pub(super) struct Panicked;
+
 /// A storage that is closing, or whose thread has ended.
 #[derive(Debug, thiserror::Error)]
 #[error("the storage is closed")]

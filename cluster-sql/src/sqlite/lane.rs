@@ -1,5 +1,6 @@
 //! A connection on a thread of its own, and the queue of work for it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -28,7 +29,7 @@ pub(super) struct Lane {
     /// `None` only while dropping.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
-    /// What a caller is told when the thread died under its job.
+    /// What a caller is told when its job was lost: it panicked, or the thread died under it.
     lost: fn(Closed) -> StorageError,
 }
 
@@ -91,7 +92,7 @@ impl Drop for Lane {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // A thread that panicked has told its caller already.
+            // It only panics where a connection is opened; its callers were told.
             let _ = thread.join();
         }
     }
@@ -112,10 +113,17 @@ fn serve(
                 let mut session = Session::new(&live, texts.clone());
                 while !session.is_broken() {
                     let Some(job) = queue.blocking_recv() else { return };
-                    job(Ok(&mut session));
-                    after_job(&live);
+                    let work = AssertUnwindSafe(|| {
+                        job(Ok(&mut session));
+                        after_job(&live);
+                    });
+                    // Whoever waited for the job is told by the loss of it.
+                    if catch_unwind(work).is_err() {
+                        tracing::error!("a job of the storage panicked");
+                        break;
+                    }
                 }
-                tracing::warn!("replacing a database connection after a failed commit");
+                tracing::warn!("replacing a database connection that is in doubt");
             }
             Err(error) => match queue.blocking_recv() {
                 Some(job) => job(Err(error)),
@@ -143,5 +151,68 @@ pub(super) fn wait_for<F: Future>(future: F) -> F::Output {
             Poll::Ready(done) => return done,
             Poll::Pending => thread::park(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lane on a database in memory, and what keeps that while the lane has no connection.
+    async fn lane(database: &str) -> (Lane, Connection) {
+        let path = format!("file:{database}?mode=memory&cache=shared");
+        let keeper = Connection::open(&path).unwrap();
+        keeper.execute_batch("CREATE TABLE done (name TEXT)").unwrap();
+        let setup = LaneSetup {
+            name: "lane".to_owned(),
+            open: move || Connection::open(&path).map_err(StorageError::unavailable),
+            after_job: |_| {},
+            lost: StorageError::unknown_outcome,
+        };
+        (Lane::start(setup, Arc::new(Texts::new(""))).await.unwrap(), keeper)
+    }
+
+    /// Something in a transaction; says how many there are then.
+    fn count(session: &mut Session<'_>) -> Result<i64, StorageError> {
+        let connection = session.connection();
+        connection.execute_batch("INSERT INTO done VALUES ('a')").unwrap();
+        let count = connection.query_row("SELECT count(*) FROM done", [], |row| row.get(0));
+        count.map_err(StorageError::unavailable)
+    }
+
+    /// Nothing of the transaction is written, its caller is told so, and others are served.
+    #[tokio::test]
+    async fn a_panic_in_a_transaction_ends_only_that() {
+        let (lane, _keeper) = lane("transaction").await;
+        for expected in 1..4 {
+            let lost: Result<(), _> = lane
+                .run(|session| {
+                    session.write(|session| {
+                        count(session)?;
+                        panic!("in a transaction")
+                    })
+                })
+                .await;
+            assert!(matches!(lost, Err(StorageError::Unavailable { .. })), "{lost:?}");
+            let read: Result<(), _> =
+                lane.run(|session| session.read(|_| panic!("in a snapshot"))).await;
+            assert!(matches!(read, Err(StorageError::Unavailable { .. })), "{read:?}");
+            assert_eq!(lane.run(|session| session.write(count)).await.unwrap(), expected);
+        }
+    }
+
+    /// Whether anything was done, nobody knows; the next one finds a new connection.
+    #[tokio::test]
+    async fn a_panic_anywhere_else_ends_only_its_job() {
+        let (lane, _keeper) = lane("anywhere").await;
+        let lost: Result<(), _> = lane
+            .run(|session| {
+                session.connection().execute_batch("BEGIN").unwrap();
+                count(session)?;
+                panic!("outside of what the session knows")
+            })
+            .await;
+        assert!(matches!(lost, Err(StorageError::UnknownOutcome { .. })), "{lost:?}");
+        assert_eq!(lane.run(|session| session.write(count)).await.unwrap(), 1);
     }
 }

@@ -12,12 +12,12 @@ use super::driver::at_once;
 use super::rows::{REQUEST_COLUMNS, read_found, read_request};
 use super::session::Session;
 use super::sql::Sql;
+use super::storage::KIND;
 use super::value::{Columns, Reader, Value, integer};
 
 impl Session<'_> {
     /// A page of pending requests: those that may run at once and those that have become due, each
-    /// in order, merged. Rows that cannot be read are reported and passed: they must not keep those
-    /// behind them from running.
+    /// in order, merged.
     pub(super) fn load_pending(
         &mut self,
         fence: Fence,
@@ -25,36 +25,9 @@ impl Session<'_> {
         now: Timestamp,
     ) -> Result<Vec<PendingRequest>, StorageError> {
         at_once(check_fence(self, fence))?;
-        let (mut after, mut room, mut page) = (scan.after, scan.room(), Vec::new());
-        loop {
-            let rows = self.load_rows(fence, scan, after, room, now)?;
-            let Some((last, _)) = rows.last() else { return Ok(page) };
-            after = *last;
-            let looked_at = rows.len();
-            let readable: Vec<PendingRequest> =
-                rows.into_iter().filter_map(|(_, pending)| pending).collect();
-            let is_whole = readable.len() == looked_at;
-            readable.iter().for_each(|pending| room.take(&pending.request));
-            page.extend(readable);
-            // There was room, and nothing was passed: nothing follows.
-            if is_whole || !room.is_left() {
-                return Ok(page);
-            }
-        }
-    }
-
-    /// Rows in order, as many as there is room for at most.
-    fn load_rows(
-        &mut self,
-        fence: Fence,
-        scan: &PendingScan,
-        after: Seq,
-        room: PageRoom,
-        now: Timestamp,
-    ) -> Result<Vec<(Seq, Option<PendingRequest>)>, StorageError> {
         let entity = scan.entity.as_ref();
         let values: [Value<'_>; 7] = [
-            after.into(),
+            scan.after.into(),
             limit(scan.limit),
             integer(fence.incarnation.as_u64()).into(),
             entity.map(|key| key.shard.as_u32()).into(),
@@ -62,33 +35,50 @@ impl Session<'_> {
             entity.map(|key| &key.entity_id).into(),
             now.into(),
         ];
-        let mut rows = self.rows_within(Sql::LoadPending, &values[..6], room)?;
-        let due = self.rows_within(Sql::LoadDue, &values, room)?;
+        let mut pending =
+            self.page(Sql::LoadPending, &values[..6], read_pending, fills(scan.room()))?;
+        let due = self.page(Sql::LoadDue, &values, read_pending, fills(scan.room()))?;
         if !due.is_empty() {
-            rows.extend(due);
-            rows.sort_by_key(|(seq, _)| *seq);
-            let mut room = room;
-            let fitting = rows.iter().take(scan.limit).take_while(|(_, pending)| {
-                let fits = room.is_left();
-                pending.iter().for_each(|pending| room.take(&pending.request));
-                fits
-            });
-            let fitting = fitting.count();
-            rows.truncate(fitting);
+            pending.extend(due);
+            pending.sort_by_key(|found| found.request.seq);
+            if let Some(last) = pending.iter().position(fills(scan.room())) {
+                pending.truncate(last + 1);
+            }
         }
-        Ok(rows)
+        Ok(pending)
     }
 
-    fn rows_within(
+    /// Runs a query for a page of requests, whose first two values are after which one and how
+    /// many, and reads up to the one that fills the page.
+    ///
+    /// One that cannot be read is reported and passed, for it must not keep those behind it from
+    /// running; others take its place, for a page that is not full is the last one.
+    fn page<T>(
         &mut self,
         sql: Sql,
         values: &[Value<'_>],
-        mut room: PageRoom,
-    ) -> Result<Vec<(Seq, Option<PendingRequest>)>, StorageError> {
-        self.all_until(sql, values, read_if_readable, |(_, pending)| {
-            pending.iter().for_each(|pending| room.take(&pending.request));
-            !room.is_left()
-        })
+        read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
+        mut fills: impl FnMut(&T) -> bool,
+    ) -> Result<Vec<T>, StorageError> {
+        let mut values = values.to_vec();
+        let (mut page, mut full) = (Vec::new(), false);
+        loop {
+            let read_row = |columns: &dyn Columns| {
+                let seq = Reader::new(columns, "request").seq(0)?;
+                Ok((seq, if_readable(seq, read(columns))?))
+            };
+            let rows = self.all_until(sql, &values, read_row, |(_, row)| {
+                full = row.as_ref().is_some_and(&mut fills);
+                full
+            })?;
+            let passed = rows.iter().any(|(_, row)| row.is_none());
+            let last = rows.last().map(|(seq, _)| *seq);
+            page.extend(rows.into_iter().filter_map(|(_, row)| row));
+            match last {
+                Some(last) if passed && !full => values[0] = last.into(),
+                _ => return Ok(page),
+            }
+        }
     }
 
     pub(super) fn find_requests(
@@ -125,7 +115,19 @@ impl Session<'_> {
         after: Seq,
         at_most: usize,
     ) -> Result<Vec<DeadLetterRow>, StorageError> {
-        self.all(Sql::DeadLetters, &[after.into(), limit(at_most)], read_dead_letter)
+        let mut room = at_most;
+        self.page(Sql::DeadLetters, &[after.into(), limit(at_most)], read_dead_letter, |_| {
+            room = room.saturating_sub(1);
+            room == 0
+        })
+    }
+}
+
+/// Says of each request in turn whether it fills the page.
+fn fills(mut room: PageRoom) -> impl FnMut(&PendingRequest) -> bool {
+    move |found| {
+        room.take(&found.request);
+        !room.is_left()
     }
 }
 
@@ -133,13 +135,15 @@ fn limit(rows: usize) -> Value<'static> {
     Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX))
 }
 
-fn read_if_readable(columns: &dyn Columns) -> Result<(Seq, Option<PendingRequest>), StorageError> {
-    let seq = Reader::new(columns, "request").seq(0)?;
-    match read_pending(columns) {
-        Ok(pending) => Ok((seq, Some(pending))),
+/// The row, or `None` for one that cannot be read. Its content is not told: it is the users'.
+fn if_readable<T>(seq: Seq, row: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
+    match row {
+        Ok(row) => Ok(Some(row)),
         Err(StorageError::Corrupt { table, reason }) => {
             tracing::error!(%seq, table, reason, "a stored request cannot be read; it is passed");
-            Ok((seq, None))
+            let passed = "cluster_unreadable_rows_total";
+            metrics::counter!(passed, "storage" => KIND, "table" => table).increment(1);
+            Ok(None)
         }
         Err(error) => Err(error),
     }

@@ -17,10 +17,14 @@ use super::value::{Columns, Reader, Value, integer};
 struct Finished {
     seq: Seq,
     finished_at: Timestamp,
-    class: RetentionClass,
+    /// `None` for one of a later release: not this one's to retire.
+    class: Option<RetentionClass>,
     id: RequestId,
     outer: Option<RequestId>,
 }
+
+/// The class and the end of the request for whose sake a finished one is kept.
+type Keeper = (Option<RetentionClass>, Option<Timestamp>);
 
 /// A look at finished requests: which of them may go, and what is said of the rest.
 pub(super) struct Look {
@@ -51,7 +55,12 @@ impl Session<'_> {
         let (mut past, mut past_ids) = (Vec::new(), HashSet::new());
         for row in &finished {
             match self.kept_by(row, scan, &past_ids)? {
-                Some((class, finished_at)) => kept.count(class, finished_at),
+                Some((Some(class), finished_at)) => kept.count(class, finished_at),
+                // Looked at again, as what has not ended: who made it will retire it.
+                Some((None, _)) => {
+                    kept.requests += 1;
+                    kept.unfinished = true;
+                }
                 None => {
                     past.push(row.seq);
                     past_ids.insert(row.id);
@@ -87,18 +96,17 @@ impl Session<'_> {
         }
     }
 
-    /// The class and the end of the request for whose sake a finished one is kept: itself, or its
-    /// outer one. `None`: it may go.
+    /// For whose sake a finished request is kept: its own, or its outer one's. `None`: it may go.
     fn kept_by(
         &mut self,
         row: &Finished,
         scan: &RetireScan,
         past: &HashSet<RequestId>,
-    ) -> Result<Option<(RetentionClass, Option<Timestamp>)>, StorageError> {
-        let class = row.class;
+    ) -> Result<Option<Keeper>, StorageError> {
+        let Some(class) = row.class else { return Ok(Some((None, None))) };
         if class != RetentionClass::Derived {
             let is_past = row.finished_at < scan.finished_before[usize::from(class.as_u8())];
-            return Ok((!is_past).then_some((class, Some(row.finished_at))));
+            return Ok((!is_past).then_some((Some(class), Some(row.finished_at))));
         }
         match row.outer.filter(|outer| !past.contains(outer)) {
             Some(outer) => {
@@ -123,17 +131,17 @@ fn read_finished(columns: &dyn Columns) -> Result<Finished, StorageError> {
     Ok(Finished {
         seq: read.seq(0)?,
         finished_at: read.time(1)?,
-        class: read_class(&read, 2)?,
+        class: read_class(&read, 2),
         id: read.request_id(3)?,
         outer: read.bytes_or_null(4).map(|_| read.request_id(4)).transpose()?,
     })
 }
 
-fn read_outer(columns: &dyn Columns) -> Result<(RetentionClass, Option<Timestamp>), StorageError> {
+fn read_outer(columns: &dyn Columns) -> Result<Keeper, StorageError> {
     let read = Reader::new(columns, "request");
-    Ok((read_class(&read, 0)?, read.integer_or_null(1).map(Timestamp::from_unix_ms)))
+    Ok((read_class(&read, 0), read.integer_or_null(1).map(Timestamp::from_unix_ms)))
 }
 
-fn read_class(read: &Reader<'_>, at: usize) -> Result<RetentionClass, StorageError> {
-    RetentionClass::from_u8(read.number(at)?).ok_or_else(|| read.corrupt("an unknown class"))
+fn read_class(read: &Reader<'_>, at: usize) -> Option<RetentionClass> {
+    read.number(at).ok().and_then(RetentionClass::from_u8)
 }

@@ -150,7 +150,8 @@ fn decode_headers(read: &Reader<'_>, at: usize) -> Result<Headers, StorageError>
     match read.bytes_or_null(at) {
         None => Ok(Headers::default()),
         Some(bytes) => {
-            serde_json::from_slice(bytes).map_err(|error| read.corrupt(error.to_string()))
+            // The error itself would tell the headers.
+            serde_json::from_slice(bytes).map_err(|_| read.corrupt("its headers cannot be read"))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A connection with its prepared statements, and transactions on it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cluster_core::storage::StorageError;
@@ -7,7 +8,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Statement, ToSql};
 
 use super::driver::Driver;
-use super::error::{storage_error, unknown_outcome};
+use super::error::{Panicked, storage_error, unknown_outcome};
 use super::sql::{Sql, Texts};
 use super::value::{Columns, Value};
 
@@ -111,7 +112,7 @@ impl<'c> Session<'c> {
         work: impl FnOnce(&mut Self) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         self.begin("BEGIN IMMEDIATE")?;
-        match work(self) {
+        match self.caught(work) {
             Ok(done) => self.commit().map(|()| done),
             Err(error) => {
                 self.roll_back();
@@ -126,9 +127,22 @@ impl<'c> Session<'c> {
         work: impl FnOnce(&mut Self) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         self.begin("BEGIN")?;
-        let done = work(self);
+        let done = self.caught(work);
         self.roll_back();
         done
+    }
+
+    /// Runs what is to be done in a transaction. A panic in it is a sure failure, for nothing is
+    /// committed, but it may have left anything behind: the connection is not used again.
+    fn caught<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
+            self.broken = true;
+            tracing::error!("a transaction of the storage panicked");
+            Err(StorageError::unavailable(Panicked))
+        })
     }
 
     fn begin(&mut self, statement: &str) -> Result<(), StorageError> {

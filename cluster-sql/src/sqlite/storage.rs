@@ -152,7 +152,7 @@ impl fmt::Debug for Sqlite {
 }
 
 /// The kind of this storage, in metrics and errors.
-const KIND: &str = "sqlite";
+pub(super) const KIND: &str = "sqlite";
 
 impl Database for Sqlite {
     type Connection = sqlx::SqliteConnection;
