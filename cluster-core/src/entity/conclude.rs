@@ -5,6 +5,7 @@ use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
 use super::failure::{encode_error, stored_failure, text};
 use super::intake::deliver_sent;
+use super::kind::Kind;
 use super::method::{ReturnOf, Style};
 use super::origin::{Origin, Stored, defect};
 use super::outcome::{Outcome, Verdict};
@@ -34,6 +35,16 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
     to: To<M>,
 ) -> Ran<M> {
     let stored = match &origin {
+        // Nothing is to be written, and nothing was read that a crash can undo.
+        Origin::Volatile if !Kind::<T>::is_durable() => {
+            let reply = match <M::Outcome as Outcome>::verdict(returned) {
+                Verdict::Ok(value) => Ok(value),
+                Verdict::Err(error) => Err(CallError::Entity(error)),
+                Verdict::Retry(error) => Err(CallError::Cluster(error)),
+            };
+            turn.end();
+            return to.reply(reply);
+        }
         Origin::Volatile => None,
         Origin::Persisted(stored) => Some(&**stored),
     };
