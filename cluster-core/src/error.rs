@@ -149,7 +149,7 @@ pub enum ClusterError {
     #[error("this cluster is shutting down")]
     ShuttingDown,
     /// A named limit was exceeded.
-    #[error("{what} exceeds `{limit}` ({actual} > {max})")]
+    #[error("{what} is outside of `{limit}`: {actual}, at most {max}")]
     LimitExceeded {
         /// The limit's name, as in the config.
         limit: &'static str,
@@ -179,7 +179,7 @@ impl ClusterError {
     pub(crate) fn bad_id(id: &EntityId, problem: InvalidText) -> Self {
         Self::LimitExceeded {
             limit: "entity_id_bytes_max",
-            what: format!("the entity id is not usable ({problem}); it"),
+            what: format!("the entity id ({problem})"),
             max: crate::id::TEXT_BYTES_MAX,
             actual: id.as_str().len(),
         }
@@ -189,7 +189,7 @@ impl ClusterError {
     pub(crate) fn bad_key(bytes: usize, problem: InvalidText) -> Self {
         Self::LimitExceeded {
             limit: "key_bytes_max",
-            what: format!("the key is not usable ({problem}); it"),
+            what: format!("the key ({problem})"),
             max: crate::id::TEXT_BYTES_MAX,
             actual: bytes,
         }

@@ -78,7 +78,8 @@ impl Cluster {
         self.shard_of::<C>(id).is_ok() && !self.is_shutting_down()
     }
 
-    /// A new id, unique in the database and growing within this process.
+    /// A new id, unique in this cluster (a database may hold several, with a prefix each) and
+    /// growing within this process.
     pub fn snowflake(&self) -> Snowflake {
         self.runner().snowflakes.next(self.runner().clock.wall())
     }
