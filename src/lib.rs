@@ -23,15 +23,17 @@ pub use cluster_core::cluster::{
     StartError, Stats,
 };
 pub use cluster_core::codec::Json;
-pub use cluster_core::config::{BadSetting, Config};
+pub use cluster_core::config::{BadSetting, Config, Setting};
 pub use cluster_core::entity::{
-    Call, CallFuture, CallInfo, Context, EntityOptions, OnPanic, Receipt, Transaction,
+    Call, CallFuture, CallInfo, Context, EntityOptions, OnPanic, Receipt, RetryOptions,
+    TraceBridge, Transaction,
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
     Address, EntityId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
 };
-pub use cluster_core::{codec, contract, id, message, storage, testing, time};
+pub use cluster_core::message::TraceContext;
+pub use cluster_core::{codec, contract, id, message, metric, storage, testing, time};
 pub use cluster_macros::{Entity, activate, deactivate, entity, message};
 #[cfg(feature = "sqlite")]
 pub use cluster_sql::Sqlite;
@@ -61,9 +63,9 @@ pub mod __private {
         Access, AnyResult, Arguments, Bytes, Call, Client, Context, Contract, DefaultEntity,
         Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn, Fallible,
         Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method, NoError,
-        OnPanic, Outcome, Persisted, Plain, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves,
-        ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context, read_arguments, schemas,
-        write_arguments,
+        OnPanic, Outcome, Persisted, Plain, RetryOptions, ReturnOf, Returned, ReturnedPlain,
+        ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context,
+        read_arguments, schemas, write_arguments,
     };
     pub use cluster_core::error::Source;
     pub use cluster_core::id::MessageTag;

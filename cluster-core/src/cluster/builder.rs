@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::RwLock;
 
@@ -11,11 +12,11 @@ use super::handle::Cluster;
 use super::loops;
 use super::registration::{Registered, Registration, Traced, check_options};
 use crate::commit::Committer;
-use crate::config::Config;
+use crate::config::{BadSetting, Config};
 use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, Intake, Kinds,
-    Residents, Runner, Serves, Shards, Tasks, Waiters, failure_shape,
+    Residents, Runner, Serves, Shards, Tasks, TraceBridge, Waiters, failure_shape,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -59,24 +60,31 @@ impl IntoStorage for Arc<dyn Storage> {
 #[must_use = "nothing runs until it is started"]
 pub struct ClusterBuilder {
     config: Config,
+    /// What is wrong with the environment; told at the start.
+    env: Result<(), BadSetting>,
     clock: Clock,
     seed: Option<u64>,
     storage: Option<Arc<dyn Storage>>,
     types: Vec<Box<dyn Registration>>,
     options: Vec<(std::any::TypeId, &'static str, EntityOptions)>,
     filters: Vec<Filter>,
+    serving_filters: Vec<Filter>,
+    bridge: Option<Box<dyn TraceBridge>>,
 }
 
 impl ClusterBuilder {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(config: Config) -> Self {
         ClusterBuilder {
-            config: Config::default(),
+            config,
+            env: Ok(()),
             clock: Clock::system(),
             seed: None,
             storage: None,
             types: Vec::new(),
             options: Vec::new(),
             filters: Vec::new(),
+            serving_filters: Vec::new(),
+            bridge: None,
         }
     }
 
@@ -87,9 +95,19 @@ impl ClusterBuilder {
         self
     }
 
-    /// Changes settings.
+    /// Changes settings: wins over the environment, and over what was set here before.
     pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
+        self
+    }
+
+    /// Reads the settings of the environment variables, as [`Config::set_from`] does: they win over
+    /// what was set before, and [`ClusterBuilder::config`] wins over them where it follows. The
+    /// builder has read them once when it was made, so this is needed only to let whoever runs the
+    /// program have the last word.
+    pub fn config_from_env(mut self) -> Self {
+        let read = self.config.set_from_env();
+        self.env = self.env.and(read);
         self
     }
 
@@ -151,6 +169,27 @@ impl ClusterBuilder {
         self
     }
 
+    /// A check on the side of those who serve: every request passes it before it is accepted, and
+    /// one that was stored passes it again right before its handler, also after a restart with
+    /// other filters. A refused call ends with `Refused` and nothing of it is run or stored; what
+    /// was stored before does not run, and `Refused` is its outcome. A filter that panics there
+    /// counts as a failed attempt.
+    pub fn serving_filter(
+        mut self,
+        filter: impl Fn(&CallInfo<'_>) -> Result<(), Refused> + Send + Sync + 'static,
+    ) -> Self {
+        self.serving_filters.push(Filter::new(filter));
+        self
+    }
+
+    /// Ties the spans of calls and handlers to distributed traces, such as OpenTelemetry's.
+    /// Without one a trace that a caller gives with [`Call::trace`](crate::entity::Call::trace) is
+    /// passed on as it is.
+    pub fn trace_bridge(mut self, bridge: impl TraceBridge) -> Self {
+        self.bridge = Some(Box::new(bridge));
+        self
+    }
+
     /// Starts: checks settings and types, joins the database, takes the shards, and begins with
     /// what is pending there.
     ///
@@ -164,6 +203,7 @@ impl ClusterBuilder {
 
     async fn join(mut self) -> Result<Cluster, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        std::mem::replace(&mut self.env, Ok(()))?;
         self.config.check()?;
         self.apply_options()?;
         self.check_names()?;
@@ -202,7 +242,7 @@ impl ClusterBuilder {
     ) -> Result<Cluster, StartError> {
         let shards = self.take_shards(&*storage, joined.fence, &joined.groups).await?;
         let floor = storage.highest_seq().await?;
-        let runner = Arc::new(self.runner(runtime, storage, &joined, floor));
+        let runner = Arc::new(self.runner(runtime, storage, &joined, groups.clone(), floor));
         let mut kinds = Kinds::default();
         let (mut shapes, mut contracts) = (vec![failure_shape()], Vec::new());
         for member in members {
@@ -229,6 +269,7 @@ impl ClusterBuilder {
         runtime: tokio::runtime::Handle,
         storage: Arc<dyn Storage>,
         joined: &Joined,
+        groups: Vec<&'static str>,
         floor: Seq,
     ) -> Runner {
         let committer =
@@ -247,8 +288,12 @@ impl ClusterBuilder {
             alarms: Alarms::default(),
             deadlines: Deadlines::default(),
             filters: self.filters,
+            serving_filters: self.serving_filters,
+            bridge: self.bridge,
             kinds: RwLock::default(),
             gate: Gate::open(),
+            groups,
+            up: AtomicBool::new(true),
         }
     }
 

@@ -8,8 +8,10 @@ mod handle;
 mod loops;
 mod registration;
 mod retention;
+mod stats;
 
 pub use builder::{ClusterBuilder, IntoStorage};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use error::{Error, Result, StartError};
-pub use handle::{Cluster, EntityStats, Stats};
+pub use handle::Cluster;
+pub use stats::{EntityStats, Stats};

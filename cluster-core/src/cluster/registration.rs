@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use super::error::StartError;
-use crate::config::Config;
+use crate::config::{BadSetting, Config};
 use crate::entity::{
     AnyKind, Contract, ContractOf, EntityOptions, Factory, Kind, Limits, Runner, Schemas, Serves,
     Shards,
@@ -74,19 +74,23 @@ struct TracedType<T: Serves> {
 impl<T: Serves> Traced for TracedType<T> {
     fn build(self: Box<Self>, runner: &Arc<Runner>, shards: Shards) -> Arc<dyn AnyKind> {
         let Registered { factory, options } = self.registered;
-        let limits = Limits::new(&runner.config, T::OPTIONS, options);
+        let messages = <ContractOf<T> as Contract>::messages();
+        let limits = Limits::new(&runner.config, T::OPTIONS, options, messages);
         Arc::new(Kind::<T>::new(runner.clone(), shards, limits, factory, self.schemas))
     }
 }
 
 /// The limits of a type are settings as well.
-pub(super) fn check_options(options: &EntityOptions) -> Result<(), crate::config::BadSetting> {
-    let config = Config {
-        mailbox: options.mailbox.unwrap_or(1),
-        concurrency: options.concurrency.unwrap_or(1),
-        attempts: options.attempts.unwrap_or(1),
-        idle: options.idle.unwrap_or(std::time::Duration::MAX),
-        ..Config::default()
-    };
+pub(super) fn check_options(options: &EntityOptions) -> Result<(), BadSetting> {
+    let mut config = Config::default();
+    let EntityOptions { mailbox, idle, concurrency, attempts, backoff_min, backoff_max, .. } =
+        *options;
+    config.mailbox = mailbox.unwrap_or(config.mailbox);
+    config.idle = idle.unwrap_or(config.idle);
+    config.concurrency = concurrency.unwrap_or(config.concurrency);
+    config.attempts = attempts.unwrap_or(config.attempts);
+    let given = backoff_max.or(backoff_min).unwrap_or(config.backoff_max);
+    config.backoff_min = backoff_min.unwrap_or(config.backoff_min.min(given));
+    config.backoff_max = backoff_max.unwrap_or(config.backoff_max.max(config.backoff_min));
     config.check()
 }

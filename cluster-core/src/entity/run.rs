@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::sync::oneshot;
-use tracing::{Level, Span};
+use tracing::Span;
 
 use super::conclude::conclude;
 use super::context::Context;
@@ -21,9 +21,11 @@ use super::options::Delivery;
 use super::origin::Origin;
 use super::slot::{Slot, Start};
 use super::submit::submit;
+use super::trace::{Trace, failed};
 use super::turn::Turn;
 use crate::error::{CallError, ClusterError};
 use crate::message::Headers;
+use crate::time::Moment;
 
 /// Where a reply goes.
 pub(super) enum To<M: Message> {
@@ -88,9 +90,10 @@ impl<M: Message> To<M> {
     }
 }
 
-/// What surrounds a message: headers, and the handler that called.
+/// What surrounds a message: headers, its trace, and the handler that called.
 pub(super) struct Surroundings {
     pub(super) headers: Headers,
+    pub(super) trace: Trace,
     pub(super) parent: Option<Context>,
 }
 
@@ -140,8 +143,8 @@ fn ask<T: Serves, M: Message, S: Style<T, M>>(
     slot: Arc<Slot<T>>,
     request: Request<M>,
 ) -> Exchange<M> {
-    let Request { message, headers, parent, .. } = request;
-    let around = Surroundings { headers, parent };
+    let Request { message, headers, trace, parent, .. } = request;
+    let around = Surroundings { headers, trace, parent };
     if let Some(_deeper) = Deeper::enter(slot.kind.shared.config.inline_depth) {
         let entered = slot.try_enter(S::ACCESS, S::PLAIN).or_else(|| slot.try_make(S::ACCESS));
         if let Some(turn) = entered {
@@ -175,9 +178,9 @@ fn hand_over<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
     request: Request<M>,
 ) -> Result<(), ClusterError> {
-    let Request { message, headers, .. } = request;
+    let Request { message, headers, trace, .. } = request;
     // Nobody waits for it, so it cannot wait for itself: the chain of callers ends here.
-    let around = Surroundings { headers, parent: None };
+    let around = Surroundings { headers, trace, parent: None };
     let job = VolatileJob::<M, S>::new(slot, message, around, To::Nobody);
     slot.enqueue(Box::new(job), Start::Task)
 }
@@ -207,18 +210,23 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     origin: Origin,
     to: To<M>,
 ) -> Ran<M> {
+    let span = around.trace.handler_span(&turn.slot, M::INFO, &origin);
     // A handler without `&Context` cannot call others, so nothing need be known of its
     // surroundings.
     let ctx = M::INFO.context.then(|| Context::of::<T, M>(&turn, around, &origin));
-    let _span = span_of::<T, M>(&turn.slot).entered();
+    let kind = turn.slot.kind.clone();
+    let started = kind.metrics.started(M::INFO, &kind.shared.clock);
     let entity = turn.entity();
-    let called = catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
+    let call = || catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
+    let called = span.in_scope(call);
+    kind.metrics.ended(M::INFO, started, &kind.shared.clock);
     match called {
         Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), origin, to),
         Err(panic) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
             turn.give_up();
-            origin.panicked::<T, M, S>(&slot, base, panic, to)
+            failed(&span);
+            span.in_scope(|| origin.panicked::<T, M, S>(&slot, base, panic, to))
         }
     }
 }
@@ -231,6 +239,8 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     to: To<M>,
 ) -> Ran<M> {
     let slot = turn.slot.clone();
+    let span = around.trace.handler_span(&slot, M::INFO, &origin);
+    let started = slot.kind.metrics.started(M::INFO, &slot.kind.shared.clock);
     let ctx = Context::of::<T, M>(&turn, around, &origin);
     let mut handler = Box::pin({
         let ctx = ctx.running();
@@ -239,10 +249,10 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
             (turn, returned)
         }
     });
-    let span = span_of::<T, M>(&slot);
     let mut once = TaskContext::from_waker(Waker::noop());
     match span.in_scope(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
         Ok(Poll::Ready((turn, returned))) => {
+            slot.kind.metrics.ended(M::INFO, started, &slot.kind.shared.clock);
             conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to)
         }
         Ok(Poll::Pending) => {
@@ -255,13 +265,15 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
                 handler: Some((handler, origin, to)),
                 cancellable,
                 span,
+                started,
                 style: PhantomData::<fn() -> S>,
             });
             ran
         }
         Err(panic) => {
             drop(handler);
-            origin.panicked::<T, M, S>(&slot, ctx.0.base.clone(), panic, to)
+            failed(&span);
+            span.in_scope(|| origin.panicked::<T, M, S>(&slot, ctx.0.base.clone(), panic, to))
         }
     }
 }
@@ -274,6 +286,8 @@ struct Suspended<T: Serves, M: Message, S, F> {
     handler: Option<(Pin<Box<F>>, Origin, To<M>)>,
     cancellable: bool,
     span: Span,
+    /// The moment of its start, if it is timed.
+    started: Option<Moment>,
     style: PhantomData<fn() -> S>,
 }
 
@@ -301,24 +315,20 @@ where
         drop(handler);
         match polled {
             Ok(Poll::Ready((turn, returned))) => {
+                let kind = &this.slot.kind;
+                kind.metrics.ended(M::INFO, this.started, &kind.shared.clock);
                 conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
             }
             Ok(Poll::Pending) => {}
             Err(panic) => {
-                origin.panicked::<T, M, S>(&this.slot, this.ctx.0.base.clone(), panic, to);
+                failed(&this.span);
+                let base = this.ctx.0.base.clone();
+                let panicked = || origin.panicked::<T, M, S>(&this.slot, base, panic, to);
+                drop(this.span.in_scope(panicked));
             }
         }
         Poll::Ready(())
     }
-}
-
-/// The span of a handler; costs one branch when nobody listens.
-fn span_of<T: Serves, M: Message>(slot: &Slot<T>) -> Span {
-    if !tracing::level_enabled!(Level::DEBUG) {
-        return Span::none();
-    }
-    let entity = &*slot.kind.name;
-    tracing::debug_span!("handle", entity, id = %slot.id(), message = M::INFO.name)
 }
 
 /// One poll as the current handler; a panic is caught.

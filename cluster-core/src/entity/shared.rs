@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
@@ -15,6 +15,7 @@ use super::intake::Intake;
 use super::kind::AnyKind;
 use super::residents::Residents;
 use super::tasks::Tasks;
+use super::trace::TraceBridge;
 use super::waiters::Waiters;
 use crate::commit::Committer;
 use crate::config::Config;
@@ -39,8 +40,14 @@ pub struct Shared {
     pub(crate) alarms: Alarms,
     pub(crate) deadlines: Deadlines,
     pub(crate) filters: Vec<Filter>,
+    pub(crate) serving_filters: Vec<Filter>,
+    pub(crate) bridge: Option<Box<dyn TraceBridge>>,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) gate: Gate,
+    /// The shard groups of its types; it owns all their shards.
+    pub(crate) groups: Vec<&'static str>,
+    /// Counted as a runner that serves.
+    pub(crate) up: AtomicBool,
 }
 
 /// The registered entity types: by contract for handles, by name for what the storage holds.

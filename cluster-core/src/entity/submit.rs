@@ -159,7 +159,7 @@ impl<M: Message> NewRow<'_, M> {
             }),
             arguments,
             headers: self.request.headers.clone(),
-            trace: None,
+            trace: self.request.trace.context().cloned(),
             class: class_of(key, outer, self.request.wanted),
             outer,
             accepted_at: now,
@@ -286,7 +286,7 @@ impl Context {
         request: Request<M>,
     ) -> Result<(RequestId, Option<KeyDigest>), ClusterError> {
         let id = handle.entity_id();
-        id.check().map_err(|problem| ClusterError::bad_id(id, problem))?;
+        ClusterError::check_id(id, self.shared().config.entity_id_bytes_max)?;
         let kind = handle.kind()?;
         let address = kind.address(id);
         let schema = kind.schema(M::INFO.index).expect("the contract is the type's own");

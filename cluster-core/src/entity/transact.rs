@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::conclude::{Ending, settle, writes_of};
 use super::context::Context;
@@ -39,6 +40,8 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
 ) {
     let slot = turn.slot.clone();
     let origin = Origin::Persisted(stored);
+    let span = around.trace.handler_span(&slot, M::INFO, &origin);
+    let started = slot.kind.metrics.started(M::INFO, &slot.kind.shared.clock);
     let ctx = Context::of::<T, M>(&turn, around, &origin);
     let Origin::Persisted(stored) = origin else { unreachable!("made two lines above") };
     let tasks = slot.kind.clone();
@@ -51,7 +54,9 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
                 (turn, returned)
             }
         });
-        match run_to_end(&ctx, handler.as_mut()).await {
+        let ended = run_to_end(&ctx, handler.as_mut()).instrument(span).await;
+        slot.kind.metrics.ended(M::INFO, started, &slot.kind.shared.clock);
+        match ended {
             Ended::Returned((turn, returned)) => {
                 drop(handler);
                 end::<T, M, S>(turn, returned, &ctx, stored, to).await;
