@@ -3,6 +3,8 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
+mod filters;
 mod retries;
 mod settings;
 mod support;
+mod traces;

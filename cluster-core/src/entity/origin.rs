@@ -62,7 +62,7 @@ impl Origin {
         slot.kind.metrics.panics.increment(1);
         let reason = panic_text(&*panic);
         let (entity, message) = (slot.address(), M::INFO.name);
-        tracing::error!(%entity, message, reason, "a handler panicked");
+        tracing::error!(%entity, method = message, reason, "a handler panicked");
         match self {
             Origin::Volatile => fail_after(slot, base, defect::<T, M>(slot, 1, reason), to),
             Origin::Persisted(stored) => {

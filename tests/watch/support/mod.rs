@@ -9,7 +9,7 @@ use cluster::storage::{MemoryStorage, Storage};
 use cluster::time::Clock;
 
 /// What takes longer hangs.
-const HANG: std::time::Duration = std::time::Duration::from_secs(60);
+const HANG: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Waits for what must not hang.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
