@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod filters;
+mod metrics;
 mod retries;
 mod settings;
 mod support;

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::activate::Evicted;
 use super::job::Delivered;
 use super::shared::Shared;
+use super::watch::count_hold;
 use crate::codec;
 use crate::id::Seq;
 use crate::storage::{Accepted, KnownRequest, PendingRequest, PendingScan, RequestRow};
@@ -180,6 +181,7 @@ async fn deliver_loaded(
         let Some(kind) = shared.kind_named(&pending.request.entity_type) else {
             let (request, entity) = (pending.request.id, &*pending.request.entity_type);
             tracing::warn!(%request, entity, "held: no such entity type is registered here");
+            count_hold(entity);
             return;
         };
         match kind.clone().deliver(pending.clone()) {
@@ -205,6 +207,7 @@ async fn deliver_loaded(
                 let (request, entity) = (pending.request.id, &*pending.request.entity_type);
                 let tag = pending.request.message.as_u64();
                 tracing::warn!(%request, entity, tag, "held: the entity type has no such message");
+                count_hold(entity);
                 return;
             }
             Delivered::Queued | Delivered::Twice | Delivered::Spilled => return,

@@ -19,6 +19,7 @@ use super::slot::Slot;
 use super::trace::Trace;
 use super::transact::run_in_transaction;
 use super::turn::Turn;
+use super::watch::count_hold;
 use crate::error::{CallError, ClusterError, Refused};
 use crate::id::{RequestId, Seq};
 use crate::storage::PendingRequest;
@@ -184,7 +185,7 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
             Err(error) => {
                 // Held: it stays in the storage, for a binary that can read it.
                 tracing::warn!(request = %stored.row.id, %error, "a stored request cannot be read");
-                turn.slot.kind.metrics.holds.increment(1);
+                count_hold(&turn.slot.kind.name);
                 let held = ClusterError::Held { request: stored.row.id, reason: text(&error) };
                 turn.slot.request_ended(stored.row.seq);
                 turn.slot.kind.shared.waiters.tell(stored.row.id, || Err(held.clone()));

@@ -49,7 +49,6 @@ pub(crate) struct KindMetrics {
     pub(crate) panics: metrics::Counter,
     pub(crate) retries: metrics::Counter,
     pub(crate) dead_letters: metrics::Counter,
-    pub(crate) holds: metrics::Counter,
     pub(crate) resident: metrics::Gauge,
     pub(crate) waiting: metrics::Gauge,
     pub(crate) mailbox_full: metrics::Counter,
@@ -77,7 +76,6 @@ impl KindMetrics {
             panics: counter(metric::PANICS),
             retries: counter(metric::RETRIES),
             dead_letters: counter(metric::DEAD_LETTERS),
-            holds: counter(metric::HOLDS),
             resident: gauge(metric::ENTITIES),
             waiting: gauge(metric::WAITING),
             mailbox_full: counter(metric::MAILBOX_FULL),
@@ -117,6 +115,11 @@ impl KindMetrics {
         let before = self.published.swap(total, Ordering::Relaxed);
         self.messages.increment(total.saturating_sub(before));
     }
+}
+
+/// A request is held; perhaps of a type that nobody knows here.
+pub(super) fn count_hold(entity: &str) {
+    metrics::counter!(metric::HOLDS, "entity" => entity.to_owned()).increment(1);
 }
 
 thread_local! {
