@@ -7,6 +7,7 @@
 //!
 //! Where to go on:
 //!
+//! - [`guide`]: entities, delivery, state, testing, observability, one page each.
 //! - [`entity`] and [`Entity`]: the attributes of a block, of its messages and of a type.
 //! - [`ClusterBuilder`]: what a cluster hosts, where it stores, who may call; [`Config`]: limits.
 //! - [`Call`]: what a caller may set; [`ClusterError`] and [`CallError`]: what a call can end with.
@@ -37,6 +38,8 @@ pub use cluster_core::{codec, contract, id, message, metric, storage, testing, t
 pub use cluster_macros::{Entity, activate, deactivate, entity, message};
 #[cfg(feature = "sqlite")]
 pub use cluster_sql::Sqlite;
+
+pub mod guide;
 
 /// Everything a program needs, in one import.
 pub mod prelude {

@@ -54,10 +54,10 @@ metrics! {
     /// Requests that are held: their type, message or arguments are none that this runner reads.
     HOLDS: Counter "cluster_holds_total" ["entity"];
     /// From a call to its answer, as its caller sees it: every persisted call, one volatile call in
-    /// sixteen.
+    /// sixty-four.
     CALL_SECONDS: Histogram "cluster_call_seconds" ["entity", "message"];
-    /// From a handler's start to its return: every handler of a persisted message, one in sixteen of
-    /// the volatile ones.
+    /// From a handler's start to its return: every handler of a persisted message, one in sixty-four
+    /// of the volatile ones.
     HANDLER_SECONDS: Histogram "cluster_handler_seconds" ["entity", "message"];
     /// Entities in memory.
     ENTITIES: Gauge "cluster_entities_resident" ["entity"];

@@ -260,7 +260,7 @@ impl<M: Message> CallFuture<M> {
             Ok(checked) => checked,
             Err(error) => return Poll::Ready(Err(CallError::Cluster(error))),
         };
-        self.watch = CallWatch::on(&handle, M::INFO, &request.trace);
+        self.watch.look(&handle, M::INFO, &request.trace);
         match confirmation {
             Some(told) => {
                 let limit = Limit::new(handle.shared(), self.limit, cx);

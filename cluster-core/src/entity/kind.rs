@@ -159,6 +159,20 @@ impl<T: Serves> Kind<T> {
         Some((self.table[*index].load)(slot, pending))
     }
 
+    /// A handler starts; the moment if it is to be timed.
+    #[inline]
+    pub(super) fn started(&self, message: &MessageInfo) -> Option<Moment> {
+        self.metrics.started(message, &self.shared.clock)
+    }
+
+    /// A handler has returned that was started then.
+    #[inline]
+    pub(super) fn ended(&self, message: &MessageInfo, started: Option<Moment>) {
+        if let Some(started) = started {
+            self.metrics.timed(message, self.shared.clock.now() - started);
+        }
+    }
+
     /// How requests of this message are tried again.
     pub(crate) fn retry_of(&self, message: &MessageInfo) -> Retry {
         message.retry.or(self.limits.retry)

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::sync::oneshot;
-use tracing::Span;
 
 use super::conclude::conclude;
 use super::context::Context;
@@ -21,7 +20,7 @@ use super::options::Delivery;
 use super::origin::Origin;
 use super::slot::{Slot, Start};
 use super::submit::submit;
-use super::trace::{Trace, failed};
+use super::trace::{HandlerSpan, Trace};
 use super::turn::Turn;
 use crate::error::{CallError, ClusterError};
 use crate::message::Headers;
@@ -214,19 +213,17 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     // A handler without `&Context` cannot call others, so nothing need be known of its
     // surroundings.
     let ctx = M::INFO.context.then(|| Context::of::<T, M>(&turn, around, &origin));
-    let kind = turn.slot.kind.clone();
-    let started = kind.metrics.started(M::INFO, &kind.shared.clock);
+    let started = turn.slot.kind.started(M::INFO);
     let entity = turn.entity();
     let call = || catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
-    let called = span.in_scope(call);
-    kind.metrics.ended(M::INFO, started, &kind.shared.clock);
+    let called = span.within(call);
+    turn.slot.kind.ended(M::INFO, started);
     match called {
         Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), origin, to),
         Err(panic) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
             turn.give_up();
-            failed(&span);
-            span.in_scope(|| origin.panicked::<T, M, S>(&slot, base, panic, to))
+            span.failed(|| origin.panicked::<T, M, S>(&slot, base, panic, to))
         }
     }
 }
@@ -240,7 +237,7 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Ran<M> {
     let slot = turn.slot.clone();
     let span = around.trace.handler_span(&slot, M::INFO, &origin);
-    let started = slot.kind.metrics.started(M::INFO, &slot.kind.shared.clock);
+    let started = slot.kind.started(M::INFO);
     let ctx = Context::of::<T, M>(&turn, around, &origin);
     let mut handler = Box::pin({
         let ctx = ctx.running();
@@ -250,9 +247,9 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
         }
     });
     let mut once = TaskContext::from_waker(Waker::noop());
-    match span.in_scope(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
+    match span.within(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
         Ok(Poll::Ready((turn, returned))) => {
-            slot.kind.metrics.ended(M::INFO, started, &slot.kind.shared.clock);
+            slot.kind.ended(M::INFO, started);
             conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to)
         }
         Ok(Poll::Pending) => {
@@ -272,8 +269,7 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
         }
         Err(panic) => {
             drop(handler);
-            failed(&span);
-            span.in_scope(|| origin.panicked::<T, M, S>(&slot, ctx.0.base.clone(), panic, to))
+            span.failed(|| origin.panicked::<T, M, S>(&slot, ctx.0.base.clone(), panic, to))
         }
     }
 }
@@ -285,7 +281,7 @@ struct Suspended<T: Serves, M: Message, S, F> {
     /// `None` once it has ended.
     handler: Option<(Pin<Box<F>>, Origin, To<M>)>,
     cancellable: bool,
-    span: Span,
+    span: HandlerSpan,
     /// The moment of its start, if it is timed.
     started: Option<Moment>,
     style: PhantomData<fn() -> S>,
@@ -302,7 +298,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let this = &mut *self;
         let Some((handler, _, to)) = &mut this.handler else { return Poll::Ready(()) };
-        let polled = this.span.in_scope(|| poll_handler(&this.ctx, handler.as_mut(), cx));
+        let polled = this.span.within(|| poll_handler(&this.ctx, handler.as_mut(), cx));
         if let (Ok(Poll::Pending), true, To::Waiter(waiter)) = (&polled, this.cancellable, to) {
             ready!(waiter.poll_closed(cx));
         } else if let Ok(Poll::Pending) = polled {
@@ -315,16 +311,14 @@ where
         drop(handler);
         match polled {
             Ok(Poll::Ready((turn, returned))) => {
-                let kind = &this.slot.kind;
-                kind.metrics.ended(M::INFO, this.started, &kind.shared.clock);
+                this.slot.kind.ended(M::INFO, this.started);
                 conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
             }
             Ok(Poll::Pending) => {}
             Err(panic) => {
-                failed(&this.span);
                 let base = this.ctx.0.base.clone();
                 let panicked = || origin.panicked::<T, M, S>(&this.slot, base, panic, to);
-                drop(this.span.in_scope(panicked));
+                drop(this.span.failed(panicked));
             }
         }
         Poll::Ready(())

@@ -136,11 +136,8 @@ impl Trace {
         slot: &Slot<T>,
         message: &MessageInfo,
         origin: &Origin,
-    ) -> Span {
-        if !is_watched() {
-            return Span::none();
-        }
-        self.watched_handler_span(slot, message, origin)
+    ) -> HandlerSpan {
+        HandlerSpan(is_watched().then(|| self.watched_handler_span(slot, message, origin)))
     }
 
     #[cold]
@@ -149,7 +146,7 @@ impl Trace {
         slot: &Slot<T>,
         message: &MessageInfo,
         origin: &Origin,
-    ) -> Span {
+    ) -> Box<Span> {
         let entity = &*slot.kind.name;
         let parent = self.0.as_ref().and_then(|traced| traced.span.id());
         let persisted = message.delivery == Delivery::Persisted;
@@ -177,12 +174,37 @@ impl Trace {
                 bridge.resume(&span, context);
             }
         }
-        span
+        Box::new(span)
+    }
+}
+
+/// The span of a handler; one word, and none where nobody listens.
+pub(super) struct HandlerSpan(Option<Box<Span>>);
+
+impl HandlerSpan {
+    /// Does something of the handler within its span.
+    #[inline]
+    pub(super) fn within<R>(&self, work: impl FnOnce() -> R) -> R {
+        match &self.0 {
+            None => work(),
+            Some(span) => span.in_scope(work),
+        }
+    }
+
+    /// As [`HandlerSpan::within`], of a handler that has failed.
+    pub(super) fn failed<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.0.iter().for_each(|span| failed(span));
+        self.within(work)
+    }
+
+    /// The span itself.
+    pub(super) fn into_span(self) -> Span {
+        self.0.map_or_else(Span::none, |span| *span)
     }
 }
 
 /// Marks a span as one that has failed.
-pub(super) fn failed(span: &Span) {
+fn failed(span: &Span) {
     span.record("otel.status_code", "ERROR");
 }
 

@@ -41,7 +41,7 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
     let slot = turn.slot.clone();
     let origin = Origin::Persisted(stored);
     let span = around.trace.handler_span(&slot, M::INFO, &origin);
-    let started = slot.kind.metrics.started(M::INFO, &slot.kind.shared.clock);
+    let started = slot.kind.started(M::INFO);
     let ctx = Context::of::<T, M>(&turn, around, &origin);
     let Origin::Persisted(stored) = origin else { unreachable!("made two lines above") };
     let tasks = slot.kind.clone();
@@ -54,8 +54,8 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
                 (turn, returned)
             }
         });
-        let ended = run_to_end(&ctx, handler.as_mut()).instrument(span).await;
-        slot.kind.metrics.ended(M::INFO, started, &slot.kind.shared.clock);
+        let ended = run_to_end(&ctx, handler.as_mut()).instrument(span.into_span()).await;
+        slot.kind.ended(M::INFO, started);
         match ended {
             Ended::Returned((turn, returned)) => {
                 drop(handler);

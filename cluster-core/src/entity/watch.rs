@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::handle::Handle;
 use super::options::{Delivery, MessageInfo};
@@ -12,29 +13,47 @@ use crate::time::{Clock, Moment};
 
 /// Of volatile calls and handlers one in so many is timed: reading the clock takes as long as a
 /// fifth of a call.
-const TIMED_EVERY: u64 = 16;
+const TIMED_EVERY: u64 = 64;
 
-/// How many parts a count has: two workers seldom add to the same one.
-const PARTS: usize = 16;
+/// How many threads have a part of a count to themselves.
+const PARTS: usize = 64;
 
-/// A number that many threads add to at the cost of one each.
-#[derive(Default)]
-pub(crate) struct Count([Part; PARTS]);
+/// A number that many threads add to: each to a part of its own, without a locked instruction.
+pub(crate) struct Count {
+    parts: [Part; PARTS],
+    /// Of the threads that came later.
+    others: AtomicU64,
+}
 
 /// Two lines of the cache: they are fetched in pairs.
 #[derive(Default)]
 #[repr(align(128))]
 struct Part(AtomicU64);
 
+impl Default for Count {
+    fn default() -> Self {
+        Count { parts: std::array::from_fn(|_| Part::default()), others: AtomicU64::new(0) }
+    }
+}
+
 impl Count {
     /// Adds one; what this thread's part was before.
     #[inline]
     fn up(&self) -> u64 {
-        self.0[part_of_this_thread() % PARTS].0.fetch_add(1, Ordering::Relaxed)
+        match self.parts.get(part_of_this_thread()) {
+            Some(Part(part)) => {
+                // Only this thread writes here: no number is ever given to another one.
+                let before = part.load(Ordering::Relaxed);
+                part.store(before + 1, Ordering::Relaxed);
+                before
+            }
+            None => self.others.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.0.iter().map(|part| part.0.load(Ordering::Relaxed)).sum()
+        let parts = self.parts.iter().map(|part| part.0.load(Ordering::Relaxed));
+        parts.sum::<u64>() + self.others.load(Ordering::Relaxed)
     }
 }
 
@@ -94,12 +113,10 @@ impl KindMetrics {
         timed.then(|| clock.now())
     }
 
-    /// A handler has ended that was started then.
-    #[inline]
-    pub(super) fn ended(&self, message: &MessageInfo, started: Option<Moment>, clock: &Clock) {
-        if let Some(started) = started {
-            self.handlers[message.index].record((clock.now() - started).as_secs_f64());
-        }
+    /// A handler has taken so long.
+    #[cold]
+    pub(super) fn timed(&self, message: &MessageInfo, took: Duration) {
+        self.handlers[message.index].record(took.as_secs_f64());
     }
 
     /// The runner serves no more.
@@ -138,27 +155,39 @@ struct Watched {
 impl CallWatch {
     pub(super) const NONE: CallWatch = CallWatch(None);
 
-    /// Looks at a call from now on.
+    /// Looks at a call from now on, if anybody wants to.
     #[inline]
-    pub(super) fn on(handle: &Handle, message: &MessageInfo, trace: &Trace) -> Self {
+    pub(super) fn look(&mut self, handle: &Handle, message: &MessageInfo, trace: &Trace) {
         let calls = CALLS.get();
         CALLS.set(calls.wrapping_add(1));
         let timed = calls.is_multiple_of(TIMED_EVERY) || message.delivery == Delivery::Persisted;
-        if !timed && trace.is_none() {
-            return CallWatch(None);
+        if timed || !trace.is_none() {
+            self.look_at(handle, timed, trace);
         }
+    }
+
+    #[cold]
+    fn look_at(&mut self, handle: &Handle, timed: bool, trace: &Trace) {
         let began = timed.then(|| (handle.shared().clock.now(), handle.clone()));
-        CallWatch(Some(Box::new(Watched { trace: trace.clone(), began })))
+        self.0 = Some(Box::new(Watched { trace: trace.clone(), began }));
     }
 
     /// The call has ended, with trouble of the cluster or without.
     #[inline]
     pub(super) fn ended(&mut self, message: &MessageInfo, failed: impl FnOnce() -> bool) {
-        let Some(watched) = self.0.take() else { return };
-        if !watched.trace.is_none() && failed() {
-            watched.trace.failed();
+        if let Some(watched) = self.0.take() {
+            watched.ended(message, failed());
         }
-        if let Some((began, handle)) = watched.began
+    }
+}
+
+impl Watched {
+    #[cold]
+    fn ended(self, message: &MessageInfo, failed: bool) {
+        if failed {
+            self.trace.failed();
+        }
+        if let Some((began, handle)) = self.began
             && let Ok(kind) = handle.kind()
         {
             let took = handle.shared().clock.now() - began;
