@@ -46,6 +46,12 @@ macro_rules! __storage_cases {
             pending::what_is_finished_dead_or_due_later_is_not_pending
             pending::only_owned_shards_and_the_asked_entity_are_loaded
             pending::dead_letters_are_listed_page_by_page
+            later::due_requests_load_in_the_order_of_their_time
+            later::a_page_of_due_requests_is_bounded_and_of_own_shards
+            later::a_failed_request_is_due_at_its_next_attempt
+            later::in_order_a_failed_request_keeps_its_place
+            later::held_requests_are_listed_until_they_are_released
+            later::a_request_runs_again_from_where_it_stands_only
             ownership::the_first_runner_fixes_the_settings
             ownership::shard_groups_keep_their_numbers
             ownership::joining_fences_off_every_earlier_incarnation
