@@ -382,6 +382,16 @@ impl<T: Serves> Slot<T> {
         inner.phase == Phase::Vacant && inner.mailbox.is_none() && inner.running.is_idle()
     }
 
+    /// Whether nothing need be remembered of the entity: not even, where order is strict, that a
+    /// held request has the others wait.
+    pub(super) fn is_empty(&self) -> bool {
+        let inner = self.lock();
+        inner.phase == Phase::Vacant
+            && inner.mailbox.is_none()
+            && inner.running.is_idle()
+            && inner.ledger.as_ref().is_none_or(|ledger| ledger.out.is_empty())
+    }
+
     pub(super) fn is_running(&self) -> bool {
         !self.lock().running.is_idle()
     }
