@@ -2,11 +2,11 @@
 //! `scheduled` (how late they start; its latencies are that).
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bench_kit::{Bench, Case, Lane, Run, Watch, lane, unix_micros};
 use cluster::prelude::*;
 use cluster::time::Timestamp;
+use tokio::sync::Notify;
 
 use crate::SYSTEM;
 
@@ -20,7 +20,14 @@ const HEAD_START_MS: u64 = 8_000;
 struct Bell {
     #[state]
     rings: u64,
-    lateness_ns: Arc<Mutex<Vec<u64>>>,
+    heard: Arc<Heard>,
+}
+
+/// What was heard of all bells.
+#[derive(Default)]
+struct Heard {
+    lateness_ns: Mutex<Vec<u64>>,
+    all: Notify,
 }
 
 #[entity]
@@ -29,7 +36,11 @@ impl Bell {
     fn ring(&mut self, due_ms: u64) {
         self.rings += 1;
         let late = unix_micros().checked_sub(due_ms * 1_000).expect("never early");
-        self.lateness_ns.lock().expect("nobody panics").push(late * 1_000);
+        let mut lateness_ns = self.heard.lateness_ns.lock().expect("nobody panics");
+        lateness_ns.push(late * 1_000);
+        if lateness_ns.len() as u64 == lane::SCHEDULED.operations {
+            self.heard.all.notify_one();
+        }
     }
 }
 
@@ -49,25 +60,22 @@ struct Runs {
 fn measure(bench: &Bench, lane: Lane) -> Runs {
     let file = bench.fresh_file("scheduled.db");
     bench.block_on(async move {
-        let lateness_ns: Arc<Mutex<Vec<u64>>> = Arc::default();
-        let heard = lateness_ns.clone();
+        let heard: Arc<Heard> = Arc::default();
+        let shared = heard.clone();
         let storage = Sqlite::open(file).await.expect("the bench's folder is writable");
         let cluster = Cluster::builder()
             .storage(storage)
-            .entity_with::<Bell>(move |_| Bell { rings: 0, lateness_ns: heard.clone() })
+            .entity_with::<Bell>(move |_| Bell { rings: 0, heard: shared.clone() })
             .start()
             .await
             .expect("the storage is new");
         let first = unix_micros() / 1_000 + HEAD_START_MS;
         let arming = arm(&cluster, lane, first).await;
         let firing = Watch::start();
-        let all = usize::try_from(lane.operations).expect("a lane fits in memory");
-        while lateness_ns.lock().expect("nobody panics").len() < all {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        heard.all.notified().await;
         let elapsed = firing.elapsed();
         cluster.shutdown().await.expect("the storage works");
-        let lateness = std::mem::take(&mut *lateness_ns.lock().expect("nobody panics"));
+        let lateness = std::mem::take(&mut *heard.lateness_ns.lock().expect("nobody panics"));
         Runs { arming, firing: Run::new(lane.operations, elapsed, lateness) }
     })
 }

@@ -217,7 +217,29 @@ async fn a_key_joins_a_scheduled_request(bed: Bed) {
     assert_eq!(probe.count("p"), 1);
 }
 
+/// Neither its length nor the restart of others makes it anything but one running request.
+// proves: B101
+async fn a_handler_that_runs_for_hours_is_started_once(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let desk = cluster.get::<Desk>("d");
+    probe.close("long");
+    let receipt = desk.file("long".into()).key("k").send().await.unwrap();
+    probe.wait_for("long", 1).await;
+    let due = cluster.get::<Counter>("c").add(1).after(SPAN).send().await.unwrap();
+    bed.advance(Duration::from_secs(3 * 3_600)).await;
+    assert!(matches!(due.outcome().await, Ok(1) | Err(ClusterError::Retired { .. })));
+    let again = desk.file("long".into()).key("k").send().await.unwrap();
+    assert_eq!(again.id(), receipt.id());
+    probe.open("long");
+    assert_eq!(receipt.outcome().await.unwrap(), 1);
+    assert_eq!((probe.count("long"), probe.count("long!")), (1, 1));
+    assert_eq!(bed.door.attempts(), 0);
+}
+
 backends!(
+    a_handler_that_runs_for_hours_is_started_once,
     it_starts_at_its_time_and_not_a_moment_before,
     what_became_due_while_nobody_ran_runs_once_in_the_order_of_its_time,
     few_are_in_memory_and_all_start_in_their_order,

@@ -214,8 +214,8 @@ impl DeadLetter {
         redrive(&self.runner, &self.row.request, self.row.died_at).await
     }
 
-    /// Ends the request for good: it leaves the list, and its outcome is `Interrupted`. One that was
-    /// redriven meanwhile is cancelled, or completes: the answer says which.
+    /// Ends the request for good: it leaves the list, and its outcome is `Interrupted`. One that
+    /// was redriven meanwhile is cancelled, or completes: the answer says which.
     ///
     /// # Errors
     /// As [`DeadLetter::redrive`].

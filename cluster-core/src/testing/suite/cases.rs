@@ -76,6 +76,7 @@ macro_rules! __storage_cases {
             retention::the_time_that_retention_reached_is_told_to_the_next
             retention::a_retired_key_runs_again
             retries::a_batch_written_again_has_its_effect_once
+            retries::a_request_is_moved_once_however_often_it_is_written
             retries::every_write_of_ownership_may_be_repeated
             retries::every_other_write_may_be_repeated
             retries::a_lost_commit_never_lands_beside_its_retry

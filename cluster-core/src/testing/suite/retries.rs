@@ -100,6 +100,40 @@ pub(super) async fn a_batch_written_again_has_its_effect_once<B: Backend>(backen
         assert_eq!(runner.state(&entity).await.unwrap().version, StateVersion::new(4));
         let letters = storage.dead_letters(Seq::new(seq(0)), 10).await.unwrap();
         assert_eq!(letters.len(), 1);
+    }
+}
+
+// proves: B109
+pub(super) async fn a_request_is_moved_once_however_often_it_is_written<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    let storage = faulty(runner.storage.clone());
+    let mut fence = runner.fence;
+    let (shard, epoch) = (request(1).shard, Epoch::default());
+    for (round, fault) in (0_u64..).zip(UNKNOWN) {
+        let seq = |offset: u64| 10 * round + offset;
+        let first = accepts(vec![request(seq(1)), request(seq(3)), request(seq(4))]);
+        commit_surely(&storage, &mut fence, first).await;
+        let second = Batch {
+            attempts: vec![AttemptWrite {
+                seq: Seq::new(seq(3)),
+                shard,
+                epoch,
+                attempts: 2,
+                retry_at: time(1),
+                in_order: false,
+                error: "failed".to_owned(),
+            }],
+            dead: vec![DeadWrite {
+                seq: Seq::new(seq(4)),
+                shard,
+                epoch,
+                attempts: 10,
+                error: "gave up".to_owned(),
+                died_at: time(2),
+            }],
+            ..Batch::default()
+        };
+        commit_surely(&storage, &mut fence, second).await;
 
         storage.fail_next(Write::Commit, fault, 2);
         let third = Batch {
