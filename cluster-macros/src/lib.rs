@@ -34,6 +34,7 @@ mod tests;
 /// | `backoff_min = "100ms"` | the wait before the second attempt; doubles with each |
 /// | `backoff_max = "30s"` | the longest wait between two attempts |
 /// | `on_panic = "retry"` | or `"defect"`: a panic is the outcome at once |
+/// | `strict_order` | nothing starts while an earlier persisted request has not ended |
 /// | `crate = "path"` | where `cluster` is, if under another name |
 ///
 /// Durations are a whole number of `ms`, `s`, `m`, `h` or `d`. What is not given is as the

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
@@ -15,8 +16,9 @@ use crate::commit::Committer;
 use crate::config::{BadSetting, Config};
 use crate::contract::Shape;
 use crate::entity::{
-    Alarms, CallInfo, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, Intake, Kinds,
-    Residents, Runner, Serves, Shards, Tasks, TraceBridge, Waiters, failure_shape,
+    Alarms, CallInfo, Cancels, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, GivenUp,
+    GivenUpHook, Intake, Kinds, Residents, Runner, Schedule, Serves, Shards, Tasks, TraceBridge,
+    Waiters, failure_shape, release_held,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -69,7 +71,10 @@ pub struct ClusterBuilder {
     options: Vec<(std::any::TypeId, &'static str, EntityOptions)>,
     filters: Vec<Filter>,
     serving_filters: Vec<Filter>,
+    /// Of any message; known at the start.
+    backoff_longest: Duration,
     bridge: Option<Box<dyn TraceBridge>>,
+    given_up: Vec<GivenUpHook>,
 }
 
 impl ClusterBuilder {
@@ -84,7 +89,9 @@ impl ClusterBuilder {
             options: Vec::new(),
             filters: Vec::new(),
             serving_filters: Vec::new(),
+            backoff_longest: Duration::ZERO,
             bridge: None,
+            given_up: Vec::new(),
         }
     }
 
@@ -190,6 +197,14 @@ impl ClusterBuilder {
         self
     }
 
+    /// Calls `hook` whenever a request of this process has become a dead letter, after it is stored
+    /// as such: to tell people or an alarm. It must be short, for commits wait for it; the letters
+    /// themselves are in [`Cluster::dead_letters`]. After a crash between the two it is not called.
+    pub fn on_dead_letter(mut self, hook: impl Fn(&GivenUp<'_>) + Send + Sync + 'static) -> Self {
+        self.given_up.push(GivenUpHook::new(hook));
+        self
+    }
+
     /// Starts: checks settings and types, joins the database, takes the shards, and begins with
     /// what is pending there.
     ///
@@ -208,6 +223,8 @@ impl ClusterBuilder {
         self.apply_options()?;
         self.check_names()?;
         let groups = self.groups();
+        let longest = self.types.iter().map(|of| of.limits(&self.config).backoff_longest).max();
+        self.backoff_longest = longest.unwrap_or(self.config.backoff_max);
         let storage =
             self.storage.take().unwrap_or_else(|| Arc::new(MemoryStorage::new(self.clock.clone())));
         self.check_payloads(&*storage)?;
@@ -260,6 +277,7 @@ impl ClusterBuilder {
         store_new_shapes(&*runner.storage, shapes).await?;
         runner.storage.store_contracts(contracts).await?;
         *runner.kinds.write() = kinds;
+        release_held(&runner).await?;
         loops::start(&runner);
         Ok(Cluster::of(runner))
     }
@@ -276,8 +294,6 @@ impl ClusterBuilder {
             Committer::new(storage.clone(), self.clock.clone(), &self.config, joined, floor);
         Runner {
             residents: Residents::new(self.config.resident_entities_max),
-            clock: self.clock,
-            config: self.config,
             storage,
             committer: Arc::new(committer),
             request_ids: self.seed.map_or_else(RequestIds::new, RequestIds::seeded),
@@ -286,14 +302,20 @@ impl ClusterBuilder {
             intake: Intake::loading(),
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
+            schedule: Schedule::new(self.clock.clone(), &self.config, self.backoff_longest),
+            cancels: Cancels::default(),
             deadlines: Deadlines::default(),
             filters: self.filters,
             serving_filters: self.serving_filters,
             bridge: self.bridge,
+            given_up: self.given_up,
             kinds: RwLock::default(),
             gate: Gate::open(),
             groups,
+            backoff_longest: self.backoff_longest,
             up: AtomicBool::new(true),
+            clock: self.clock,
+            config: self.config,
         }
     }
 

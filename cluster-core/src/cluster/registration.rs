@@ -22,6 +22,8 @@ pub(super) trait Registration: Send + Sync {
     fn contract_id(&self) -> TypeId;
     fn group(&self) -> &'static str;
     fn set_options(&mut self, options: EntityOptions);
+    /// Its options, after the cluster's defaults.
+    fn limits(&self, config: &Config) -> Limits;
     /// Traces the shapes of everything the type stores or sends.
     fn trace(self: Box<Self>) -> Result<Box<dyn Traced>, StartError>;
 }
@@ -57,6 +59,11 @@ impl<T: Serves> Registration for Registered<T> {
         self.options = options;
     }
 
+    fn limits(&self, config: &Config) -> Limits {
+        let messages = <ContractOf<T> as Contract>::messages();
+        Limits::new(config, T::OPTIONS, self.options, messages)
+    }
+
     fn trace(self: Box<Self>) -> Result<Box<dyn Traced>, StartError> {
         let schemas = Schemas::trace::<T>().map_err(|source| StartError::Contract {
             entity_type: self.name(),
@@ -73,9 +80,8 @@ struct TracedType<T: Serves> {
 
 impl<T: Serves> Traced for TracedType<T> {
     fn build(self: Box<Self>, runner: &Arc<Runner>, shards: Shards) -> Arc<dyn AnyKind> {
-        let Registered { factory, options } = self.registered;
-        let messages = <ContractOf<T> as Contract>::messages();
-        let limits = Limits::new(&runner.config, T::OPTIONS, options, messages);
+        let limits = self.registered.limits(&runner.config);
+        let factory = self.registered.factory;
         Arc::new(Kind::<T>::new(runner.clone(), shards, limits, factory, self.schemas))
     }
 }

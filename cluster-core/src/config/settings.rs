@@ -205,6 +205,11 @@ settings! {
     outbox_max: usize, Count = "4096";
     /// How long a handler may hold the storage's own transaction.
     transaction_limit: Duration, Time = "10s";
+    /// How many requests that are due at a time wait in memory for it, the next ones first; the
+    /// others are in the storage only.
+    schedule_max: usize, Count = "16384";
+    /// How many bytes of payloads these may have.
+    schedule_bytes: usize, Bytes = "64MiB";
     /// How many pending requests are loaded from the storage at once.
     load_page: usize, Count = "1024";
     /// How many bytes of pending requests or dead letters are loaded from the storage at once; the

@@ -12,7 +12,7 @@ use tokio::task::coop;
 use super::context::Context;
 use super::contract::{Deliver, Message, Persisted};
 use super::deadlines::Limit;
-use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
+use super::endpoint::{DueSpec, Exchange, ReplyOf, Request, Wanted};
 use super::filter::CallInfo;
 use super::handle::Handle;
 use super::options::{Delivery, MessageInfo};
@@ -23,6 +23,7 @@ use super::trace::Trace;
 use super::watch::CallWatch;
 use crate::error::{CallError, ClusterError};
 use crate::message::{Headers, TraceContext};
+use crate::time::Timestamp;
 
 /// A call that has not been made yet: set its options, then `.await` it, or `.send().await` to hand
 /// it over without waiting for the outcome. Dropped before that, it sends and stores nothing.
@@ -46,6 +47,7 @@ struct Extra {
     headers: Headers,
     key: Option<String>,
     trace: Option<Box<TraceContext>>,
+    due: Option<DueSpec>,
 }
 
 impl<M: Message> Call<M> {
@@ -110,6 +112,28 @@ impl<M: Message> Call<M> {
         self
     }
 
+    /// The request does not start before this time, in cluster time; `SystemTime` is rounded up to
+    /// the millisecond. A time that has passed is now. It survives restarts, and can be cancelled
+    /// until it starts: [`Receipt::cancel`](super::Receipt::cancel). Replaces an earlier `at` or
+    /// `after`. Mostly followed by [`Call::send`]: awaited, the call's timeout counts from now.
+    pub fn at(mut self, time: impl Into<Timestamp>) -> Self
+    where
+        M: Persisted,
+    {
+        self.options.extra.get_or_insert_default().due = Some(DueSpec::At(time.into()));
+        self
+    }
+
+    /// As [`Call::at`], so long from when the call is awaited or sent; rounded up to the
+    /// millisecond.
+    pub fn after(mut self, delay: Duration) -> Self
+    where
+        M: Persisted,
+    {
+        self.options.extra.get_or_insert_default().due = Some(DueSpec::After(delay));
+        self
+    }
+
     /// Hands the request over without waiting for its outcome. A persisted one is durable then and
     /// gives a receipt; a volatile one is in the mailbox.
     pub fn send(self) -> SendCall<M>
@@ -161,8 +185,8 @@ impl<M: Message> Call<M> {
             check_filters(&self.handle, M::INFO, &extra.headers)?;
         }
         let trace = Trace::of_call(&self.handle, M::INFO, parent.as_ref(), extra.trace);
-        let (message, headers) = (self.message, extra.headers);
-        let mut request = Request { message, headers, trace, key, parent, wanted };
+        let (message, headers, due) = (self.message, extra.headers, extra.due);
+        let mut request = Request { message, headers, trace, key, due, parent, wanted };
         if let (Some(parent), Wanted::Outcome) = (&request.parent, wanted) {
             let target = self.handle.address();
             parent.check_reentrance(&target, M::INFO.access)?;

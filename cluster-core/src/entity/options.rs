@@ -114,6 +114,9 @@ pub struct EntityOptions {
     pub backoff_max: Option<Duration>,
     /// `on_panic = "retry" | "defect"`.
     pub on_panic: Option<OnPanic>,
+    /// `strict_order`: nothing of the entity starts while an earlier persisted request has not
+    /// ended, also not while that one is in back-off or held. Costs running ahead of the commit.
+    pub strict_order: Option<bool>,
 }
 
 impl EntityOptions {
@@ -127,6 +130,7 @@ impl EntityOptions {
         backoff_min: None,
         backoff_max: None,
         on_panic: None,
+        strict_order: None,
     };
 
     /// What it says of retries.

@@ -134,11 +134,6 @@ impl KindMetrics {
     }
 }
 
-/// A request is held; perhaps of a type that nobody knows here.
-pub(super) fn count_hold(entity: &str) {
-    metrics::counter!(metric::HOLDS, "entity" => entity.to_owned()).increment(1);
-}
-
 thread_local! {
     /// The calls of this thread.
     static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };

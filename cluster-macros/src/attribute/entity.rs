@@ -19,6 +19,7 @@ const KEYS: &[Key] = &[
     Key::with("backoff_min", "\"100ms\""),
     Key::with("backoff_max", "\"30s\""),
     Key::with("on_panic", "\"retry\""),
+    Key::flag("strict_order"),
     Key::with("crate", "\"my_reexport::cluster\""),
 ];
 
@@ -34,6 +35,7 @@ pub(crate) struct EntityOptions {
     pub(crate) concurrency: Option<usize>,
     pub(crate) group: Option<LitStr>,
     pub(crate) retry: Retry,
+    pub(crate) strict_order: bool,
     pub(crate) path: Option<Path>,
 }
 
@@ -47,6 +49,7 @@ impl EntityOptions {
                 "idle" => options.idle = entry.duration(errors),
                 "concurrency" => options.concurrency = count(entry, errors),
                 "group" => options.group = entry.name(errors),
+                "strict_order" => options.strict_order = entry.flag(errors).is_some(),
                 "crate" => options.path = entry.quoted_path(errors),
                 _ => options.retry.take(entry, errors),
             }

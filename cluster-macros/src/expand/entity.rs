@@ -10,7 +10,7 @@ use crate::hygiene::Root;
 use crate::model::{Entity, State};
 
 /// How many fields the runtime's options have.
-const OPTIONS: usize = 8;
+const OPTIONS: usize = 9;
 /// How many of them a message has as well.
 const RETRIES: usize = 4;
 
@@ -45,6 +45,9 @@ fn options(root: &Root, options: &EntityOptions) -> TokenStream {
         set(quote!(group), quote!(#group));
     }
     retry_fields(root, &options.retry, &mut set);
+    if options.strict_order {
+        set(quote!(strict_order), quote!(true));
+    }
     if fields.is_empty() {
         return quote!(#root::EntityOptions::DEFAULT);
     }

@@ -5,7 +5,7 @@ use cluster::prelude::*;
 
 #[derive(Entity, Default, Serialize, Deserialize)]
 #[entity(durable, mailbox = 1_024, idle = "5m", concurrency = 8, group = "mail")]
-#[entity(attempts = 3, backoff_min = "50ms", backoff_max = "2s")]
+#[entity(attempts = 3, backoff_min = "50ms", backoff_max = "2s", strict_order)]
 #[entity(on_panic = "defect", crate = "::cluster")]
 struct Mailbox {
     unread: Vec<String>,
@@ -26,6 +26,7 @@ pub(crate) fn main() {
     assert_eq!(options.backoff_min, Some(Duration::from_millis(50)));
     assert_eq!(options.backoff_max, Some(Duration::from_secs(2)));
     assert_eq!(options.on_panic, Some(OnPanic::Defect));
+    assert_eq!(options.strict_order, Some(true));
 
     assert_eq!(Echo::STATE, StateKind::None);
     assert_eq!(Echo::OPTIONS.mailbox, None);
