@@ -27,7 +27,10 @@ pub struct Metric {
 }
 
 macro_rules! metrics {
-    ($($(#[doc = $about:literal])+ $id:ident: $kind:ident $name:literal [$($label:literal),*];)+) => {
+    ($(
+        $(#[doc = $about:literal])+
+        $id:ident: $kind:ident $name:literal [$($label:literal),*];
+    )+) => {
         $($(#[doc = $about])+ pub const $id: &str = $name;)+
 
         /// All metrics, in the order of their documentation.
@@ -56,8 +59,8 @@ metrics! {
     /// From a call to its answer, as its caller sees it: every persisted call, one volatile call in
     /// sixty-four.
     CALL_SECONDS: Histogram "cluster_call_seconds" ["entity", "message"];
-    /// From a handler's start to its return: every handler of a persisted message, one in sixty-four
-    /// of the volatile ones.
+    /// From a handler's start to its return: every handler of a persisted message, one in
+    /// sixty-four of the volatile ones.
     HANDLER_SECONDS: Histogram "cluster_handler_seconds" ["entity", "message"];
     /// Entities in memory.
     ENTITIES: Gauge "cluster_entities_resident" ["entity"];

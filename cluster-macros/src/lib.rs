@@ -125,7 +125,9 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `name = "withdraw"` | the stored name; the method's own if not given |
 /// | `tag = 0x17` | what is stored with a request; the hash of the name if not given |
 /// | `timeout = "10s"` | the default time limit of its calls |
-/// | `attempts = 3`, `backoff_min = "1s"`, `backoff_max = "1h"`, `on_panic = "defect"` | of a persisted message: how it is tried again; wins over the entity's options |
+/// | `attempts = 3` | attempts at a persisted one; these four win over the entity's options |
+/// | `backoff_min = "1s"`, `backoff_max = "1h"` | the waits between them |
+/// | `on_panic = "defect"` | a panic is the outcome at once; or `"retry"` |
 /// | `transaction` | may open the storage's own transaction; persisted `&mut self` handlers only |
 /// | `transaction = path` | the same, if `path(&first, &second, ..)` says `true` |
 ///

@@ -197,7 +197,18 @@ async fn every_metric_is_told_with_its_labels() {
     assert_eq!(board.value("cluster_runner_up[]"), 1.0);
     assert_eq!(board.value("cluster_shards_owned[group=default]"), 256.0);
 
-    // A busy shop: one handler holds it, two calls wait, and there is no room for a third.
+    busy(&cluster, &board, &opens).await;
+    outcomes(&cluster, &board).await;
+
+    // Three have ended and go; the dead letter stays.
+    cluster.advance(Duration::from_secs(11 * 60)).await;
+    assert_eq!(board.value("cluster_requests_retired_total[]"), 3.0);
+    next_runner(cluster, &board).await;
+    check_list(&board);
+}
+
+/// A busy shop: one handler holds it, two calls wait, and there is no room for a third.
+async fn busy(cluster: &TestCluster, board: &Board, opens: &Opens) {
     let shop = cluster.get::<Shop>("s");
     let held = tokio::spawn(shop.hold().into_future());
     until(|| cluster.stats().handlers_started == 1).await;
@@ -217,8 +228,11 @@ async fn every_metric_is_told_with_its_labels() {
     for call in waiting {
         soon(call).await.unwrap().unwrap();
     }
+}
 
-    // Outcomes of every kind, and a commit that fails.
+/// Outcomes of every kind, and a commit that fails.
+async fn outcomes(cluster: &TestCluster, board: &Board) {
+    let shop = cluster.get::<Shop>("s");
     assert_eq!(shop.sell(3).await.unwrap(), 3);
     assert_eq!(shop.sell(4).await.unwrap(), 7);
     shop.refuse().await.unwrap_err();
@@ -253,12 +267,11 @@ async fn every_metric_is_told_with_its_labels() {
     let batches = board.told("cluster_commit_batch_units[storage=memory]");
     assert!(batches.times as f64 > commits && batches.value >= batches.times as f64);
     assert_eq!(board.value("cluster_commit_queue_units[storage=memory]"), 0.0);
+}
 
-    // Three have ended and go; the dead letter stays.
-    cluster.advance(Duration::from_secs(11 * 60)).await;
-    assert_eq!(board.value("cluster_requests_retired_total[]"), 3.0);
-
-    // The next runner knows no shops: what it finds of them is held.
+/// The next runner knows no shops: what it finds of them is held.
+async fn next_runner(cluster: TestCluster, board: &Board) {
+    let shop = cluster.get::<Shop>("s");
     let held = tokio::spawn(shop.hold().into_future());
     until(|| cluster.stats().types[0].resident == 1).await;
     shop.sell(1).send().await.unwrap();
@@ -275,7 +288,6 @@ async fn every_metric_is_told_with_its_labels() {
     assert_eq!((next.stats().shards, next.stats().types.len()), (0, 0));
     assert_eq!(board.value("cluster_runner_up[]"), 0.0);
     assert_eq!(board.value("cluster_shards_owned[group=default]"), 0.0);
-    check_list(&board);
 }
 
 /// Every metric of the list was described, and told with its labels; no other was.

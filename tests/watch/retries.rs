@@ -1,5 +1,5 @@
-//! How often a persisted request is tried, and how long it waits: as the cluster, its entity type or
-//! its message says, the nearest first.
+//! How often a persisted request is tried, and how long it waits: as the cluster, its entity type
+//! or its message says, the nearest first.
 
 use std::sync::{Arc, Mutex, OnceLock};
 

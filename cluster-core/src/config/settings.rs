@@ -163,7 +163,7 @@ settings! {
     entity_id_bytes_max: usize, TextBytes = "1KiB";
     /// The longest key. At most 1 KiB.
     key_bytes_max: usize, TextBytes = "1KiB";
-    /// The names and values of one call's headers together, inherited ones included. At most 16 KiB.
+    /// The names and values of one call's headers together, with inherited ones. At most 16 KiB.
     headers_bytes_max: usize, HeaderBytes = "16KiB";
     /// Attempts at a persisted request whose handler panics or meets trouble of the cluster.
     attempts: u32, Times = "10";

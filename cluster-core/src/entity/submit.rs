@@ -203,7 +203,8 @@ fn accept<T: Serves, M: Message, S: Style<T, M>>(
             match &row.key {
                 // A rerun that computed something else: what the first run has done stays done.
                 Some(_) if differs && row.class == RetentionClass::Derived => {
-                    tracing::warn!(%address, method = message, "a rerun called with other arguments");
+                    let method = message;
+                    tracing::warn!(%address, method, "a rerun called with other arguments");
                     join::<T, M>(slot, known, parent, asked);
                 }
                 Some(_) if differs => asked.fail(key_conflict::<M>(&address, &row)),

@@ -1,4 +1,4 @@
-//! Spans of calls and handlers, and the traces that they belong to. Everything here is one look at a
+//! Spans of calls and handlers, and the traces that they belong to. All of it is one look at a
 //! number while nobody listens.
 
 use std::fmt;

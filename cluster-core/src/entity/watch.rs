@@ -84,7 +84,10 @@ impl KindMetrics {
         let counter = |metric: &'static str| metrics::counter!(metric, "entity" => name());
         let gauge = |metric: &'static str| metrics::gauge!(metric, "entity" => name());
         let histograms = |metric: &'static str| {
-            let one = |info: &&MessageInfo| metrics::histogram!(metric, "entity" => name(), "message" => info.name);
+            let one = |info: &&MessageInfo| {
+                let message = info.name;
+                metrics::histogram!(metric, "entity" => name(), "message" => message)
+            };
             messages.iter().map(one).collect()
         };
         KindMetrics {
