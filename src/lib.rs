@@ -7,6 +7,7 @@
 //!
 //! Where to go on:
 //!
+//! - [`guide`]: entities, delivery, state, testing, observability, one page each.
 //! - [`entity`] and [`Entity`]: the attributes of a block, of its messages and of a type.
 //! - [`ClusterBuilder`]: what a cluster hosts, where it stores, who may call; [`Config`]: limits.
 //! - [`Call`]: what a caller may set; [`ClusterError`] and [`CallError`]: what a call can end with.
@@ -23,18 +24,22 @@ pub use cluster_core::cluster::{
     Result, StartError, Stats,
 };
 pub use cluster_core::codec::Json;
-pub use cluster_core::config::{BadSetting, Config};
+pub use cluster_core::config::{BadSetting, Config, Setting};
 pub use cluster_core::entity::{
-    Call, CallFuture, CallInfo, Cancelled, Context, EntityOptions, OnPanic, Receipt, Transaction,
+    Call, CallFuture, CallInfo, Cancelled, Context, EntityOptions, OnPanic, Receipt, RetryOptions,
+    TraceBridge, Transaction,
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
     Address, EntityId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
 };
-pub use cluster_core::{codec, contract, id, message, storage, testing, time};
+pub use cluster_core::message::TraceContext;
+pub use cluster_core::{codec, contract, id, message, metric, storage, testing, time};
 pub use cluster_macros::{Entity, activate, deactivate, entity, message};
 #[cfg(feature = "sqlite")]
 pub use cluster_sql::Sqlite;
+
+pub mod guide;
 
 /// Everything a program needs, in one import.
 pub mod prelude {
@@ -61,9 +66,9 @@ pub mod __private {
         Access, AnyResult, Arguments, Bytes, Call, Client, Context, Contract, DefaultEntity,
         Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn, Fallible,
         Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method, NoError,
-        OnPanic, Outcome, Persisted, Plain, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves,
-        ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context, read_arguments, schemas,
-        write_arguments,
+        OnPanic, Outcome, Persisted, Plain, RetryOptions, ReturnOf, Returned, ReturnedPlain,
+        ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context,
+        read_arguments, schemas, write_arguments,
     };
     pub use cluster_core::error::Source;
     pub use cluster_core::id::MessageTag;

@@ -1,8 +1,12 @@
-//! Volatile calls: `ask-1`, `ask-64`, `ask-64-async`, `ask-hot`, `ask-suspend`.
+//! Volatile calls: `ask-1`, `ask-64`, `ask-64-async`, `ask-hot`, `ask-suspend`; and `trace-off`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bench_kit::drive::{Target, closed_loop};
 use bench_kit::{Case, Lane, Run, lane};
-use cluster::prelude::*;
+use cluster::prelude::{Cluster, Entity, entity};
+use metrics::{Gauge, Histogram, KeyName, Metadata, Recorder, SharedString, Unit};
 
 use crate::SYSTEM;
 
@@ -69,6 +73,50 @@ pub(crate) fn cases() -> Vec<Case> {
         case(lane::ASK_HOT, Plain),
         case(lane::ASK_SUSPEND, Suspended),
     ]
+}
+
+/// The same with metrics on. To be the last case of a process, which has one recorder.
+pub(crate) fn recorded_cases() -> Vec<Case> {
+    let lane = lane::TRACE_OFF;
+    vec![Case::volatile(lane, SYSTEM, move |bench| {
+        // The second repetition finds it there.
+        let _ = metrics::set_global_recorder(Tally);
+        bench.block_on(asks(lane, Plain))
+    })]
+}
+
+/// A recorder that keeps numbers, as those of programs do.
+struct Tally;
+
+/// How often something was recorded, and the last value.
+#[derive(Default)]
+struct Values(AtomicU64, AtomicU64);
+
+impl metrics::HistogramFn for Values {
+    fn record(&self, value: f64) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        self.1.store(value.to_bits(), Ordering::Relaxed);
+    }
+}
+
+impl Recorder for Tally {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &metrics::Key, _: &Metadata<'_>) -> metrics::Counter {
+        metrics::Counter::from_arc(Arc::new(AtomicU64::new(0)))
+    }
+
+    fn register_gauge(&self, _: &metrics::Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(Arc::new(AtomicU64::new(0)))
+    }
+
+    fn register_histogram(&self, _: &metrics::Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::new(Values::default()))
+    }
 }
 
 fn case<T: Target>(lane: Lane, target: fn(CounterClient) -> T) -> Case {

@@ -17,7 +17,7 @@ use bench_kit::Case;
 const SYSTEM: &str = "cluster";
 
 fn main() -> ExitCode {
-    let families: [fn() -> Vec<Case>; 4] =
-        [ask::cases, persisted::cases, scheduled::cases, memory::cases];
+    let families: [fn() -> Vec<Case>; 5] =
+        [ask::cases, persisted::cases, scheduled::cases, memory::cases, ask::recorded_cases];
     bench_kit::run(families.into_iter().flat_map(|family| family()).collect())
 }

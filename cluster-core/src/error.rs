@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::{Address, EntityId, InvalidText, Key, RequestId};
+use crate::id::{Address, EntityId, Key, RequestId};
 
 /// The cause of an error, shared between all who wait for one thing.
 pub type Source = Arc<dyn Error + Send + Sync>;
@@ -175,24 +175,26 @@ impl ClusterError {
         )
     }
 
-    /// An entity id that is empty or too long, as the first call reports it.
-    pub(crate) fn bad_id(id: &EntityId, problem: InvalidText) -> Self {
-        Self::LimitExceeded {
-            limit: "entity_id_bytes_max",
-            what: format!("the entity id ({problem})"),
-            max: crate::id::TEXT_BYTES_MAX,
-            actual: id.as_str().len(),
-        }
+    /// Refuses an entity id that is empty or too long, as the first call reports it.
+    pub(crate) fn check_id(id: &EntityId, max: usize) -> Result<(), Self> {
+        let actual = id.as_str().len();
+        let what = match id.check() {
+            Err(problem) => format!("the entity id ({problem})"),
+            Ok(()) if actual > max => "the bytes of an entity id".to_owned(),
+            Ok(()) => return Ok(()),
+        };
+        Err(Self::LimitExceeded { limit: "entity_id_bytes_max", what, max, actual })
     }
 
-    /// A key that is empty or too long.
-    pub(crate) fn bad_key(bytes: usize, problem: InvalidText) -> Self {
-        Self::LimitExceeded {
-            limit: "key_bytes_max",
-            what: format!("the key ({problem})"),
-            max: crate::id::TEXT_BYTES_MAX,
-            actual: bytes,
-        }
+    /// Makes a key, unless it is empty or too long.
+    pub(crate) fn key(text: String, max: usize) -> Result<Key, Self> {
+        let actual = text.len();
+        let what = match Key::new(text) {
+            Err(problem) => format!("the key ({problem})"),
+            Ok(_) if actual > max => "the bytes of a key".to_owned(),
+            Ok(key) => return Ok(key),
+        };
+        Err(Self::LimitExceeded { limit: "key_bytes_max", what, max, actual })
     }
 }
 

@@ -14,6 +14,7 @@ pub mod entity;
 pub mod error;
 pub mod id;
 pub mod message;
+pub mod metric;
 pub mod storage;
 pub mod testing;
 pub mod time;

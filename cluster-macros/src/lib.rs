@@ -31,6 +31,8 @@ mod tests;
 /// | `concurrency = 8` | how many `&self` handlers run at once |
 /// | `group = "mail"` | the shard group |
 /// | `attempts = 10` | attempts at a persisted request whose handler panics |
+/// | `backoff_min = "100ms"` | the wait before the second attempt; doubles with each |
+/// | `backoff_max = "30s"` | the longest wait between two attempts |
 /// | `on_panic = "retry"` | or `"defect"`: a panic is the outcome at once |
 /// | `strict_order` | nothing starts while an earlier persisted request has not ended |
 /// | `crate = "path"` | where `cluster` is, if under another name |
@@ -123,6 +125,9 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `name = "withdraw"` | the stored name; the method's own if not given |
 /// | `tag = 0x17` | what is stored with a request; the hash of the name if not given |
 /// | `timeout = "10s"` | the default time limit of its calls |
+/// | `attempts = 3` | attempts at a persisted one; these four win over the entity's options |
+/// | `backoff_min = "1s"`, `backoff_max = "1h"` | the waits between them |
+/// | `on_panic = "defect"` | a panic is the outcome at once; or `"retry"` |
 /// | `transaction` | may open the storage's own transaction; persisted `&mut self` handlers only |
 /// | `transaction = path` | the same, if `path(&first, &second, ..)` says `true` |
 ///

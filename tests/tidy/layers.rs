@@ -9,7 +9,7 @@ use crate::tree::{Kind, Text};
 /// The modules of cluster-core, lowest layer first. A module may use lower layers, and its
 /// neighbours as long as no circle comes of it.
 const LAYERS: &[&[&str]] = &[
-    &["config", "error", "id", "time"],
+    &["config", "error", "id", "metric", "time"],
     &["codec", "contract", "message"],
     &["storage"],
     &["commit"],

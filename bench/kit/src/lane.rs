@@ -28,6 +28,9 @@ pub const ASK_HOT: Lane = Lane { entities: 1, ..ask("ask-hot", 800_000) };
 /// The same call with a handler that suspends once, by giving way to other tasks.
 pub const ASK_SUSPEND: Lane = ask("ask-suspend", 800_000);
 
+/// As `ask-64`, with a recorder of metrics that counts, and tracing that nobody listens to.
+pub const TRACE_OFF: Lane = ask("trace-off", 800_000);
+
 /// Persisted call that changes durable state, each with a key of its own: one caller, one entity.
 pub const PERSISTED_1: Lane = Lane { callers: 1, entities: 1, ..ask("persisted-1", 10_000) };
 /// The same call by many callers over many entities.

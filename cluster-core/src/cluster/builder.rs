@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
@@ -11,12 +13,12 @@ use super::handle::Cluster;
 use super::loops;
 use super::registration::{Registered, Registration, Traced, check_options};
 use crate::commit::Committer;
-use crate::config::Config;
+use crate::config::{BadSetting, Config};
 use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, Cancels, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, GivenUp,
-    GivenUpHook, Intake, Kinds, Residents, Runner, Schedule, Serves, Shards, Tasks, Waiters,
-    failure_shape, release_held,
+    GivenUpHook, Intake, Kinds, Residents, Runner, Schedule, Serves, Shards, Tasks, TraceBridge,
+    Waiters, failure_shape, release_held,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -60,25 +62,35 @@ impl IntoStorage for Arc<dyn Storage> {
 #[must_use = "nothing runs until it is started"]
 pub struct ClusterBuilder {
     config: Config,
+    /// What is wrong with the environment; told at the start.
+    env: Result<(), BadSetting>,
     clock: Clock,
     seed: Option<u64>,
     storage: Option<Arc<dyn Storage>>,
     types: Vec<Box<dyn Registration>>,
     options: Vec<(std::any::TypeId, &'static str, EntityOptions)>,
     filters: Vec<Filter>,
+    serving_filters: Vec<Filter>,
+    /// Of any message; known at the start.
+    backoff_longest: Duration,
+    bridge: Option<Box<dyn TraceBridge>>,
     given_up: Vec<GivenUpHook>,
 }
 
 impl ClusterBuilder {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(config: Config) -> Self {
         ClusterBuilder {
-            config: Config::default(),
+            config,
+            env: Ok(()),
             clock: Clock::system(),
             seed: None,
             storage: None,
             types: Vec::new(),
             options: Vec::new(),
             filters: Vec::new(),
+            serving_filters: Vec::new(),
+            backoff_longest: Duration::ZERO,
+            bridge: None,
             given_up: Vec::new(),
         }
     }
@@ -90,9 +102,19 @@ impl ClusterBuilder {
         self
     }
 
-    /// Changes settings.
+    /// Changes settings: wins over the environment, and over what was set here before.
     pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
+        self
+    }
+
+    /// Reads the settings of the environment variables, as [`Config::set_from`] does: they win over
+    /// what was set before, and [`ClusterBuilder::config`] wins over them where it follows. The
+    /// builder has read them once when it was made, so this is needed only to let whoever runs the
+    /// program have the last word.
+    pub fn config_from_env(mut self) -> Self {
+        let read = self.config.set_from_env();
+        self.env = self.env.and(read);
         self
     }
 
@@ -154,6 +176,27 @@ impl ClusterBuilder {
         self
     }
 
+    /// A check on the side of those who serve: every request passes it before it is accepted, and
+    /// one that was stored passes it again right before its handler, also after a restart with
+    /// other filters. A refused call ends with `Refused` and nothing of it is run or stored; what
+    /// was stored before does not run, and `Refused` is its outcome. A filter that panics there
+    /// counts as a failed attempt.
+    pub fn serving_filter(
+        mut self,
+        filter: impl Fn(&CallInfo<'_>) -> Result<(), Refused> + Send + Sync + 'static,
+    ) -> Self {
+        self.serving_filters.push(Filter::new(filter));
+        self
+    }
+
+    /// Ties the spans of calls and handlers to distributed traces, such as OpenTelemetry's.
+    /// Without one a trace that a caller gives with [`Call::trace`](crate::entity::Call::trace) is
+    /// passed on as it is.
+    pub fn trace_bridge(mut self, bridge: impl TraceBridge) -> Self {
+        self.bridge = Some(Box::new(bridge));
+        self
+    }
+
     /// Calls `hook` whenever a request of this process has become a dead letter, after it is stored
     /// as such: to tell people or an alarm. It must be short, for commits wait for it; the letters
     /// themselves are in [`Cluster::dead_letters`]. After a crash between the two it is not called.
@@ -175,10 +218,13 @@ impl ClusterBuilder {
 
     async fn join(mut self) -> Result<Cluster, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        std::mem::replace(&mut self.env, Ok(()))?;
         self.config.check()?;
         self.apply_options()?;
         self.check_names()?;
         let groups = self.groups();
+        let longest = self.types.iter().map(|of| of.limits(&self.config).backoff_longest).max();
+        self.backoff_longest = longest.unwrap_or(self.config.backoff_max);
         let storage =
             self.storage.take().unwrap_or_else(|| Arc::new(MemoryStorage::new(self.clock.clone())));
         self.check_payloads(&*storage)?;
@@ -213,7 +259,7 @@ impl ClusterBuilder {
     ) -> Result<Cluster, StartError> {
         let shards = self.take_shards(&*storage, joined.fence, &joined.groups).await?;
         let floor = storage.highest_seq().await?;
-        let runner = Arc::new(self.runner(runtime, storage, &joined, floor));
+        let runner = Arc::new(self.runner(runtime, storage, &joined, groups.clone(), floor));
         let mut kinds = Kinds::default();
         let (mut shapes, mut contracts) = (vec![failure_shape()], Vec::new());
         for member in members {
@@ -241,6 +287,7 @@ impl ClusterBuilder {
         runtime: tokio::runtime::Handle,
         storage: Arc<dyn Storage>,
         joined: &Joined,
+        groups: Vec<&'static str>,
         floor: Seq,
     ) -> Runner {
         let committer =
@@ -255,13 +302,18 @@ impl ClusterBuilder {
             intake: Intake::loading(),
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
-            schedule: Schedule::new(self.clock.clone(), &self.config),
+            schedule: Schedule::new(self.clock.clone(), &self.config, self.backoff_longest),
             cancels: Cancels::default(),
             deadlines: Deadlines::default(),
             filters: self.filters,
+            serving_filters: self.serving_filters,
+            bridge: self.bridge,
             given_up: self.given_up,
             kinds: RwLock::default(),
             gate: Gate::open(),
+            groups,
+            backoff_longest: self.backoff_longest,
+            up: AtomicBool::new(true),
             clock: self.clock,
             config: self.config,
         }

@@ -60,7 +60,7 @@ async fn first_pending(
 /// The first request that is overdue or in retry back-off.
 async fn first_due(runner: &Runner) -> Result<Option<RequestId>, StorageError> {
     let now = runner.clock.wall();
-    let last = now.after(runner.config.backoff_max);
+    let last = now.after(runner.backoff_longest);
     let mut after = Due::FIRST;
     loop {
         let (limit, bytes) = (runner.config.load_page, runner.config.load_page_bytes);

@@ -9,6 +9,8 @@ use super::dead_letters::DeadLetters;
 use super::error::Result;
 use super::holds::Holds;
 use super::loops;
+use super::stats::Stats;
+use crate::config::Config;
 use crate::entity::{
     Cancelled, Client, Contract, Handle, Message, Persisted, Receipt, Runner, cancel, reset,
 };
@@ -35,9 +37,15 @@ impl Drop for Owner {
 }
 
 impl Cluster {
-    /// Settings first, then [`ClusterBuilder::start`].
+    /// Settings first, then [`ClusterBuilder::start`]. Begins with those that environment variables
+    /// name, see [`Config`]; a variable that cannot be used is refused at the start.
     pub fn builder() -> ClusterBuilder {
-        ClusterBuilder::new()
+        ClusterBuilder::new(Config::default()).config_from_env()
+    }
+
+    /// As [`Cluster::builder`], but begins with the defaults, whatever the environment says.
+    pub fn builder_without_env() -> ClusterBuilder {
+        ClusterBuilder::new(Config::default())
     }
 
     pub(super) fn of(runner: Arc<Runner>) -> Self {
@@ -108,16 +116,10 @@ impl Cluster {
         self.runner().snowflakes.next(self.runner().clock.wall())
     }
 
-    /// What is in memory now.
+    /// What this runner has and does now. Looks at every entity in memory: for people and for
+    /// tests, not for every call.
     pub fn stats(&self) -> Stats {
-        let runner = self.runner();
-        let mut types: Vec<EntityStats> = runner
-            .all_kinds()
-            .iter()
-            .map(|kind| EntityStats { entity_type: kind.name().clone(), records: kind.count() })
-            .collect();
-        types.sort_by(|a, b| a.entity_type.cmp(&b.entity_type));
-        Stats { resident_entities: runner.residents.count(), types }
+        Stats::of(self.runner())
     }
 
     /// Waits until every persisted request that was accepted has its outcome or is a dead letter:
@@ -162,24 +164,4 @@ impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Cluster").field(self.runner()).finish()
     }
-}
-
-/// A look at a cluster's memory.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Entities in memory.
-    pub resident_entities: usize,
-    /// By entity type, sorted by name.
-    pub types: Vec<EntityStats>,
-}
-
-/// A look at one entity type.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct EntityStats {
-    /// The name of the type.
-    pub entity_type: Arc<str>,
-    /// Records of entities: those in memory, and those that handles hold on to.
-    pub records: usize,
 }

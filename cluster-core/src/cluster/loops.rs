@@ -1,12 +1,14 @@
 //! The loops of a runner, and its end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::retention::retire;
 use crate::entity::{
     Gate, Runner, load_due, load_pending, run_alarms, run_schedule, watch_deadlines,
 };
+use crate::metric;
 use crate::storage::StorageError;
 
 /// The shortest and the longest pause between two looks for idle entities.
@@ -15,6 +17,12 @@ const SWEEP_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Starts everything that runs by itself.
 pub(super) fn start(runner: &Arc<Runner>) {
+    metric::describe();
+    metrics::gauge!(metric::RUNNER).increment(1.0);
+    let shards = f64::from(runner.config.shard_count.get());
+    for group in &runner.groups {
+        metrics::gauge!(metric::SHARDS, "group" => *group).increment(shards);
+    }
     let tasks = &runner.tasks;
     tasks.spawn_to_end(commit(runner.clone()));
     tasks.spawn_loop(load_pending(runner.clone()));
@@ -46,6 +54,7 @@ async fn sweep(runner: Arc<Runner>) {
             kind.sweep(now);
             tokio::task::yield_now().await;
         }
+        runner.committer.waiting();
         runner.waiters.sweep();
     }
 }
@@ -94,6 +103,9 @@ async fn drain(runner: &Runner) {
 
 /// Ends at once what still runs; nothing durable is lost by it.
 pub(super) fn end(runner: &Runner) {
+    if runner.up.swap(false, Ordering::SeqCst) {
+        count_out(runner);
+    }
     runner.gate.set(Gate::CLOSED);
     runner.tasks.end_now();
     runner.committer.close();
@@ -101,4 +113,14 @@ pub(super) fn end(runner: &Runner) {
     runner.schedule.close();
     runner.waiters.close();
     runner.close();
+}
+
+/// Tells the metrics that the runner serves no more.
+fn count_out(runner: &Runner) {
+    runner.all_kinds().iter().for_each(|kind| kind.metrics().count_out());
+    metrics::gauge!(metric::RUNNER).decrement(1.0);
+    let shards = f64::from(runner.config.shard_count.get());
+    for group in &runner.groups {
+        metrics::gauge!(metric::SHARDS, "group" => *group).decrement(shards);
+    }
 }

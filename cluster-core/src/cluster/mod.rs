@@ -9,9 +9,11 @@ mod holds;
 mod loops;
 mod registration;
 mod retention;
+mod stats;
 
 pub use builder::{ClusterBuilder, IntoStorage};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use error::{Error, Result, StartError};
-pub use handle::{Cluster, EntityStats, Stats};
+pub use handle::Cluster;
 pub use holds::{Hold, Holds};
+pub use stats::{EntityStats, Stats};

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use super::error::StartError;
-use crate::config::Config;
+use crate::config::{BadSetting, Config};
 use crate::entity::{
     AnyKind, Contract, ContractOf, EntityOptions, Factory, Kind, Limits, Runner, Schemas, Serves,
     Shards,
@@ -22,6 +22,8 @@ pub(super) trait Registration: Send + Sync {
     fn contract_id(&self) -> TypeId;
     fn group(&self) -> &'static str;
     fn set_options(&mut self, options: EntityOptions);
+    /// Its options, after the cluster's defaults.
+    fn limits(&self, config: &Config) -> Limits;
     /// Traces the shapes of everything the type stores or sends.
     fn trace(self: Box<Self>) -> Result<Box<dyn Traced>, StartError>;
 }
@@ -57,6 +59,11 @@ impl<T: Serves> Registration for Registered<T> {
         self.options = options;
     }
 
+    fn limits(&self, config: &Config) -> Limits {
+        let messages = <ContractOf<T> as Contract>::messages();
+        Limits::new(config, T::OPTIONS, self.options, messages)
+    }
+
     fn trace(self: Box<Self>) -> Result<Box<dyn Traced>, StartError> {
         let schemas = Schemas::trace::<T>().map_err(|source| StartError::Contract {
             entity_type: self.name(),
@@ -73,20 +80,23 @@ struct TracedType<T: Serves> {
 
 impl<T: Serves> Traced for TracedType<T> {
     fn build(self: Box<Self>, runner: &Arc<Runner>, shards: Shards) -> Arc<dyn AnyKind> {
-        let Registered { factory, options } = self.registered;
-        let limits = Limits::new(&runner.config, T::OPTIONS, options);
+        let limits = self.registered.limits(&runner.config);
+        let factory = self.registered.factory;
         Arc::new(Kind::<T>::new(runner.clone(), shards, limits, factory, self.schemas))
     }
 }
 
 /// The limits of a type are settings as well.
-pub(super) fn check_options(options: &EntityOptions) -> Result<(), crate::config::BadSetting> {
-    let config = Config {
-        mailbox: options.mailbox.unwrap_or(1),
-        concurrency: options.concurrency.unwrap_or(1),
-        attempts: options.attempts.unwrap_or(1),
-        idle: options.idle.unwrap_or(std::time::Duration::MAX),
-        ..Config::default()
-    };
+pub(super) fn check_options(options: &EntityOptions) -> Result<(), BadSetting> {
+    let mut config = Config::default();
+    let EntityOptions { mailbox, idle, concurrency, attempts, backoff_min, backoff_max, .. } =
+        *options;
+    config.mailbox = mailbox.unwrap_or(config.mailbox);
+    config.idle = idle.unwrap_or(config.idle);
+    config.concurrency = concurrency.unwrap_or(config.concurrency);
+    config.attempts = attempts.unwrap_or(config.attempts);
+    let given = backoff_max.or(backoff_min).unwrap_or(config.backoff_max);
+    config.backoff_min = backoff_min.unwrap_or(config.backoff_min.min(given));
+    config.backoff_max = backoff_max.unwrap_or(config.backoff_max.max(config.backoff_min));
     config.check()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::entity::Runner;
 use crate::id::Seq;
+use crate::metric;
 use crate::storage::{Kept, RetentionClass, RetireScan, Retired, StorageError};
 use crate::time::{Moment, Timestamp};
 
@@ -73,6 +74,7 @@ async fn pass(
         let limit = runner.config.retention_batch;
         let scan = RetireScan { finished_before, after, limit, reached };
         let retired = runner.storage.retire(runner.committer.fence(), scan).await?;
+        metrics::counter!(metric::RETIRED).increment(retired.removed as u64);
         reached = None;
         stretches.looked_at(after, &retired, now);
         match retired.next {

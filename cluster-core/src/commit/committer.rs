@@ -11,6 +11,7 @@ use super::seqs::Seqs;
 use super::unit::{CommitFailure, Unit, Writes};
 use crate::config::Config;
 use crate::id::Seq;
+use crate::metric;
 use crate::storage::{Batch, Committed, Fence, Joined, Storage, StorageError};
 use crate::time::{Clock, WallHistory};
 
@@ -62,6 +63,7 @@ struct Metrics {
     batch_units: metrics::Histogram,
     commit_seconds: metrics::Histogram,
     commits: metrics::Counter,
+    queue: metrics::Gauge,
     commit_failures: metrics::Counter,
 }
 
@@ -79,13 +81,14 @@ impl Committer {
         floor: Seq,
     ) -> Self {
         let kind = storage.kind();
-        let failures = metrics::counter!("cluster_commit_failures_total", "storage" => kind);
+        let failures = metrics::counter!(metric::COMMIT_FAILURES, "storage" => kind);
         let history = WallHistory::new(clock.now(), clock.wall(), joined.reached);
         Committer {
             metrics: Metrics {
-                batch_units: metrics::histogram!("cluster_commit_batch_units", "storage" => kind),
-                commit_seconds: metrics::histogram!("cluster_commit_seconds", "storage" => kind),
-                commits: metrics::counter!("cluster_commits_total", "storage" => kind),
+                batch_units: metrics::histogram!(metric::COMMIT_UNITS, "storage" => kind),
+                commit_seconds: metrics::histogram!(metric::COMMIT_SECONDS, "storage" => kind),
+                queue: metrics::gauge!(metric::COMMIT_QUEUE, "storage" => kind),
+                commits: metrics::counter!(metric::COMMITS, "storage" => kind),
                 commit_failures: failures,
             },
             storage,
@@ -102,6 +105,13 @@ impl Committer {
             fence: Mutex::new(joined.fence),
             history: Mutex::new(history),
         }
+    }
+
+    /// How many units wait; tells the metrics too.
+    pub(crate) fn waiting(&self) -> usize {
+        let waiting = self.gathered.lock().units.len();
+        self.metrics.queue.set(waiting as f64);
+        waiting
     }
 
     /// The fence in force.

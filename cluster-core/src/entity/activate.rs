@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
+use tracing::Instrument;
 
 use super::context::Context;
 use super::contract::Serves;
@@ -19,6 +20,7 @@ use super::kind::Kind;
 use super::options::Access;
 use super::shared::Shared;
 use super::slot::{Slot, Start, discard};
+use super::trace::{life_span, outside};
 use super::turn::Turn;
 use crate::commit::Lineage;
 use crate::error::{ClusterError, Source, panic_text};
@@ -129,7 +131,9 @@ impl<T: Serves> Slot<T> {
         self.kind.metrics.activations.increment(1);
         let unmade =
             |panic: Box<dyn Any + Send>| -> Source { Arc::new(Unmade(panic_text(&*panic))) };
-        catch_unwind(AssertUnwindSafe(|| (self.kind.factory)(self.id()))).map_err(unmade)?
+        let make =
+            || outside(|| life_span(self, "make").in_scope(|| (self.kind.factory)(self.id())));
+        catch_unwind(AssertUnwindSafe(make)).map_err(unmade)?
     }
 
     fn report(&self, error: &(dyn std::error::Error + Send + Sync)) {
@@ -263,7 +267,8 @@ impl<T: Serves> Slot<T> {
         }
         if T::ACTIVATES {
             let ctx = Context::of_hook(self, "activate");
-            run_hook(&ctx, entity.activate(&ctx)).await?;
+            let span = life_span(self, "activate");
+            run_hook(&ctx, entity.activate(&ctx)).instrument(span).await?;
         }
         Ok(entity)
     }
@@ -369,8 +374,9 @@ impl<T: Serves> Slot<T> {
             inner.phase = Phase::Changing;
             inner.entity.take().expect("idle and in memory")
         };
+        self.kind.metrics.passivations.increment(1);
         if !T::DEACTIVATES {
-            discard(entity);
+            outside(|| life_span(self, "drop").in_scope(|| discard(entity)));
             self.vacated();
             return Evicted::Left;
         }
@@ -379,10 +385,12 @@ impl<T: Serves> Slot<T> {
             let unfinished = Unfinished(Some(slot.clone()));
             let mut entity = Arc::into_inner(entity).expect("idle, so nobody reads it");
             let ctx = Context::of_hook(&slot, "deactivate");
-            if let Err(error) = caught(run_hook(&ctx, entity.deactivate(&ctx))).await {
+            let span = life_span(&slot, "deactivate");
+            let hook = run_hook(&ctx, entity.deactivate(&ctx)).instrument(span.clone());
+            if let Err(error) = caught(hook).await {
                 slot.report(&*error);
             }
-            discard(entity);
+            span.in_scope(|| discard(entity));
             unfinished.done();
             slot.vacated();
         });

@@ -19,9 +19,10 @@ use super::options::{Delivery, MessageInfo};
 use super::outcome::Outcome;
 use super::send::SendCall;
 use super::shared::Shared;
+use super::trace::Trace;
+use super::watch::CallWatch;
 use crate::error::{CallError, ClusterError};
-use crate::id::Key;
-use crate::message::{HEADERS_BYTES_MAX, Headers};
+use crate::message::{Headers, TraceContext};
 use crate::time::Timestamp;
 
 /// A call that has not been made yet: set its options, then `.await` it, or `.send().await` to hand
@@ -45,6 +46,7 @@ pub(super) struct Options {
 struct Extra {
     headers: Headers,
     key: Option<String>,
+    trace: Option<Box<TraceContext>>,
     due: Option<DueSpec>,
 }
 
@@ -64,9 +66,9 @@ impl<M: Message> Call<M> {
     /// request. The same name again replaces the value.
     ///
     /// # Errors
-    /// Headers that together, inherited ones included, have more than [`HEADERS_BYTES_MAX`] bytes
-    /// end the call when it is awaited or sent, with [`ClusterError::LimitExceeded`] and nothing
-    /// run or stored.
+    /// Headers that together, inherited ones included, have more bytes than the setting
+    /// `headers_bytes_max` end the call when it is awaited or sent, with
+    /// [`ClusterError::LimitExceeded`] and nothing run or stored.
     pub fn header(mut self, name: impl Into<Box<str>>, value: impl Into<Box<str>>) -> Self {
         self.options.extra.get_or_insert_default().headers.set(name, value);
         self
@@ -83,6 +85,14 @@ impl<M: Message> Call<M> {
         value: impl Into<Box<str>>,
     ) -> Self {
         self.options.extra.get_or_insert_default().headers.set_inherited(name, value);
+        self
+    }
+
+    /// The caller's position in a distributed trace, as a web server has it from its request:
+    /// instead of that of the current span or handler. The called handler continues it, and so do
+    /// those that it calls; it is stored with a persisted request.
+    pub fn trace(mut self, caller: TraceContext) -> Self {
+        self.options.extra.get_or_insert_default().trace = Some(Box::new(caller));
         self
     }
 
@@ -146,7 +156,7 @@ impl<M: Message> IntoFuture for Call<M> {
 
     fn into_future(self) -> CallFuture<M> {
         let limit = self.limit();
-        CallFuture { limit, at: At::Start(self) }
+        CallFuture { limit, at: At::Start(self), watch: CallWatch::NONE }
     }
 }
 
@@ -168,19 +178,15 @@ impl<M: Message> Call<M> {
         if let Some(parent) = &parent {
             extra.headers.inherit(parent.headers());
         }
-        check_headers(&extra.headers)?;
-        let key = extra.key.map(parse_key).transpose()?;
-        if !shared.filters.is_empty() {
+        let config = &shared.config;
+        check_headers(&extra.headers, config.headers_bytes_max)?;
+        let key = extra.key.map(|key| ClusterError::key(key, config.key_bytes_max)).transpose()?;
+        if !shared.filters.is_empty() || !shared.serving_filters.is_empty() {
             check_filters(&self.handle, M::INFO, &extra.headers)?;
         }
-        let mut request = Request {
-            message: self.message,
-            headers: extra.headers,
-            key,
-            due: extra.due,
-            parent,
-            wanted,
-        };
+        let trace = Trace::of_call(&self.handle, M::INFO, parent.as_ref(), extra.trace);
+        let (message, headers, due) = (self.message, extra.headers, extra.due);
+        let mut request = Request { message, headers, trace, key, due, parent, wanted };
         if let (Some(parent), Wanted::Outcome) = (&request.parent, wanted) {
             let target = self.handle.address();
             parent.check_reentrance(&target, M::INFO.access)?;
@@ -192,19 +198,13 @@ impl<M: Message> Call<M> {
     }
 }
 
-fn parse_key(key: String) -> Result<Key, ClusterError> {
-    let bytes = key.len();
-    Key::new(key).map_err(|problem| ClusterError::bad_key(bytes, problem))
-}
-
-fn check_headers(headers: &Headers) -> Result<(), ClusterError> {
+fn check_headers(headers: &Headers, max: usize) -> Result<(), ClusterError> {
     let bytes = headers.bytes();
-    if bytes <= HEADERS_BYTES_MAX {
+    if bytes <= max {
         return Ok(());
     }
     let what = "the size of the call's headers in bytes".to_owned();
-    let limit = "headers_bytes_max";
-    Err(ClusterError::LimitExceeded { limit, what, max: HEADERS_BYTES_MAX, actual: bytes })
+    Err(ClusterError::LimitExceeded { limit: "headers_bytes_max", what, max, actual: bytes })
 }
 
 fn check_filters(
@@ -214,8 +214,11 @@ fn check_filters(
 ) -> Result<(), ClusterError> {
     let entity_type = handle.entity_type();
     let call = CallInfo { entity_type, entity_id: handle.entity_id(), message, headers };
-    let filters = &handle.shared().filters;
-    filters.iter().try_for_each(|filter| filter.check(&call)).map_err(ClusterError::Refused)
+    let shared = handle.shared();
+    // The entity is served here: nothing of a call that its side refuses may be stored.
+    let serving = shared.serving_filters.iter().filter(|_| handle.kind().is_ok());
+    let mut filters = shared.filters.iter().chain(serving);
+    filters.try_for_each(|filter| filter.check(&call)).map_err(ClusterError::Refused)
 }
 
 /// A call under way. Dropping it cancels a volatile request whose handler has not ended; a
@@ -225,6 +228,7 @@ fn check_filters(
 pub struct CallFuture<M: Message> {
     limit: Duration,
     at: At<M>,
+    watch: CallWatch,
 }
 
 enum At<M: Message> {
@@ -262,8 +266,9 @@ impl<M: Message> Future for CallFuture<M> {
             At::Waiting(..) => self.wait(cx),
             At::Done => panic!("a call was polled after it ended"),
         };
-        if result.is_ready() {
+        if let Poll::Ready(reply) = &result {
             self.at = At::Done;
+            self.watch.ended(M::INFO, || matches!(reply, Err(CallError::Cluster(_))));
         }
         result.map(<M::Outcome as Outcome>::reply)
     }
@@ -279,6 +284,7 @@ impl<M: Message> CallFuture<M> {
             Ok(checked) => checked,
             Err(error) => return Poll::Ready(Err(CallError::Cluster(error))),
         };
+        self.watch.look(&handle, M::INFO, &request.trace);
         match confirmation {
             Some(told) => {
                 let limit = Limit::new(handle.shared(), self.limit, cx);

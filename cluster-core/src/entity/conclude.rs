@@ -39,7 +39,10 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
         Origin::Volatile if !Kind::<T>::is_durable() => {
             let reply = match <M::Outcome as Outcome>::verdict(returned) {
                 Verdict::Ok(value) => Ok(value),
-                Verdict::Err(error) => Err(CallError::Entity(error)),
+                Verdict::Err(error) => {
+                    turn.slot.kind.metrics.errors.increment(1);
+                    Err(CallError::Entity(error))
+                }
                 Verdict::Retry(error) => Err(CallError::Cluster(error)),
             };
             turn.end();
@@ -76,6 +79,7 @@ pub(super) fn settle<T: Serves, M: Message>(
     let value = match <M::Outcome as Outcome>::verdict(returned) {
         Verdict::Ok(value) => value,
         Verdict::Err(error) => {
+            turn.slot.kind.metrics.errors.increment(1);
             turn.roll_back();
             let reply = Err(CallError::Entity(error));
             return Ok(failed(turn, reply, stored));

@@ -20,12 +20,13 @@ use super::origin::{Base, Origin};
 use super::run::Surroundings;
 use super::shared::Shared;
 use super::slot::Slot;
+use super::trace::Trace;
 use super::transaction::TransactionSlot;
 use super::turn::Turn;
 use crate::commit::{Lineage, Unit, Writes};
 use crate::error::ClusterError;
 use crate::id::{Address, EntityId, Key, RequestId};
-use crate::message::Headers;
+use crate::message::{Headers, TraceContext};
 use crate::storage::RequestRow;
 
 /// The context of one running handler: who is called, by which request, with which headers; and the
@@ -43,6 +44,7 @@ pub(super) struct Frame {
     /// The persisted request that is run; `None` for a volatile one.
     pub(super) request: Option<(RequestId, Option<Key>)>,
     pub(super) headers: Headers,
+    pub(super) trace: Trace,
     /// The handler whose call this is.
     pub(super) parent: Option<Context>,
     /// The instance's commits that were not durable when the handler started.
@@ -126,6 +128,7 @@ impl Context {
             request: stored
                 .map(|stored| (stored.row.id, stored.row.key.as_ref().map(|key| key.key.clone()))),
             headers: around.headers,
+            trace: around.trace,
             parent: around.parent,
             base: turn.base(),
             confirmed: AtomicBool::new(false),
@@ -148,6 +151,7 @@ impl Context {
             access: Access::Exclusive,
             request: None,
             headers: Headers::default(),
+            trace: Trace::default(),
             parent: None,
             base: slot.is_unconfirmed().then_some((line, generation)),
             confirmed: AtomicBool::new(false),
@@ -198,6 +202,12 @@ impl Context {
         &self.0.headers
     }
 
+    /// The caller's position in its distributed trace, if it is in one; what this handler calls
+    /// and sends belongs to the same trace. Stored with a persisted request.
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.0.trace.context()
+    }
+
     /// Whether somebody has cancelled the persisted request that is run. Its handler is dropped at
     /// its next await then, unless it is `uninterruptible`: such a one may look here and end early.
     pub fn is_cancelled(&self) -> bool {
@@ -223,6 +233,17 @@ impl Context {
     /// The handler that the current task is polling.
     pub(super) fn current() -> Option<Context> {
         CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// Leaves the current handler: what follows is not of it.
+    #[inline]
+    pub(super) fn leave() -> Option<Context> {
+        CURRENT.take()
+    }
+
+    /// Makes the handler that was left the current one again.
+    pub(super) fn come_back(self) {
+        CURRENT.set(Some(self));
     }
 
     /// Runs `poll` with this as the current handler.

@@ -86,7 +86,7 @@ impl<T: Serves> Slot<T> {
     pub(super) fn requeue_at(self: &Arc<Self>, job: Box<dyn Job<T>>, at: Timestamp) {
         let shared = &self.kind.shared;
         // Never longer than any back-off: the clock may have been set back meanwhile.
-        let delay = at.since(shared.clock.wall()).min(shared.config.backoff_max);
+        let delay = at.since(shared.clock.wall()).min(self.kind.limits.backoff_longest);
         let slot = self.clone();
         shared.alarms.arm(&shared.clock, delay, move || slot.requeue(job));
     }

@@ -134,6 +134,13 @@ impl<T: Serves> Directory<T> {
         self.parts.iter().any(|part| part.read().iter().any(|slot| is_it(slot)))
     }
 
+    /// Looks at every slot, one part at a time.
+    pub(crate) fn for_each(&self, mut look: impl FnMut(&Slot<T>)) {
+        for part in &self.parts {
+            part.read().iter().for_each(|slot| look(slot));
+        }
+    }
+
     /// How many slots there are.
     pub(crate) fn len(&self) -> usize {
         self.parts.iter().map(|part| part.read().len()).sum()

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::context::Context;
 use super::contract::Message;
 use super::shared::Shared;
+use super::trace::Trace;
 use crate::error::{CallError, ClusterError};
 use crate::id::{Address, Key, RequestId};
 use crate::message::Headers;
@@ -38,6 +39,7 @@ pub(crate) trait Endpoint: Send + Sync {
 pub(crate) struct Request<M> {
     pub(super) message: M,
     pub(super) headers: Headers,
+    pub(super) trace: Trace,
     pub(super) key: Option<Key>,
     /// When it may start.
     pub(super) due: Option<DueSpec>,

@@ -13,7 +13,7 @@ use super::wire::Wire;
 use crate::codec::{self, DecodeError, EncodeError};
 use crate::commit::CommitFailure;
 use crate::contract::Schema;
-use crate::error::{CallError, ClusterError};
+use crate::error::{CallError, ClusterError, Refused};
 use crate::id::Address;
 use crate::storage::{OutcomeKind, ShapeRow, StorageError, StoredOutcome};
 
@@ -23,6 +23,7 @@ enum StoredFailure {
     Defect { message: String, attempts: u32, reason: String },
     LimitExceeded { limit: String, what: String, max: u64, actual: u64 },
     Malformed { what: String, reason: String },
+    Refused { reason: String },
 }
 
 static FAILURE: LazyLock<Schema> =
@@ -61,6 +62,7 @@ pub(super) fn stored_failure(error: &ClusterError) -> StoredOutcome {
             max: *max as u64,
             actual: *actual as u64,
         },
+        ClusterError::Refused(refused) => StoredFailure::Refused { reason: cut(refused.reason()) },
         other => StoredFailure::Malformed { what: "the outcome".into(), reason: cut(&text(other)) },
     };
     let payload = codec::encode(&failure, &FAILURE, FAILURE_BYTES_MAX);
@@ -103,6 +105,7 @@ fn failure_of(address: &Address, payload: &Bytes) -> ClusterError {
             max: usize::try_from(max).unwrap_or(usize::MAX),
             actual: usize::try_from(actual).unwrap_or(usize::MAX),
         },
+        StoredFailure::Refused { reason } => ClusterError::Refused(Refused::new(reason)),
         StoredFailure::Malformed { what, reason } => {
             ClusterError::Malformed { what, source: Arc::new(Reason(reason)) }
         }

@@ -90,7 +90,7 @@ impl Handle {
 
     fn find_endpoint(&self) -> Result<&Arc<dyn Endpoint>, ClusterError> {
         let id = &self.0.id;
-        id.check().map_err(|problem| ClusterError::bad_id(id, problem))?;
+        ClusterError::check_id(id, self.0.shared.config.entity_id_bytes_max)?;
         let found = self.kind()?.clone().endpoint(id);
         Ok(self.0.endpoint.get_or_init(|| found))
     }

@@ -7,6 +7,7 @@ use super::shared::Shared;
 use crate::commit::{CommitFailure, Writes};
 use crate::error::ClusterError;
 use crate::id::RequestId;
+use crate::metric;
 use crate::storage::{HoldWrite, Missing, RequestRow};
 
 /// Holds a stored request: it leaves those that wait for their turn, is listed, and who waits for
@@ -29,8 +30,7 @@ pub(super) fn hold(shared: &Arc<Shared>, row: RequestRow, missing: Missing) {
         runner.schedule.ended(row.seq);
         // Without the record it stays where it was, and is held after the next start.
         if result.is_ok() {
-            metrics::counter!("cluster_holds_total", "entity" => row.entity_type.to_string())
-                .increment(1);
+            metrics::counter!(metric::HOLDS, "entity" => row.entity_type.to_string()).increment(1);
         }
         runner.waiters.tell(row.id, || Err(held(row.id, &missing)));
     };

@@ -1,5 +1,6 @@
 //! A request that waits in a mailbox.
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,16 +10,18 @@ use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
 use super::failure::{decode_error, read_reply, text};
+use super::filter::CallInfo;
 use super::hold::{held, hold};
 use super::mailbox::Queued;
 use super::method::Style;
-use super::options::Access;
-use super::origin::{Origin, Stored, end_interrupted};
+use super::options::{Access, MessageInfo};
+use super::origin::{Origin, Stored, end_interrupted, end_with_failure};
 use super::run::{Surroundings, To, run};
 use super::slot::Slot;
+use super::trace::Trace;
 use super::transact::run_in_transaction;
 use super::turn::Turn;
-use crate::error::{CallError, ClusterError};
+use crate::error::{CallError, ClusterError, Refused};
 use crate::id::{RequestId, Seq};
 use crate::storage::{Missing, PendingRequest};
 
@@ -181,6 +184,11 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
                 return;
             }
         }
+        if message.is_none()
+            && let Err(refusal) = check_serving(&turn, M::INFO, &stored)
+        {
+            return refuse::<T, M, S>(turn, refusal, stored, to);
+        }
         if stored.parent.is_none() {
             // Who called may have joined it since it was loaded.
             stored.parent = turn.slot.kind.shared.waiters.caller(stored.row.id);
@@ -200,8 +208,11 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
                 return;
             }
         };
-        let around =
-            Surroundings { headers: stored.row.headers.clone(), parent: stored.parent.clone() };
+        let around = Surroundings {
+            headers: stored.row.headers.clone(),
+            trace: Trace::of_stored(stored.row.trace.as_ref()),
+            parent: stored.parent.clone(),
+        };
         if stored.transaction {
             run_in_transaction::<T, M, S>(turn, message, around, stored, to);
         } else {
@@ -220,6 +231,47 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
     fn is_from_handler(&self) -> bool {
         self.stored.parent.is_some()
     }
+}
+
+/// Why a stored request must not run.
+enum Refusal {
+    By(Refused),
+    /// A filter has panicked.
+    Panic(Box<dyn Any + Send>),
+}
+
+/// Asks the filters of the serving side, which may be others than when the request was accepted.
+fn check_serving<T: Serves>(
+    turn: &Turn<T>,
+    message: &'static MessageInfo,
+    stored: &Stored,
+) -> Result<(), Refusal> {
+    let filters = &turn.slot.kind.shared.serving_filters;
+    let (entity_type, entity_id) = (&*turn.slot.kind.name, turn.slot.id());
+    let call = CallInfo { entity_type, entity_id, message, headers: &stored.row.headers };
+    let ask = || filters.iter().try_for_each(|filter| filter.check(&call));
+    let asked = catch_unwind(AssertUnwindSafe(ask));
+    asked.map_err(Refusal::Panic)?.map_err(Refusal::By)
+}
+
+/// Ends a stored request that must not run.
+fn refuse<T: Serves, M: Message, S: Style<T, M>>(
+    turn: Turn<T>,
+    refusal: Refusal,
+    stored: Box<Stored>,
+    to: To<M>,
+) {
+    let (slot, base) = (turn.slot.clone(), turn.base());
+    turn.end();
+    let ran = match refusal {
+        Refusal::By(refused) => {
+            end_with_failure::<T, M, S>(&slot, stored, base, ClusterError::Refused(refused), to)
+        }
+        Refusal::Panic(panic) => {
+            Origin::Persisted(stored).panicked::<T, M, S>(&slot, base, panic, to)
+        }
+    };
+    drop(ran);
 }
 
 /// Its outcome is being written by who cancels it.

@@ -12,11 +12,12 @@ use super::directory::Directory;
 use super::endpoint::Endpoint;
 use super::job::{Delivered, Job};
 use super::method::Method;
-use super::options::{EntityOptions, OnPanic, StateKind};
+use super::options::{EntityOptions, MessageInfo, StateKind};
 use super::schema::MessageSchema;
 use super::shared::Shared;
 use super::slot::Slot;
-use crate::config::Config;
+use super::watch::KindMetrics;
+use crate::config::{Config, Retry};
 use crate::contract::{Schema, TraceError};
 use crate::error::Source;
 use crate::id::{Address, EntityId, Epoch, MessageTag, Seq, ShardCount, ShardId};
@@ -32,20 +33,28 @@ pub(crate) struct Limits {
     pub(crate) mailbox: usize,
     pub(crate) idle: Duration,
     pub(crate) concurrency: usize,
-    pub(crate) attempts: u32,
-    pub(crate) on_panic: OnPanic,
+    pub(crate) retry: Retry,
+    /// The longest back-off of any of the type's messages.
+    pub(crate) backoff_longest: Duration,
     pub(crate) strict_order: bool,
 }
 
 impl Limits {
     /// Values given at registration win over the type's own, and those over the cluster's.
-    pub(crate) fn new(config: &Config, declared: EntityOptions, given: EntityOptions) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        declared: EntityOptions,
+        given: EntityOptions,
+        messages: &[&MessageInfo],
+    ) -> Self {
+        let retry = given.retry().or(declared.retry().or(config.retry()));
+        let longest = messages.iter().map(|info| info.retry.or(retry).backoff_max).max();
         Limits {
             mailbox: given.mailbox.or(declared.mailbox).unwrap_or(config.mailbox),
             idle: given.idle.or(declared.idle).unwrap_or(config.idle),
             concurrency: given.concurrency.or(declared.concurrency).unwrap_or(config.concurrency),
-            attempts: given.attempts.or(declared.attempts).unwrap_or(config.attempts),
-            on_panic: given.on_panic.or(declared.on_panic).unwrap_or(OnPanic::Retry),
+            retry,
+            backoff_longest: longest.unwrap_or(retry.backoff_max).max(config.backoff_max),
             strict_order: given.strict_order.or(declared.strict_order).unwrap_or(false),
         }
     }
@@ -84,6 +93,13 @@ pub(crate) struct Kind<T: Serves> {
     by_tag: HashMap<MessageTag, usize>,
 }
 
+/// What of an entity type is in memory.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Present {
+    pub(crate) resident: usize,
+    pub(crate) waiting: usize,
+}
+
 /// The traced shapes of an entity type.
 #[derive(Debug)]
 pub(crate) struct Schemas {
@@ -98,30 +114,6 @@ impl Schemas {
     }
 }
 
-/// Handles of the type's metrics; made once, so that counting costs nothing when nobody listens.
-pub(crate) struct KindMetrics {
-    pub(crate) calls: metrics::Counter,
-    pub(crate) resident: metrics::Gauge,
-    pub(crate) activations: metrics::Counter,
-    pub(crate) panics: metrics::Counter,
-    pub(crate) mailbox_full: metrics::Counter,
-    pub(crate) dead_letters: metrics::Counter,
-}
-
-impl KindMetrics {
-    fn new(name: &Arc<str>) -> Self {
-        let name = || name.to_string();
-        KindMetrics {
-            calls: metrics::counter!("cluster_messages_total", "entity" => name()),
-            resident: metrics::gauge!("cluster_entities_resident", "entity" => name()),
-            activations: metrics::counter!("cluster_activations_total", "entity" => name()),
-            panics: metrics::counter!("cluster_panics_total", "entity" => name()),
-            mailbox_full: metrics::counter!("cluster_mailbox_full_total", "entity" => name()),
-            dead_letters: metrics::counter!("cluster_dead_letters_total", "entity" => name()),
-        }
-    }
-}
-
 impl<T: Serves> Kind<T> {
     pub(crate) fn new(
         shared: Arc<Shared>,
@@ -133,7 +125,7 @@ impl<T: Serves> Kind<T> {
         let name: Arc<str> = <ContractOf<T> as Contract>::NAME.into();
         let messages = <ContractOf<T> as Contract>::messages();
         Kind {
-            metrics: KindMetrics::new(&name),
+            metrics: KindMetrics::new(&name, messages),
             name,
             shared,
             shards,
@@ -168,6 +160,25 @@ impl<T: Serves> Kind<T> {
     ) -> Option<Box<dyn Job<T>>> {
         let index = self.by_tag.get(&pending.request.message)?;
         Some((self.table[*index].load)(slot, pending))
+    }
+
+    /// A handler starts; the moment if it is to be timed.
+    #[inline]
+    pub(super) fn started(&self, message: &MessageInfo) -> Option<Moment> {
+        self.metrics.started(message, &self.shared.clock)
+    }
+
+    /// A handler has returned that was started then.
+    #[inline]
+    pub(super) fn ended(&self, message: &MessageInfo, started: Option<Moment>) {
+        if let Some(started) = started {
+            self.metrics.timed(message, self.shared.clock.now() - started);
+        }
+    }
+
+    /// How requests of this message are tried again.
+    pub(crate) fn retry_of(&self, message: &MessageInfo) -> Retry {
+        message.retry.or(self.limits.retry)
     }
 
     pub(crate) fn state_key(&self, id: &EntityId) -> StateKey {
@@ -210,8 +221,14 @@ pub(crate) trait AnyKind: Send + Sync {
     /// need not wait any more.
     fn wait_for_place(&self, id: &EntityId) -> bool;
 
-    /// Takes entities out of memory that were idle for long enough.
+    /// Takes entities out of memory that were idle for long enough, and tells the metrics what is
+    /// there.
     fn sweep(&self, now: Moment);
+
+    fn metrics(&self) -> &KindMetrics;
+
+    /// How many entities are in memory, and how many requests wait in their mailboxes.
+    fn present(&self) -> Present;
 
     /// Takes all idle entities out of memory.
     fn passivate_all(&self);
@@ -293,7 +310,20 @@ impl<T: Serves> AnyKind for Kind<T> {
     fn sweep(&self, now: Moment) {
         let idle = self.limits.idle;
         self.slots.sweep(|slot| slot.is_due(now, idle), |slot| slot.passivate(now, idle));
-        self.metrics.resident.set(self.shared.residents.count() as f64);
+        let Present { resident, waiting } = self.present();
+        self.metrics.resident.set(resident as f64);
+        self.metrics.waiting.set(waiting as f64);
+        self.metrics.publish();
+    }
+
+    fn metrics(&self) -> &KindMetrics {
+        &self.metrics
+    }
+
+    fn present(&self) -> Present {
+        let mut present = Present::default();
+        self.slots.for_each(|slot| slot.count_into(&mut present));
+        present
     }
 
     fn passivate_all(&self) {

@@ -40,10 +40,12 @@ mod shared;
 mod slot;
 mod submit;
 mod tasks;
+mod trace;
 mod transact;
 mod transaction;
 mod turn;
 mod waiters;
+mod watch;
 mod wire;
 
 pub use arguments::{Arguments, Fields, read_arguments, write_arguments};
@@ -60,10 +62,11 @@ pub use filter::{CallInfo, GivenUp};
 pub use generated::{HookResult, PlainValue, Returned, ReturnedPlain, context, schemas};
 pub use handle::Handle;
 pub use method::{Exclusive, ExclusiveFn, Method, ReturnOf, Shared, SharedFn};
-pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, StateKind};
+pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, RetryOptions, StateKind};
 pub use outcome::{AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
 pub use schema::MessageSchema;
 pub use send::{Receipt, SendCall};
+pub use trace::TraceBridge;
 pub use transaction::Transaction;
 pub use wire::Wire;
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use crate::config::OnPanic;
+use crate::config::Retry;
 use crate::id::MessageTag;
 
 /// What `#[message(..)]` declared of one message.
@@ -23,6 +25,8 @@ pub struct MessageInfo {
     pub uninterruptible: bool,
     /// `transaction` was declared in any form.
     pub transaction: bool,
+    /// How a persisted request is tried again.
+    pub retry: RetryOptions,
     /// Whether the handler takes `&Context`.
     pub context: bool,
     /// The names of the arguments.
@@ -58,17 +62,40 @@ pub enum StateKind {
     Field,
 }
 
-/// What happens to a persisted request whose handler panics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OnPanic {
-    /// It is retried with back-off, then becomes a dead letter.
-    Retry,
-    /// Its outcome is `Defect` at once.
-    Defect,
+/// `attempts`, `backoff_min`, `backoff_max` and `on_panic` of one message: how a persisted request
+/// is tried again. `None` is as its entity type says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RetryOptions {
+    /// `attempts = 3`: attempts at a request whose handler panics.
+    pub attempts: Option<u32>,
+    /// `backoff_min = "1s"`: the wait before the second attempt; doubles with each.
+    pub backoff_min: Option<Duration>,
+    /// `backoff_max = "1h"`: the longest wait between two attempts.
+    pub backoff_max: Option<Duration>,
+    /// `on_panic = "retry" | "defect"`.
+    pub on_panic: Option<OnPanic>,
+}
+
+impl RetryOptions {
+    /// Everything as the entity type says.
+    pub const DEFAULT: RetryOptions =
+        RetryOptions { attempts: None, backoff_min: None, backoff_max: None, on_panic: None };
+
+    /// This policy where it says something, otherwise the given one. A longest wait that is shorter
+    /// than the first one is taken to be as long.
+    pub(crate) fn or(&self, outer: Retry) -> Retry {
+        let backoff_min = self.backoff_min.unwrap_or(outer.backoff_min);
+        Retry {
+            attempts: self.attempts.unwrap_or(outer.attempts),
+            backoff_min,
+            backoff_max: self.backoff_max.unwrap_or(outer.backoff_max).max(backoff_min),
+            on_panic: self.on_panic.unwrap_or(outer.on_panic),
+        }
+    }
 }
 
 /// What `#[entity(..)]` after the derive declared; `None` is the cluster's default. Values given at
-/// registration win.
+/// registration win over these; what a message declares of its own retries wins over both.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EntityOptions {
     /// `mailbox = 1024`: how many requests may wait.
@@ -81,6 +108,10 @@ pub struct EntityOptions {
     pub group: Option<&'static str>,
     /// `attempts = 10`: attempts at a persisted request whose handler panics.
     pub attempts: Option<u32>,
+    /// `backoff_min = "100ms"`: the wait before the second attempt; doubles with each.
+    pub backoff_min: Option<Duration>,
+    /// `backoff_max = "30s"`: the longest wait between two attempts.
+    pub backoff_max: Option<Duration>,
     /// `on_panic = "retry" | "defect"`.
     pub on_panic: Option<OnPanic>,
     /// `strict_order`: nothing of the entity starts while an earlier persisted request has not
@@ -96,7 +127,19 @@ impl EntityOptions {
         concurrency: None,
         group: None,
         attempts: None,
+        backoff_min: None,
+        backoff_max: None,
         on_panic: None,
         strict_order: None,
     };
+
+    /// What it says of retries.
+    pub(crate) fn retry(&self) -> RetryOptions {
+        RetryOptions {
+            attempts: self.attempts,
+            backoff_min: self.backoff_min,
+            backoff_max: self.backoff_max,
+            on_panic: self.on_panic,
+        }
+    }
 }

@@ -64,11 +64,11 @@ impl Origin {
         slot.kind.metrics.panics.increment(1);
         let reason = panic_text(&*panic);
         let (entity, message) = (slot.address(), M::INFO.name);
-        tracing::error!(%entity, message, reason, "a handler panicked");
+        tracing::error!(%entity, method = message, reason, "a handler panicked");
         match self {
             Origin::Volatile => fail_after(slot, base, defect::<T, M>(slot, 1, reason), to),
             Origin::Persisted(stored) => {
-                if slot.kind.limits.on_panic == OnPanic::Defect {
+                if slot.kind.retry_of(M::INFO).on_panic == OnPanic::Defect {
                     let error = defect::<T, M>(slot, stored.attempts + 1, reason);
                     end_with_failure::<T, M, S>(slot, stored, base, error, to)
                 } else {
@@ -234,13 +234,14 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     let now = slot.kind.shared.clock.wall();
     let RequestRow { seq, shard, .. } = stored.row;
     let epoch = slot.kind.shards.epoch(shard);
-    let attempts = stored.attempts + 1;
-    if attempts >= slot.kind.limits.attempts {
+    let (attempts, retry) = (stored.attempts + 1, slot.kind.retry_of(M::INFO));
+    if attempts >= retry.attempts {
         let dead = Some(DeadWrite { seq, shard, epoch, attempts, error, died_at: now });
         let writes = Writes { dead, ..Writes::default() };
         return give_up::<T, M, S>(slot, stored, base, writes, reason, to);
     }
-    let retry_at = now.after(slot.kind.shared.config.backoff(attempts));
+    let retry_at = now.after(retry.backoff(attempts));
+    slot.kind.metrics.retries.increment(1);
     let in_order = slot.kind.limits.strict_order;
     let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, in_order, error });
     let writes = Writes { attempt, ..Writes::default() };

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use tokio::sync::oneshot;
-use tracing::{Level, Span};
 
 use super::cancel::{Cancellable, is_asked};
 use super::conclude::conclude;
@@ -22,9 +21,11 @@ use super::options::Delivery;
 use super::origin::{Origin, end_interrupted};
 use super::slot::{Slot, Start};
 use super::submit::submit;
+use super::trace::{HandlerSpan, Trace};
 use super::turn::Turn;
 use crate::error::{CallError, ClusterError};
 use crate::message::Headers;
+use crate::time::Moment;
 
 /// Where a reply goes.
 pub(super) enum To<M: Message> {
@@ -89,9 +90,10 @@ impl<M: Message> To<M> {
     }
 }
 
-/// What surrounds a message: headers, and the handler that called.
+/// What surrounds a message: headers, its trace, and the handler that called.
 pub(super) struct Surroundings {
     pub(super) headers: Headers,
+    pub(super) trace: Trace,
     pub(super) parent: Option<Context>,
 }
 
@@ -141,8 +143,8 @@ fn ask<T: Serves, M: Message, S: Style<T, M>>(
     slot: Arc<Slot<T>>,
     request: Request<M>,
 ) -> Exchange<M> {
-    let Request { message, headers, parent, .. } = request;
-    let around = Surroundings { headers, parent };
+    let Request { message, headers, trace, parent, .. } = request;
+    let around = Surroundings { headers, trace, parent };
     if let Some(_deeper) = Deeper::enter(slot.kind.shared.config.inline_depth) {
         let entered = slot.try_enter(S::ACCESS, S::PLAIN).or_else(|| slot.try_make(S::ACCESS));
         if let Some(turn) = entered {
@@ -176,9 +178,9 @@ fn hand_over<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
     request: Request<M>,
 ) -> Result<(), ClusterError> {
-    let Request { message, headers, .. } = request;
+    let Request { message, headers, trace, .. } = request;
     // Nobody waits for it, so it cannot wait for itself: the chain of callers ends here.
-    let around = Surroundings { headers, parent: None };
+    let around = Surroundings { headers, trace, parent: None };
     let job = VolatileJob::<M, S>::new(slot, message, around, To::Nobody);
     slot.enqueue(Box::new(job), Start::Task)
 }
@@ -208,18 +210,21 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     origin: Origin,
     to: To<M>,
 ) -> Ran<M> {
+    let span = around.trace.handler_span(&turn.slot, M::INFO, &origin);
     // A handler without `&Context` cannot call others, so nothing need be known of its
     // surroundings.
     let ctx = M::INFO.context.then(|| Context::of::<T, M>(&turn, around, &origin));
-    let _span = span_of::<T, M>(&turn.slot).entered();
+    let started = turn.slot.kind.started(M::INFO);
     let entity = turn.entity();
-    let called = catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
+    let call = || catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
+    let called = span.within(call);
+    turn.slot.kind.ended(M::INFO, started);
     match called {
         Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), origin, to),
         Err(panic) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
             turn.give_up();
-            origin.panicked::<T, M, S>(&slot, base, panic, to)
+            span.failed(|| origin.panicked::<T, M, S>(&slot, base, panic, to))
         }
     }
 }
@@ -232,6 +237,8 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     to: To<M>,
 ) -> Ran<M> {
     let slot = turn.slot.clone();
+    let span = around.trace.handler_span(&slot, M::INFO, &origin);
+    let started = slot.kind.started(M::INFO);
     let ctx = Context::of::<T, M>(&turn, around, &origin);
     let mut handler = Box::pin({
         let ctx = ctx.running();
@@ -240,10 +247,10 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
             (turn, returned)
         }
     });
-    let span = span_of::<T, M>(&slot);
     let mut once = TaskContext::from_waker(Waker::noop());
-    match span.in_scope(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
+    match span.within(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
         Ok(Poll::Ready((turn, returned))) => {
+            slot.kind.ended(M::INFO, started);
             conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to)
         }
         Ok(Poll::Pending) => {
@@ -263,13 +270,14 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
                 cancellable,
                 cancel,
                 span,
+                started,
                 style: PhantomData::<fn() -> S>,
             });
             ran
         }
         Err(panic) => {
             drop(handler);
-            origin.panicked::<T, M, S>(&slot, ctx.0.base.clone(), panic, to)
+            span.failed(|| origin.panicked::<T, M, S>(&slot, ctx.0.base.clone(), panic, to))
         }
     }
 }
@@ -284,7 +292,9 @@ struct Suspended<T: Serves, M: Message, S, F> {
     cancellable: bool,
     /// The persisted request can be cancelled.
     cancel: Option<Cancellable>,
-    span: Span,
+    span: HandlerSpan,
+    /// The moment of its start, if it is timed.
+    started: Option<Moment>,
     style: PhantomData<fn() -> S>,
 }
 
@@ -299,7 +309,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let this = &mut *self;
         let Some((handler, _, to)) = &mut this.handler else { return Poll::Ready(()) };
-        let polled = this.span.in_scope(|| poll_handler(&this.ctx, handler.as_mut(), cx));
+        let polled = this.span.within(|| poll_handler(&this.ctx, handler.as_mut(), cx));
         if let (Ok(Poll::Pending), true, To::Waiter(waiter)) = (&polled, this.cancellable, to) {
             ready!(waiter.poll_closed(cx));
         } else if let Ok(Poll::Pending) = polled {
@@ -315,6 +325,7 @@ where
         drop(handler);
         match polled {
             Ok(Poll::Ready((turn, returned))) => {
+                this.slot.kind.ended(M::INFO, this.started);
                 conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
             }
             Ok(Poll::Pending) => {
@@ -324,20 +335,13 @@ where
                 }
             }
             Err(panic) => {
-                origin.panicked::<T, M, S>(&this.slot, this.ctx.0.base.clone(), panic, to);
+                let base = this.ctx.0.base.clone();
+                let panicked = || origin.panicked::<T, M, S>(&this.slot, base, panic, to);
+                drop(this.span.failed(panicked));
             }
         }
         Poll::Ready(())
     }
-}
-
-/// The span of a handler; costs one branch when nobody listens.
-fn span_of<T: Serves, M: Message>(slot: &Slot<T>) -> Span {
-    if !tracing::level_enabled!(Level::DEBUG) {
-        return Span::none();
-    }
-    let entity = &*slot.kind.name;
-    tracing::debug_span!("handle", entity, id = %slot.id(), message = M::INFO.name)
 }
 
 /// One poll as the current handler; a panic is caught.

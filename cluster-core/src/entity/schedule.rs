@@ -118,14 +118,14 @@ struct Loading {
 }
 
 impl Schedule {
-    pub(crate) fn new(clock: Clock, config: &Config) -> Self {
+    pub(crate) fn new(clock: Clock, config: &Config, backoff_max: Duration) -> Self {
         Schedule {
             queue: Mutex::default(),
             count: AtomicUsize::new(0),
             first: Notify::new(),
             room: Notify::new(),
             clock,
-            backoff_max: config.backoff_max,
+            backoff_max,
             max: config.schedule_max,
             bytes_max: config.schedule_bytes,
         }

@@ -60,6 +60,8 @@ where
     let confirmation = parent.as_ref().and_then(Context::confirmation);
     let with_commit = parent.as_ref().filter(|parent| parent.0.commits).cloned();
     let (handle, request) = call.request(parent, Wanted::HandOver)?;
+    // Its span lasts until the request is handed over.
+    let _trace = request.trace.clone();
     if let (Delivery::Persisted, Some(parent)) = (M::INFO.delivery, with_commit) {
         // Leaves with the handler's commit: what it has read is durable by then.
         let (address, put) = (handle.address(), parent.put_into_outbox(&handle, request));

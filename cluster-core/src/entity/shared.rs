@@ -3,7 +3,8 @@
 use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
@@ -17,6 +18,7 @@ use super::kind::AnyKind;
 use super::residents::Residents;
 use super::schedule::Schedule;
 use super::tasks::Tasks;
+use super::trace::TraceBridge;
 use super::waiters::Waiters;
 use crate::commit::Committer;
 use crate::config::Config;
@@ -43,9 +45,17 @@ pub struct Shared {
     pub(crate) cancels: Cancels,
     pub(crate) deadlines: Deadlines,
     pub(crate) filters: Vec<Filter>,
+    pub(crate) serving_filters: Vec<Filter>,
+    pub(crate) bridge: Option<Box<dyn TraceBridge>>,
     pub(crate) given_up: Vec<GivenUpHook>,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) gate: Gate,
+    /// The shard groups of its types; it owns all their shards.
+    pub(crate) groups: Vec<&'static str>,
+    /// The longest back-off of any message.
+    pub(crate) backoff_longest: Duration,
+    /// Counted as a runner that serves.
+    pub(crate) up: AtomicBool,
 }
 
 /// The registered entity types: by contract for handles, by name for what the storage holds.

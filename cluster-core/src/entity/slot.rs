@@ -14,10 +14,11 @@ use super::contract::Serves;
 use super::endpoint::Endpoint;
 use super::inner::{Freed, Handed, Inner, Phase, Step};
 use super::job::{Delivered, Job};
-use super::kind::Kind;
+use super::kind::{Kind, Present};
 use super::mailbox::{Running, Spill};
 use super::options::Access;
 use super::shared::Shared;
+use super::trace::outside;
 use super::turn::Turn;
 pub(super) use super::turn::{Back, discard};
 use crate::commit::Lineage;
@@ -81,7 +82,6 @@ impl<T: Serves> Slot<T> {
     #[inline]
     pub(super) fn touch(&self) {
         self.stay();
-        self.kind.metrics.calls.increment(1);
     }
 
     /// The idle time begins anew.
@@ -227,15 +227,14 @@ impl<T: Serves> Slot<T> {
         }
     }
 
-    /// Starts waiting requests in this very poll, then leaves the rest to a task.
+    /// Starts waiting requests in this very poll, then leaves the rest to a task. They are not of
+    /// the caller whose poll it is.
     fn pump(self: &Arc<Self>) {
         let _pumping = Pumping(self);
-        for _ in 0..PUMP_INLINE {
-            if !self.pump_one() {
-                return;
-            }
+        let some_wait = || (0..PUMP_INLINE).all(|_| self.pump_one());
+        if outside(some_wait) {
+            self.pump_in_task();
         }
-        self.pump_in_task();
     }
 
     fn pump_in_task(self: &Arc<Self>) {
@@ -380,6 +379,12 @@ impl<T: Serves> Slot<T> {
     pub(super) fn is_vacant(&self) -> bool {
         let inner = self.lock();
         inner.phase == Phase::Vacant && inner.mailbox.is_none() && inner.running.is_idle()
+    }
+
+    pub(super) fn count_into(&self, present: &mut Present) {
+        let inner = self.lock();
+        present.resident += usize::from(inner.phase == Phase::Ready);
+        present.waiting += inner.mailbox.as_ref().map_or(0, |mailbox| mailbox.len());
     }
 
     /// Whether nothing need be remembered of the entity: not even, where order is strict, that a

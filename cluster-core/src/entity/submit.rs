@@ -162,7 +162,7 @@ impl<M: Message> NewRow<'_, M> {
             }),
             arguments,
             headers: self.request.headers.clone(),
-            trace: None,
+            trace: self.request.trace.context().cloned(),
             class: class_of(key, outer, self.request.wanted),
             outer,
             accepted_at: now,
@@ -203,7 +203,8 @@ fn accept<T: Serves, M: Message, S: Style<T, M>>(
             match &row.key {
                 // A rerun that computed something else: what the first run has done stays done.
                 Some(_) if differs && row.class == RetentionClass::Derived => {
-                    tracing::warn!(%address, message, "a rerun called with other arguments");
+                    let method = message;
+                    tracing::warn!(%address, method, "a rerun called with other arguments");
                     join::<T, M>(slot, known, parent, asked);
                 }
                 Some(_) if differs => asked.fail(key_conflict::<M>(&address, &row)),
@@ -296,7 +297,7 @@ impl Context {
         request: Request<M>,
     ) -> Result<(RequestId, Option<KeyDigest>), ClusterError> {
         let id = handle.entity_id();
-        id.check().map_err(|problem| ClusterError::bad_id(id, problem))?;
+        ClusterError::check_id(id, self.shared().config.entity_id_bytes_max)?;
         let kind = handle.kind()?;
         let address = kind.address(id);
         let schema = kind.schema(M::INFO.index).expect("the contract is the type's own");

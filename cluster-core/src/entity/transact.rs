@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::cancel::{Cancellable, is_asked};
 use super::conclude::{Ending, settle, writes_of};
@@ -40,6 +41,8 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
 ) {
     let slot = turn.slot.clone();
     let origin = Origin::Persisted(stored);
+    let span = around.trace.handler_span(&slot, M::INFO, &origin);
+    let started = slot.kind.started(M::INFO);
     let ctx = Context::of::<T, M>(&turn, around, &origin);
     let Origin::Persisted(stored) = origin else { unreachable!("made two lines above") };
     let tasks = slot.kind.clone();
@@ -54,7 +57,10 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
         });
         let cancel = Cancellable::new(&slot.kind.shared, stored.row.id);
         let stops = (!M::INFO.uninterruptible).then_some(&cancel);
-        match run_to_end(&ctx, handler.as_mut(), stops).await {
+        let run = run_to_end(&ctx, handler.as_mut(), stops);
+        let ended = run.instrument(span.into_span()).await;
+        slot.kind.ended(M::INFO, started);
+        match ended {
             Ended::Returned((turn, returned)) => {
                 drop(handler);
                 end::<T, M, S>(turn, returned, &ctx, stored, to).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// The most bytes that the names and values of one call's headers may have together.
-pub const HEADERS_BYTES_MAX: usize = 16 * 1024;
+pub const HEADERS_BYTES_MAX: usize = crate::config::HEADERS_BYTES_MAX;
 
 /// Named texts beside a call's arguments: tenant, authentication, correlation. At most
 /// [`HEADERS_BYTES_MAX`] bytes. Stored with a persisted request. One word and no allocation while
@@ -88,15 +88,4 @@ impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.all().iter().map(|(name, ..)| name)).finish()
     }
-}
-
-/// The caller's position in a distributed trace, as W3C Trace Context's `traceparent` holds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TraceContext {
-    /// The id of the whole trace; never zero.
-    pub trace_id: u128,
-    /// The id of the caller's span; never zero.
-    pub span_id: u64,
-    /// The trace flags; bit 0 is "sampled".
-    pub flags: u8,
 }

@@ -16,8 +16,8 @@ const START: Timestamp = Timestamp::from_unix_ms(1_767_225_600_000);
 /// How often the test gives way to the cluster's tasks before it takes them to be waiting.
 const ROUNDS: usize = 200;
 
-/// Builds a [`TestCluster`]: storage in memory, a virtual clock, seeded ids, and faults if asked
-/// for.
+/// Builds a [`TestCluster`]: storage in memory, a virtual clock, seeded ids, no settings from the
+/// environment, and faults if asked for.
 #[must_use = "nothing runs until it is started"]
 pub struct TestClusterBuilder {
     seed: u64,
@@ -114,7 +114,7 @@ impl Setup {
     async fn start(mut self) -> TestCluster {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(self.starts);
         self.starts += 1;
-        let builder = Cluster::builder()
+        let builder = Cluster::builder_without_env()
             .storage(self.storage.clone())
             .clock(Clock::from_virtual(self.clock.clone()))
             .seed(seed);

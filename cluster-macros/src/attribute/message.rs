@@ -6,6 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use syn::{LitStr, Path};
 
 use super::entry::{Entry, Key, entries};
+use super::retry::Retry;
 use crate::errors::Errors;
 
 const KEYS: &[Key] = &[
@@ -15,6 +16,10 @@ const KEYS: &[Key] = &[
     Key::with("tag", "0x17"),
     Key::with("timeout", "\"10s\""),
     Key::with("transaction", "is_large"),
+    Key::with("attempts", "3"),
+    Key::with("backoff_min", "\"1s\""),
+    Key::with("backoff_max", "\"1h\""),
+    Key::with("on_panic", "\"defect\""),
 ];
 
 /// What a message declares.
@@ -26,6 +31,7 @@ pub(crate) struct MessageOptions {
     pub(crate) tag: Option<(u64, Span)>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) transaction: Option<Transaction>,
+    pub(crate) retry: Retry,
 }
 
 /// When a request runs in the storage's own transaction, and where that was declared.
@@ -55,9 +61,10 @@ impl MessageOptions {
                 "tag" => options.tag = entry.number(0..=u64::MAX, errors),
                 "timeout" => options.timeout = entry.duration(errors),
                 "transaction" => options.transaction = transaction(entry, errors),
-                _ => unreachable!("only keys of the list are given"),
+                _ => options.retry.take(entry, errors),
             }
         }
+        options.retry.check(errors);
         options
     }
 }

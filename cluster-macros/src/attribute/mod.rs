@@ -7,7 +7,9 @@ mod entity;
 mod entry;
 mod message;
 mod nearest;
+mod retry;
 
 pub(crate) use block::BlockOptions;
-pub(crate) use entity::{EntityOptions, OnPanic};
+pub(crate) use entity::EntityOptions;
 pub(crate) use message::{MessageOptions, Transaction};
+pub(crate) use retry::{OnPanic, Retry};

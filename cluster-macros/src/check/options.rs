@@ -5,6 +5,10 @@ use crate::errors::Errors;
 use crate::model::{Access, Contract, Message, Owner};
 
 pub(super) fn check(contract: &Contract, message: &Message, errors: &mut Errors) {
+    if let (None, Some((key, at))) = (message.options.persisted, message.options.retry.first) {
+        let form = "only a persisted message is tried again: add `persisted`, or remove";
+        errors.at(at, format!("{form} `{key}`"));
+    }
     let Some(transaction) = &message.options.transaction else { return };
     if let (Transaction::If(_, function), Owner::Trait(_)) = (transaction, &contract.owner)
         && function.segments[0].ident == "Self"

@@ -5,12 +5,14 @@ use std::time::Duration;
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
 
-use crate::attribute::{EntityOptions, OnPanic};
+use crate::attribute::{EntityOptions, OnPanic, Retry};
 use crate::hygiene::Root;
 use crate::model::{Entity, State};
 
 /// How many fields the runtime's options have.
-const OPTIONS: usize = 7;
+const OPTIONS: usize = 9;
+/// How many of them a message has as well.
+const RETRIES: usize = 4;
 
 pub(super) fn entity_impl(entity: &Entity) -> TokenStream {
     let (root, name) = (&entity.root, &entity.name);
@@ -42,14 +44,7 @@ fn options(root: &Root, options: &EntityOptions) -> TokenStream {
     if let Some(group) = &options.group {
         set(quote!(group), quote!(#group));
     }
-    if let Some(attempts) = options.attempts.map(Literal::u32_unsuffixed) {
-        set(quote!(attempts), quote!(#attempts));
-    }
-    match options.on_panic {
-        Some(OnPanic::Retry) => set(quote!(on_panic), quote!(#root::OnPanic::Retry)),
-        Some(OnPanic::Defect) => set(quote!(on_panic), quote!(#root::OnPanic::Defect)),
-        None => {}
-    }
+    retry_fields(root, &options.retry, &mut set);
     if options.strict_order {
         set(quote!(strict_order), quote!(true));
     }
@@ -58,6 +53,37 @@ fn options(root: &Root, options: &EntityOptions) -> TokenStream {
     }
     let others = (fields.len() < OPTIONS).then(|| quote!(..#root::EntityOptions::DEFAULT));
     quote!(#root::EntityOptions { #(#fields,)* #others })
+}
+
+/// Retries as the value of a message's option.
+pub(super) fn retry(root: &Root, retry: &Retry) -> TokenStream {
+    let mut fields: Vec<TokenStream> = Vec::new();
+    retry_fields(root, retry, &mut |field, value| {
+        fields.push(quote!(#field: ::core::option::Option::Some(#value)));
+    });
+    if fields.is_empty() {
+        return quote!(#root::RetryOptions::DEFAULT);
+    }
+    let others = (fields.len() < RETRIES).then(|| quote!(..#root::RetryOptions::DEFAULT));
+    quote!(#root::RetryOptions { #(#fields,)* #others })
+}
+
+/// Hands the given fields over, which both kinds of options have.
+fn retry_fields(root: &Root, retry: &Retry, set: &mut impl FnMut(TokenStream, TokenStream)) {
+    if let Some(attempts) = retry.attempts.map(Literal::u32_unsuffixed) {
+        set(quote!(attempts), quote!(#attempts));
+    }
+    if let Some(wait) = retry.backoff_min {
+        set(quote!(backoff_min), duration(wait));
+    }
+    if let Some(wait) = retry.backoff_max {
+        set(quote!(backoff_max), duration(wait));
+    }
+    match retry.on_panic {
+        Some(OnPanic::Retry) => set(quote!(on_panic), quote!(#root::OnPanic::Retry)),
+        Some(OnPanic::Defect) => set(quote!(on_panic), quote!(#root::OnPanic::Defect)),
+        None => {}
+    }
 }
 
 /// A duration as an expression.

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Path, Visibility};
 
-use super::entity::duration;
+use super::entity::{duration, retry};
 use super::{arguments, run};
 use crate::attribute::Transaction;
 use crate::hygiene::{local, located, unraw};
@@ -155,6 +155,7 @@ impl Expander<'_> {
             Some(timeout) => quote!(::core::option::Option::Some(#timeout)),
             None => quote!(::core::option::Option::None),
         };
+        let retry = retry(root, &options.retry);
         let uninterruptible = options.uninterruptible.is_some();
         let transaction = options.transaction.is_some();
         let context = self.message.takes_context();
@@ -169,6 +170,7 @@ impl Expander<'_> {
                 timeout: #timeout,
                 uninterruptible: #uninterruptible,
                 transaction: #transaction,
+                retry: #retry,
                 context: #context,
                 arguments: &[#(#arguments),*],
             }

@@ -1,6 +1,7 @@
 //! What the reading connection answers.
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, StateVersion};
+use cluster_core::metric::UNREADABLE;
 use cluster_core::storage::{
     DeadLetterRow, DueScan, Fence, FoundRequest, HeldRow, PageRoom, PendingRequest, PendingScan,
     StateKey, StateRow, StorageError,
@@ -167,8 +168,7 @@ fn if_readable<T>(seq: Seq, row: Result<T, StorageError>) -> Result<Option<T>, S
         Ok(row) => Ok(Some(row)),
         Err(StorageError::Corrupt { table, reason }) => {
             tracing::error!(%seq, table, reason, "a stored request cannot be read; it is passed");
-            let passed = "cluster_unreadable_rows_total";
-            metrics::counter!(passed, "storage" => KIND, "table" => table).increment(1);
+            metrics::counter!(UNREADABLE, "storage" => KIND, "table" => table).increment(1);
             Ok(None)
         }
         Err(error) => Err(error),

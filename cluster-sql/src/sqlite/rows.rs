@@ -18,7 +18,7 @@ pub(super) struct EncodedRequest<'a> {
     row: &'a RequestRow,
     id: [u8; 16],
     outer: Option<[u8; 16]>,
-    trace: Option<[u8; TRACE_BYTES]>,
+    trace: Option<Vec<u8>>,
     headers: Option<String>,
 }
 
@@ -28,7 +28,7 @@ impl<'a> EncodedRequest<'a> {
             row,
             id: row.id.to_bytes(),
             outer: row.outer.map(|outer| outer.to_bytes()),
-            trace: row.trace.map(encode_trace),
+            trace: row.trace.as_ref().map(TraceContext::to_bytes),
             headers: (!row.headers.is_empty()).then(|| encode_headers(&row.headers)),
         }
     }
@@ -51,7 +51,7 @@ impl<'a> EncodedRequest<'a> {
             (&row.entity_id).into(),
             key.map(|key| &key.digest.as_bytes()[..]).into(),
             key.map(|key| key.key.as_str().as_bytes()).into(),
-            self.trace.as_ref().map(|trace| &trace[..]).into(),
+            self.trace.as_deref().into(),
             self.headers.as_deref().map_or(Value::Null, Value::Text),
             Value::Bytes(&row.arguments),
         ]
@@ -89,7 +89,8 @@ pub(super) fn read_request(columns: &dyn Columns) -> Result<RequestRow, StorageE
         entity_type,
         entity_id,
         key,
-        trace: read.bytes_or_null(13).map(|_| read.array(13)).transpose()?.map(decode_trace),
+        // A trace that cannot be read is none: its request runs all the same.
+        trace: read.bytes_or_null(13).and_then(TraceContext::from_bytes),
         headers: decode_headers(&read, 14)?,
         arguments: read.payload(15)?,
     })
@@ -128,28 +129,6 @@ pub(super) fn known(found: FoundRequest) -> KnownRequest {
     let FoundRequest { request, outcome, dead, held, .. } = found;
     let RequestRow { seq, id, arguments, .. } = request;
     KnownRequest { seq, id, arguments, outcome, dead, held }
-}
-
-/// Trace id, span id and flags, big-endian.
-const TRACE_BYTES: usize = 25;
-
-fn encode_trace(trace: TraceContext) -> [u8; TRACE_BYTES] {
-    let mut bytes = [0; TRACE_BYTES];
-    bytes[..16].copy_from_slice(&trace.trace_id.to_be_bytes());
-    bytes[16..24].copy_from_slice(&trace.span_id.to_be_bytes());
-    bytes[24] = trace.flags;
-    bytes
-}
-
-fn decode_trace(bytes: [u8; TRACE_BYTES]) -> TraceContext {
-    let (mut trace_id, mut span_id) = ([0; 16], [0; 8]);
-    trace_id.copy_from_slice(&bytes[..16]);
-    span_id.copy_from_slice(&bytes[16..24]);
-    TraceContext {
-        trace_id: u128::from_be_bytes(trace_id),
-        span_id: u64::from_be_bytes(span_id),
-        flags: bytes[24],
-    }
 }
 
 /// Headers are a JSON array of triples (name, value, whether it is inherited), which keeps their

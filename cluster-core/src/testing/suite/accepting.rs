@@ -17,7 +17,8 @@ fn full_request(seq: u64) -> RequestRow {
     row.class = RetentionClass::Derived;
     row.headers.set_inherited("tenant", "blue");
     row.headers.set("quote\"and\nline", "emoji 🦀");
-    row.trace = Some(TraceContext { trace_id: u128::MAX - 1, span_id: u64::MAX - 2, flags: 1 });
+    let trace = TraceContext::new(u128::MAX - 1, u64::MAX - 2, 1);
+    row.trace = trace.map(|trace| trace.with_state("one=1,tenant@two=b c"));
     row.outer = Some(request_id(3));
     row.message = MessageTag::new(u64::MAX);
     row.arguments = Bytes::from((0..=255).collect::<Vec<u8>>());

@@ -1,6 +1,7 @@
 //! Every key of `#[message]`, and what the runtime is told of it.
 use cluster::__private::{Access, Delivery, Message, MessageTag};
 use cluster::prelude::*;
+use cluster::{OnPanic, RetryOptions};
 
 #[derive(Entity, Default, Serialize, Deserialize)]
 #[entity(durable)]
@@ -16,7 +17,11 @@ impl Account {
         name = "pay-in",
         tag = 0x17,
         timeout = "250ms",
-        transaction
+        transaction,
+        attempts = 3,
+        backoff_min = "1s",
+        backoff_max = "1h",
+        on_panic = "defect"
     )]
     fn deposit(&mut self, ctx: &Context, cents: i64) {
         let _ = ctx;
@@ -39,6 +44,13 @@ pub(crate) fn main() {
     assert_eq!(deposit.timeout, Some(Duration::from_millis(250)));
     assert!(deposit.uninterruptible && deposit.transaction && deposit.context);
     assert_eq!(deposit.arguments, ["cents"]);
+    let every = RetryOptions {
+        attempts: Some(3),
+        backoff_min: Some(Duration::from_secs(1)),
+        backoff_max: Some(Duration::from_secs(3_600)),
+        on_panic: Some(OnPanic::Defect),
+    };
+    assert_eq!(deposit.retry, every);
 
     let cents = AccountCents::INFO;
     assert_eq!((cents.name, cents.index), ("cents", 1));
@@ -47,4 +59,5 @@ pub(crate) fn main() {
     assert_eq!(cents.timeout, None);
     assert!(!cents.uninterruptible && !cents.transaction && !cents.context);
     assert!(cents.arguments.is_empty());
+    assert_eq!(cents.retry, RetryOptions::DEFAULT);
 }

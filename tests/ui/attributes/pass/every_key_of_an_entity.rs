@@ -5,7 +5,8 @@ use cluster::prelude::*;
 
 #[derive(Entity, Default, Serialize, Deserialize)]
 #[entity(durable, mailbox = 1_024, idle = "5m", concurrency = 8, group = "mail")]
-#[entity(attempts = 3, on_panic = "defect", strict_order, crate = "::cluster")]
+#[entity(attempts = 3, backoff_min = "50ms", backoff_max = "2s", strict_order)]
+#[entity(on_panic = "defect", crate = "::cluster")]
 struct Mailbox {
     unread: Vec<String>,
 }
@@ -22,6 +23,8 @@ pub(crate) fn main() {
     assert_eq!(options.concurrency, Some(8));
     assert_eq!(options.group, Some("mail"));
     assert_eq!(options.attempts, Some(3));
+    assert_eq!(options.backoff_min, Some(Duration::from_millis(50)));
+    assert_eq!(options.backoff_max, Some(Duration::from_secs(2)));
     assert_eq!(options.on_panic, Some(OnPanic::Defect));
     assert_eq!(options.strict_order, Some(true));
 
