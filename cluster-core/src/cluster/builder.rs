@@ -246,6 +246,7 @@ impl ClusterBuilder {
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
             deadlines: Deadlines::default(),
+            bells: Arc::default(),
             filters: self.filters,
             kinds: RwLock::default(),
             gate: Gate::open(),

@@ -7,6 +7,7 @@ mod activate;
 mod activity;
 mod alarms;
 mod arguments;
+mod bells;
 mod call;
 mod conclude;
 mod context;
@@ -28,6 +29,7 @@ mod method;
 mod options;
 mod origin;
 mod outcome;
+mod recording;
 mod residents;
 mod run;
 mod schema;
@@ -63,12 +65,17 @@ pub use transaction::Transaction;
 pub use wire::Wire;
 
 pub(crate) use alarms::{Alarms, run_alarms};
+pub(crate) use bells::{Bell, Bells, Hung};
 pub(crate) use deadlines::{Deadlines, watch_deadlines};
-pub(crate) use failure::{failure_shape, text as error_text};
+pub(crate) use failure::{
+    decode_error, decode_reply, encode_error, failure_shape, not_committed, text as error_text,
+};
 pub(crate) use filter::Filter;
 pub(crate) use intake::{Intake, load_pending};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};
+pub(crate) use recording::{Place, Record};
 pub(crate) use residents::Residents;
 pub(crate) use shared::{Gate, Kinds, Shared as Runner};
+pub(crate) use submit::dead_letter;
 pub(crate) use tasks::Tasks;
 pub(crate) use waiters::Waiters;

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 
 use super::alarms::Alarms;
+use super::bells::Bells;
 use super::deadlines::Deadlines;
 use super::filter::Filter;
 use super::intake::Intake;
@@ -38,6 +39,7 @@ pub struct Shared {
     pub(crate) tasks: Tasks,
     pub(crate) alarms: Alarms,
     pub(crate) deadlines: Deadlines,
+    pub(crate) bells: Arc<Bells>,
     pub(crate) filters: Vec<Filter>,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) gate: Gate,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::journal::{DeferredRow, JournalEntry};
 use super::rows::{AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StateWrite, StoredOutcome};
 use crate::id::{RequestId, Seq};
 
@@ -18,6 +19,10 @@ pub struct Batch {
     pub attempts: Vec<AttemptWrite>,
     /// Requests given up.
     pub dead: Vec<DeadWrite>,
+    /// What happened in executions; those of one execution in the order of their positions.
+    pub journal: Vec<JournalEntry>,
+    /// Completions of deferreds.
+    pub deferreds: Vec<DeferredRow>,
 }
 
 impl Batch {
@@ -28,6 +33,8 @@ impl Batch {
             && self.states.is_empty()
             && self.attempts.is_empty()
             && self.dead.is_empty()
+            && self.journal.is_empty()
+            && self.deferreds.is_empty()
     }
 }
 

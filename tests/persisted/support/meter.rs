@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
-    JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
-    Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
+    DeferredRow, Fence, FoundRequest, History, JoinRequest, Joined, JournalStorage, MessageStorage,
+    OwnershipStorage, PendingRequest, PendingScan, RetireScan, Retired, ShapeRow, StateKey,
+    StateRow, Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -196,6 +197,19 @@ impl MessageStorage for Metered {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         metered!(self, retire(fence, scan))
+    }
+}
+
+impl JournalStorage for Metered {
+    fn load_journal(&self, execution: Seq) -> BoxFuture<'_, Result<History, StorageError>> {
+        metered!(self, load_journal(execution))
+    }
+
+    fn find_deferreds(
+        &self,
+        deferreds: Vec<DeferredId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<DeferredRow>>, StorageError>> {
+        metered!(self, find_deferreds(deferreds))
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) async fn a_batch_written_again_has_its_effect_once<B: Backend>(backen
                 error: "gave up".to_owned(),
                 died_at: time(2),
             }],
+            ..Batch::default()
         };
         let committed = commit_surely(&storage, &mut fence, second).await;
         assert!(matches!(committed.accepts[0], Accepted::SameKey(_)), "{committed:?}");
