@@ -1,6 +1,6 @@
 //! The runtime of `cluster`: entities, messages, mailboxes, group commit, storage traits.
 //!
-//! Layers, imports go down only: `cluster`, `testing` → `entity` → `storage` → `contract`, `codec`,
+//! Layers, imports go down only: `cluster`, `testing` → `workflow` → `entity` → `storage` → `contract`, `codec`,
 //! `message` → `id`, `time`, `config`, `error`.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -17,3 +17,4 @@ pub mod message;
 pub mod storage;
 pub mod testing;
 pub mod time;
+pub mod workflow;

@@ -1,15 +1,18 @@
 //! Running executions of workflows, and what reaches them from outside.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 
 use crate::id::Seq;
 use crate::storage::DeferredRow;
+use crate::time::Sleep;
 
 /// The bells of all running executions. Bounded by the entities in memory.
 #[derive(Default)]
@@ -87,6 +90,21 @@ impl Bell {
         if !listening.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *listening = Some(waker.clone());
         }
+    }
+
+    /// Waits for the end of a sleep, or until somebody wakes the task. Cancel safe.
+    pub(crate) async fn rung_or(&self, sleep: Sleep) {
+        let mut sleep = sleep;
+        let mut rung = false;
+        poll_fn(|cx| {
+            self.listen(cx.waker());
+            let over = Pin::new(&mut sleep).poll(cx).is_ready();
+            if over || std::mem::replace(&mut rung, true) {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Takes what has come.

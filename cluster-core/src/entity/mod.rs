@@ -65,7 +65,7 @@ pub use transaction::Transaction;
 pub use wire::Wire;
 
 pub(crate) use alarms::{Alarms, run_alarms};
-pub(crate) use bells::{Bell, Bells, Hung};
+pub(crate) use bells::Bell;
 pub(crate) use deadlines::{Deadlines, watch_deadlines};
 pub(crate) use failure::{
     decode_error, decode_reply, encode_error, failure_shape, not_committed, text as error_text,
