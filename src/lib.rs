@@ -11,6 +11,7 @@
 //! - [`ClusterBuilder`]: what a cluster hosts, where it stores, who may call; [`Config`]: limits.
 //! - [`Call`]: what a caller may set; [`ClusterError`] and [`CallError`]: what a call can end with.
 //! - [`Context`]: what a handler knows and may do, own SQL in its commit included.
+//! - [`workflow`]: durable functions, their steps and what they wait for.
 //! - [`testing`]: a cluster in a test's own process, on a clock that the test moves.
 //!
 //! A program depends on `serde` with its `derive` feature as well: the derives that the [`prelude`]
@@ -29,10 +30,14 @@ pub use cluster_core::entity::{
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
-    Address, EntityId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
+    Address, EntityId, ExecutionId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
+};
+pub use cluster_core::workflow::{
+    Completion, Deferred, DeferredFailed, DeferredToken, ExecutionHandle, Progress, Start,
+    Workflow, step_key,
 };
 pub use cluster_core::{codec, contract, id, message, storage, testing, time};
-pub use cluster_macros::{Entity, activate, deactivate, entity, message};
+pub use cluster_macros::{Entity, activate, deactivate, entity, message, run, step, workflow};
 #[cfg(feature = "sqlite")]
 pub use cluster_sql::Sqlite;
 
@@ -40,7 +45,7 @@ pub use cluster_sql::Sqlite;
 pub mod prelude {
     pub use std::time::Duration;
 
-    pub use cluster_macros::{Entity, activate, deactivate, entity, message};
+    pub use cluster_macros::{Entity, activate, deactivate, entity, message, run, step, workflow};
     pub use serde::{Deserialize, Serialize};
 
     #[cfg(feature = "sqlite")]
@@ -48,7 +53,7 @@ pub mod prelude {
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
         CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
-        Refused, RequestId,
+        Refused, RequestId, Workflow,
     };
 }
 
@@ -65,9 +70,13 @@ pub mod __private {
         ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context, read_arguments, schemas,
         write_arguments,
     };
-    pub use cluster_core::error::Source;
+    pub use cluster_core::error::{ClusterError, Source};
     pub use cluster_core::id::MessageTag;
     pub use cluster_core::storage::BoxFuture;
+    pub use cluster_core::workflow::{
+        ExecutionHandle, Executions, Start, StartAndWait, StepInfo, Workflow, WorkflowClient,
+        WorkflowType, step,
+    };
     pub use serde;
 }
 

@@ -7,7 +7,9 @@ mod entity;
 mod entry;
 mod message;
 mod nearest;
+mod workflow;
 
 pub(crate) use block::BlockOptions;
 pub(crate) use entity::{EntityOptions, OnPanic};
 pub(crate) use message::{MessageOptions, Transaction};
+pub(crate) use workflow::{StepOptions, WorkflowOptions};
