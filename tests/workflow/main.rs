@@ -4,4 +4,16 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
-mod first;
+mod crashes;
+mod deferreds;
+mod draining;
+mod failures;
+mod ids;
+mod joins;
+mod messages;
+mod processes;
+mod recovery;
+mod sleeps;
+mod starting;
+mod steps;
+mod support;
