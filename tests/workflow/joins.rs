@@ -78,7 +78,7 @@ async fn a_join_replays_to_the_same_names_in_whatever_order_its_steps_end(bed: f
         let log = probe.log();
         let cluster = bed.start(|builder| builder.workflow_with(fan(&probe))).await;
         let run = cluster.workflow::<Fan>().find("k").await.unwrap().unwrap();
-        cluster.complete(run.deferred("end").token(), 7).await.unwrap();
+        cluster.complete(run.deferred::<u32>("end").token(), 7).await.unwrap();
         let result = run.result().await.unwrap();
         let of = |branch: u32| format!("{branch}: work of {branch}, follow of {branch}");
         let mut expected: Vec<String> = match crowd {
@@ -138,7 +138,7 @@ async fn the_winner_of_a_race_is_the_same_again(bed: fn() -> Bed) {
     probe.open("slow");
     let cluster = bed.start(|builder| builder.workflow_with(race(&probe))).await;
     let run = cluster.workflow::<Race>().find("k").await.unwrap().unwrap();
-    cluster.complete(run.deferred("end").token(), 1).await.unwrap();
+    cluster.complete(run.deferred::<u32>("end").token(), 1).await.unwrap();
     assert_eq!(run.result().await.unwrap(), "too late, 1");
     assert_eq!(probe.count("slow"), 1);
 }

@@ -1,5 +1,7 @@
 //! What steps send and call: there once, whatever runs again.
 
+use std::sync::{Arc, Mutex};
+
 use cluster::prelude::*;
 
 use crate::support::{Bed, Probe, Side, backends};
@@ -24,9 +26,12 @@ impl Account {
     }
 }
 
+/// The cluster that the steps call; taken away when it is to end.
+type Accounts = Arc<Mutex<Option<Cluster>>>;
+
 struct Pay {
     probe: Probe,
-    accounts: std::sync::Arc<std::sync::OnceLock<Cluster>>,
+    accounts: Accounts,
 }
 
 #[workflow(name = "pay", version = 1)]
@@ -43,7 +48,7 @@ impl Pay {
     /// One call that is awaited and one message that is sent, both in each step.
     #[step]
     async fn transfer(&self, cents: i64) -> Result<i64, String> {
-        let cluster = self.accounts.get().expect("set at the start");
+        let cluster = self.accounts.lock().unwrap().clone().expect("it runs");
         let text = |error: ClusterError| error.to_string();
         let left = cluster.get::<Account>("from").add(-cents).await.map_err(text)?;
         cluster.get::<Account>("to").add(cents).send().await.map_err(text)?;
@@ -52,8 +57,7 @@ impl Pay {
     }
 }
 
-async fn start(bed: &Bed, probe: &Probe) -> Cluster {
-    let accounts = std::sync::Arc::new(std::sync::OnceLock::new());
+async fn start(bed: &Bed, probe: &Probe, accounts: &Accounts) -> Cluster {
     let (probe, given) = (probe.clone(), accounts.clone());
     let cluster = bed
         .start(|builder| {
@@ -62,7 +66,7 @@ async fn start(bed: &Bed, probe: &Probe) -> Cluster {
                 .workflow_with(move || Pay { probe: probe.clone(), accounts: given.clone() })
         })
         .await;
-    accounts.set(cluster.clone()).expect("set once");
+    *accounts.lock().unwrap() = Some(cluster.clone());
     cluster
 }
 
@@ -70,26 +74,29 @@ async fn start(bed: &Bed, probe: &Probe) -> Cluster {
 async fn what_a_step_sends_and_calls_happens_once_wherever_its_process_dies(bed: fn() -> Bed) {
     for side in [Side::Before, Side::After] {
         for commit in 1.. {
-            let (bed, probe) = (bed(), Probe::default());
-            let cluster = start(&bed, &probe).await;
+            let (bed, probe, accounts) = (bed(), Probe::default(), Accounts::default());
             bed.watch.die_at(commit, side);
+            let cluster = start(&bed, &probe, &accounts).await;
             let started = tokio::spawn({
                 let pays = cluster.workflow::<Pay>();
                 async move { pays.start().key("k").await }
             });
-            bed.advance(Duration::from_secs(1)).await;
+            bed.settle().await;
             let died = bed.watch.is_dead();
+            bed.watch.spare();
             started.abort();
+            *accounts.lock().unwrap() = None;
             drop(cluster);
             bed.settle().await;
 
-            let cluster = start(&bed, &probe).await;
+            let cluster = start(&bed, &probe, &accounts).await;
             let run = cluster.workflow::<Pay>().start().key("k").await.unwrap();
             assert_eq!(run.result().await.unwrap(), -30, "{side:?} {commit}");
             bed.settle().await;
             let cents = |id: &str| cluster.get::<Account>(id).cents();
             let both = (cents("from").await.unwrap(), cents("to").await.unwrap());
             assert_eq!(both, (-30, 30), "{side:?} {commit}");
+            *accounts.lock().unwrap() = None;
             if !died {
                 break;
             }

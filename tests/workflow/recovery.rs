@@ -50,7 +50,7 @@ async fn every_unfinished_execution_goes_on_by_itself(bed: fn() -> Bed) {
     assert_eq!(bed.watch.calls("load_journal") - loads, 50, "one query for each");
     for number in 0..50_u64 {
         let run = cluster.workflow::<Long>().find(number.to_string()).await.unwrap().unwrap();
-        cluster.complete(run.deferred("end").token(), 100).await.unwrap();
+        cluster.complete(run.deferred::<u64>("end").token(), 100).await.unwrap();
         let sum: u64 = (0..number % 4).sum();
         assert_eq!(run.result().await.unwrap(), sum + 100);
     }
@@ -72,7 +72,7 @@ async fn cost_of_recovery(bed: Bed, steps: u32) -> u64 {
     bed.settle().await;
     let cost = bed.watch.all_calls() - before;
     let run = cluster.workflow::<Long>().find("k").await.unwrap().unwrap();
-    cluster.complete(run.deferred("end").token(), 1).await.unwrap();
+    cluster.complete(run.deferred::<u64>("end").token(), 1).await.unwrap();
     let sum: u64 = (0..u64::from(steps)).sum();
     assert_eq!(run.result().await.unwrap(), sum + 1);
     assert_eq!(probe.count("count"), steps as usize, "no step ran again");
@@ -91,7 +91,7 @@ async fn a_step_costs_one_commit(bed: fn() -> Bed) {
     let cluster = start(&bed, &probe).await;
     let runs = cluster.workflow::<Long>();
     let run = runs.start(3).key("k").await.unwrap();
-    cluster.complete(run.deferred("end").token(), 0).await.unwrap();
+    cluster.complete(run.deferred::<u64>("end").token(), 0).await.unwrap();
     bed.settle().await;
     let run = runs.start(3).key("l").await.unwrap();
     bed.settle().await;

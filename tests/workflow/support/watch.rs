@@ -58,10 +58,14 @@ impl Watch {
         Arc::new(Watched { storage, watch: self.clone() })
     }
 
-    /// Lets the process die at this commit from now on, counted from one.
+    /// Lets the process die at this commit, counted from one over all processes.
     pub(crate) fn die_at(&self, commit: u64, side: Side) {
-        let mut state = self.0.state.lock().unwrap();
-        state.dies = Some((state.commits + commit, side));
+        self.0.state.lock().unwrap().dies = Some((commit, side));
+    }
+
+    /// Lets no other process die.
+    pub(crate) fn spare(&self) {
+        self.0.state.lock().unwrap().dies = None;
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -73,8 +77,8 @@ impl Watch {
         let mut state = self.0.state.lock().unwrap();
         if state.dead {
             state.forgotten += 1;
+            (state.dead, state.dies) = (false, None);
         }
-        (state.dead, state.dies) = (false, None);
         drop(state);
         self.0.changed.notify_waiters();
     }
