@@ -84,7 +84,9 @@ async fn what_a_step_sends_and_calls_happens_once_wherever_its_process_dies(bed:
             bed.settle().await;
             let died = bed.watch.is_dead();
             bed.watch.spare();
+            // What it has is a hold on the cluster.
             started.abort();
+            drop(started);
             *accounts.lock().unwrap() = None;
             drop(cluster);
             bed.settle().await;
