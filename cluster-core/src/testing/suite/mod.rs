@@ -34,6 +34,7 @@ mod cases;
 mod accepting;
 mod contracts;
 mod fixture;
+mod journal;
 mod limits;
 mod outcomes;
 mod ownership;
