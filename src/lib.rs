@@ -74,8 +74,8 @@ pub mod __private {
     pub use cluster_core::id::MessageTag;
     pub use cluster_core::storage::BoxFuture;
     pub use cluster_core::workflow::{
-        ExecutionHandle, Executions, Start, StartAndWait, StepInfo, Workflow, WorkflowClient,
-        WorkflowType, step,
+        ExecutionHandle, Executions, Start, StartAndWait, StepInfo, StepType, Workflow,
+        WorkflowClient, WorkflowType, step,
     };
     pub use serde;
 }

@@ -1,11 +1,13 @@
 //! The traits that the macro implements.
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::context::Workflow;
 use super::shapes::schema_of;
 use super::start::Executions;
+use crate::codec::{DecodeError, EncodeError};
 use crate::contract::{Schema, TraceError};
 use crate::entity::{Outcome, Wire};
 
@@ -63,6 +65,40 @@ pub trait WorkflowClient<W: WorkflowType>: Clone + Send + Sync + 'static {
     fn new(executions: Executions<W>) -> Self;
 }
 
+/// A step with a result of type `R`. That the result can be stored is asked here alone, so that it
+/// is asked once.
+#[derive(Debug)]
+pub struct StepType<R> {
+    info: StepInfo,
+    encode: fn(&R, &Schema, usize) -> Result<Bytes, EncodeError>,
+    decode: fn(&[u8], &Schema) -> Result<R, DecodeError>,
+}
+
+/// A step of this name with a result of this type.
+pub const fn step_type<R: Wire>(name: &'static str) -> StepType<R> {
+    let info = StepInfo { name, schema: schema_of::<R> };
+    StepType { info, encode: R::encode, decode: R::decode }
+}
+
+impl<R> StepType<R> {
+    /// What is known of it whatever its type.
+    pub const fn info(&self) -> StepInfo {
+        self.info
+    }
+
+    /// Encodes a result, in at most `limit` bytes.
+    pub(super) fn encode(&self, value: &R, schema: &Schema, limit: usize) -> Encoded {
+        (self.encode)(value, schema, limit)
+    }
+
+    /// Decodes a result.
+    pub(super) fn decode(&self, payload: &[u8], schema: &Schema) -> Result<R, DecodeError> {
+        (self.decode)(payload, schema)
+    }
+}
+
+type Encoded = Result<Bytes, EncodeError>;
+
 /// What is known of a step without running it.
 #[derive(Debug, Clone, Copy)]
 pub struct StepInfo {
@@ -71,9 +107,9 @@ pub struct StepInfo {
 }
 
 impl StepInfo {
-    /// A step of this name, with a result of this type.
-    pub const fn of<R: Wire>(name: &'static str) -> Self {
-        StepInfo { name, schema: schema_of::<R> }
+    /// The shape of its result.
+    pub(super) fn schema(&self) -> Result<Schema, TraceError> {
+        (self.schema)()
     }
 
     /// The stored name.

@@ -30,7 +30,9 @@ pub use complete::Completion;
 pub(crate) use complete::{complete, fail};
 pub use context::Workflow;
 pub use deferred::{Deferred, DeferredFailed};
-pub use definition::{DefaultWorkflow, StepInfo, WorkflowClient, WorkflowType, steps};
+pub use definition::{
+    DefaultWorkflow, StepInfo, StepType, WorkflowClient, WorkflowType, step_type, steps,
+};
 pub use handle::{ExecutionHandle, HandleDeferred, Progress};
 pub(crate) use host::Host;
 pub use sleep::Sleep;

@@ -10,32 +10,33 @@ use bytes::Bytes;
 use pin_project_lite::pin_project;
 
 use super::ambient::{current_body, in_step};
+use super::definition::StepType;
 use super::pending::Pending;
 use super::replay::{Command, End, Sort};
 use super::running::Running;
-use super::shapes::schema_of;
 use crate::contract::TraceError;
-use crate::entity::{Context, Wire, decode_error, encode_error};
+use crate::entity::{Context, decode_error, encode_error};
 use crate::error::{ClusterError, Source};
 use crate::id::Key;
 
 /// The future of a method with `#[step]`: journaled inside of an execution, plain outside.
-pub fn step<F: Future<Output: Wire>>(name: &'static str, body: F) -> Step<F> {
+pub fn step<F: Future>(of: StepType<F::Output>, body: F) -> Step<F> {
     let at = match current_body() {
         None => At::Plain,
         Some(run) => {
-            let command = run.make(Sort::Step, name);
+            let command = run.make(Sort::Step, of.info().name());
             At::Waits(Pending::new(run, command))
         }
     };
-    Step { body: Some(body), at }
+    Step { of, body: Some(body), at }
 }
 
 pin_project! {
     /// A step under way. Dropped, it is cancelled; its result is kept only if the execution was
     /// given it before.
     #[must_use = "a step does nothing until it is awaited"]
-    pub struct Step<F> {
+    pub struct Step<F: Future> {
+        of: StepType<F::Output>,
         // `None` once it has ended.
         #[pin]
         body: Option<F>,
@@ -74,9 +75,9 @@ impl Runs {
     }
 
     /// Gives the result to the execution, to be journaled and handed to the body.
-    fn end<R: Wire>(self, value: R) -> Pending {
+    fn end<R>(self, of: &StepType<R>, value: R) -> Pending {
         let Runs { pending, ctx, .. } = self;
-        match encode(&pending, &value) {
+        match encode(of, &pending, &value) {
             Ok(result) => pending.run.step_ended(&pending.command, result, ctx.take_outbox()),
             Err(error) => pending.run.stop_for_value(&error),
         }
@@ -93,19 +94,20 @@ impl Drop for Counted {
     }
 }
 
-fn encode<R: Wire>(pending: &Pending, value: &R) -> Result<Bytes, ClusterError> {
+fn encode<R>(of: &StepType<R>, pending: &Pending, value: &R) -> Result<Bytes, ClusterError> {
     let what = format!("the result of {} of {}", pending.command, pending.run.id);
     let untraced = |error| ClusterError::Malformed { what: what.clone(), source: untraced(error) };
-    let schema = schema_of::<R>().map_err(untraced)?;
+    let schema = of.info().schema().map_err(untraced)?;
     let limit = pending.run.ctx.shared().config.payload_bytes_max;
-    value.encode(&schema, limit).map_err(|error| encode_error(&what, "payload_bytes_max", error))
+    of.encode(value, &schema, limit)
+        .map_err(|error| encode_error(&what, "payload_bytes_max", error))
 }
 
-fn decode<R: Wire>(pending: &Pending, end: End) -> Result<R, ClusterError> {
+fn decode<R>(of: &StepType<R>, pending: &Pending, end: End) -> Result<R, ClusterError> {
     let End::Result(payload) = end else { unreachable!("a step ends with a result") };
     let what = format!("the result of {} of {}", pending.command, pending.run.id);
-    match schema_of::<R>() {
-        Ok(schema) => R::decode(&payload, &schema).map_err(|error| decode_error(what, error)),
+    match of.info().schema() {
+        Ok(schema) => of.decode(&payload, &schema).map_err(|error| decode_error(what, error)),
         Err(error) => Err(ClusterError::Malformed { what, source: untraced(error) }),
     }
 }
@@ -114,7 +116,7 @@ fn untraced(error: TraceError) -> Source {
     Arc::new(error)
 }
 
-impl<F: Future<Output: Wire>> Future for Step<F> {
+impl<F: Future> Future for Step<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
@@ -127,7 +129,7 @@ impl<F: Future<Output: Wire>> Future for Step<F> {
                 }
                 At::Waits(pending) | At::Ended(pending) => {
                     if let Poll::Ready(end) = pending.poll_end(cx) {
-                        let value = decode(pending, end);
+                        let value = decode(this.of, pending, end);
                         let run = pending.run.clone();
                         this.body.set(None);
                         *this.at = At::Over;
@@ -153,7 +155,7 @@ impl<F: Future<Output: Wire>> Future for Step<F> {
                     let At::Runs(runs) = std::mem::replace(this.at, At::Over) else {
                         unreachable!("just seen")
                     };
-                    *this.at = At::Ended(runs.end(value));
+                    *this.at = At::Ended(runs.end(this.of, value));
                 }
                 // Its execution has been stopped.
                 At::Over => return Poll::Pending,
@@ -162,7 +164,7 @@ impl<F: Future<Output: Wire>> Future for Step<F> {
     }
 }
 
-impl<F> fmt::Debug for Step<F> {
+impl<F: Future> fmt::Debug for Step<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.at {
             At::Plain => f.write_str("Step"),

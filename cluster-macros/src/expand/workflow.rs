@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, ItemImpl};
+use syn::{Attribute, FnArg, ItemImpl, Pat, PatType};
 
 use super::arguments;
 use super::message::{ask, returns};
@@ -36,7 +36,7 @@ fn block(root: &Root, item: &ItemImpl, steps: &[Step]) -> TokenStream {
 
 /// The method that makes the step when it is called, and the one that does what it does.
 fn step(root: &Root, step: &Step) -> TokenStream {
-    let Step { attributes, visibility, signature, block, name, arguments, .. } = step;
+    let Step { attributes, visibility, signature, block, arguments, .. } = step;
     let Some(arguments) = arguments else {
         // Complained about: as it was written, so that calls of it are right.
         return quote!(#(#attributes)* #visibility #signature #block);
@@ -57,27 +57,58 @@ fn step(root: &Root, step: &Step) -> TokenStream {
     };
     let mut within = signature.clone();
     within.ident = hidden.clone();
-    let inputs = &signature.inputs;
+    let inputs = signature.inputs.iter().map(without_mut);
+    let constant = constant(step);
+    let declared = declare(root, step);
     let root = root.at(at);
-    let name = &name.text;
     let future = quote_spanned! {located(at)=>
         impl ::core::future::Future<Output = #result> + ::core::marker::Send + '_
     };
     let made = quote_spanned! {located(at)=>
-        #root::step(#name, Self::#hidden(self, #(#arguments),*))
+        #root::step(Self::#constant, Self::#hidden(self, #(#arguments),*))
     };
     quote! {
         #(#cfgs)*
         #(#outer)*
-        #visibility fn #method(#inputs) -> #future {
+        #visibility fn #method(#(#inputs),*) -> #future {
             #made
         }
+
+        #(#cfgs)*
+        #declared
 
         #(#cfgs)*
         #(#inner)*
         #[doc(hidden)]
         #within #block
     }
+}
+
+/// An argument that is only passed on.
+fn without_mut(input: &FnArg) -> FnArg {
+    let mut input = input.clone();
+    if let FnArg::Typed(PatType { pat, .. }) = &mut input
+        && let Pat::Ident(named) = &mut **pat
+    {
+        named.mutability = None;
+    }
+    input
+}
+
+/// The constant that says what is known of a step.
+fn constant(step: &Step) -> Ident {
+    let method = &step.signature.ident;
+    format_ident!("__STEP_{}", unraw(method).to_uppercase(), span = located(method.span()))
+}
+
+/// On the token of the result's type: what is wrong with that is shown there.
+fn declare(root: &Root, step: &Step) -> TokenStream {
+    let (constant, name) = (constant(step), &step.name.text);
+    let ty = step.result.as_ref().map_or_else(|| quote!(()), |ty| quote!(#ty));
+    let at = step.result.as_ref().map_or(step.signature.ident.span(), Spanned::span);
+    let root_at = root.at(at);
+    let new = quote_spanned!(located(at)=> #root_at::step_type::<#ty>);
+    quote!(const #constant: #root::StepType<#ty> = #new(#name);)
 }
 
 /// Writes everything but the steps.
@@ -203,15 +234,10 @@ impl Expander<'_> {
         }
     }
 
-    /// What is known of a step. On the token of its type: what is wrong with that is shown there.
     fn info(&self, step: &Step) -> TokenStream {
         let cfgs = step.attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
-        let name = &step.name.text;
-        let ty = step.result.as_ref().map_or_else(|| quote!(()), |ty| quote!(#ty));
-        let at = step.result.as_ref().map_or(step.signature.ident.span(), Spanned::span);
-        let root = self.workflow.contract.root.at(at);
-        let info = quote_spanned!(located(at)=> #root::StepInfo::of::<#ty>);
-        quote!(#(#cfgs)* #info(#name))
+        let (workflow, constant) = (self.workflow.contract.owner.contract_type(), constant(step));
+        quote!(#(#cfgs)* <#workflow>::#constant.info())
     }
 
     /// The call of the body. What keeps its future from being sent is shown at its name.
