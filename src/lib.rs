@@ -11,7 +11,7 @@
 //! - [`ClusterBuilder`]: what a cluster hosts, where it stores, who may call; [`Config`]: limits.
 //! - [`Call`]: what a caller may set; [`ClusterError`] and [`CallError`]: what a call can end with.
 //! - [`Context`]: what a handler knows and may do, own SQL in its commit included.
-//! - [`workflow`]: durable functions, their steps and what they wait for.
+//! - [`guides::workflows`] and [`workflow`]: durable functions.
 //! - [`testing`]: a cluster in a test's own process, on a clock that the test moves.
 //!
 //! A program depends on `serde` with its `derive` feature as well: the derives that the [`prelude`]
@@ -57,6 +57,13 @@ pub mod prelude {
     };
 }
 
+/// Guides, whose programs are compiled and run.
+pub mod guides {
+    /// Workflows: durable functions.
+    #[doc = include_str!("../docs/workflows.md")]
+    pub mod workflows {}
+}
+
 /// What generated code names. Not for use by hand; may change with any release.
 #[doc(hidden)]
 pub mod __private {
@@ -75,7 +82,7 @@ pub mod __private {
     pub use cluster_core::storage::BoxFuture;
     pub use cluster_core::workflow::{
         ExecutionHandle, Executions, Start, StartAndWait, StepInfo, StepType, Workflow,
-        WorkflowClient, WorkflowType, step,
+        WorkflowClient, WorkflowType, step, step_type,
     };
     pub use serde;
 }
