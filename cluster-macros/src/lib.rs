@@ -189,7 +189,7 @@ pub fn deactivate(_options: TokenStream, item: TokenStream) -> TokenStream {
 /// | key | meaning |
 /// |---|---|
 /// | `name = "order"` | the stored name of the workflow; needed |
-/// | `version = 1` | its version, from 1 on; needed. An execution runs on the version that started it |
+/// | `version = 1` | its version; needed. An execution runs on the one that started it |
 /// | `crate = "path"` | where `cluster` is, if under another name |
 ///
 /// ```
@@ -225,8 +225,8 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Marks the body of a [`macro@workflow`]: an `async fn` with `&self`.
 ///
 /// Its arguments are owned; one of them may be `&Workflow`. It returns a plain value,
-/// `Result<T, E>`, or `Result<T, CallError<E>>`. After a crash it runs again from its beginning, and
-/// what has happened before is given to it: so it must do the same again, and whatever may come out
+/// `Result<T, E>`, or `Result<T, CallError<E>>`. After a crash it runs again from its beginning,
+/// and what has happened before is given to it: so it must do the same again, and whatever may come out
 /// differently belongs into a step.
 #[proc_macro_attribute]
 pub fn run(_options: TokenStream, item: TokenStream) -> TokenStream {

@@ -273,8 +273,8 @@ impl Context {
 
     /// The key of a durable call awaited by a persisted handler: the same in every rerun.
     ///
-    /// Its text is `~`, the outer request's id, `/`, the step's scope, and the call's number among those to the same
-    /// type, id and message; those three are the key's scope already.
+    /// Its text is `~`, the outer request's id, `/`, the step's scope, and the call's number among
+    /// those to the same type, id and message; those three are the key's scope already.
     pub(super) fn derive_key(&self, target: &Address, message: &MessageInfo) -> Option<Key> {
         let (outer, _) = self.0.request.as_ref()?;
         let mut sent = self.0.sent.lock();

@@ -26,7 +26,7 @@ pub(super) fn current_body() -> Option<Arc<Running>> {
 }
 
 /// The idempotency key of the step that runs: the same whenever it runs again, another one for each
-/// other step and each other execution. To be given to a service that the step calls, so that a step
+/// other step and each other execution. To be given to a service that the step calls, so that one
 /// that was interrupted before its result was stored has its effect once. `None` outside of an
 /// execution, as in a unit test that calls the step as a plain method.
 ///

@@ -15,8 +15,8 @@ use crate::id::ExecutionId;
 
 /// The context of one execution's body: its id, time, and values from outside.
 ///
-/// The body runs again after a crash, from its beginning, and is given what its journal holds. So it
-/// must do the same again: everything that could come out differently, or has an effect, belongs
+/// The body runs again after a crash, from its beginning, and is given what its journal holds. So
+/// it must do the same again: everything that could come out differently, or has an effect, belongs
 /// into a step. What it makes here is named by its name and by its occurrence among those of that
 /// name, in the order in which they are made.
 pub struct Workflow(Arc<Running>);

@@ -34,8 +34,8 @@ impl<W: WorkflowType> ExecutionHandle<W> {
         &self.id
     }
 
-    /// Its result, waited for however long it takes, and told the moment it is durable. May be asked
-    /// any number of times, before and after the end, and also after a restart. Cancel safe.
+    /// Its result, waited for however long it takes, and told the moment it is durable. May be
+    /// asked any number of times, before and after the end, and also after a restart. Cancel safe.
     ///
     /// # Errors
     /// The workflow's own error; `Defect` when its body panicked, or while it is a dead letter;

@@ -52,7 +52,7 @@ pub(crate) fn block(block: &Block, errors: Errors) -> TokenStream {
 pub(crate) fn workflow(block: &WorkflowBlock, errors: Errors) -> TokenStream {
     let code = match block {
         WorkflowBlock::Inherent { item, steps, workflow } => {
-            workflow::workflow(item, steps, workflow.as_ref())
+            workflow::workflow(item, steps, workflow.as_deref())
         }
         WorkflowBlock::Other(item) => item.clone(),
     };
@@ -74,7 +74,8 @@ fn declared(contract: &Contract) -> TokenStream {
 /// Complains about an attribute of methods that stands anywhere else.
 pub(crate) fn stray(attribute: &str, block: &str, item: TokenStream) -> TokenStream {
     let form = format!(
-        "`#[{attribute}]` is for methods of a block with `#[{block}]`: put `#[{block}]` on the block"
+        "`#[{attribute}]` is for methods of a block with `#[{block}]`: put `#[{block}]` on the \
+         block"
     );
     let mut errors = Errors::default();
     errors.at(Span::call_site(), form);

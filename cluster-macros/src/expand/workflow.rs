@@ -134,6 +134,7 @@ impl Expander<'_> {
         let fields = self.fields().map(|Argument { name, ty }| quote!(#name: #ty));
         quote! {
             #[doc = #doc]
+            // Its fields are the body's arguments, which need neither.
             #[allow(dead_code, missing_debug_implementations, missing_docs)]
             pub struct #message {
                 #(#fields,)*
@@ -169,6 +170,7 @@ impl Expander<'_> {
                 }
             }
 
+            // What the body may have, its client may have as well.
             #[allow(dead_code, private_interfaces)]
             impl #client {
                 /// An execution with these arguments: await it to start it, after giving it a key.

@@ -9,7 +9,7 @@ use super::{Contract, Message, Name};
 #[derive(Debug)]
 pub(crate) enum WorkflowBlock {
     /// `impl OrderWorkflow { .. }`, without its steps: they are written anew.
-    Inherent { item: ItemImpl, steps: Vec<Step>, workflow: Option<Workflow> },
+    Inherent { item: Box<ItemImpl>, steps: Vec<Step>, workflow: Option<Box<Workflow>> },
     /// Something that nothing can be made of: emitted as it came.
     Other(TokenStream),
 }

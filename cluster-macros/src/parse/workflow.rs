@@ -55,9 +55,9 @@ pub(super) fn read(mut item: ItemImpl, options: TokenStream, errors: &mut Errors
             messages: Vec::new(),
             owner: Owner::Entity(Box::new(entity.clone())),
         };
-        Workflow { contract, version: options.version.unwrap_or(1), run }
+        Box::new(Workflow { contract, version: options.version.unwrap_or(1), run })
     });
-    WorkflowBlock::Inherent { item, steps, workflow }
+    WorkflowBlock::Inherent { item: Box::new(item), steps, workflow }
 }
 
 /// Whether the block is of a type that can be a workflow; if not, this is noted.
