@@ -4,11 +4,14 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod backlog;
 mod bytes;
+mod cancels;
 mod caught_up;
 mod cost;
 mod ending;
+mod holds;
 mod joins;
 mod keyed_outbox;
 mod outbox;
@@ -19,6 +22,7 @@ mod replies;
 mod retention;
 mod retries;
 mod runs;
+mod scheduled;
 mod state;
 mod support;
 mod transactions;

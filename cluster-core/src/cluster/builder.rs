@@ -14,8 +14,9 @@ use crate::commit::Committer;
 use crate::config::Config;
 use crate::contract::Shape;
 use crate::entity::{
-    Alarms, CallInfo, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, Intake, Kinds,
-    Residents, Runner, Serves, Shards, Tasks, Waiters, failure_shape,
+    Alarms, CallInfo, Cancels, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, GivenUp,
+    GivenUpHook, Intake, Kinds, Residents, Runner, Schedule, Serves, Shards, Tasks, Waiters,
+    failure_shape, release_held,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -66,6 +67,7 @@ pub struct ClusterBuilder {
     types: Vec<Box<dyn Registration>>,
     options: Vec<(std::any::TypeId, &'static str, EntityOptions)>,
     filters: Vec<Filter>,
+    given_up: Vec<GivenUpHook>,
 }
 
 impl ClusterBuilder {
@@ -78,6 +80,7 @@ impl ClusterBuilder {
             types: Vec::new(),
             options: Vec::new(),
             filters: Vec::new(),
+            given_up: Vec::new(),
         }
     }
 
@@ -166,6 +169,14 @@ impl ClusterBuilder {
         self
     }
 
+    /// Calls `hook` whenever a request of this process has become a dead letter, after it is stored
+    /// as such: to tell people or an alarm. It must be short, for commits wait for it; the letters
+    /// themselves are in [`Cluster::dead_letters`]. After a crash between the two it is not called.
+    pub fn on_dead_letter(mut self, hook: impl Fn(&GivenUp<'_>) + Send + Sync + 'static) -> Self {
+        self.given_up.push(GivenUpHook::new(hook));
+        self
+    }
+
     /// Starts: checks settings and types, joins the database, takes the shards, and begins with
     /// what is pending there.
     ///
@@ -235,6 +246,7 @@ impl ClusterBuilder {
         store_new_shapes(&*runner.storage, shapes).await?;
         runner.storage.store_contracts(contracts).await?;
         *runner.kinds.write() = kinds;
+        release_held(&runner).await?;
         loops::start(&runner);
         Ok(Cluster::of(runner))
     }
@@ -250,8 +262,6 @@ impl ClusterBuilder {
             Committer::new(storage.clone(), self.clock.clone(), &self.config, joined, floor);
         Runner {
             residents: Residents::new(self.config.resident_entities_max),
-            clock: self.clock,
-            config: self.config,
             storage,
             committer: Arc::new(committer),
             request_ids: self.seed.map_or_else(RequestIds::new, RequestIds::seeded),
@@ -260,11 +270,16 @@ impl ClusterBuilder {
             intake: Intake::loading(),
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
+            schedule: Schedule::new(self.clock.clone(), &self.config),
+            cancels: Cancels::default(),
             deadlines: Deadlines::default(),
             bells: Arc::default(),
             filters: self.filters,
+            given_up: self.given_up,
             kinds: RwLock::default(),
             gate: Gate::open(),
+            clock: self.clock,
+            config: self.config,
         }
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::storage::{
-    Accepted, AttemptWrite, DeadWrite, DeferredRow, JournalEntry, OutcomeRow, RequestRow,
-    StateWrite, StorageError,
+    Accepted, AttemptWrite, DeadWrite, DeferredRow, HoldWrite, JournalEntry, OutcomeRow,
+    RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -26,6 +26,8 @@ pub(crate) struct Writes {
     pub(crate) dead: Option<DeadWrite>,
     pub(crate) journal: Vec<JournalEntry>,
     pub(crate) deferred: Option<DeferredRow>,
+    pub(crate) hold: Option<HoldWrite>,
+    pub(crate) redrive: Option<RedriveWrite>,
 }
 
 impl Writes {
@@ -43,6 +45,8 @@ impl Writes {
             && self.dead.is_none()
             && self.journal.is_empty()
             && self.deferred.is_none()
+            && self.hold.is_none()
+            && self.redrive.is_none()
     }
 
     /// How many bytes of payloads, headers and texts of errors there are.
@@ -55,6 +59,7 @@ impl Writes {
             + self.dead.as_ref().map_or(0, |write| write.error.len())
             + self.journal.iter().map(|entry| entry.payload.len()).sum::<usize>()
             + self.deferred.as_ref().map_or(0, |row| row.payload.len())
+            + self.hold.as_ref().map_or(0, |write| write.missing.as_parts().1.len())
     }
 }
 

@@ -9,6 +9,7 @@ mod alarms;
 mod arguments;
 mod bells;
 mod call;
+mod cancel;
 mod conclude;
 mod context;
 mod contract;
@@ -20,6 +21,7 @@ mod failure;
 mod filter;
 mod generated;
 mod handle;
+mod hold;
 mod inner;
 mod intake;
 mod job;
@@ -30,8 +32,10 @@ mod options;
 mod origin;
 mod outcome;
 mod recording;
+mod redrive;
 mod residents;
 mod run;
+mod schedule;
 mod schema;
 mod send;
 mod shared;
@@ -47,13 +51,14 @@ mod wire;
 pub use arguments::{Arguments, Fields, read_arguments, write_arguments};
 pub use bytes::Bytes;
 pub use call::{Call, CallFuture};
+pub use cancel::Cancelled;
 pub use context::Context;
 pub(crate) use contract::ContractOf;
 pub use contract::{
     Client, Contract, DefaultEntity, Deliver, Durable, Entity, Message, Persisted, ServedBy,
     Serves, ServesTrait, Volatile,
 };
-pub use filter::CallInfo;
+pub use filter::{CallInfo, GivenUp};
 pub use generated::{HookResult, PlainValue, Returned, ReturnedPlain, context, schemas};
 pub use handle::Handle;
 pub use method::{Exclusive, ExclusiveFn, Method, ReturnOf, Shared, SharedFn};
@@ -66,15 +71,19 @@ pub use wire::Wire;
 
 pub(crate) use alarms::{Alarms, run_alarms};
 pub(crate) use bells::Bell;
+pub(crate) use cancel::{Cancels, cancel};
 pub(crate) use deadlines::{Deadlines, watch_deadlines};
 pub(crate) use failure::{
     decode_error, decode_reply, encode_error, failure_shape, not_committed, text as error_text,
 };
-pub(crate) use filter::Filter;
+pub(crate) use filter::{Filter, GivenUpHook};
+pub(crate) use hold::held;
 pub(crate) use intake::{Intake, load_pending};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};
 pub(crate) use recording::{Place, Record};
+pub(crate) use redrive::{redrive, release_held, reset};
 pub(crate) use residents::Residents;
+pub(crate) use schedule::{Schedule, load_due, run_schedule};
 pub(crate) use shared::{Gate, Kinds, Shared as Runner};
 pub(crate) use submit::dead_letter;
 pub(crate) use tasks::Tasks;

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 
 use super::journal::{DeferredRow, JournalEntry};
-use super::rows::{AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StateWrite, StoredOutcome};
+use super::rows::{
+    AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateWrite,
+    StoredOutcome,
+};
 use crate::id::{RequestId, Seq};
 
 /// Everything that one transaction writes. Wholly or not at all.
@@ -23,6 +26,10 @@ pub struct Batch {
     pub journal: Vec<JournalEntry>,
     /// Completions of deferreds.
     pub deferreds: Vec<DeferredRow>,
+    /// Requests held.
+    pub holds: Vec<HoldWrite>,
+    /// Requests that shall run again.
+    pub redrives: Vec<RedriveWrite>,
 }
 
 impl Batch {
@@ -35,6 +42,8 @@ impl Batch {
             && self.dead.is_empty()
             && self.journal.is_empty()
             && self.deferreds.is_empty()
+            && self.holds.is_empty()
+            && self.redrives.is_empty()
     }
 }
 
@@ -74,4 +83,6 @@ pub struct KnownRequest {
     pub outcome: Option<StoredOutcome>,
     /// Whether it is a dead letter.
     pub dead: bool,
+    /// Whether it is held, and for want of what.
+    pub held: Option<Missing>,
 }

@@ -59,6 +59,9 @@ impl RowLimits {
             at_most(payload, "completion of a deferred", row.payload.len())?;
             at_most(TEXT_BYTES_MAX, "name of a deferred", row.deferred.name.len())?;
         }
+        for row in &batch.holds {
+            at_most(payload, "error text", row.missing.as_parts().1.len())?;
+        }
         Ok(())
     }
 

@@ -88,6 +88,14 @@ impl Clock {
         }
     }
 
+    /// The last millisecond of the time of day that has wholly passed: what is due at it may start.
+    pub fn wall_passed(&self) -> Timestamp {
+        match &self.0 {
+            Kind::System(_) => Timestamp::passed_at(SystemTime::now()),
+            Kind::Virtual(clock) => clock.wall(),
+        }
+    }
+
     /// Whether a test moves this clock.
     pub fn is_virtual(&self) -> bool {
         matches!(self.0, Kind::Virtual(_))

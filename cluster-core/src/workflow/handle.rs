@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::definition::WorkflowType;
 use super::host::Run;
 use super::token::DeferredToken;
-use crate::entity::{Outcome, Receipt, Runner, dead_letter, decode_reply};
+use crate::entity::{Outcome, Receipt, Runner, dead_letter, decode_reply, held};
 use crate::error::ClusterError;
 use crate::id::{Address, ExecutionId, KeyDigest, RequestId};
 
@@ -59,6 +59,9 @@ impl<W: WorkflowType> ExecutionHandle<W> {
         }
         if found.dead {
             return Ok(Progress::Stopped(dead_letter::<Run<W>>(address)));
+        }
+        if let Some(missing) = &found.held {
+            return Ok(Progress::Stopped(held(row.id, missing)));
         }
         Ok(match self.shared.bells.waits(row.seq) {
             Some(true) => Progress::Waiting,
@@ -117,7 +120,8 @@ pub enum Progress<W: WorkflowType> {
     Running,
     /// It waits for time, or for a value from outside.
     Waiting,
-    /// It was given up, and is among the dead letters with its cause.
+    /// It was given up, and is among the dead letters with its cause; or it is held, because this
+    /// program cannot read it.
     Stopped(ClusterError),
     /// It has ended, so.
     Finished(<W::Outcome as Outcome>::Reply),

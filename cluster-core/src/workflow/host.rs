@@ -105,7 +105,7 @@ impl<W: WorkflowType> Message for Run<W> {
         delivery: Delivery::Persisted,
         access: Access::Shared,
         timeout: None,
-        uninterruptible: true,
+        uninterruptible: false,
         transaction: false,
         context: true,
         arguments: W::ARGUMENTS,

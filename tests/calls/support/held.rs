@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
-    DeferredRow, Fence, FoundRequest, History, JoinRequest, Joined, JournalStorage, MessageStorage,
-    OwnershipStorage, PendingRequest, PendingScan, RetireScan, Retired, ShapeRow, StateKey,
-    StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
+    Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -155,6 +155,11 @@ impl MessageStorage for HeldStorage {
         self.behind().load_pending(fence, scan)
     }
 
+    fn load_due(&self, fence: Fence, scan: DueScan) -> Answer<'_, Vec<PendingRequest>> {
+        self.0.loads.fetch_add(1, Ordering::SeqCst);
+        self.behind().load_due(fence, scan)
+    }
+
     fn find_requests(&self, ids: Vec<RequestId>) -> Answer<'_, Vec<Option<FoundRequest>>> {
         self.behind().find_requests(ids)
     }
@@ -169,6 +174,10 @@ impl MessageStorage for HeldStorage {
 
     fn dead_letters(&self, after: Seq, limit: usize) -> Answer<'_, Vec<DeadLetterRow>> {
         self.behind().dead_letters(after, limit)
+    }
+
+    fn held(&self, after: Seq, limit: usize) -> Answer<'_, Vec<HeldRow>> {
+        self.behind().held(after, limit)
     }
 
     fn retire(&self, fence: Fence, scan: RetireScan) -> Answer<'_, Retired> {

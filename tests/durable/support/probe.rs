@@ -39,6 +39,11 @@ impl Probe {
         self.0.changed.notify_waiters();
     }
 
+    /// Everything that was noted.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.0.state.lock().unwrap().log.clone()
+    }
+
     /// How often this was noted.
     pub(crate) fn count(&self, what: &str) -> usize {
         self.0.state.lock().unwrap().log.iter().filter(|noted| *noted == what).count()

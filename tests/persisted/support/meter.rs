@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
-    DeferredRow, Fence, FoundRequest, History, JoinRequest, Joined, JournalStorage, MessageStorage,
-    OwnershipStorage, PendingRequest, PendingScan, RetireScan, Retired, ShapeRow, StateKey,
-    StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
+    Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -162,6 +162,14 @@ impl MessageStorage for Metered {
         metered!(self, load_pending(fence, scan))
     }
 
+    fn load_due(
+        &self,
+        fence: Fence,
+        scan: DueScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        metered!(self, load_due(fence, scan))
+    }
+
     fn find_requests(
         &self,
         ids: Vec<RequestId>,
@@ -189,6 +197,10 @@ impl MessageStorage for Metered {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         metered!(self, dead_letters(after, limit))
+    }
+
+    fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
+        metered!(self, held(after, limit))
     }
 
     fn retire(

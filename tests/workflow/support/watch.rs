@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
-    DeferredRow, Fence, FoundRequest, History, JoinRequest, Joined, JournalStorage, MessageStorage,
-    OwnershipStorage, PendingRequest, PendingScan, RetireScan, Retired, ShapeRow, StateKey,
-    StateRow, Storage, StorageError, TakenShard,
+    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
+    Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -223,6 +223,14 @@ impl MessageStorage for Watched {
 
     fn load_pending(&self, fence: Fence, scan: PendingScan) -> Answer<'_, Vec<PendingRequest>> {
         watched!(self, load_pending(fence, scan))
+    }
+
+    fn load_due(&self, fence: Fence, scan: DueScan) -> Answer<'_, Vec<PendingRequest>> {
+        watched!(self, load_due(fence, scan))
+    }
+
+    fn held(&self, after: Seq, limit: usize) -> Answer<'_, Vec<HeldRow>> {
+        watched!(self, held(after, limit))
     }
 
     fn find_requests(&self, ids: Vec<RequestId>) -> Answer<'_, Vec<Option<FoundRequest>>> {

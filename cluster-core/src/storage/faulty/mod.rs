@@ -15,8 +15,8 @@ use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
-    ContractRow, DeadLetterRow, FoundRequest, PendingRequest, PendingScan, RetireScan, Retired,
-    ShapeRow, StateKey, StateRow,
+    ContractRow, DeadLetterRow, DueScan, FoundRequest, HeldRow, PendingRequest, PendingScan,
+    RetireScan, Retired, ShapeRow, StateKey, StateRow,
 };
 use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::transaction::TransactionStorage;
@@ -241,6 +241,14 @@ impl MessageStorage for FaultyStorage {
         Box::pin(self.read(self.shared.inner.load_pending(fence, scan)))
     }
 
+    fn load_due(
+        &self,
+        fence: Fence,
+        scan: DueScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.load_due(fence, scan)))
+    }
+
     fn find_requests(
         &self,
         ids: Vec<RequestId>,
@@ -268,6 +276,10 @@ impl MessageStorage for FaultyStorage {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         Box::pin(self.read(self.shared.inner.dead_letters(after, limit)))
+    }
+
+    fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.held(after, limit)))
     }
 
     fn retire(

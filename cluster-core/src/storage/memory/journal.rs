@@ -23,8 +23,8 @@ impl Store {
     }
 
     pub(super) fn complete(&mut self, row: &DeferredRow) {
-        let execution = self.requests.get(&row.deferred.execution).map(|request| &request.place);
-        if matches!(execution, Some(Place::Waiting { .. } | Place::Dead { .. })) {
+        let execution = self.requests.get(&row.deferred.execution);
+        if execution.is_some_and(|run| !matches!(run.place, Place::Finished { .. })) {
             self.deferreds.entry(row.deferred.clone()).or_insert_with(|| row.clone());
         }
     }

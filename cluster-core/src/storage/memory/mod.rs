@@ -2,6 +2,7 @@
 
 mod journal;
 mod ownership;
+mod places;
 mod requests;
 mod store;
 
@@ -16,8 +17,8 @@ use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
-    ContractRow, DeadLetterRow, FoundRequest, PendingRequest, PendingScan, RetireScan, Retired,
-    ShapeRow, StateKey, StateRow,
+    ContractRow, DeadLetterRow, DueScan, FoundRequest, HeldRow, PendingRequest, PendingScan,
+    RetireScan, Retired, ShapeRow, StateKey, StateRow,
 };
 use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::{BoxFuture, StorageError};
@@ -141,10 +142,15 @@ impl MessageStorage for MemoryStorage {
         fence: Fence,
         scan: PendingScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
-        self.run(move |store| {
-            let now = store.cluster_time(&self.clock);
-            store.load_pending(fence, &scan, now)
-        })
+        self.run(move |store| store.load_pending(fence, &scan))
+    }
+
+    fn load_due(
+        &self,
+        fence: Fence,
+        scan: DueScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        self.run(move |store| store.load_due(fence, scan))
     }
 
     fn find_requests(
@@ -174,6 +180,10 @@ impl MessageStorage for MemoryStorage {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         self.run(move |store| Ok(store.dead_letters(after, limit)))
+    }
+
+    fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
+        self.run(move |store| Ok(store.held(after, limit)))
     }
 
     fn retire(

@@ -206,8 +206,15 @@ pub(super) async fn a_completion_of_what_has_ended_is_dropped<B: Backend>(backen
     let shard = request(2).shard;
     let epoch = Epoch::new(1);
     let retry_at = time(1);
-    let attempt =
-        AttemptWrite { seq: Seq::new(2), shard, epoch, attempts: 1, retry_at, error: "e".into() };
+    let attempt = AttemptWrite {
+        seq: Seq::new(2),
+        shard,
+        epoch,
+        attempts: 1,
+        retry_at,
+        in_order: false,
+        error: "e".into(),
+    };
     let died_at = time(1);
     let shard = request(3).shard;
     let death =

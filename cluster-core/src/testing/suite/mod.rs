@@ -35,6 +35,7 @@ mod accepting;
 mod contracts;
 mod fixture;
 mod journal;
+mod later;
 mod limits;
 mod outcomes;
 mod ownership;
