@@ -12,6 +12,7 @@
 //! - [`ClusterBuilder`]: what a cluster hosts, where it stores, who may call; [`Config`]: limits.
 //! - [`Call`]: what a caller may set; [`ClusterError`] and [`CallError`]: what a call can end with.
 //! - [`Context`]: what a handler knows and may do, own SQL in its commit included.
+//! - [`guides::workflows`] and [`workflow`]: durable functions.
 //! - [`testing`]: a cluster in a test's own process, on a clock that the test moves.
 //!
 //! A program depends on `serde` with its `derive` feature as well: the derives that the [`prelude`]
@@ -31,11 +32,15 @@ pub use cluster_core::entity::{
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
-    Address, EntityId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
+    Address, EntityId, ExecutionId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
 };
 pub use cluster_core::message::TraceContext;
+pub use cluster_core::workflow::{
+    Completion, Deferred, DeferredFailed, DeferredToken, ExecutionHandle, Progress, Start,
+    Workflow, step_key,
+};
 pub use cluster_core::{codec, contract, id, message, metric, storage, testing, time};
-pub use cluster_macros::{Entity, activate, deactivate, entity, message};
+pub use cluster_macros::{Entity, activate, deactivate, entity, message, run, step, workflow};
 #[cfg(feature = "sqlite")]
 pub use cluster_sql::Sqlite;
 
@@ -45,7 +50,7 @@ pub mod guide;
 pub mod prelude {
     pub use std::time::Duration;
 
-    pub use cluster_macros::{Entity, activate, deactivate, entity, message};
+    pub use cluster_macros::{Entity, activate, deactivate, entity, message, run, step, workflow};
     pub use serde::{Deserialize, Serialize};
 
     #[cfg(feature = "sqlite")]
@@ -53,8 +58,15 @@ pub mod prelude {
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
         CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
-        Refused, RequestId,
+        Refused, RequestId, Workflow,
     };
+}
+
+/// Guides, whose programs are compiled and run.
+pub mod guides {
+    /// Workflows: durable functions.
+    #[doc = include_str!("../docs/workflows.md")]
+    pub mod workflows {}
 }
 
 /// What generated code names. Not for use by hand; may change with any release.
@@ -70,9 +82,13 @@ pub mod __private {
         ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context,
         read_arguments, schemas, write_arguments,
     };
-    pub use cluster_core::error::Source;
+    pub use cluster_core::error::{ClusterError, Source};
     pub use cluster_core::id::MessageTag;
     pub use cluster_core::storage::BoxFuture;
+    pub use cluster_core::workflow::{
+        ExecutionHandle, Executions, Start, StartAndWait, StepInfo, StepType, Workflow,
+        WorkflowClient, WorkflowType, step, step_type,
+    };
     pub use serde;
 }
 

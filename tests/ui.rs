@@ -67,6 +67,11 @@ mod types {
     pub(super) mod self_types;
 }
 
+#[path = "ui/workflow/pass"]
+mod workflow {
+    pub(super) mod every_form;
+}
+
 #[test]
 fn right_programs_compile_and_run() {
     attributes::every_key_of_a_message::main();
@@ -90,6 +95,7 @@ fn right_programs_compile_and_run() {
     messages::transactions::main();
     types::results::main();
     types::self_types::main();
+    workflow::every_form::main();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The runtime of `cluster`: entities, messages, mailboxes, group commit, storage traits.
 //!
-//! Layers, imports go down only: `cluster`, `testing` → `entity` → `storage` → `contract`, `codec`,
-//! `message` → `id`, `time`, `config`, `error`.
+//! Layers, imports go down only: `cluster`, `testing` → `workflow` → `entity` → `storage` →
+//! `contract`, `codec`, `message` → `id`, `time`, `config`, `error`.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -18,3 +18,4 @@ pub mod metric;
 pub mod storage;
 pub mod testing;
 pub mod time;
+pub mod workflow;

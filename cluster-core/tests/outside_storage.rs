@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DueScan, Fence,
-    FoundRequest, HeldRow, JoinRequest, Joined, MemoryStorage, MessageStorage, OwnershipStorage,
-    PendingRequest, PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard,
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
+    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    JournalStorage, MemoryStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan,
+    RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
 use cluster_core::testing::suite::{Backend, run};
 use cluster_core::time::Timestamp;
@@ -206,6 +206,19 @@ impl<H: Habit> MessageStorage for Outside<H> {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         self.inner.retire(fence, scan)
+    }
+}
+
+impl<H: Habit> JournalStorage for Outside<H> {
+    fn load_journal(&self, execution: Seq) -> BoxFuture<'_, Result<History, StorageError>> {
+        self.inner.load_journal(execution)
+    }
+
+    fn find_deferreds(
+        &self,
+        deferreds: Vec<DeferredId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<DeferredRow>>, StorageError>> {
+        self.inner.find_deferreds(deferreds)
     }
 }
 

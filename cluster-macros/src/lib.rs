@@ -165,7 +165,7 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn message(_options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::stray("message", item.into()).into()
+    expand::stray("message", "entity", item.into()).into()
 }
 
 /// Marks the method of an [`macro@entity`] block that runs before the first handler of an instance.
@@ -174,7 +174,7 @@ pub fn message(_options: TokenStream, item: TokenStream) -> TokenStream {
 /// `Result<(), E>`. On an error, or a panic, the instance is made again after a while.
 #[proc_macro_attribute]
 pub fn activate(_options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::stray("activate", item.into()).into()
+    expand::stray("activate", "entity", item.into()).into()
 }
 
 /// Marks the method of an [`macro@entity`] block that runs after the last handler of an instance.
@@ -183,7 +183,81 @@ pub fn activate(_options: TokenStream, item: TokenStream) -> TokenStream {
 /// state: it is not stored.
 #[proc_macro_attribute]
 pub fn deactivate(_options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::stray("deactivate", item.into()).into()
+    expand::stray("deactivate", "entity", item.into()).into()
+}
+
+/// Makes a workflow of an impl block: a durable function that goes on after a crash where it was.
+///
+/// The method with [`macro@run`] is its body; methods with [`macro@step`] run once in an execution,
+/// and their results are kept. `OrderWorkflowClient` starts executions. The methods can still be
+/// called on a plain value, as unit tests do: a step is then what its method does.
+///
+/// | key | meaning |
+/// |---|---|
+/// | `name = "order"` | the stored name of the workflow; needed |
+/// | `version = 1` | its version; needed. An execution runs on the one that started it |
+/// | `crate = "path"` | where `cluster` is, if under another name |
+///
+/// ```
+/// use cluster::prelude::*;
+///
+/// #[derive(Default)]
+/// struct Greeting;
+///
+/// #[workflow(name = "greeting", version = 1)]
+/// impl Greeting {
+///     #[run]
+///     async fn run(&self, ctx: &Workflow, name: String) -> String {
+///         let greeting = self.greet(name).await;
+///         ctx.sleep("pause", Duration::from_secs(3600)).await;
+///         greeting
+///     }
+///
+///     #[step]
+///     async fn greet(&self, name: String) -> String {
+///         format!("Hello, {name}!")
+///     }
+/// }
+///
+/// async fn greet(cluster: &Cluster) -> Result<String, ClusterError> {
+///     cluster.workflow::<Greeting>().run("Ada".into()).key("ada").await
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
+    durable(options.into(), item.into()).into()
+}
+
+/// Marks the body of a [`macro@workflow`]: an `async fn` with `&self`.
+///
+/// Its arguments are owned; one of them may be `&Workflow`. It returns a plain value,
+/// `Result<T, E>`, or `Result<T, CallError<E>>`. After a crash it runs again from its beginning,
+/// and what has happened before is given to it: so it must do the same again, and whatever may come out
+/// differently belongs into a step.
+#[proc_macro_attribute]
+pub fn run(_options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::stray("run", "workflow", item.into()).into()
+}
+
+/// Marks a step of a [`macro@workflow`]: an `async fn` with `&self` and owned arguments, whose
+/// result can be stored.
+///
+/// Called inside of an execution, also by helper functions and inside of joins, it runs once its
+/// predecessors' results are durable, and its own is stored. It is named by its name and by its
+/// occurrence among the calls of that name, fixed when it is called.
+///
+/// | key | meaning |
+/// |---|---|
+/// | `name = "charge"` | the stored name; the method's own if not given |
+#[proc_macro_attribute]
+pub fn step(_options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::stray("step", "workflow", item.into()).into()
+}
+
+fn durable(options: Code, item: Code) -> Code {
+    let mut errors = Errors::default();
+    let block = parse::workflow(options, item, &mut errors);
+    expand::workflow(&block, errors)
 }
 
 fn derived(item: Code) -> Code {

@@ -8,7 +8,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, Item, Meta};
 
-use crate::{annotated, derived};
+use crate::{annotated, derived, durable};
 
 #[test]
 fn expansions_are_as_recorded() {
@@ -50,8 +50,14 @@ fn expand_item(mut item: Item) -> TokenStream {
         Item::Trait(item) => &mut item.attrs,
         _ => return derived(quote!(#item)),
     };
-    let at = attributes.iter().position(|attribute| attribute.path().is_ident("entity")).unwrap();
-    annotated(arguments(attributes.remove(at)), quote!(#item))
+    let named =
+        |name: &str| attributes.iter().position(|attribute| attribute.path().is_ident(name));
+    let (entity, workflow) = (named("entity"), named("workflow"));
+    let attribute = attributes.remove(entity.or(workflow).unwrap());
+    match entity {
+        Some(_) => annotated(arguments(attribute), quote!(#item)),
+        None => durable(arguments(attribute), quote!(#item)),
+    }
 }
 
 fn arguments(attribute: Attribute) -> TokenStream {

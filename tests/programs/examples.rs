@@ -55,6 +55,17 @@ fn the_users_rows_change_with_the_entity() {
     assert_eq!(second, "open orders: 2\nlamp is sold out\nlamps left: 1");
 }
 
+#[test]
+fn an_order_is_charged_and_shipped_once() {
+    let [first, second] = runs("order");
+    let (token, result) = ("order/approval/1/47", "4700 cents paid, on its way to Rome");
+    let lines: std::collections::BTreeSet<_> = first.lines().collect();
+    let accepted = format!("{token}: Accepted");
+    let charged = "charging 4700 cents, known by a key";
+    assert_eq!(lines, [charged, result, &accepted, "shipping shelf 47"].into(), "{first}");
+    assert_eq!(second, format!("{token}: ExecutionEnded\n{result}"));
+}
+
 // proves: B3
 #[test]
 fn a_contract_is_served_by_another_crate() {

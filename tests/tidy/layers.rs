@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["storage"],
     &["commit"],
     &["entity"],
+    &["workflow"],
     &["cluster", "testing"],
 ];
 

@@ -26,6 +26,7 @@ use crate::storage::{
     Fence, JoinRequest, Joined, MemoryStorage, ShapeRow, ShardGroup, Storage, StorageError,
 };
 use crate::time::Clock;
+use crate::workflow::{DefaultWorkflow, Host, WorkflowType};
 
 /// What can be given as a storage: one, or a shared one.
 #[diagnostic::on_unimplemented(
@@ -141,6 +142,20 @@ impl ClusterBuilder {
         factory: impl Fn(&EntityId) -> T + Send + Sync + 'static,
     ) -> Self {
         self.register::<T>(Box::new(move |id| Ok(factory(id))))
+    }
+
+    /// Hosts executions of this workflow, each made by `Default`.
+    pub fn workflow<W: DefaultWorkflow>(self) -> Self {
+        self.workflow_with::<W>(W::default)
+    }
+
+    /// Hosts executions of this workflow, made by a factory: it builds the services that the steps
+    /// use.
+    pub fn workflow_with<W: WorkflowType>(
+        self,
+        factory: impl Fn() -> W + Send + Sync + 'static,
+    ) -> Self {
+        self.register::<Host<W>>(Box::new(move |_| Ok(Host(factory()))))
     }
 
     /// Hosts entities of this type, made by a factory that can fail: it is tried again with
@@ -305,6 +320,7 @@ impl ClusterBuilder {
             schedule: Schedule::new(self.clock.clone(), &self.config, self.backoff_longest),
             cancels: Cancels::default(),
             deadlines: Deadlines::default(),
+            bells: Arc::default(),
             filters: self.filters,
             serving_filters: self.serving_filters,
             bridge: self.bridge,

@@ -12,10 +12,11 @@ use super::loops;
 use super::stats::Stats;
 use crate::config::Config;
 use crate::entity::{
-    Cancelled, Client, Contract, Handle, Message, Persisted, Receipt, Runner, cancel, reset,
+    Cancelled, Client, Contract, Handle, Message, Persisted, Receipt, Runner, Wire, cancel, reset,
 };
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
+use crate::workflow::{self, Completion, DeferredToken, Executions, WorkflowClient, WorkflowType};
 
 /// A running cluster: hosts entities and calls them. Cheap to clone; every clone is the same
 /// cluster.
@@ -66,6 +67,39 @@ impl Cluster {
     /// The receipt of a persisted request by its id, to ask for its outcome in any process.
     pub fn receipt<M: Persisted + Message>(&self, id: RequestId) -> Receipt<M> {
         Receipt::new(self.runner().clone(), id, None)
+    }
+
+    /// A typed client of a workflow. Does no I/O and never fails; a start reports a workflow that
+    /// nobody hosts.
+    pub fn workflow<W: WorkflowType>(&self) -> W::Client {
+        W::Client::new(Executions::new(self.runner().clone()))
+    }
+
+    /// Completes a deferred of a workflow's execution with a value, whether the execution awaits it
+    /// already or not yet. When this ends, the value is durable. Once begun it is done, though the
+    /// caller may drop it.
+    ///
+    /// # Errors
+    /// The value cannot be encoded; the storage failed; the workflow is not hosted here.
+    pub async fn complete<T: Wire>(
+        &self,
+        token: DeferredToken<T>,
+        value: T,
+    ) -> Result<Completion, ClusterError> {
+        workflow::complete(self.runner(), token, value).await
+    }
+
+    /// Completes a deferred without a value: the execution gets
+    /// [`DeferredFailed`](crate::workflow::DeferredFailed) with this reason.
+    ///
+    /// # Errors
+    /// As [`Cluster::complete`].
+    pub async fn fail<T>(
+        &self,
+        token: DeferredToken<T>,
+        reason: impl Into<String>,
+    ) -> Result<Completion, ClusterError> {
+        workflow::fail(self.runner(), token, reason.into()).await
     }
 
     /// The requests that were given up.

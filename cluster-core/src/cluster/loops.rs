@@ -63,6 +63,7 @@ async fn sweep(runner: Arc<Runner>) {
 /// stays in the storage.
 pub(super) async fn shut_down(runner: &Arc<Runner>) -> Result<(), StorageError> {
     runner.gate.set(Gate::DRAINING);
+    runner.bells.ring_all();
     let limit = runner.config.drain_limit;
     if runner.clock.timeout(limit, drain(runner)).await.is_err() {
         tracing::warn!(?limit, "handlers that did not end within the drain limit are dropped");

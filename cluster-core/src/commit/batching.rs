@@ -23,6 +23,8 @@ pub(super) fn gather(units: &mut [Unit], next_seq: impl Fn() -> Seq) -> Batch {
         batch.outcomes.extend(writes.outcome.clone());
         batch.attempts.extend(writes.attempt.clone());
         batch.dead.extend(writes.dead.clone());
+        batch.journal.extend(writes.journal.iter().cloned());
+        batch.deferreds.extend(writes.deferred.clone());
         batch.holds.extend(writes.hold.clone());
         batch.redrives.extend(writes.redrive.clone());
         let Some(state) = writes.state.clone() else { continue };

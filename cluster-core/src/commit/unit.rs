@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::storage::{
-    Accepted, AttemptWrite, DeadWrite, HoldWrite, OutcomeRow, RedriveWrite, RequestRow, StateWrite,
-    StorageError,
+    Accepted, AttemptWrite, DeadWrite, DeferredRow, HoldWrite, JournalEntry, OutcomeRow,
+    RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -24,6 +24,8 @@ pub(crate) struct Writes {
     pub(crate) state: Option<StateWrite>,
     pub(crate) attempt: Option<AttemptWrite>,
     pub(crate) dead: Option<DeadWrite>,
+    pub(crate) journal: Vec<JournalEntry>,
+    pub(crate) deferred: Option<DeferredRow>,
     pub(crate) hold: Option<HoldWrite>,
     pub(crate) redrive: Option<RedriveWrite>,
 }
@@ -41,6 +43,8 @@ impl Writes {
             && self.state.is_none()
             && self.attempt.is_none()
             && self.dead.is_none()
+            && self.journal.is_empty()
+            && self.deferred.is_none()
             && self.hold.is_none()
             && self.redrive.is_none()
     }
@@ -53,6 +57,8 @@ impl Writes {
             + self.state.as_ref().map_or(0, |write| write.payload.len())
             + self.attempt.as_ref().map_or(0, |write| write.error.len())
             + self.dead.as_ref().map_or(0, |write| write.error.len())
+            + self.journal.iter().map(|entry| entry.payload.len()).sum::<usize>()
+            + self.deferred.as_ref().map_or(0, |row| row.payload.len())
             + self.hold.as_ref().map_or(0, |write| write.missing.as_parts().1.len())
     }
 }

@@ -7,7 +7,7 @@ use super::failure::{encode_error, stored_failure, text};
 use super::intake::deliver_sent;
 use super::kind::Kind;
 use super::method::{ReturnOf, Style};
-use super::origin::{Origin, Stored, defect};
+use super::origin::{NoOutcome, Origin, Stored, defect};
 use super::outcome::{Outcome, Verdict};
 use super::run::{Ran, To};
 use super::turn::{Change, Turn};
@@ -44,6 +44,9 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
                     Err(CallError::Entity(error))
                 }
                 Verdict::Retry(error) => Err(CallError::Cluster(error)),
+                Verdict::GiveUp(reason) => {
+                    Err(CallError::Cluster(defect::<T, M>(&turn.slot, 1, reason)))
+                }
             };
             turn.end();
             return to.reply(reply);
@@ -53,10 +56,10 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
     };
     let ending = match settle::<T, M>(&mut turn, returned, stored) {
         Ok(ending) => ending,
-        Err(error) => {
+        Err(ended) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
             turn.end();
-            return origin.retry::<T, M, S>(&slot, base, error, to);
+            return ended.tell::<T, M, S>(origin, &slot, base, to);
         }
     };
     let writes = writes_of(&turn, &ending, ctx, stored);
@@ -75,7 +78,7 @@ pub(super) fn settle<T: Serves, M: Message>(
     turn: &mut Turn<T>,
     returned: ReturnOf<M>,
     stored: Option<&Stored>,
-) -> Result<Ending<M>, ClusterError> {
+) -> Result<Ending<M>, NoOutcome> {
     let value = match <M::Outcome as Outcome>::verdict(returned) {
         Verdict::Ok(value) => value,
         Verdict::Err(error) => {
@@ -86,7 +89,11 @@ pub(super) fn settle<T: Serves, M: Message>(
         }
         Verdict::Retry(error) => {
             turn.roll_back();
-            return Err(error);
+            return Err(NoOutcome::Retry(error));
+        }
+        Verdict::GiveUp(reason) => {
+            turn.roll_back();
+            return Err(NoOutcome::GiveUp(reason));
         }
     };
     let reply = Ok(value);
@@ -164,8 +171,8 @@ pub(super) fn writes_of<T: Serves, M: Message>(
     if let Change::To(write) = &ending.change {
         writes.state = Some(write.clone());
     }
-    if let (Some(ctx), Ok(_)) = (ctx, &ending.reply) {
-        writes.accepts = ctx.take_outbox();
+    if let Some(ctx) = ctx {
+        ctx.hand_over(&mut writes, ending.reply.is_ok());
     }
     writes
 }

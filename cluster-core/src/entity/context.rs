@@ -17,6 +17,7 @@ use super::handle::Handle;
 use super::kind::Kind;
 use super::options::{Access, MessageInfo};
 use super::origin::{Base, Origin};
+use super::recording::{Place, Record};
 use super::run::Surroundings;
 use super::shared::Shared;
 use super::slot::Slot;
@@ -36,9 +37,9 @@ pub struct Context(pub(super) Arc<Frame>);
 
 /// A running handler and, through `parent`, the handlers that wait for it.
 pub(super) struct Frame {
-    entity: Arc<dyn Endpoint>,
+    pub(super) entity: Arc<dyn Endpoint>,
     /// Put together when first asked for.
-    address: OnceLock<Address>,
+    pub(super) address: OnceLock<Address>,
     pub(super) message: &'static str,
     pub(super) access: Access,
     /// The persisted request that is run; `None` for a volatile one.
@@ -51,9 +52,13 @@ pub(super) struct Frame {
     pub(super) base: Base,
     pub(super) confirmed: AtomicBool,
     /// The handler has ended: it waits for nobody any more.
-    over: AtomicBool,
+    pub(super) over: AtomicBool,
     /// Whether durable messages leave with the handler's commit: it has one.
     pub(super) commits: bool,
+    /// Where the persisted request stands; `None` for a volatile one.
+    pub(super) place: Option<Place>,
+    /// Stands in derived keys before the number: empty but inside a step of a workflow.
+    pub(super) scope: Box<str>,
     /// `None` until the handler sends or calls something durable.
     pub(super) sent: Mutex<Option<Box<Sent>>>,
     pub(super) transaction: TransactionSlot,
@@ -104,6 +109,8 @@ pub(super) struct Sent {
     pub(super) outbox: Vec<RequestRow>,
     /// How often each (type, id, message) was called, for derived keys.
     pub(super) occurrences: HashMap<(Address, u64), u32>,
+    /// What has happened in an execution and is not handed to the committer yet.
+    pub(super) record: Record,
 }
 
 impl Context {
@@ -134,6 +141,8 @@ impl Context {
             confirmed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             commits: stored.is_some() || changes_state,
+            place: stored.map(|stored| Place::of(&stored.row, &slot.kind.shards)),
+            scope: Box::default(),
             sent: Mutex::default(),
             transaction: TransactionSlot::new(transaction),
         }))
@@ -157,12 +166,14 @@ impl Context {
             confirmed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             commits: false,
+            place: None,
+            scope: Box::default(),
             sent: Mutex::default(),
             transaction: TransactionSlot::new(false),
         }))
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         self.0.entity.shared()
     }
 
@@ -231,7 +242,7 @@ impl Context {
     }
 
     /// The handler that the current task is polling.
-    pub(super) fn current() -> Option<Context> {
+    pub(crate) fn current() -> Option<Context> {
         CURRENT.with_borrow(Clone::clone)
     }
 
@@ -247,7 +258,7 @@ impl Context {
     }
 
     /// Runs `poll` with this as the current handler.
-    pub(super) fn enter<R>(&self, poll: impl FnOnce() -> R) -> R {
+    pub(crate) fn enter<R>(&self, poll: impl FnOnce() -> R) -> R {
         struct Restore(Option<Context>);
         impl Drop for Restore {
             fn drop(&mut self) {
@@ -300,20 +311,23 @@ impl Context {
 
     /// The key of a durable call awaited by a persisted handler: the same in every rerun.
     ///
-    /// Its text is `~`, the outer request's id, `/`, and the call's number among those to the same
-    /// type, id and message; those three are the key's scope already.
+    /// Its text is `~`, the outer request's id, `/`, the step's scope, and the call's number among
+    /// those to the same type, id and message; those three are the key's scope already.
     pub(super) fn derive_key(&self, target: &Address, message: &MessageInfo) -> Option<Key> {
         let (outer, _) = self.0.request.as_ref()?;
         let mut sent = self.0.sent.lock();
         let sent = sent.get_or_insert_default();
         let count = sent.occurrences.entry((target.clone(), message.tag.as_u64())).or_insert(0);
         *count += 1;
-        Some(Key::new(format!("{}{count}", derived_prefix(*outer))).expect("a short text"))
+        Some(
+            Key::new(format!("{}{}{count}", derived_prefix(*outer), self.0.scope))
+                .expect("names are short"),
+        )
     }
 
     /// A wait until everything is durable that the handler could have read when it started; `None`
     /// when it was so from the start.
-    pub(super) fn confirmation(&self) -> Option<oneshot::Receiver<Result<(), ClusterError>>> {
+    pub(crate) fn confirmation(&self) -> Option<oneshot::Receiver<Result<(), ClusterError>>> {
         let frame = &self.0;
         let (line, generation) = frame.base.as_ref()?;
         if frame.confirmed.load(Ordering::Acquire) {

@@ -37,6 +37,14 @@ pub trait Contract: Send + Sync + 'static {
     /// # Errors
     /// [`TraceError`] names the first type that the codec cannot carry.
     fn schemas() -> Result<Vec<MessageSchema>, TraceError>;
+
+    /// Names and shapes of what else is stored for its entities: the steps of a workflow.
+    ///
+    /// # Errors
+    /// [`TraceError`] names the first type that the codec cannot carry.
+    fn parts() -> Result<Vec<(String, Schema)>, TraceError> {
+        Ok(Vec::new())
+    }
 }
 
 /// A generated client: a typed, cheap, cloneable handle.

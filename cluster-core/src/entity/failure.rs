@@ -113,7 +113,7 @@ fn failure_of(address: &Address, payload: &Bytes) -> ClusterError {
 }
 
 /// What a failed decoding is for its caller.
-pub(super) fn decode_error(what: String, error: DecodeError) -> ClusterError {
+pub(crate) fn decode_error(what: String, error: DecodeError) -> ClusterError {
     let incompatible = matches!(error, DecodeError::IncompatibleContract { .. });
     let source: Arc<dyn std::error::Error + Send + Sync> = Arc::new(error);
     match incompatible {
@@ -123,7 +123,7 @@ pub(super) fn decode_error(what: String, error: DecodeError) -> ClusterError {
 }
 
 /// What a failed commit is for the caller of whom nothing was written.
-pub(super) fn not_committed(failure: &CommitFailure) -> ClusterError {
+pub(crate) fn not_committed(failure: &CommitFailure) -> ClusterError {
     match failure {
         CommitFailure::Storage(StorageError::TooLarge { what, bytes, limit }) => {
             ClusterError::LimitExceeded {
@@ -142,7 +142,7 @@ pub(super) fn not_committed(failure: &CommitFailure) -> ClusterError {
 }
 
 /// What a failed encoding is for its caller; `limit` names the setting that bounds it.
-pub(super) fn encode_error(what: &str, limit: &'static str, error: EncodeError) -> ClusterError {
+pub(crate) fn encode_error(what: &str, limit: &'static str, error: EncodeError) -> ClusterError {
     match error {
         EncodeError::TooLarge { limit: max, size } => {
             ClusterError::LimitExceeded { limit, what: what.to_owned(), max, actual: size }
@@ -171,7 +171,7 @@ pub(super) fn read_reply<M: Message>(
 }
 
 /// As [`read_reply`], where the entity type may not be registered here.
-pub(super) fn decode_reply<M: Message>(
+pub(crate) fn decode_reply<M: Message>(
     shared: &Shared,
     address: &Address,
     outcome: &StoredOutcome,

@@ -39,7 +39,7 @@ pub(super) fn hold(shared: &Arc<Shared>, row: RequestRow, missing: Missing) {
 }
 
 /// The notice that a request is held.
-pub(super) fn held(request: RequestId, missing: &Missing) -> ClusterError {
+pub(crate) fn held(request: RequestId, missing: &Missing) -> ClusterError {
     ClusterError::Held { request, reason: reason(missing) }
 }
 

@@ -105,12 +105,18 @@ pub(crate) struct Present {
 pub(crate) struct Schemas {
     pub(crate) messages: Vec<MessageSchema>,
     pub(crate) state: Option<Schema>,
+    /// What else is stored, by name.
+    pub(crate) parts: Vec<(String, Schema)>,
 }
 
 impl Schemas {
     /// Traces everything of a type that is ever stored or sent.
     pub(crate) fn trace<T: Serves>() -> Result<Self, TraceError> {
-        Ok(Schemas { messages: <ContractOf<T> as Contract>::schemas()?, state: T::state_schema()? })
+        Ok(Schemas {
+            messages: <ContractOf<T> as Contract>::schemas()?,
+            state: T::state_schema()?,
+            parts: <ContractOf<T> as Contract>::parts()?,
+        })
     }
 }
 
@@ -373,6 +379,14 @@ impl<T: Serves> AnyKind for Kind<T> {
             name: "".into(),
             arguments: shape(state),
             reply: 0,
+            error: 0,
+        }));
+        contracts.extend(self.schemas.parts.iter().map(|(name, schema)| ContractRow {
+            entity_type: entity_type.clone(),
+            tag: MessageTag::of(name),
+            name: name.as_str().into(),
+            arguments: 0,
+            reply: shape(schema),
             error: 0,
         }));
         (shapes, contracts)

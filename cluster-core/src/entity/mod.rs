@@ -7,6 +7,7 @@ mod activate;
 mod activity;
 mod alarms;
 mod arguments;
+mod bells;
 mod call;
 mod cancel;
 mod conclude;
@@ -30,6 +31,7 @@ mod method;
 mod options;
 mod origin;
 mod outcome;
+mod recording;
 mod redrive;
 mod residents;
 mod run;
@@ -71,15 +73,21 @@ pub use transaction::Transaction;
 pub use wire::Wire;
 
 pub(crate) use alarms::{Alarms, run_alarms};
+pub(crate) use bells::Bell;
 pub(crate) use cancel::{Cancels, cancel};
 pub(crate) use deadlines::{Deadlines, watch_deadlines};
-pub(crate) use failure::{failure_shape, text as error_text};
+pub(crate) use failure::{
+    decode_error, decode_reply, encode_error, failure_shape, not_committed, text as error_text,
+};
 pub(crate) use filter::{Filter, GivenUpHook};
+pub(crate) use hold::held;
 pub(crate) use intake::{Intake, load_pending};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};
+pub(crate) use recording::{Place, Record};
 pub(crate) use redrive::{redrive, release_held, reset};
 pub(crate) use residents::Residents;
 pub(crate) use schedule::{Schedule, load_due, run_schedule};
 pub(crate) use shared::{Gate, Kinds, Shared as Runner};
+pub(crate) use submit::dead_letter;
 pub(crate) use tasks::Tasks;
 pub(crate) use waiters::Waiters;

@@ -44,6 +44,30 @@ impl Stored {
     }
 }
 
+/// An end of a handler that is no outcome.
+pub(super) enum NoOutcome {
+    /// It runs again.
+    Retry(ClusterError),
+    /// It does not run again, for this reason.
+    GiveUp(String),
+}
+
+impl NoOutcome {
+    /// Lets the request go the way that this end asks for.
+    pub(super) fn tell<T: Serves, M: Message, S: Style<T, M>>(
+        self,
+        origin: Origin,
+        slot: &Arc<Slot<T>>,
+        base: Base,
+        to: To<M>,
+    ) -> Ran<M> {
+        match self {
+            NoOutcome::Retry(error) => origin.retry::<T, M, S>(slot, base, error, to),
+            NoOutcome::GiveUp(reason) => origin.give_up::<T, M, S>(slot, base, reason, to),
+        }
+    }
+}
+
 /// Where a run comes from.
 pub(crate) enum Origin {
     /// A call that is run at most once.
@@ -88,6 +112,13 @@ impl Origin {
     ) -> Ran<M> {
         match self {
             Origin::Volatile => fail_after(slot, base, error, to),
+            // What is shut down is this runner: the next one runs it, as if it had not begun.
+            Origin::Persisted(_)
+                if matches!(error, ClusterError::ShuttingDown)
+                    && !slot.kind.shared.gate.is_open() =>
+            {
+                to.fail(error)
+            }
             // A mistake in the program, not trouble: no attempt could ever end better.
             Origin::Persisted(stored) if matches!(error, ClusterError::Reentrant { .. }) => {
                 let error = defect::<T, M>(slot, stored.attempts + 1, text(&error));
@@ -97,6 +128,23 @@ impl Origin {
                 let (request, attempt) = (stored.row.id, stored.attempts + 1);
                 tracing::warn!(%request, attempt, %error, "a handler met trouble; it runs again");
                 count_attempt::<T, M, S>(slot, stored, base, text(&error), to)
+            }
+        }
+    }
+
+    /// The handler's end was no outcome, and no run could end better.
+    fn give_up<T: Serves, M: Message, S: Style<T, M>>(
+        self,
+        slot: &Arc<Slot<T>>,
+        base: Base,
+        reason: String,
+        to: To<M>,
+    ) -> Ran<M> {
+        match self {
+            Origin::Volatile => fail_after(slot, base, defect::<T, M>(slot, 1, reason), to),
+            Origin::Persisted(stored) => {
+                tracing::error!(request = %stored.row.id, reason, "a request is given up");
+                bury::<T, M, S>(slot, stored, base, reason, to)
             }
         }
     }
@@ -230,16 +278,14 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     reason: String,
     to: To<M>,
 ) -> Ran<M> {
+    let (attempts, retry) = (stored.attempts + 1, slot.kind.retry_of(M::INFO));
+    if attempts >= retry.attempts {
+        return bury::<T, M, S>(slot, stored, base, reason, to);
+    }
     let error = cut(&reason);
     let now = slot.kind.shared.clock.wall();
     let RequestRow { seq, shard, .. } = stored.row;
     let epoch = slot.kind.shards.epoch(shard);
-    let (attempts, retry) = (stored.attempts + 1, slot.kind.retry_of(M::INFO));
-    if attempts >= retry.attempts {
-        let dead = Some(DeadWrite { seq, shard, epoch, attempts, error, died_at: now });
-        let writes = Writes { dead, ..Writes::default() };
-        return give_up::<T, M, S>(slot, stored, base, writes, reason, to);
-    }
     let retry_at = now.after(retry.backoff(attempts));
     slot.kind.metrics.retries.increment(1);
     let in_order = slot.kind.limits.strict_order;
@@ -263,15 +309,18 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
 }
 
 /// Makes the request a dead letter. Its callers get `Defect`: a notice, not its outcome.
-fn give_up<T: Serves, M: Message, S: Style<T, M>>(
+fn bury<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
     stored: Box<Stored>,
     base: Base,
-    writes: Writes,
     reason: String,
     to: To<M>,
 ) -> Ran<M> {
-    let attempts = stored.attempts + 1;
+    let RequestRow { seq, shard, .. } = stored.row;
+    let epoch = slot.kind.shards.epoch(shard);
+    let (attempts, died_at) = (stored.attempts + 1, slot.kind.shared.clock.wall());
+    let dead = Some(DeadWrite { seq, shard, epoch, attempts, error: cut(&reason), died_at });
+    let writes = Writes { dead, ..Writes::default() };
     let error = defect::<T, M>(slot, attempts, reason.clone());
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
         slot.request_ended(stored.row.seq);

@@ -19,6 +19,9 @@ pub enum Verdict<T, E> {
     Err(E),
     /// No outcome: the state rolls back, a persisted request runs again with back-off.
     Retry(ClusterError),
+    /// No outcome, and no run of this program could give one: a persisted request becomes a dead
+    /// letter, for this reason.
+    GiveUp(String),
 }
 
 /// A handler's return type, taken apart. Implemented by the three markers that generated code picks

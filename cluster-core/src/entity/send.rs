@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call::Call;
 use super::cancel::{Cancelled, cancel};
@@ -19,7 +20,7 @@ use super::shared::Shared;
 use super::submit::dead_letter;
 use crate::error::{CallError, ClusterError};
 use crate::id::{Address, KeyDigest, RequestId};
-use crate::storage::BoxFuture;
+use crate::storage::{BoxFuture, FoundRequest};
 
 /// `call.send()`: await it to hand the request over.
 #[must_use = "nothing is sent until this is awaited"]
@@ -126,7 +127,8 @@ impl<M: Message> Receipt<M> {
     /// The handler's own error; `Defect` while the request is a dead letter; `Retired` when nothing
     /// is known of the id; `Timeout` when it has not ended yet.
     pub async fn outcome(&self) -> <M::Outcome as super::Outcome>::Reply {
-        <M::Outcome as super::Outcome>::reply(self.wait().await)
+        let limit = self.shared.config.call_timeout;
+        <M::Outcome as super::Outcome>::reply(self.wait(limit).await)
     }
 
     /// Cancels the request, wherever it waits: in a mailbox, in the storage, for its time, held or
@@ -166,7 +168,8 @@ impl<M: Message> Receipt<M> {
         }
     }
 
-    async fn wait(&self) -> ReplyOf<M> {
+    /// As [`Receipt::outcome`], with another limit.
+    pub(crate) async fn wait(&self, after: Duration) -> ReplyOf<M> {
         let shared = &self.shared;
         let mut id = self.id;
         let (told, request) = loop {
@@ -192,7 +195,6 @@ impl<M: Message> Receipt<M> {
         if let Some(missing) = &request.held {
             return Err(CallError::Cluster(held(row.id, missing)));
         }
-        let after = shared.config.call_timeout;
         let timeout =
             || ClusterError::Timeout { address: address.clone(), message: M::INFO.name, after };
         match shared.clock.timeout(after, told).await {
@@ -205,6 +207,19 @@ impl<M: Message> Receipt<M> {
 }
 
 impl<M: Message> Receipt<M> {
+    /// The request as it is stored.
+    pub(crate) async fn find(&self) -> Result<Option<FoundRequest>, ClusterError> {
+        let find = |id| self.shared.storage.find_requests(vec![id]);
+        let failed = |error| ClusterError::Persistence { source: Arc::new(error) };
+        let found = find(self.id).await.map_err(failed)?.pop().flatten();
+        if found.is_some() {
+            return Ok(found);
+        }
+        let Some(digest) = self.key else { return Ok(None) };
+        let found = self.shared.storage.find_keys(vec![digest]).await;
+        Ok(found.map_err(failed)?.pop().flatten())
+    }
+
     /// The request that has the key.
     async fn id_of_key(&self) -> Result<Option<RequestId>, CallError<ErrOf<M>>> {
         let Some(digest) = self.key else { return Ok(None) };

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 
 use super::alarms::Alarms;
+use super::bells::Bells;
 use super::cancel::Cancels;
 use super::deadlines::Deadlines;
 use super::filter::{Filter, GivenUpHook};
@@ -44,6 +45,7 @@ pub struct Shared {
     pub(crate) schedule: Schedule,
     pub(crate) cancels: Cancels,
     pub(crate) deadlines: Deadlines,
+    pub(crate) bells: Arc<Bells>,
     pub(crate) filters: Vec<Filter>,
     pub(crate) serving_filters: Vec<Filter>,
     pub(crate) bridge: Option<Box<dyn TraceBridge>>,

@@ -283,7 +283,7 @@ fn join<T: Serves, M: Message>(
 }
 
 /// The notice that a request is a dead letter.
-pub(super) fn dead_letter<M: Message>(address: Address) -> ClusterError {
+pub(crate) fn dead_letter<M: Message>(address: Address) -> ClusterError {
     let reason = "it has become a dead letter; see the list of dead letters".to_owned();
     ClusterError::Defect { address, message: M::INFO.name.to_owned(), attempts: 0, reason }
 }
@@ -339,10 +339,5 @@ impl Context {
         }
         sent.outbox.push(row);
         Ok(request)
-    }
-
-    /// Takes what the handler has sent.
-    pub(super) fn take_outbox(&self) -> Vec<RequestRow> {
-        self.0.sent.lock().as_mut().map(|sent| std::mem::take(&mut sent.outbox)).unwrap_or_default()
     }
 }

@@ -165,10 +165,10 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
     };
     let ending = match settle::<T, M>(&mut turn, returned, Some(&stored)) {
         Ok(ending) => ending,
-        Err(error) => {
+        Err(ended) => {
             roll_back_opened(opened).await;
             turn.end();
-            Origin::Persisted(stored).retry::<T, M, S>(&slot, None, error, to);
+            ended.tell::<T, M, S>(Origin::Persisted(stored), &slot, None, to);
             return;
         }
     };

@@ -2,6 +2,7 @@
 
 mod address;
 mod entity_id;
+mod execution_id;
 mod key;
 mod numbers;
 mod request_id;
@@ -10,6 +11,8 @@ mod snowflake;
 
 pub use address::Address;
 pub use entity_id::{EntityId, InvalidText, TEXT_BYTES_MAX};
+pub(crate) use execution_id::{Escaped, unescape};
+pub use execution_id::{ExecutionId, InvalidExecutionId};
 pub use key::{Key, KeyDigest};
 pub use numbers::{Epoch, FenceNumber, Incarnation, MachineId, MessageTag, Seq, StateVersion};
 pub use request_id::{InvalidRequestId, RequestId, RequestIds};

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::journal::{DeferredRow, JournalEntry};
 use super::rows::{
     AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateWrite,
     StoredOutcome,
@@ -21,6 +22,10 @@ pub struct Batch {
     pub attempts: Vec<AttemptWrite>,
     /// Requests given up.
     pub dead: Vec<DeadWrite>,
+    /// What happened in executions; those of one execution in the order of their positions.
+    pub journal: Vec<JournalEntry>,
+    /// Completions of deferreds.
+    pub deferreds: Vec<DeferredRow>,
     /// Requests held.
     pub holds: Vec<HoldWrite>,
     /// Requests that shall run again.
@@ -35,6 +40,8 @@ impl Batch {
             && self.states.is_empty()
             && self.attempts.is_empty()
             && self.dead.is_empty()
+            && self.journal.is_empty()
+            && self.deferreds.is_empty()
             && self.holds.is_empty()
             && self.redrives.is_empty()
     }

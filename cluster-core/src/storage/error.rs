@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use crate::id::{EntityId, StateVersion};
+use crate::id::{EntityId, Seq, StateVersion};
 
 /// A storage's failure. Cheap to clone: every request of a failed batch reports the same one.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -45,6 +45,15 @@ pub enum StorageError {
         expected: StateVersion,
         /// The stored version.
         found: StateVersion,
+    },
+    /// Another entry stands in an execution's journal at the position of a new one: two have run it
+    /// at once. Nothing of the batch was written.
+    #[error("the journal of execution {execution} has another entry at position {position}")]
+    JournalConflict {
+        /// The `seq` of the execution's request.
+        execution: Seq,
+        /// The position.
+        position: u32,
     },
     /// A row is larger than the storage's limit. Refused before anything was written.
     #[error("{what} has {bytes} bytes, at most {limit} are allowed")]

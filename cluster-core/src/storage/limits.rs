@@ -51,6 +51,14 @@ impl RowLimits {
         for row in &batch.dead {
             at_most(payload, "error text", row.error.len())?;
         }
+        for entry in &batch.journal {
+            at_most(payload, "journal entry", entry.payload.len())?;
+            at_most(TEXT_BYTES_MAX, "name in a journal", entry.name.len())?;
+        }
+        for row in &batch.deferreds {
+            at_most(payload, "completion of a deferred", row.payload.len())?;
+            at_most(TEXT_BYTES_MAX, "name of a deferred", row.deferred.name.len())?;
+        }
         for row in &batch.holds {
             at_most(payload, "error text", row.missing.as_parts().1.len())?;
         }

@@ -7,6 +7,7 @@
 mod batch;
 mod error;
 mod faulty;
+mod journal;
 mod limits;
 mod memory;
 mod ownership;
@@ -17,6 +18,9 @@ mod transaction;
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
 pub use error::StorageError;
 pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};
+pub use journal::{
+    DeferredId, DeferredKind, DeferredRow, History, JournalEntry, JournalKind, JournalStorage,
+};
 pub use limits::{PAYLOAD_BYTES_MAX_DEFAULT, RowLimits};
 pub use memory::MemoryStorage;
 pub use ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};

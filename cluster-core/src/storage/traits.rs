@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, Committed};
+use super::journal::JournalStorage;
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
@@ -18,7 +19,7 @@ use crate::time::Timestamp;
 ///
 /// Every future may be dropped at any await: the work is then done wholly or not at all, and which
 /// of both is unknown.
-pub trait Storage: OwnershipStorage + MessageStorage + ContractStorage {
+pub trait Storage: OwnershipStorage + MessageStorage + JournalStorage + ContractStorage {
     /// The kind of the database in one lower-case word, for metrics and errors.
     fn kind(&self) -> &'static str;
 
@@ -99,13 +100,17 @@ pub trait MessageStorage: Send + Sync + 'static {
     /// An attempt moves a request to those that are due, unless it stays in order. What a batch
     /// says of one request it says in the order: outcomes, attempts, deaths, holds, redrives.
     ///
+    /// An entry of a journal is written at its position once: where another one stands, nothing of
+    /// the batch is written. The first completion of a deferred holds, a later one changes nothing;
+    /// one for an execution that is finished, or not stored, is dropped.
+    ///
     /// Idempotence: writing the same batch again, also under a raised fence, changes nothing and
     /// reports the same, except that outcomes of known requests may have come since. For that a
     /// state that already has version `to` and the same payload counts as written.
     ///
     /// # Errors
-    /// `Unavailable`, `Fenced`, `StateConflict`, `TooLarge`: nothing was written. `UnknownOutcome`:
-    /// all or nothing was; raise the fence and write the same batch again.
+    /// `Unavailable`, `Fenced`, `StateConflict`, `JournalConflict`, `TooLarge`: nothing was written.
+    /// `UnknownOutcome`: all or nothing was; raise the fence and write the same batch again.
     fn commit(
         &self,
         fence: Fence,
@@ -164,7 +169,8 @@ pub trait MessageStorage: Send + Sync + 'static {
     /// Lists held requests in the order of their `seq`, after the given one, at most `limit`.
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>>;
 
-    /// Removes finished requests that are past their age, in one bounded transaction. Never removes
+    /// Removes finished requests that are past their age, and the journals of those that are
+    /// executions, in one bounded transaction. Never removes
     /// what is pending, due later, held or dead, nor a derived one whose outer request is still
     /// there.
     ///

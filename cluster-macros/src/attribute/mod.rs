@@ -8,8 +8,10 @@ mod entry;
 mod message;
 mod nearest;
 mod retry;
+mod workflow;
 
 pub(crate) use block::BlockOptions;
 pub(crate) use entity::EntityOptions;
 pub(crate) use message::{MessageOptions, Transaction};
 pub(crate) use retry::{OnPanic, Retry};
+pub(crate) use workflow::{StepOptions, WorkflowOptions};

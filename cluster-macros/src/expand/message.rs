@@ -8,7 +8,7 @@ use syn::{Path, Visibility};
 use super::entity::{duration, retry};
 use super::{arguments, run};
 use crate::attribute::Transaction;
-use crate::hygiene::{local, located, unraw};
+use crate::hygiene::{Root, local, located, unraw};
 use crate::model::{Access, Argument, Contract, Message, Owner, Returns};
 
 /// The field that makes the type of a message mention its entity.
@@ -22,6 +22,29 @@ pub(super) const MARKER: &str = "__of";
 pub(super) fn is_marked(contract: &Contract, message: &Message) -> bool {
     let is_private = matches!(message.visibility, Visibility::Inherited);
     matches!(contract.owner, Owner::Entity(_)) && !is_private
+}
+
+/// Value, error, and how the return type is taken apart. On the tokens of the user's types:
+/// what is wrong with one is shown there.
+pub(super) fn returns(root: &Root, returns: &Returns) -> (TokenStream, TokenStream, TokenStream) {
+    match returns {
+        Returns::Nothing => (quote!(()), quote!(#root::NoError), quote!(#root::Plain<()>)),
+        Returns::Plain { ty, .. } => {
+            (quote!(#ty), quote!(#root::NoError), quote!(#root::Plain<#ty>))
+        }
+        Returns::Fallible { ty, ok, err } => {
+            (quote!(#ok), quote!(#err), quote!(#root::Fallible<#ty>))
+        }
+        Returns::Lifted { ty, ok, err } => (quote!(#ok), quote!(#err), quote!(#root::Lifted<#ty>)),
+        Returns::Alias { ty } => {
+            let (root, at) = (root.at(ty.span()), located(ty.span()));
+            let of = |part: &str| {
+                let part = Ident::new(part, at);
+                quote_spanned!(at=> <#ty as #root::AnyResult>::#part)
+            };
+            (of("Ok"), of("Err"), of("Outcome"))
+        }
+    }
 }
 
 /// Writes everything of one message.
@@ -41,7 +64,7 @@ impl Expander<'_> {
         items.push(self.describe());
         items.extend(self.persisted());
         items.push(run::run(self.contract, self.message));
-        items.extend(self.ask());
+        items.extend(ask(&self.contract.root, &self.message.returns));
         items.into_iter().map(|item| quote!(#cfgs #item)).collect()
     }
 
@@ -84,7 +107,7 @@ impl Expander<'_> {
         let root = &self.contract.root;
         let message = &self.message.message;
         let contract = self.contract.owner.contract_type();
-        let (ok, err, outcome) = self.returns();
+        let (ok, err, outcome) = returns(root, &self.message.returns);
         let delivery = match self.message.options.persisted {
             Some(_) => quote!(#root::Durable),
             None => quote!(#root::Volatile),
@@ -101,32 +124,6 @@ impl Expander<'_> {
                 type Delivery = #delivery;
                 const INFO: &'static #root::MessageInfo = &#info;
                 #transaction
-            }
-        }
-    }
-
-    /// Value, error, and how the return type is taken apart. On the tokens of the user's types:
-    /// what is wrong with one is shown there.
-    fn returns(&self) -> (TokenStream, TokenStream, TokenStream) {
-        let root = &self.contract.root;
-        match &self.message.returns {
-            Returns::Nothing => (quote!(()), quote!(#root::NoError), quote!(#root::Plain<()>)),
-            Returns::Plain { ty, .. } => {
-                (quote!(#ty), quote!(#root::NoError), quote!(#root::Plain<#ty>))
-            }
-            Returns::Fallible { ty, ok, err } => {
-                (quote!(#ok), quote!(#err), quote!(#root::Fallible<#ty>))
-            }
-            Returns::Lifted { ty, ok, err } => {
-                (quote!(#ok), quote!(#err), quote!(#root::Lifted<#ty>))
-            }
-            Returns::Alias { ty } => {
-                let (root, at) = (root.at(ty.span()), located(ty.span()));
-                let of = |part: &str| {
-                    let part = Ident::new(part, at);
-                    quote_spanned!(at=> <#ty as #root::AnyResult>::#part)
-                };
-                (of("Ok"), of("Err"), of("Outcome"))
             }
         }
     }
@@ -241,17 +238,16 @@ impl Expander<'_> {
             }
         })
     }
+}
 
-    /// Asks of a plain reply whether it is a `Result` under another name.
-    fn ask(&self) -> Option<TokenStream> {
-        let root = &self.contract.root;
-        let Returns::Plain { ty, ask: true } = &self.message.returns else { return None };
-        let question = quote_spanned!(located(ty.span())=> plain());
-        Some(quote! {
-            const _: fn() = || {
-                use #root::ReturnedPlain as _;
-                #root::Returned::<#ty>::ASK.#question;
-            };
-        })
-    }
+/// Asks of a plain reply whether it is a `Result` under another name.
+pub(super) fn ask(root: &Root, returns: &Returns) -> Option<TokenStream> {
+    let Returns::Plain { ty, ask: true } = returns else { return None };
+    let question = quote_spanned!(located(ty.span())=> plain());
+    Some(quote! {
+        const _: fn() = || {
+            use #root::ReturnedPlain as _;
+            #root::Returned::<#ty>::ASK.#question;
+        };
+    })
 }

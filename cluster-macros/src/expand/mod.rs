@@ -5,7 +5,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use crate::errors::Errors;
-use crate::model::{Block, Contract, Entity};
+use crate::model::{Block, Contract, Entity, WorkflowBlock};
 
 mod arguments;
 mod client;
@@ -14,6 +14,7 @@ mod entity;
 mod message;
 mod run;
 mod serves;
+mod workflow;
 
 /// Writes what `#[derive(Entity)]` adds to the type.
 pub(crate) fn entity(entity: Option<&Entity>, errors: Errors) -> TokenStream {
@@ -47,6 +48,18 @@ pub(crate) fn block(block: &Block, errors: Errors) -> TokenStream {
     quote!(#code #errors)
 }
 
+/// Writes what a workflow's block becomes.
+pub(crate) fn workflow(block: &WorkflowBlock, errors: Errors) -> TokenStream {
+    let code = match block {
+        WorkflowBlock::Inherent { item, steps, workflow } => {
+            workflow::workflow(item, steps, workflow.as_deref())
+        }
+        WorkflowBlock::Other(item) => item.clone(),
+    };
+    let errors = errors.into_code();
+    quote!(#code #errors)
+}
+
 /// Everything that a contract needs but who serves it.
 fn declared(contract: &Contract) -> TokenStream {
     let client = client::client(contract);
@@ -59,9 +72,10 @@ fn declared(contract: &Contract) -> TokenStream {
 }
 
 /// Complains about an attribute of methods that stands anywhere else.
-pub(crate) fn stray(attribute: &str, item: TokenStream) -> TokenStream {
+pub(crate) fn stray(attribute: &str, block: &str, item: TokenStream) -> TokenStream {
     let form = format!(
-        "`#[{attribute}]` is for methods of a block with `#[entity]`: put `#[entity]` on the block"
+        "`#[{attribute}]` is for methods of a block with `#[{block}]`: put `#[{block}]` on the \
+         block"
     );
     let mut errors = Errors::default();
     errors.at(Span::call_site(), form);

@@ -6,9 +6,11 @@ mod entity;
 mod hook;
 mod message;
 mod returns;
+mod workflow;
 
 pub(crate) use contract::{Block, Contract, Owner, Serving};
 pub(crate) use entity::{Entity, State};
 pub(crate) use hook::{Hook, Hooks};
 pub(crate) use message::{Access, Argument, Message, Name, Parameter};
 pub(crate) use returns::Returns;
+pub(crate) use workflow::{Step, Workflow, WorkflowBlock};

@@ -14,8 +14,21 @@ pub(super) struct Handler {
     pub(super) parameters: Vec<Parameter>,
 }
 
+/// The type that a handler is lent by its name, besides its entity.
+const CONTEXT: &str = "Context";
+
 /// Reads a signature. What cannot be called is noted.
 pub(super) fn read(signature: &Signature, scope: &Scope, errors: &mut Errors) -> Handler {
+    read_with(CONTEXT, signature, scope, errors)
+}
+
+/// The same, where the context is of another type.
+pub(super) fn read_with(
+    lent: &'static str,
+    signature: &Signature,
+    scope: &Scope,
+    errors: &mut Errors,
+) -> Handler {
     qualifiers(signature, errors);
     generics(signature, errors);
     let mut handler = Handler {
@@ -29,7 +42,7 @@ pub(super) fn read(signature: &Signature, scope: &Scope, errors: &mut Errors) ->
     for input in &signature.inputs {
         match input {
             FnArg::Receiver(taken) => handler.access = access(taken, errors),
-            FnArg::Typed(typed) => handler.parameter(typed, scope, errors),
+            FnArg::Typed(typed) => handler.parameter(lent, typed, scope, errors),
         }
     }
     handler
@@ -40,7 +53,9 @@ pub(super) fn read_hook(signature: &Signature, scope: &Scope, errors: &mut Error
     let before = errors.count();
     let handler = read(signature, scope, errors);
     let others = signature.inputs.iter().filter_map(|input| match input {
-        FnArg::Typed(typed) if matches!(context(&typed.ty), ContextForm::None) => Some(typed),
+        FnArg::Typed(typed) if matches!(context(&typed.ty, CONTEXT), ContextForm::None) => {
+            Some(typed)
+        }
         _ => None,
     });
     if errors.count() == before {
@@ -95,8 +110,14 @@ fn access(receiver: &Receiver, errors: &mut Errors) -> Access {
 }
 
 impl Handler {
-    fn parameter(&mut self, typed: &PatType, scope: &Scope, errors: &mut Errors) {
-        let parameter = match context(&typed.ty) {
+    fn parameter(
+        &mut self,
+        lent: &'static str,
+        typed: &PatType,
+        scope: &Scope,
+        errors: &mut Errors,
+    ) {
+        let parameter = match context(&typed.ty, lent) {
             ContextForm::Right => {
                 let taken = self.parameters.iter().any(|known| matches!(known, Parameter::Context));
                 if taken {
@@ -105,7 +126,7 @@ impl Handler {
                 Parameter::Context
             }
             ContextForm::Wrong => {
-                errors.on(&typed.ty, "the context is lent: take `&Context`");
+                errors.on(&typed.ty, format!("the context is lent: take `&{lent}`"));
                 Parameter::Context
             }
             ContextForm::None => {
@@ -141,11 +162,11 @@ enum ContextForm {
     None,
 }
 
-fn context(ty: &Type) -> ContextForm {
+fn context(ty: &Type, name: &str) -> ContextForm {
     let is_context = |ty: &Type, alone: bool| {
         let Some(segment) = last_segment(ty) else { return false };
         let Type::Path(path) = bare(ty) else { return false };
-        segment.ident == "Context"
+        segment.ident == name
             && segment.arguments.is_none()
             && (!alone || path.path.segments.len() == 1)
     };

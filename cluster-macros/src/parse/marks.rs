@@ -49,7 +49,7 @@ impl Marks {
 
 /// `message` of `#[message]`, of `#[cluster::message]`, and of `#[renamed::message]` where
 /// `crate = "renamed"`. Of a longer path its end will do: that is what is imported.
-fn name(path: &Path, krate: Option<&Path>) -> Option<String> {
+pub(super) fn name(path: &Path, krate: Option<&Path>) -> Option<String> {
     let mut modules = names(path);
     let name = modules.pop()?;
     let krate = krate.map(names).unwrap_or_default();

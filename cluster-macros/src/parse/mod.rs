@@ -2,11 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, DeriveInput, Item, Path, parse_quote};
+use syn::{Attribute, DeriveInput, Item, ItemEnum, ItemImpl, ItemStruct, Path, parse_quote};
 
 use crate::attribute::BlockOptions;
 use crate::errors::Errors;
-use crate::model::{Block, Entity};
+use crate::model::{Block, Entity, WorkflowBlock};
 
 mod contract;
 mod entity;
@@ -17,6 +17,7 @@ mod marks;
 mod message;
 mod returns;
 mod types;
+mod workflow;
 
 /// Reads what `#[derive(Entity)]` stands on.
 pub(crate) fn entity(item: TokenStream, errors: &mut Errors) -> Option<Entity> {
@@ -48,6 +49,32 @@ pub(crate) fn block(options: TokenStream, item: TokenStream, errors: &mut Errors
         Err(error) => {
             errors.syntax(error);
             Block::Other(item)
+        }
+    }
+}
+
+/// Reads what `#[workflow]` stands on.
+pub(crate) fn workflow(
+    options: TokenStream,
+    item: TokenStream,
+    errors: &mut Errors,
+) -> WorkflowBlock {
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Impl(block)) if block.trait_.is_none() => workflow::read(block, options, errors),
+        Ok(other) => {
+            let form = "`#[workflow]` goes on `impl YourWorkflow { .. }`";
+            match other {
+                Item::Impl(ItemImpl { trait_: Some((path, _)), .. }) => errors.on(path, form),
+                Item::Struct(ItemStruct { ident, .. }) | Item::Enum(ItemEnum { ident, .. }) => {
+                    errors.on(ident, form);
+                }
+                other => errors.on(other, form),
+            }
+            WorkflowBlock::Other(item)
+        }
+        Err(error) => {
+            errors.syntax(error);
+            WorkflowBlock::Other(item)
         }
     }
 }

@@ -18,6 +18,10 @@ pub(super) enum Scope {
 pub(super) enum Role {
     Argument,
     Reply,
+    /// An argument of a step.
+    Given,
+    /// What a step gives.
+    Result,
 }
 
 /// The type as it stands outside of the block; none if a message cannot carry it, which is noted.
@@ -59,6 +63,8 @@ impl VisitMut for Carried<'_> {
                 let form = match self.role {
                     Role::Argument => "a message owns its arguments: take",
                     Role::Reply => "a reply is owned: return",
+                    Role::Given => "a step owns what it is given: take",
+                    Role::Result => "the result of a step is stored: return",
                 };
                 self.errors.on(reference, format!("{form} `{owned}` instead of `{borrowed}`"));
             }
@@ -66,6 +72,8 @@ impl VisitMut for Carried<'_> {
                 let form = match self.role {
                     Role::Argument => "a message has one shape: name the type of this argument",
                     Role::Reply => "a reply has one shape: return a type that has a name",
+                    Role::Given => "a step cannot be generic: name the type of this argument",
+                    Role::Result => "the result of a step is stored: return a type that has a name",
                 };
                 self.errors.on(hidden, form);
             }

@@ -7,6 +7,7 @@ use cluster_core::storage::{
 };
 
 use super::driver::Driver;
+use super::journal::{append, complete};
 use super::rows::{EncodedRequest, known, read_found};
 use super::sql::Sql;
 use super::value::{Columns, Reader, Value, integer};
@@ -35,6 +36,12 @@ pub(super) async fn write_batch<D: Driver>(
     }
     for write in &batch.states {
         write_state(driver, write).await?;
+    }
+    for entry in &batch.journal {
+        append(driver, entry).await?;
+    }
+    for row in &batch.deferreds {
+        complete(driver, row).await?;
     }
     // Attempt rows are rare: mostly one look tells that there is none to delete.
     let ends = !batch.outcomes.is_empty() || !batch.dead.is_empty();

@@ -9,6 +9,7 @@ mod connection;
 mod contracts;
 mod driver;
 mod error;
+mod journal;
 mod lane;
 mod lock;
 mod options;

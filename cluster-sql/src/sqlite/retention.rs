@@ -87,6 +87,7 @@ impl Session<'_> {
             self.execute(Sql::DeleteRequest, &[(*seq).into()])?;
             self.execute(Sql::DeleteOutcome, &[(*seq).into()])?;
         }
+        self.remove_journals(&look.past)?;
         if let Some(highest) = look.past.last() {
             self.remember_highest(*highest)?;
         }

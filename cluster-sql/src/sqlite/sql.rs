@@ -162,6 +162,39 @@ statements! {
     InsertDead = "INSERT INTO {p}dead (seq, shard, epoch, attempts, died_at, error) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
+    /// execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload
+    InsertEntry = "INSERT INTO {p}journal (execution, position, shard, epoch, kind, occurrence, \
+        recorded_at, due_at, name, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+        ON CONFLICT DO NOTHING";
+    /// execution, position → all that was given with it
+    Entry = "SELECT execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, \
+        name, payload FROM {p}journal WHERE execution = ?1 AND position = ?2";
+    /// execution, name, occurrence, id, shard, epoch, kind, completed_at, payload
+    InsertDeferred = "INSERT INTO {p}deferred (execution, name, occurrence, id, shard, epoch, \
+        kind, completed_at, payload) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 \
+        WHERE EXISTS (SELECT 1 FROM {p}pending WHERE seq = ?1) \
+        OR EXISTS (SELECT 1 FROM {p}due WHERE seq = ?1) \
+        OR EXISTS (SELECT 1 FROM {p}held WHERE seq = ?1) \
+        OR EXISTS (SELECT 1 FROM {p}dead WHERE seq = ?1) \
+        ON CONFLICT DO NOTHING";
+    /// execution → entries, then deferreds, which have an id
+    Journal = "SELECT execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, \
+        name, payload, NULL AS id FROM {p}journal WHERE execution = ?1 UNION ALL \
+        SELECT execution, 0, shard, epoch, kind, occurrence, completed_at, NULL, \
+        name, payload, id FROM {p}deferred WHERE execution = ?1";
+    /// execution, name, occurrence → as from the journal
+    Deferred = "SELECT execution, 0, shard, epoch, kind, occurrence, completed_at, NULL, \
+        name, payload, id FROM {p}deferred \
+        WHERE execution = ?1 AND name = ?2 AND occurrence = ?3";
+    /// → whether there is any
+    AnyEntry = "SELECT 1 FROM {p}journal LIMIT 1";
+    /// → whether there is any
+    AnyDeferred = "SELECT 1 FROM {p}deferred LIMIT 1";
+    /// execution
+    DeleteJournal = "DELETE FROM {p}journal WHERE execution = ?1";
+    /// execution
+    DeleteDeferreds = "DELETE FROM {p}deferred WHERE execution = ?1";
+
     /// entity_type, entity_id → version, payload
     State = "SELECT version, payload FROM {p}state WHERE entity_type = ?1 AND entity_id = ?2";
     /// entity_type, entity_id, shard, version, epoch, payload

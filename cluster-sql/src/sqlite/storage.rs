@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, DueScan,
-    Fence, FoundRequest, HeldRow, JoinRequest, Joined, MessageStorage, OwnershipStorage,
-    PendingRequest, PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow,
-    Storage, StorageError, TakenShard, TransactionStorage,
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, DeferredId,
+    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
+    Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
+    TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
@@ -292,6 +293,19 @@ impl MessageStorage for Sqlite {
             }
             Ok(retired)
         })
+    }
+}
+
+impl JournalStorage for Sqlite {
+    fn load_journal(&self, execution: Seq) -> BoxFuture<'_, Result<History, StorageError>> {
+        self.read(move |session| session.load_journal(execution))
+    }
+
+    fn find_deferreds(
+        &self,
+        deferreds: Vec<DeferredId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<DeferredRow>>, StorageError>> {
+        self.read(move |session| session.find_deferreds(&deferreds))
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DueScan, Fence,
-    FoundRequest, HeldRow, JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard, TransactionStorage,
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
+    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
+    Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -182,6 +182,16 @@ impl MessageStorage for HeldStorage {
 
     fn retire(&self, fence: Fence, scan: RetireScan) -> Answer<'_, Retired> {
         self.behind().retire(fence, scan)
+    }
+}
+
+impl JournalStorage for HeldStorage {
+    fn load_journal(&self, execution: Seq) -> Answer<'_, History> {
+        self.behind().load_journal(execution)
+    }
+
+    fn find_deferreds(&self, deferreds: Vec<DeferredId>) -> Answer<'_, Vec<Option<DeferredRow>>> {
+        self.behind().find_deferreds(deferreds)
     }
 }
 

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DueScan, Fence,
-    FoundRequest, HeldRow, JoinRequest, Joined, MessageStorage, OpenTransaction, OwnershipStorage,
-    PendingRequest, PendingScan, RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow,
-    Storage, StorageError, TakenShard, TransactionStorage,
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
+    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    JournalStorage, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest, PendingScan,
+    RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -397,6 +398,19 @@ impl MessageStorage for Guarded {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         counted!(self, retire(fence, scan))
+    }
+}
+
+impl JournalStorage for Guarded {
+    fn load_journal(&self, execution: Seq) -> BoxFuture<'_, Result<History, StorageError>> {
+        counted!(self, load_journal(execution))
+    }
+
+    fn find_deferreds(
+        &self,
+        deferreds: Vec<DeferredId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<DeferredRow>>, StorageError>> {
+        counted!(self, find_deferreds(deferreds))
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DueScan, Fence,
-    FoundRequest, HeldRow, JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard, TransactionStorage,
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
+    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
+    Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -209,6 +209,19 @@ impl MessageStorage for Metered {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         metered!(self, retire(fence, scan))
+    }
+}
+
+impl JournalStorage for Metered {
+    fn load_journal(&self, execution: Seq) -> BoxFuture<'_, Result<History, StorageError>> {
+        metered!(self, load_journal(execution))
+    }
+
+    fn find_deferreds(
+        &self,
+        deferreds: Vec<DeferredId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<DeferredRow>>, StorageError>> {
+        metered!(self, find_deferreds(deferreds))
     }
 }
 

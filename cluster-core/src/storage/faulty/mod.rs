@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use self::faults::{Dice, refused, unknown};
 pub use self::faults::{Fault, FaultCounts, Faults, Write};
 use super::batch::{Batch, Committed};
+use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
@@ -287,6 +288,19 @@ impl MessageStorage for FaultyStorage {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         Box::pin(self.write(Write::Retire, self.shared.inner.retire(fence, scan)))
+    }
+}
+
+impl JournalStorage for FaultyStorage {
+    fn load_journal(&self, execution: Seq) -> BoxFuture<'_, Result<History, StorageError>> {
+        Box::pin(self.read(self.shared.inner.load_journal(execution)))
+    }
+
+    fn find_deferreds(
+        &self,
+        deferreds: Vec<DeferredId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<DeferredRow>>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.find_deferreds(deferreds)))
     }
 }
 

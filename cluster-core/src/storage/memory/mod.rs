@@ -1,5 +1,6 @@
 //! The reference storage, in memory.
 
+mod journal;
 mod ownership;
 mod places;
 mod requests;
@@ -12,6 +13,7 @@ use parking_lot::Mutex;
 
 use self::store::Store;
 use super::batch::{Batch, Committed};
+use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
@@ -190,6 +192,21 @@ impl MessageStorage for MemoryStorage {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         self.run(move |store| store.retire(fence, &scan))
+    }
+}
+
+impl JournalStorage for MemoryStorage {
+    fn load_journal(&self, execution: Seq) -> BoxFuture<'_, Result<History, StorageError>> {
+        self.run(move |store| Ok(store.load_journal(execution)))
+    }
+
+    fn find_deferreds(
+        &self,
+        deferreds: Vec<DeferredId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<DeferredRow>>, StorageError>> {
+        self.run(move |store| {
+            Ok(deferreds.iter().map(|deferred| store.deferreds.get(deferred).cloned()).collect())
+        })
     }
 }
 

@@ -22,9 +22,12 @@ impl Store {
         self.check(fence)?;
         batch.states.iter().try_for_each(|write| self.check_state(write))?;
         batch.accepts.iter().try_for_each(|row| self.check_seq(row))?;
+        batch.journal.iter().try_for_each(|entry| self.check_entry(entry))?;
 
         let accepts = batch.accepts.iter().map(|row| self.accept(row)).collect();
         batch.states.iter().for_each(|write| self.write_state(write));
+        batch.journal.iter().for_each(|entry| self.append(entry));
+        batch.deferreds.iter().for_each(|row| self.complete(row));
         batch.outcomes.iter().for_each(|row| self.finish(row));
         batch.attempts.iter().for_each(|write| self.count_attempt(write));
         batch.dead.iter().for_each(|write| self.bury(write));
@@ -243,6 +246,7 @@ impl Store {
     fn remove(&mut self, seq: Seq) {
         let Some(request) = self.requests.remove(&seq) else { return };
         self.ids.remove(&request.row.id);
+        self.forget_journal(seq);
         if let Some(key) = &request.row.key {
             self.keys.remove(&key.digest);
         }

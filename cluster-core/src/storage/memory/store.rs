@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::id::{Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId};
+use crate::storage::journal::{DeferredId, DeferredRow, JournalEntry};
 use crate::storage::rows::{
     ContractRow, Due, Missing, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome,
 };
@@ -40,6 +41,9 @@ pub(super) struct Store {
     pub(super) dead: BTreeSet<Seq>,
     pub(super) ids: HashMap<RequestId, Seq>,
     pub(super) keys: HashMap<KeyDigest, Seq>,
+    /// By execution and position.
+    pub(super) journal: BTreeMap<(Seq, u32), JournalEntry>,
+    pub(super) deferreds: BTreeMap<DeferredId, DeferredRow>,
     pub(super) states: HashMap<StateKey, StateRow>,
     pub(super) shapes: BTreeMap<u64, Bytes>,
     /// By type and name.

@@ -68,6 +68,14 @@ macro_rules! __storage_cases {
             limits::payloads_up_to_the_limit_come_back_byte_for_byte
             limits::what_is_too_large_is_refused_before_anything_is_written
             limits::strange_ids_and_keys_stay_distinct
+            journal::a_history_reads_back_as_it_was_written
+            journal::a_long_history_is_loaded_in_order
+            journal::a_position_holds_one_entry
+            journal::a_journal_written_again_changes_nothing
+            journal::the_first_completion_of_a_deferred_holds
+            journal::a_completion_of_what_has_ended_is_dropped
+            journal::a_history_goes_with_its_request
+            journal::what_is_too_large_for_a_journal_is_refused
             retention::finished_requests_go_by_their_class_and_age
             retention::what_is_not_finished_is_never_retired
             retention::a_derived_request_stays_as_long_as_its_outer_one

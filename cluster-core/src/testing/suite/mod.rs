@@ -34,6 +34,7 @@ mod cases;
 mod accepting;
 mod contracts;
 mod fixture;
+mod journal;
 mod later;
 mod limits;
 mod outcomes;

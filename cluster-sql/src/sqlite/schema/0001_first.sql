@@ -121,6 +121,36 @@ CREATE TABLE {p}attempt (
     error TEXT NOT NULL
 ) STRICT;
 
+-- What happened in executions of workflows. An execution is a request, named here by its seq; its
+-- rows stand together in the order of their positions, so that a history is read in one piece.
+CREATE TABLE {p}journal (
+    execution INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    occurrence INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    due_at INTEGER,
+    name BLOB NOT NULL,
+    payload BLOB NOT NULL,
+    PRIMARY KEY (execution, position)
+) STRICT, WITHOUT ROWID;
+
+-- Values that executions were given from outside; the first one holds.
+CREATE TABLE {p}deferred (
+    execution INTEGER NOT NULL,
+    name BLOB NOT NULL,
+    occurrence INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    completed_at INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    PRIMARY KEY (execution, name, occurrence)
+) STRICT, WITHOUT ROWID;
+
 -- Entities' states. Rows stand in the order of their first write, so that hot entities that were
 -- made together share pages; large payloads stay out of the index.
 CREATE TABLE {p}state (

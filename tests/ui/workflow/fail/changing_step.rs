@@ -1,0 +1,18 @@
+//! Steps run beside each other.
+use cluster::prelude::*;
+
+#[derive(Default)]
+struct Order;
+
+#[workflow(name = "order", version = 1)]
+impl Order {
+    #[run]
+    async fn run(&self) -> u32 {
+        1
+    }
+
+    #[step]
+    async fn charge(&mut self) {}
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+//! The attribute is the impl block's.
+use cluster::prelude::*;
+
+#[workflow(name = "order", version = 1)]
+struct Order;
+
+fn main() {}

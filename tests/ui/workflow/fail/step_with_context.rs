@@ -1,0 +1,20 @@
+//! Steps are plain code.
+use cluster::prelude::*;
+
+#[derive(Default)]
+struct Order;
+
+#[workflow(name = "order", version = 1)]
+impl Order {
+    #[run]
+    async fn run(&self) -> u32 {
+        1
+    }
+
+    #[step]
+    async fn charge(&self, ctx: &Workflow) {
+        let _ = ctx;
+    }
+}
+
+fn main() {}
