@@ -232,8 +232,8 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Its arguments are owned; one of them may be `&Workflow`. It returns a plain value,
 /// `Result<T, E>`, or `Result<T, CallError<E>>`. After a crash it runs again from its beginning,
-/// and what has happened before is given to it: so it must do the same again, and whatever may come out
-/// differently belongs into a step.
+/// and what has happened before is given to it: so it must do the same again, and whatever may come
+/// out differently belongs into a step.
 #[proc_macro_attribute]
 pub fn run(_options: TokenStream, item: TokenStream) -> TokenStream {
     expand::stray("run", "workflow", item.into()).into()

@@ -109,8 +109,8 @@ pub trait MessageStorage: Send + Sync + 'static {
     /// state that already has version `to` and the same payload counts as written.
     ///
     /// # Errors
-    /// `Unavailable`, `Fenced`, `StateConflict`, `JournalConflict`, `TooLarge`: nothing was written.
-    /// `UnknownOutcome`: all or nothing was; raise the fence and write the same batch again.
+    /// `Unavailable`, `Fenced`, `StateConflict`, `JournalConflict`, `TooLarge`: nothing was
+    /// written. `UnknownOutcome`: all or nothing was; raise the fence and write the same batch again.
     fn commit(
         &self,
         fence: Fence,

@@ -1,9 +1,9 @@
 //! What a run of an execution is told, and in which order: decided here, without time or I/O.
 //!
 //! The body is a function of the order in which its commands (steps, sleeps, deferreds) end. So
-//! they end one at a time, each between two polls of the body, and that order is the journal: a later
-//! run hands the same ends to the body in the same order, and it does the same. A command is named by
-//! sort, name and occurrence, which are fixed when it is made.
+//! they end one at a time, each between two polls of the body, and that order is the journal: a
+//! later run hands the same ends to the body in the same order, and it does the same. A command is
+//! named by sort, name and occurrence, which are fixed when it is made.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
