@@ -9,6 +9,7 @@ mod bytes;
 mod caught_up;
 mod cost;
 mod ending;
+mod entities;
 mod joins;
 mod keyed_outbox;
 mod outbox;
@@ -20,6 +21,7 @@ mod retention;
 mod retries;
 mod runs;
 mod state;
+#[path = "../support/mod.rs"]
 mod support;
 mod transactions;
 mod unknown;
