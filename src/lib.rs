@@ -19,13 +19,13 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub use cluster_core::cluster::{
-    Cluster, ClusterBuilder, DeadLetter, DeadLetters, EntityStats, Error, IntoStorage, Result,
-    StartError, Stats,
+    Cluster, ClusterBuilder, DeadLetter, DeadLetters, EntityStats, Error, Hold, Holds, IntoStorage,
+    Result, StartError, Stats,
 };
 pub use cluster_core::codec::Json;
 pub use cluster_core::config::{BadSetting, Config};
 pub use cluster_core::entity::{
-    Call, CallFuture, CallInfo, Context, EntityOptions, OnPanic, Receipt, Transaction,
+    Call, CallFuture, CallInfo, Cancelled, Context, EntityOptions, OnPanic, Receipt, Transaction,
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{

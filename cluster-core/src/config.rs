@@ -67,6 +67,11 @@ pub struct Config {
     pub outbox_max: usize,
     /// How long a handler may hold the storage's own transaction. Default 10 s.
     pub transaction_limit: Duration,
+    /// How many requests that are due at a time wait in memory for it, the next ones first; the
+    /// others are in the storage only. Default 16,384.
+    pub schedule_max: usize,
+    /// How many bytes of payloads these may have. Default 64 MiB.
+    pub schedule_bytes: usize,
     /// How many pending requests are loaded from the storage at once. Default 1,024.
     pub load_page: usize,
     /// How many bytes of pending requests or dead letters are loaded from the storage at once; the
@@ -102,6 +107,8 @@ impl Default for Config {
             inline_depth: 32,
             outbox_max: 4_096,
             transaction_limit: Duration::from_secs(10),
+            schedule_max: 16_384,
+            schedule_bytes: 64 << 20,
             load_page: 1_024,
             load_page_bytes: 32 << 20,
         }
@@ -137,6 +144,8 @@ impl Config {
             ("run_ahead_max", self.run_ahead_max),
             ("inline_depth", self.inline_depth),
             ("outbox_max", self.outbox_max),
+            ("schedule_max", self.schedule_max),
+            ("schedule_bytes", self.schedule_bytes),
             ("load_page", self.load_page),
             ("load_page_bytes", self.load_page_bytes),
         ];

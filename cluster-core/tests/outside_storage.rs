@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
-    JoinRequest, Joined, MemoryStorage, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard,
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DueScan, Fence,
+    FoundRequest, HeldRow, JoinRequest, Joined, MemoryStorage, MessageStorage, OwnershipStorage,
+    PendingRequest, PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage,
+    StorageError, TakenShard,
 };
 use cluster_core::testing::suite::{Backend, run};
 use cluster_core::time::Timestamp;
@@ -159,6 +159,14 @@ impl<H: Habit> MessageStorage for Outside<H> {
         Box::pin(async move { Ok(H::page(self.inner.load_pending(fence, scan).await?)) })
     }
 
+    fn load_due(
+        &self,
+        fence: Fence,
+        scan: DueScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        self.inner.load_due(fence, scan)
+    }
+
     fn find_requests(
         &self,
         ids: Vec<RequestId>,
@@ -186,6 +194,10 @@ impl<H: Habit> MessageStorage for Outside<H> {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         self.inner.dead_letters(after, limit)
+    }
+
+    fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
+        self.inner.held(after, limit)
     }
 
     fn retire(

@@ -32,6 +32,7 @@ mod tests;
 /// | `group = "mail"` | the shard group |
 /// | `attempts = 10` | attempts at a persisted request whose handler panics |
 /// | `on_panic = "retry"` | or `"defect"`: a panic is the outcome at once |
+/// | `strict_order` | nothing starts while an earlier persisted request has not ended |
 /// | `crate = "path"` | where `cluster` is, if under another name |
 ///
 /// Durations are a whole number of `ms`, `s`, `m`, `h` or `d`. What is not given is as the

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cluster_core::id::{Epoch, Key, KeyDigest, Seq};
 use cluster_core::storage::{
-    Batch, DeadWrite, Fence, KeyRow, MessageStorage, OutcomeKind, OutcomeRow, PendingScan,
-    RequestRow, RetireScan, StateKey, StoredOutcome,
+    Batch, DeadWrite, Due, DueScan, Fence, KeyRow, MessageStorage, OutcomeKind, OutcomeRow,
+    PendingScan, RequestRow, RetireScan, StateKey, StoredOutcome,
 };
 use cluster_core::time::Timestamp;
 use cluster_sql::Sqlite;
@@ -33,12 +33,16 @@ struct Place {
 }
 
 impl Place {
-    /// Stores requests of these numbers, the even ones to be done later.
+    /// Stores requests of these numbers.
     async fn with(requests: std::ops::RangeInclusive<u64>) -> Place {
+        Place::with_rows(requests.map(keyed)).await
+    }
+
+    async fn with_rows(requests: impl Iterator<Item = RequestRow>) -> Place {
         let folder = Folder::new();
         let storage = folder.options().open().await.unwrap();
         let fence = join(&storage).await;
-        let accepts = requests.map(keyed).collect();
+        let accepts = requests.collect();
         let place = Place { folder, storage, fence };
         place.commit(Batch { accepts, ..Batch::default() }).await;
         place
@@ -65,8 +69,7 @@ fn keyed(seq: u64) -> RequestRow {
     let row = request(seq);
     let key = Key::new(format!("key-{seq}")).unwrap();
     let digest = KeyDigest::of(&row.entity_type, &row.entity_id, row.message, &key);
-    let due_at = seq.is_multiple_of(2).then(|| Timestamp::from_unix_ms(1));
-    RequestRow { key: Some(KeyRow { digest, key }), due_at, ..row }
+    RequestRow { key: Some(KeyRow { digest, key }), ..row }
 }
 
 #[tokio::test]
@@ -88,7 +91,29 @@ async fn pending_requests_behind_it_are_found() {
     }
 }
 
-/// What is due later is no reason to pass one that may run at once.
+#[tokio::test]
+async fn due_requests_behind_it_are_found() {
+    for damage in DAMAGES {
+        let place = Place::with_rows((1..=9).map(|seq| {
+            // The later ones first.
+            let due_at = Some(Timestamp::from_unix_ms(-i64::try_from(seq).unwrap() / 4));
+            RequestRow { due_at, ..keyed(seq) }
+        }))
+        .await;
+        for seq in [8, 9, 4] {
+            place.damage(seq, &damage.replace("x'00'", &format!("x'{seq:02}'")));
+        }
+        let load = async |limit| {
+            let scan = DueScan { after: Due::FIRST, limit, bytes: usize::MAX };
+            let due = place.storage.load_due(place.fence, scan).await.unwrap();
+            due.iter().map(|found| found.request.seq.as_u64()).collect::<Vec<_>>()
+        };
+        assert_eq!(load(100).await, [5, 6, 7, 1, 2, 3], "{damage}");
+        assert_eq!(load(1).await, [5], "{damage}");
+        assert_eq!(load(4).await, [5, 6, 7, 1], "{damage}");
+    }
+}
+
 #[tokio::test]
 async fn pending_requests_keep_their_order() {
     let place = Place::with(1..=9).await;

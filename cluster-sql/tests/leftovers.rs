@@ -52,6 +52,7 @@ async fn finished_requests_leave_nothing_behind() {
         epoch: Epoch::new(7),
         attempts: 1,
         retry_at: Timestamp::from_unix_ms(1),
+        in_order: false,
         error: "failed".to_owned(),
     };
     let dead = DeadWrite {
@@ -67,7 +68,7 @@ async fn finished_requests_leave_nothing_behind() {
     storage.commit(fence, Arc::new(failures)).await.unwrap();
     assert_eq!(
         rows(&folder),
-        [("request", 4), ("pending", 2), ("due", 1), ("dead", 1), ("attempt", 2)]
+        [("request", 4), ("pending", 1), ("due", 2), ("dead", 1), ("attempt", 2)]
     );
     let connection = Connection::open(folder.database()).unwrap();
     for table in ["dead", "attempt"] {

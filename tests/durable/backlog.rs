@@ -116,6 +116,7 @@ async fn mark_failed(bed: &Bed, id: RequestId) {
         epoch: found.request.epoch,
         attempts: 1,
         retry_at: bed.clock().wall(),
+        in_order: false,
         error: "failed".into(),
     };
     let batch = Batch { attempts: vec![attempt], ..Batch::default() };

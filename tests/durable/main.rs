@@ -4,12 +4,15 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod backlog;
 mod bytes;
+mod cancels;
 mod caught_up;
 mod cost;
 mod ending;
 mod entities;
+mod holds;
 mod joins;
 mod keyed_outbox;
 mod outbox;
@@ -20,6 +23,7 @@ mod replies;
 mod retention;
 mod retries;
 mod runs;
+mod scheduled;
 mod state;
 #[path = "../support/mod.rs"]
 mod support;

@@ -90,6 +90,7 @@ fn victim() {
             "before own" => die_in_a_transaction(&bed, Side::BeforeOwn).await,
             "after own" => die_in_a_transaction(&bed, Side::AfterOwn).await,
             "sales" => sell(&bed).await,
+            "scheduled" => schedule_and_cancel(&bed).await,
             other => panic!("no such scenario: {other}"),
         }
     });
@@ -363,4 +364,48 @@ async fn sales_happen_once_though_their_process_is_killed_again_and_again() {
     victim.wait_for("all");
     victim.kill();
     assert_eq!(sales(&folder).await, (300, 300, 300));
+}
+
+async fn schedule_and_cancel(bed: &Bed) {
+    let probe = Probe::default();
+    let cluster = start(bed, &probe).await;
+    let desk = cluster.get::<Desk>("d");
+    for (ms, paper) in [(60_000, "never"), (300, "third"), (100, "first"), (200, "second")] {
+        let call = desk.file(paper.into()).after(Duration::from_millis(ms));
+        let receipt = call.send().await.unwrap();
+        if paper == "never" {
+            receipt.cancel().await.unwrap();
+        }
+        say(receipt.id());
+    }
+    // One that runs is cancelled while its process is killed.
+    probe.close("stopped");
+    let running = desk.file("stopped".into()).send().await.unwrap();
+    probe.wait_for("stopped", 1).await;
+    running.cancel().await.unwrap();
+    say(running.id());
+    for_ever().await;
+}
+
+// proves: B79, B81, B85
+#[tokio::test]
+async fn what_a_killed_process_has_scheduled_and_cancelled_stays_so() {
+    let folder = Folder::new();
+    let mut victim = Victim::start("scheduled", &folder.database());
+    let ids: Vec<RequestId> =
+        (0..5).map(|_| victim.says().expect("an id").parse().unwrap()).collect();
+    victim.kill();
+    let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+    soon(async {
+        let cluster = start(&bed, &probe).await;
+        assert_eq!(cluster.receipt::<DeskFile>(ids[1]).outcome().await.unwrap(), 3);
+        let papers = cluster.get::<Desk>("d").papers().await.unwrap();
+        assert_eq!(papers, ["first", "second", "third"]);
+        for id in [ids[0], ids[4]] {
+            let outcome = cluster.receipt::<DeskFile>(id).outcome().await;
+            assert!(matches!(outcome, Err(ClusterError::Interrupted)), "{outcome:?}");
+        }
+        assert_eq!(probe.count("never") + probe.count("stopped"), 0);
+    })
+    .await;
 }

@@ -1,6 +1,8 @@
 //! Values that cannot be stored end their own request and nothing else.
 
 use cluster::prelude::*;
+use cluster::storage::Missing;
+use futures_util::StreamExt as _;
 use serde::{Deserializer, Serializer};
 use tokio::spawn;
 
@@ -165,10 +167,11 @@ async fn a_panic_of_a_decoding_is_the_requests_own(bed: Bed) {
     assert_eq!(cluster.get::<Counter>("c").add(1).await.unwrap(), 1);
     assert_eq!(speaker.said().await.unwrap(), [14, 1]);
     let id = bed.door.last_accepted(cluster::storage::RetentionClass::Sent);
-    let waiting = spawn(async move { cluster.receipt::<SpeakerHear>(id).outcome().await });
-    settle().await;
-    assert!(!waiting.is_finished());
-    waiting.abort();
+    let notice = cluster.receipt::<SpeakerHear>(id).outcome().await;
+    assert!(matches!(notice, Err(ClusterError::Held { .. })), "{notice:?}");
+    let hold = cluster.holds().list().next().await.unwrap().unwrap();
+    assert_eq!((hold.id(), hold.message()), (id, "hear"));
+    assert!(matches!(hold.missing(), Missing::Contract(_)), "{hold:?}");
 }
 
 // proves: B100

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
-    JoinRequest, Joined, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest,
-    PendingScan, RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard, TransactionStorage,
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DueScan, Fence,
+    FoundRequest, HeldRow, JoinRequest, Joined, MessageStorage, OpenTransaction, OwnershipStorage,
+    PendingRequest, PendingScan, RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow,
+    Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -383,6 +383,14 @@ impl MessageStorage for Guarded {
         counted!(self, load_pending(fence, scan))
     }
 
+    fn load_due(
+        &self,
+        fence: Fence,
+        scan: DueScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        counted!(self, load_due(fence, scan))
+    }
+
     fn find_requests(
         &self,
         ids: Vec<RequestId>,
@@ -410,6 +418,10 @@ impl MessageStorage for Guarded {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         counted!(self, dead_letters(after, limit))
+    }
+
+    fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
+        counted!(self, held(after, limit))
     }
 
     fn retire(

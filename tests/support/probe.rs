@@ -50,6 +50,11 @@ impl Probe {
         std::mem::take(&mut self.0.state.lock().unwrap().log)
     }
 
+    /// Everything that was noted.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.0.state.lock().unwrap().log.clone()
+    }
+
     /// How often this was noted.
     pub(crate) fn count(&self, what: &str) -> usize {
         self.0.state.lock().unwrap().counts.get(what).copied().unwrap_or_default()

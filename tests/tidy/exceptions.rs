@@ -42,6 +42,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     // Tools measure real time; nothing that they build depends on it.
     allow("xtask/src/gate.rs", "Instant::now", "shows how long a step of the gate took"),
     allow("bench/kit/src/watch.rs", "Instant::now", "real time is what a benchmark measures"),
+    allow("bench/kit/src/watch.rs", "SystemTime::now", "lateness is measured by the time of day"),
     allow("bench/kit/src/watch.rs", "thread::sleep", "memory is read once the machine settled"),
     // Test bodies that other crates run: a panic is how they fail.
     allow("cluster-core/src/testing/suite/", ".unwrap()", "bodies of tests, in a library"),

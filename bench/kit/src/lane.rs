@@ -40,6 +40,11 @@ pub const PERSISTED_UNKEYED_1024: Lane =
 /// The same call, with a key, by many callers on one entity.
 pub const PERSISTED_HOT: Lane = Lane { entities: 1, ..ask("persisted-hot", 100_000) };
 
+/// Requests handed over that are due later, by very many callers.
+pub const SCHEDULED_ARM: Lane = Lane { callers: 1_024, ..ask("scheduled-arm", 100_000) };
+/// The same requests when they are due, spread over 10 s: how late they start.
+pub const SCHEDULED: Lane = Lane { callers: 1_024, ..ask("scheduled", 100_000) };
+
 /// Memory of an activated entity that nobody calls, in one process.
 pub const IDLE_MEMORY: Lane = once("idle-memory", 1_000_000);
 /// First call of entities whose ids were made before the clock started.

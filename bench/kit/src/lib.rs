@@ -24,7 +24,7 @@ pub use memory::resident_bytes;
 pub use rng::Rng;
 pub use row::Row;
 pub use run::Run;
-pub use watch::Watch;
+pub use watch::{Watch, unix_micros};
 
 use std::process::ExitCode;
 

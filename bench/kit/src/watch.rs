@@ -1,7 +1,7 @@
 //! The one place of the measuring tools that reads the machine's clock.
 #![allow(clippy::disallowed_methods)] // Real time is what is measured.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A running stop watch.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,12 @@ impl Watch {
     pub fn nanos(self) -> u64 {
         u64::try_from(self.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
+}
+
+/// The time of day in microseconds since 1970.
+pub fn unix_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Lets the machine settle, for readings of memory that follow a burst of work.

@@ -14,8 +14,9 @@ use crate::commit::Committer;
 use crate::config::Config;
 use crate::contract::Shape;
 use crate::entity::{
-    Alarms, CallInfo, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, Intake, Kinds,
-    Residents, Runner, Serves, Shards, Tasks, Waiters, failure_shape,
+    Alarms, CallInfo, Cancels, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, GivenUp,
+    GivenUpHook, Intake, Kinds, Residents, Runner, Schedule, Serves, Shards, Tasks, Waiters,
+    failure_shape, release_held,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -61,10 +62,12 @@ pub struct ClusterBuilder {
     config: Config,
     clock: Clock,
     seed: Option<u64>,
+    encodes_local_calls: bool,
     storage: Option<Arc<dyn Storage>>,
     types: Vec<Box<dyn Registration>>,
     options: Vec<(std::any::TypeId, &'static str, EntityOptions)>,
     filters: Vec<Filter>,
+    given_up: Vec<GivenUpHook>,
 }
 
 impl ClusterBuilder {
@@ -73,10 +76,12 @@ impl ClusterBuilder {
             config: Config::default(),
             clock: Clock::system(),
             seed: None,
+            encodes_local_calls: false,
             storage: None,
             types: Vec::new(),
             options: Vec::new(),
             filters: Vec::new(),
+            given_up: Vec::new(),
         }
     }
 
@@ -102,6 +107,15 @@ impl ClusterBuilder {
     /// Makes ids follow from a seed; for tests only, where two clusters never share a database.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Lets arguments, replies and errors of local calls pass through encode and decode, as if
+    /// every entity were elsewhere. For tests: what cannot travel fails there, with the type and
+    /// the path of the field. [`TestCluster`](crate::testing::TestCluster) does so unless told
+    /// otherwise.
+    pub fn encode_local_calls(mut self) -> Self {
+        self.encodes_local_calls = true;
         self
     }
 
@@ -148,6 +162,14 @@ impl ClusterBuilder {
         filter: impl Fn(&CallInfo<'_>) -> Result<(), Refused> + Send + Sync + 'static,
     ) -> Self {
         self.filters.push(Filter::new(filter));
+        self
+    }
+
+    /// Calls `hook` whenever a request of this process has become a dead letter, after it is stored
+    /// as such: to tell people or an alarm. It must be short, for commits wait for it; the letters
+    /// themselves are in [`Cluster::dead_letters`]. After a crash between the two it is not called.
+    pub fn on_dead_letter(mut self, hook: impl Fn(&GivenUp<'_>) + Send + Sync + 'static) -> Self {
+        self.given_up.push(GivenUpHook::new(hook));
         self
     }
 
@@ -220,6 +242,7 @@ impl ClusterBuilder {
         store_new_shapes(&*runner.storage, shapes).await?;
         runner.storage.store_contracts(contracts).await?;
         *runner.kinds.write() = kinds;
+        release_held(&runner).await?;
         loops::start(&runner);
         Ok(Cluster::of(runner))
     }
@@ -235,8 +258,6 @@ impl ClusterBuilder {
             Committer::new(storage.clone(), self.clock.clone(), &self.config, joined, floor);
         Runner {
             residents: Residents::new(self.config.resident_entities_max),
-            clock: self.clock,
-            config: self.config,
             storage,
             committer: Arc::new(committer),
             request_ids: self.seed.map_or_else(RequestIds::new, RequestIds::seeded),
@@ -245,10 +266,16 @@ impl ClusterBuilder {
             intake: Intake::loading(),
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
+            schedule: Schedule::new(self.clock.clone(), &self.config),
+            cancels: Cancels::default(),
             deadlines: Deadlines::default(),
             filters: self.filters,
+            given_up: self.given_up,
             kinds: RwLock::default(),
             gate: Gate::open(),
+            encodes_local_calls: self.encodes_local_calls,
+            clock: self.clock,
+            config: self.config,
         }
     }
 

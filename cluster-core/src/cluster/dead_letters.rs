@@ -12,10 +12,11 @@ use hashbrown::hash_map::Entry;
 use super::error::Error;
 use crate::codec;
 use crate::contract::Shape;
-use crate::entity::{Contract, ContractOf, Runner, Serves};
+use crate::entity::{Cancelled, Contract, ContractOf, Runner, Serves, cancel, redrive};
+use crate::error::ClusterError;
 use crate::id::{Address, RequestId, Seq};
 use crate::message::Headers;
-use crate::storage::{ContractRow, DeadLetterRow, Storage, StorageError};
+use crate::storage::{ContractRow, DeadLetterRow, RequestRow, Storage, StorageError};
 use crate::time::Timestamp;
 
 /// How many dead letters are read from the storage at once, at most.
@@ -56,9 +57,14 @@ impl DeadLetters {
 
     /// So many that they fit into the bytes of a page, whatever their size.
     fn page_rows(&self) -> usize {
-        let config = &self.runner.config;
-        (config.load_page_bytes / config.payload_bytes_max).clamp(1, PAGE_MAX)
+        page_rows(&self.runner)
     }
+}
+
+/// How many rows of any size fit into the bytes of a page.
+pub(super) fn page_rows(runner: &Runner) -> usize {
+    let config = &runner.config;
+    (config.load_page_bytes / config.payload_bytes_max).clamp(1, PAGE_MAX)
 }
 
 struct Listing {
@@ -68,9 +74,9 @@ struct Listing {
     names: Names,
 }
 
-/// What shows dead letters without their Rust types, as far as it was asked for.
+/// What shows requests without their Rust types, as far as it was asked for.
 #[derive(Default)]
-struct Names {
+pub(super) struct Names {
     /// All that are stored, once the first letter was shown.
     contracts: Option<Vec<ContractRow>>,
     /// By fingerprint; `None`: not known.
@@ -84,27 +90,29 @@ impl Listing {
             while let Some(row) = self.page.pop_front() {
                 let wanted = self.letters.entity_type;
                 if wanted.is_none_or(|wanted| *row.request.entity_type == *wanted) {
-                    return self.names.letter(&*storage, row).await.map(Some);
+                    let (message, arguments) = self.names.shown(&*storage, &row.request).await?;
+                    let runner = self.letters.runner.clone();
+                    return Ok(Some(DeadLetter { runner, row, message, arguments }));
                 }
             }
             let rows = storage.dead_letters(self.after, self.letters.page_rows()).await?;
             let Some(last) = rows.last() else { return Ok(None) };
             self.after = last.request.seq;
             self.page = rows.into();
-            if self.names.shapes.len() > SHAPES_MAX {
-                self.names.shapes.clear();
-            }
         }
     }
 }
 
 impl Names {
-    async fn letter(
+    /// The name of a request's message (its tag in hex where none is known), and its arguments.
+    pub(super) async fn shown(
         &mut self,
         storage: &dyn Storage,
-        row: DeadLetterRow,
-    ) -> Result<DeadLetter, StorageError> {
-        let request = &row.request;
+        request: &RequestRow,
+    ) -> Result<(String, Option<serde_json::Value>), StorageError> {
+        if self.shapes.len() > SHAPES_MAX {
+            self.shapes.clear();
+        }
         let contracts = match &mut self.contracts {
             Some(contracts) => contracts,
             none => none.insert(storage.load_contracts().await?),
@@ -121,7 +129,7 @@ impl Names {
             Err(_) => None,
         };
         let arguments = shape.and_then(|shape| codec::to_json(&request.arguments, shape).ok());
-        Ok(DeadLetter { row, message, arguments })
+        Ok((message, arguments))
     }
 
     async fn shape(
@@ -143,6 +151,7 @@ impl Names {
 /// A request that was given up after its last attempt. It is kept until somebody decides.
 #[derive(Clone)]
 pub struct DeadLetter {
+    runner: Arc<Runner>,
     row: DeadLetterRow,
     message: String,
     arguments: Option<serde_json::Value>,
@@ -194,6 +203,24 @@ impl DeadLetter {
     /// When it was given up.
     pub fn died_at(&self) -> Timestamp {
         self.row.died_at
+    }
+
+    /// Gives the request its attempts anew: it leaves the list and runs once, however often this is
+    /// asked of this letter. Its outcome can still be asked for by its id or key.
+    ///
+    /// # Errors
+    /// `Persistence`: the storage failed; ask again. `ShuttingDown`.
+    pub async fn redrive(&self) -> Result<(), ClusterError> {
+        redrive(&self.runner, &self.row.request, self.row.died_at).await
+    }
+
+    /// Ends the request for good: it leaves the list, and its outcome is `Interrupted`. One that
+    /// was redriven meanwhile is cancelled, or completes: the answer says which.
+    ///
+    /// # Errors
+    /// As [`DeadLetter::redrive`].
+    pub async fn discard(&self) -> Result<Cancelled, ClusterError> {
+        cancel(&self.runner, self.id()).await
     }
 }
 

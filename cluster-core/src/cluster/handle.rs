@@ -7,8 +7,11 @@ use super::builder::ClusterBuilder;
 use super::caught_up::caught_up;
 use super::dead_letters::DeadLetters;
 use super::error::Result;
+use super::holds::Holds;
 use super::loops;
-use crate::entity::{Client, Contract, Handle, Message, Persisted, Receipt, Runner};
+use crate::entity::{
+    Cancelled, Client, Contract, Handle, Message, Persisted, Receipt, Runner, cancel, reset,
+};
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
 
@@ -62,6 +65,27 @@ impl Cluster {
         DeadLetters::new(self.runner().clone())
     }
 
+    /// The requests that wait for something this cluster lacks.
+    pub fn holds(&self) -> Holds {
+        Holds::new(self.runner().clone())
+    }
+
+    /// Cancels a persisted request by its id; see [`Receipt::cancel`].
+    ///
+    /// # Errors
+    /// As [`Receipt::cancel`].
+    pub async fn cancel(&self, request: RequestId) -> Result<Cancelled, ClusterError> {
+        cancel(self.runner(), request).await
+    }
+
+    /// Runs a finished request again by its id; see [`Receipt::reset`].
+    ///
+    /// # Errors
+    /// As [`Receipt::reset`].
+    pub async fn reset(&self, request: RequestId) -> Result<bool, ClusterError> {
+        reset(self.runner(), request).await
+    }
+
     /// The shard of an entity.
     ///
     /// # Errors
@@ -99,8 +123,8 @@ impl Cluster {
     /// Waits until every persisted request that was accepted has its outcome or is a dead letter:
     /// also those that nobody awaits, that an earlier process has left behind, and that handlers
     /// send meanwhile. Says nothing of requests that come later, so stop calling first; while they
-    /// keep coming it may never end. Requests in retry back-off are waited for, and so are those
-    /// that nobody here can read: bound the wait where that may be. Cancel safe.
+    /// keep coming it may never end. Requests in retry back-off and overdue ones are waited for;
+    /// scheduled ones whose time has not come and held ones are not. Cancel safe.
     ///
     /// # Errors
     /// The storage could not be read, or the cluster was shut down meanwhile.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::retention::retire;
-use crate::entity::{Gate, Runner, load_pending, run_alarms, watch_deadlines};
+use crate::entity::{
+    Gate, Runner, load_due, load_pending, run_alarms, run_schedule, watch_deadlines,
+};
 use crate::storage::StorageError;
 
 /// The shortest and the longest pause between two looks for idle entities.
@@ -17,6 +19,8 @@ pub(super) fn start(runner: &Arc<Runner>) {
     tasks.spawn_to_end(commit(runner.clone()));
     tasks.spawn_loop(load_pending(runner.clone()));
     tasks.spawn_loop(run_alarms(runner.clone()));
+    tasks.spawn_loop(run_schedule(runner.clone()));
+    tasks.spawn_loop(load_due(runner.clone()));
     tasks.spawn_loop(watch_deadlines(runner.clone()));
     tasks.spawn_loop(sweep(runner.clone()));
     tasks.spawn_loop(retire(runner.clone()));
@@ -36,7 +40,7 @@ async fn sweep(runner: Arc<Runner>) {
     let pause = idle.unwrap_or(SWEEP_PAUSE_MAX) / 4;
     let pause = pause.clamp(SWEEP_PAUSE_MIN, SWEEP_PAUSE_MAX);
     loop {
-        runner.clock.sleep(pause).await;
+        runner.clock.sleep_between_looks(pause).await;
         let now = runner.clock.now();
         for kind in runner.all_kinds() {
             kind.sweep(now);
@@ -94,6 +98,7 @@ pub(super) fn end(runner: &Runner) {
     runner.tasks.end_now();
     runner.committer.close();
     runner.alarms.close();
+    runner.schedule.close();
     runner.waiters.close();
     runner.close();
 }

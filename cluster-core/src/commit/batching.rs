@@ -23,6 +23,8 @@ pub(super) fn gather(units: &mut [Unit], next_seq: impl Fn() -> Seq) -> Batch {
         batch.outcomes.extend(writes.outcome.clone());
         batch.attempts.extend(writes.attempt.clone());
         batch.dead.extend(writes.dead.clone());
+        batch.holds.extend(writes.hold.clone());
+        batch.redrives.extend(writes.redrive.clone());
         let Some(state) = writes.state.clone() else { continue };
         match state_at.get(&state.key) {
             // A later change of the same batch: from where the first began to where this ends.
@@ -61,6 +63,8 @@ fn add_ends(batch: &Batch, accepts: &mut [Accepted]) {
             let ended = batch.outcomes.iter().find(|row| row.seq == known.seq);
             known.outcome = ended.map(|row| row.outcome.clone());
             known.dead |= batch.dead.iter().any(|dead| dead.seq == known.seq);
+            let held = batch.holds.iter().find(|hold| hold.seq == known.seq);
+            known.held = held.map(|hold| hold.missing.clone()).or(known.held.take());
         }
     }
 }

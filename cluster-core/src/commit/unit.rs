@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::storage::{
-    Accepted, AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StateWrite, StorageError,
+    Accepted, AttemptWrite, DeadWrite, HoldWrite, OutcomeRow, RedriveWrite, RequestRow, StateWrite,
+    StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -23,6 +24,8 @@ pub(crate) struct Writes {
     pub(crate) state: Option<StateWrite>,
     pub(crate) attempt: Option<AttemptWrite>,
     pub(crate) dead: Option<DeadWrite>,
+    pub(crate) hold: Option<HoldWrite>,
+    pub(crate) redrive: Option<RedriveWrite>,
 }
 
 impl Writes {
@@ -38,6 +41,8 @@ impl Writes {
             && self.state.is_none()
             && self.attempt.is_none()
             && self.dead.is_none()
+            && self.hold.is_none()
+            && self.redrive.is_none()
     }
 
     /// How many bytes of payloads, headers and texts of errors there are.
@@ -48,6 +53,7 @@ impl Writes {
             + self.state.as_ref().map_or(0, |write| write.payload.len())
             + self.attempt.as_ref().map_or(0, |write| write.error.len())
             + self.dead.as_ref().map_or(0, |write| write.error.len())
+            + self.hold.as_ref().map_or(0, |write| write.missing.as_parts().1.len())
     }
 }
 

@@ -393,7 +393,7 @@ impl<T: Serves> Slot<T> {
         {
             let mut inner = self.lock();
             inner.phase = Phase::Vacant;
-            let needed = inner.ledger.as_ref().is_some_and(|ledger| ledger.out > 0);
+            let needed = inner.ledger.as_ref().is_some_and(|ledger| !ledger.out.is_empty());
             if inner.mailbox.is_none() && !needed {
                 // What is stored is known to the storage; the record shrinks to its bones.
                 inner.ledger = None;

@@ -12,7 +12,8 @@ use tokio::task::coop;
 use super::context::Context;
 use super::contract::{Deliver, Message, Persisted};
 use super::deadlines::Limit;
-use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
+use super::encoded::received;
+use super::endpoint::{DueSpec, Exchange, ReplyOf, Request, Wanted};
 use super::filter::CallInfo;
 use super::handle::Handle;
 use super::options::{Delivery, MessageInfo};
@@ -22,6 +23,7 @@ use super::shared::Shared;
 use crate::error::{CallError, ClusterError};
 use crate::id::Key;
 use crate::message::{HEADERS_BYTES_MAX, Headers};
+use crate::time::Timestamp;
 
 /// A call that has not been made yet: set its options, then `.await` it, or `.send().await` to hand
 /// it over without waiting for the outcome. Dropped before that, it sends and stores nothing.
@@ -44,6 +46,7 @@ pub(super) struct Options {
 struct Extra {
     headers: Headers,
     key: Option<String>,
+    due: Option<DueSpec>,
 }
 
 impl<M: Message> Call<M> {
@@ -100,6 +103,28 @@ impl<M: Message> Call<M> {
         self
     }
 
+    /// The request does not start before this time, in cluster time; `SystemTime` is rounded up to
+    /// the millisecond. A time that has passed is now. It survives restarts, and can be cancelled
+    /// until it starts: [`Receipt::cancel`](super::Receipt::cancel). Replaces an earlier `at` or
+    /// `after`. Mostly followed by [`Call::send`]: awaited, the call's timeout counts from now.
+    pub fn at(mut self, time: impl Into<Timestamp>) -> Self
+    where
+        M: Persisted,
+    {
+        self.options.extra.get_or_insert_default().due = Some(DueSpec::At(time.into()));
+        self
+    }
+
+    /// As [`Call::at`], so long from when the call is awaited or sent; rounded up to the
+    /// millisecond.
+    pub fn after(mut self, delay: Duration) -> Self
+    where
+        M: Persisted,
+    {
+        self.options.extra.get_or_insert_default().due = Some(DueSpec::After(delay));
+        self
+    }
+
     /// Hands the request over without waiting for its outcome. A persisted one is durable then and
     /// gives a receipt; a volatile one is in the mailbox.
     pub fn send(self) -> SendCall<M>
@@ -149,8 +174,14 @@ impl<M: Message> Call<M> {
         if !shared.filters.is_empty() {
             check_filters(&self.handle, M::INFO, &extra.headers)?;
         }
-        let mut request =
-            Request { message: self.message, headers: extra.headers, key, parent, wanted };
+        let mut request = Request {
+            message: self.message,
+            headers: extra.headers,
+            key,
+            due: extra.due,
+            parent,
+            wanted,
+        };
         if let (Some(parent), Wanted::Outcome) = (&request.parent, wanted) {
             let target = self.handle.address();
             parent.check_reentrance(&target, M::INFO.access)?;
@@ -323,7 +354,7 @@ impl<M: Message> CallFuture<M> {
             Exchange::Later(mut told) => {
                 if let Poll::Ready(reply) = Pin::new(&mut told).poll(cx) {
                     let lost = |_| Err(CallError::Cluster(lost(&handle, M::INFO)));
-                    return Poll::Ready(reply.unwrap_or_else(lost));
+                    return Poll::Ready(received::<M>(&handle, reply.unwrap_or_else(lost)));
                 }
                 let limit = limit(handle.shared(), self.limit, cx);
                 self.at = At::Waiting(told, limit, handle);
@@ -339,7 +370,7 @@ impl<M: Message> CallFuture<M> {
         };
         if let Poll::Ready(reply) = Pin::new(told).poll(cx) {
             let lost = |_| Err(CallError::Cluster(lost(handle, M::INFO)));
-            return Poll::Ready(reply.unwrap_or_else(lost));
+            return Poll::Ready(received::<M>(handle, reply.unwrap_or_else(lost)));
         }
         ready!(limit.poll(cx));
         Poll::Ready(Err(CallError::Cluster(timeout::<M>(handle, self.limit))))

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::cancel::{Asked, cancelled};
 use super::contract::{Client, Contract, Message, Serves};
 use super::endpoint::Endpoint;
 use super::handle::Handle;
@@ -195,6 +196,22 @@ impl Context {
     /// All headers that the caller set.
     pub fn headers(&self) -> &Headers {
         &self.0.headers
+    }
+
+    /// Whether somebody has cancelled the persisted request that is run. Its handler is dropped at
+    /// its next await then, unless it is `uninterruptible`: such a one may look here and end early.
+    pub fn is_cancelled(&self) -> bool {
+        let request = self.request_id();
+        request.is_some_and(|id| self.shared().cancels.asked(id) != Asked::No)
+    }
+
+    /// Waits until the persisted request is cancelled; for ever in a volatile one, or if nobody
+    /// does.
+    pub async fn cancelled(&self) {
+        match self.request_id() {
+            Some(request) => cancelled(self.shared(), request).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// A typed client of another entity. Durable messages sent through it leave with this handler's

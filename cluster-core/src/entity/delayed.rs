@@ -1,23 +1,48 @@
-//! Requests of an entity that are not in its mailbox now: in back-off, or in the storage for want
-//! of room.
+//! Requests of an entity that come to its mailbox late: they were due at a time, or in the storage
+//! for want of room.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::contract::Serves;
+use super::hold::hold;
 use super::inner::{Inner, Phase};
 use super::job::{Delivered, Job};
 use super::mailbox::Spill;
 use super::slot::{Slot, Start};
 use crate::id::Seq;
-use crate::storage::{PageRoom, PendingRequest, PendingScan};
+use crate::storage::{Missing, PageRoom, PendingRequest, PendingScan};
 use crate::time::Timestamp;
 
 /// The pause after a failed load.
 const LOAD_RETRY: Duration = Duration::from_millis(100);
 
 impl<T: Serves> Slot<T> {
-    /// Takes a stored request that is in back-off; later ones pass it.
+    /// Puts a request that has become due into the mailbox, whether there is room or not: how many
+    /// of these are in memory is bounded by `schedule_max`. One that was tried before goes to its
+    /// place in the owner's order.
+    pub(super) fn join_queue(self: &Arc<Self>, job: Box<dyn Job<T>>, again: bool) {
+        {
+            let mut inner = self.lock();
+            let mailbox = inner.mailbox.get_or_insert_default();
+            if again { mailbox.push_again(job) } else { mailbox.push(job) }
+        }
+        self.start_waiting(Start::Task);
+    }
+
+    /// A request came whose message the type has not. Strict order has those behind it wait.
+    pub(super) fn pass_unknown(&self, seq: Seq) -> Delivered {
+        let mut inner = self.lock();
+        if self.kind.shared.intake.has_ended(seq) || !inner.count_delivered(seq) {
+            return Delivered::Twice;
+        }
+        if self.kind.limits.strict_order {
+            inner.goes_out(seq);
+        }
+        Delivered::Unknown
+    }
+
+    /// Takes a stored request that is in back-off and has those behind it wait.
     pub(super) fn deliver_later(
         self: &Arc<Self>,
         seq: Seq,
@@ -34,7 +59,7 @@ impl<T: Serves> Slot<T> {
             if self.kind.shared.intake.has_ended(seq) || !inner.count_delivered(seq) {
                 return Delivered::Twice;
             }
-            inner.ledger.get_or_insert_default().out += 1;
+            inner.goes_out(seq);
         }
         self.requeue_at(job, at);
         Delivered::Queued
@@ -56,7 +81,8 @@ impl<T: Serves> Slot<T> {
         true
     }
 
-    /// Puts a request back at the given time; until then later ones pass it.
+    /// Puts a request back at the given time. It is out until then, so nothing of the entity starts
+    /// where order is strict; bounded by the entities in memory, each of which has one such.
     pub(super) fn requeue_at(self: &Arc<Self>, job: Box<dyn Job<T>>, at: Timestamp) {
         let shared = &self.kind.shared;
         // Never longer than any back-off: the clock may have been set back meanwhile.
@@ -66,9 +92,14 @@ impl<T: Serves> Slot<T> {
     }
 
     /// A request that was out has ended.
-    pub(super) fn request_ended(&self, seq: Seq) {
-        self.kind.shared.intake.ended(seq);
-        self.lock().one_less_out();
+    pub(super) fn request_ended(self: &Arc<Self>, seq: Seq) {
+        let shared = &self.kind.shared;
+        shared.intake.ended(seq);
+        shared.schedule.ended(seq);
+        self.lock().is_back(seq);
+        if self.kind.limits.strict_order {
+            self.start_waiting(Start::Task);
+        }
     }
 
     /// Loads the next page of requests that did not fit into the mailbox, until there is no room or
@@ -121,18 +152,22 @@ impl<T: Serves> Slot<T> {
     /// is the last one.
     fn take_page(self: &Arc<Self>, page: Vec<PendingRequest>, room: PageRoom) -> bool {
         for pending in page {
-            let (seq, retry_at) = (pending.request.seq, pending.retry_at);
-            let job = self.kind.load_job(self, pending);
+            let (seq, due_at) = (pending.request.seq, pending.due_at);
+            let row = pending.request.clone();
+            let Some(job) = self.kind.load_job(self, pending) else {
+                if self.pass_unknown(seq) == Delivered::Unknown {
+                    hold(&self.kind.shared, row, Missing::Message);
+                }
+                continue;
+            };
             let mut inner = self.lock();
-            // One of an unknown message is passed as well, or it would be loaded again and again.
             if !inner.count_delivered(seq) {
                 continue;
             }
-            match (job, retry_at) {
-                (None, _) => {}
-                (Some(job), None) => inner.mailbox.get_or_insert_default().push(job),
-                (Some(job), Some(at)) => {
-                    inner.ledger.get_or_insert_default().out += 1;
+            match due_at {
+                None => inner.mailbox.get_or_insert_default().push(job),
+                Some(at) => {
+                    inner.goes_out(seq);
                     drop(inner);
                     self.requeue_at(job, at);
                 }

@@ -82,7 +82,7 @@ impl<T: Serves> Directory<T> {
             found.iter().for_each(&due);
             drop(found);
             let mut table = part.write();
-            table.retain(|slot| Arc::strong_count(slot) > 1 || !slot.is_vacant());
+            table.retain(|slot| Arc::strong_count(slot) > 1 || !slot.is_empty());
             if table.capacity() > 64 && table.len() < table.capacity() / 4 {
                 let len = table.len();
                 table.shrink_to(len, |slot| self.hash(slot.id().as_str()));
@@ -115,7 +115,7 @@ impl<T: Serves> Directory<T> {
     fn drop_record(&self, part: &Part<T>, slot: &Arc<Slot<T>>) {
         let hash = self.hash(slot.id().as_str());
         let mut table = part.write();
-        let held_here_only = |slot: &Arc<Slot<T>>| Arc::strong_count(slot) == 2 && slot.is_vacant();
+        let held_here_only = |slot: &Arc<Slot<T>>| Arc::strong_count(slot) == 2 && slot.is_empty();
         if let Ok(entry) = table.find_entry(hash, |known| Arc::ptr_eq(known, slot))
             && held_here_only(slot)
         {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -11,6 +12,7 @@ use super::shared::Shared;
 use crate::error::{CallError, ClusterError};
 use crate::id::{Address, Key, RequestId};
 use crate::message::Headers;
+use crate::time::Timestamp;
 
 /// The value of a message's outcome.
 pub(crate) type OkOf<M> = <M as Message>::Ok;
@@ -37,10 +39,29 @@ pub(crate) struct Request<M> {
     pub(super) message: M,
     pub(super) headers: Headers,
     pub(super) key: Option<Key>,
+    /// When it may start.
+    pub(super) due: Option<DueSpec>,
     /// The handler that calls.
     pub(super) parent: Option<Context>,
     /// Whether the caller waits for the outcome, or only until the request is handed over.
     pub(super) wanted: Wanted,
+}
+
+/// When a request may start, as its caller says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum DueSpec {
+    At(Timestamp),
+    After(Duration),
+}
+
+impl DueSpec {
+    /// The time, when it is now.
+    pub(super) fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            DueSpec::At(at) => at,
+            DueSpec::After(delay) => now.after(delay),
+        }
+    }
 }
 
 /// What the caller waits for.

@@ -1,11 +1,12 @@
-//! Call filters: who may call what.
+//! What a program hangs into the runtime: filters of calls, and hooks that hear of dead letters.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::options::MessageInfo;
 use crate::error::Refused;
-use crate::id::EntityId;
+use crate::id::{Address, EntityId, RequestId};
 use crate::message::Headers;
 
 /// What a filter sees of a call.
@@ -63,5 +64,36 @@ impl Filter {
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Filter")
+    }
+}
+
+/// What a hook hears of a request that was given up.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct GivenUp<'a> {
+    /// The request.
+    pub request: RequestId,
+    /// The entity.
+    pub entity: &'a Address,
+    /// The message's name.
+    pub message: &'static str,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What the last attempt said.
+    pub error: &'a str,
+}
+
+/// Hears of dead letters.
+pub(crate) struct GivenUpHook(Box<dyn Fn(&GivenUp<'_>) + Send + Sync>);
+
+impl GivenUpHook {
+    pub(crate) fn new(hook: impl Fn(&GivenUp<'_>) + Send + Sync + 'static) -> Self {
+        GivenUpHook(Box::new(hook))
+    }
+
+    pub(super) fn call(&self, given_up: &GivenUp<'_>) {
+        if catch_unwind(AssertUnwindSafe(|| (self.0)(given_up))).is_err() {
+            tracing::error!(request = %given_up.request, "a hook for dead letters panicked");
+        }
     }
 }

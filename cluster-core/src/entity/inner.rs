@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::contract::Serves;
 use super::job::Job;
+use super::kind::Limits;
 use super::mailbox::{Mailbox, Running};
 use super::options::Access;
 use super::shared::Shared;
@@ -58,9 +59,9 @@ pub(super) struct Ledger {
     pub(super) held_back: bool,
     /// Requests up to here have been put into the mailbox.
     pub(super) delivered: Seq,
-    /// How many of them have left it and have not ended: they run, are being committed, or are in
-    /// back-off.
-    pub(super) out: u32,
+    /// Those that have left it and have not ended: they run or are being committed; where order is
+    /// strict also the one that is in back-off or held.
+    pub(super) out: VecDeque<Seq>,
 }
 
 /// What became of an entity that a handler gave back.
@@ -173,11 +174,27 @@ impl<T: Serves> Inner<T> {
         may
     }
 
+    /// A request has left the mailbox, to run.
+    pub(super) fn goes_out(&mut self, request: Seq) {
+        self.ledger.get_or_insert_default().out.push_back(request);
+    }
+
     /// A request that was out is back, or has ended.
-    pub(super) fn one_less_out(&mut self) {
-        if let Some(ledger) = &mut self.ledger {
-            ledger.out = ledger.out.saturating_sub(1);
+    pub(super) fn is_back(&mut self, request: Seq) {
+        if let Some(ledger) = &mut self.ledger
+            && let Some(at) = ledger.out.iter().position(|out| *out == request)
+        {
+            ledger.out.remove(at);
         }
+    }
+
+    pub(super) fn is_out(&self, request: Seq) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| ledger.out.contains(&request))
+    }
+
+    /// Whether, by strict order, nothing may start before a request has ended that is out.
+    pub(super) fn must_wait_its_turn(&self, limits: &Limits) -> bool {
+        limits.strict_order && self.ledger.as_ref().is_some_and(|ledger| !ledger.out.is_empty())
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -201,6 +218,7 @@ impl<T: Serves> Inner<T> {
 
     fn next_start(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
         let may_run = self.mailbox.is_none() || self.may_run_ahead(&slot.kind.shared);
+        let in_order = self.must_wait_its_turn(&slot.kind.limits);
         let Some(mailbox) = &mut self.mailbox else { return Step::Rest };
         let Some(first) = mailbox.front() else { return Step::Rest };
         let gate = &slot.kind.shared.gate;
@@ -214,7 +232,7 @@ impl<T: Serves> Inner<T> {
                 self.phase = Phase::Changing;
                 Step::Activate
             }
-            Phase::Ready if !may_run => Step::Rest,
+            Phase::Ready if !may_run || in_order => Step::Rest,
             Phase::Ready => {
                 let quiet = self.ledger.as_ref().is_none_or(|ledger| ledger.uncommitted == 0);
                 let concurrency = slot.kind.limits.concurrency;
@@ -224,8 +242,8 @@ impl<T: Serves> Inner<T> {
                 if mailbox.is_done() {
                     self.mailbox = None;
                 }
-                if job.seq().is_some() {
-                    self.ledger.get_or_insert_default().out += 1;
+                if let Some(seq) = job.seq() {
+                    self.goes_out(seq);
                 }
                 let turn = self.turn(slot, job.access());
                 Step::Run(job, turn)

@@ -9,11 +9,12 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::activate::Evicted;
+use super::hold::hold;
 use super::job::Delivered;
 use super::shared::Shared;
 use crate::codec;
 use crate::id::Seq;
-use crate::storage::{Accepted, KnownRequest, PendingRequest, PendingScan, RequestRow};
+use crate::storage::{Accepted, KnownRequest, Missing, PendingRequest, PendingScan, RequestRow};
 
 /// The two ways. While requests are loaded from the storage, newly accepted ones stay there too:
 /// they come in their turn, so that the order of acceptance holds.
@@ -178,9 +179,7 @@ async fn deliver_loaded(
 ) {
     loop {
         let Some(kind) = shared.kind_named(&pending.request.entity_type) else {
-            let (request, entity) = (pending.request.id, &*pending.request.entity_type);
-            tracing::warn!(%request, entity, "held: no such entity type is registered here");
-            return;
+            return hold(shared, pending.request, Missing::EntityType);
         };
         match kind.clone().deliver(pending.clone()) {
             Delivered::NoRoom
@@ -202,10 +201,7 @@ async fn deliver_loaded(
                 }
             }
             Delivered::Unknown => {
-                let (request, entity) = (pending.request.id, &*pending.request.entity_type);
-                let tag = pending.request.message.as_u64();
-                tracing::warn!(%request, entity, tag, "held: the entity type has no such message");
-                return;
+                return hold(shared, pending.request, Missing::Message);
             }
             Delivered::Queued | Delivered::Twice | Delivered::Spilled => return,
         }
@@ -249,12 +245,16 @@ pub(super) fn deliver_sent(shared: &Arc<Shared>, sent: Vec<(RequestRow, Accepted
                 continue;
             }
         }
-        let seq = request.seq;
+        let (seq, due_at) = (request.seq, request.due_at);
+        if due_at.is_some() {
+            shared.schedule.add(PendingRequest { request, attempts: 0, due_at });
+            continue;
+        }
         if !shared.intake.is_direct() {
             continue;
         }
         let Some(kind) = shared.kind_named(&request.entity_type) else { continue };
-        let pending = PendingRequest { request, attempts: 0, retry_at: None };
+        let pending = PendingRequest { request, attempts: 0, due_at };
         if kind.deliver(pending) == Delivered::NoRoom {
             shared.intake.fall_back(seq);
         }

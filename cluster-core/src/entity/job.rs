@@ -4,21 +4,23 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::cancel::Asked;
 use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
 use super::failure::{decode_error, read_reply, text};
+use super::hold::{held, hold};
 use super::mailbox::Queued;
 use super::method::Style;
 use super::options::Access;
-use super::origin::{Origin, Stored};
+use super::origin::{Origin, Stored, end_interrupted};
 use super::run::{Surroundings, To, run};
 use super::slot::Slot;
 use super::transact::run_in_transaction;
 use super::turn::Turn;
 use crate::error::{CallError, ClusterError};
 use crate::id::{RequestId, Seq};
-use crate::storage::PendingRequest;
+use crate::storage::{Missing, PendingRequest};
 
 /// A request of an entity, whatever its message.
 pub(crate) trait Job<T: Serves>: Queued + Send {
@@ -167,6 +169,18 @@ impl<M: Message, S: 'static> Queued for PersistedJob<M, S> {
 impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
     fn run(self: Box<Self>, turn: Turn<T>) {
         let PersistedJob { mut stored, message, to, .. } = *self;
+        turn.slot.kind.shared.schedule.started(stored.row.seq);
+        match turn.slot.kind.shared.cancels.asked(stored.row.id) {
+            Asked::No => {}
+            Asked::Leave => return leave(turn, &stored, to),
+            Asked::End => {
+                let slot = turn.slot.clone();
+                let base = turn.base();
+                turn.end();
+                end_interrupted::<T, M, S>(&slot, stored, base, to);
+                return;
+            }
+        }
         if stored.parent.is_none() {
             // Who called may have joined it since it was loaded.
             stored.parent = turn.slot.kind.shared.waiters.caller(stored.row.id);
@@ -174,13 +188,15 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
         let message = match message.map_or_else(|| decode::<T, M>(&turn.slot, &stored), Ok) {
             Ok(message) => message,
             Err(error) => {
-                // Held: it stays in the storage, for a binary that can read it.
-                tracing::warn!(request = %stored.row.id, %error, "a stored request cannot be read");
-                let held = ClusterError::Held { request: stored.row.id, reason: text(&error) };
-                turn.slot.request_ended(stored.row.seq);
-                turn.slot.kind.shared.waiters.tell(stored.row.id, || Err(held.clone()));
+                // For a binary that can read it.
+                let (id, missing) = (stored.row.id, Missing::Contract(text(&error)));
+                let slot = turn.slot.clone();
+                if !slot.kind.limits.strict_order {
+                    slot.lock().is_back(stored.row.seq);
+                }
                 turn.end();
-                to.fail(held);
+                to.fail(held(id, &missing));
+                hold(&slot.kind.shared, stored.row, missing);
                 return;
             }
         };
@@ -204,6 +220,14 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
     fn is_from_handler(&self) -> bool {
         self.stored.parent.is_some()
     }
+}
+
+/// Its outcome is being written by who cancels it.
+fn leave<T: Serves, M: Message>(turn: Turn<T>, stored: &Stored, to: To<M>) {
+    let slot = turn.slot.clone();
+    turn.end();
+    slot.request_ended(stored.row.seq);
+    to.fail(ClusterError::Interrupted);
 }
 
 fn decode<T: Serves, M: Message>(slot: &Arc<Slot<T>>, stored: &Stored) -> Result<M, ClusterError> {

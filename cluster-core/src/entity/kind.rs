@@ -6,6 +6,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::activate::Evicted;
+use super::cancel::Whereabouts;
 use super::contract::{Contract, ContractOf, Entity, ServedBy, Serves};
 use super::directory::Directory;
 use super::endpoint::Endpoint;
@@ -18,7 +19,7 @@ use super::slot::Slot;
 use crate::config::Config;
 use crate::contract::{Schema, TraceError};
 use crate::error::Source;
-use crate::id::{Address, EntityId, Epoch, MessageTag, ShardCount, ShardId};
+use crate::id::{Address, EntityId, Epoch, MessageTag, Seq, ShardCount, ShardId};
 use crate::storage::{ContractRow, PendingRequest, ShapeRow, ShardGroup, StateKey};
 use crate::time::Moment;
 
@@ -33,6 +34,7 @@ pub(crate) struct Limits {
     pub(crate) concurrency: usize,
     pub(crate) attempts: u32,
     pub(crate) on_panic: OnPanic,
+    pub(crate) strict_order: bool,
 }
 
 impl Limits {
@@ -44,6 +46,7 @@ impl Limits {
             concurrency: given.concurrency.or(declared.concurrency).unwrap_or(config.concurrency),
             attempts: given.attempts.or(declared.attempts).unwrap_or(config.attempts),
             on_panic: given.on_panic.or(declared.on_panic).unwrap_or(OnPanic::Retry),
+            strict_order: given.strict_order.or(declared.strict_order).unwrap_or(false),
         }
     }
 }
@@ -75,7 +78,7 @@ pub(crate) struct Kind<T: Serves> {
     pub(crate) limits: Limits,
     pub(crate) factory: Factory<T>,
     pub(crate) schemas: Schemas,
-    pub(crate) table: &'static [Method<T>],
+    pub(crate) table: Box<[Method<T>]>,
     pub(crate) slots: Directory<T>,
     pub(crate) metrics: KindMetrics,
     by_tag: HashMap<MessageTag, usize>,
@@ -129,6 +132,9 @@ impl<T: Serves> Kind<T> {
     ) -> Self {
         let name: Arc<str> = <ContractOf<T> as Contract>::NAME.into();
         let messages = <ContractOf<T> as Contract>::messages();
+        let encodes = shared.encodes_local_calls;
+        let table = <T::Contract as ServedBy<T>>::table().iter();
+        let table = table.map(|method| if encodes { method.encoded() } else { *method });
         Kind {
             metrics: KindMetrics::new(&name),
             name,
@@ -137,7 +143,7 @@ impl<T: Serves> Kind<T> {
             limits,
             factory,
             schemas,
-            table: <T::Contract as ServedBy<T>>::table(),
+            table: table.collect(),
             slots: Directory::default(),
             by_tag: messages.iter().map(|info| (info.tag, info.index)).collect(),
         }
@@ -184,11 +190,24 @@ pub(crate) trait AnyKind: Send + Sync {
 
     fn epoch(&self, shard: ShardId) -> Epoch;
 
+    /// The epoch of the shard, if it is one of the type's group.
+    fn owned_epoch(&self, shard: ShardId) -> Option<Epoch>;
+
+    /// Whether a request waits for those before it in whatever state they are.
+    fn is_strict(&self) -> bool;
+
+    /// Takes a request out of its entity's mailbox, if it is there.
+    fn take(self: Arc<Self>, id: &EntityId, request: Seq) -> Whereabouts;
+
     /// The slot of an id that has been checked.
     fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint>;
 
     /// Puts a stored request into its entity's mailbox.
     fn deliver(self: Arc<Self>, pending: PendingRequest) -> Delivered;
+
+    /// Puts a request that is due into its entity's mailbox; false when the type has no such
+    /// message.
+    fn start_due(self: Arc<Self>, pending: PendingRequest) -> bool;
 
     /// Lets an entity whose requests are in the storage wait for a place in memory; false when it
     /// need not wait any more.
@@ -235,18 +254,39 @@ impl<T: Serves> AnyKind for Kind<T> {
         self.shards.epoch(shard)
     }
 
+    fn owned_epoch(&self, shard: ShardId) -> Option<Epoch> {
+        let number = shard.as_u32() & 0xffff;
+        (self.shards.group.shard(number) == shard).then(|| self.epoch(shard))
+    }
+
+    fn is_strict(&self) -> bool {
+        self.limits.strict_order
+    }
+
+    fn take(self: Arc<Self>, id: &EntityId, request: Seq) -> Whereabouts {
+        self.slots.get(id).map_or(Whereabouts::Stored, |slot| slot.take(request))
+    }
+
     fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint> {
         self.slot(id)
     }
 
     fn deliver(self: Arc<Self>, pending: PendingRequest) -> Delivered {
         let slot = self.slot(&pending.request.entity_id);
-        let (seq, retry_at) = (pending.request.seq, pending.retry_at);
-        match (self.load_job(&slot, pending), retry_at) {
-            (None, _) => Delivered::Unknown,
+        let (seq, due_at) = (pending.request.seq, pending.due_at);
+        match (self.load_job(&slot, pending), due_at) {
+            (None, _) => slot.pass_unknown(seq),
             (Some(job), Some(at)) => slot.deliver_later(seq, job, at),
             (Some(job), None) => slot.deliver(seq, || job),
         }
+    }
+
+    fn start_due(self: Arc<Self>, pending: PendingRequest) -> bool {
+        let slot = self.slot(&pending.request.entity_id);
+        let again = pending.attempts > 0;
+        let Some(job) = self.load_job(&slot, pending) else { return false };
+        slot.join_queue(job, again);
+        true
     }
 
     fn wait_for_place(&self, id: &EntityId) -> bool {

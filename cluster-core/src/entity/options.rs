@@ -83,6 +83,9 @@ pub struct EntityOptions {
     pub attempts: Option<u32>,
     /// `on_panic = "retry" | "defect"`.
     pub on_panic: Option<OnPanic>,
+    /// `strict_order`: nothing of the entity starts while an earlier persisted request has not
+    /// ended, also not while that one is in back-off or held. Costs running ahead of the commit.
+    pub strict_order: Option<bool>,
 }
 
 impl EntityOptions {
@@ -94,5 +97,6 @@ impl EntityOptions {
         group: None,
         attempts: None,
         on_panic: None,
+        strict_order: None,
     };
 }

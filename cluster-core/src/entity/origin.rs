@@ -3,10 +3,12 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use super::cancel::{Asked, interrupted};
 use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
 use super::failure::{cut, not_committed, stored_failure, text};
-use super::job::PersistedJob;
+use super::filter::GivenUp;
+use super::job::{PersistedJob, wait_for_outcome};
 use super::method::Style;
 use super::options::OnPanic;
 use super::run::{Ran, To};
@@ -15,7 +17,7 @@ use super::slot::Slot;
 use crate::commit::{CommitFailure, Lineage, Unit, Writes};
 use crate::error::{ClusterError, panic_text};
 use crate::storage::{
-    AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StorageError, StoredOutcome,
+    AttemptWrite, DeadWrite, OutcomeRow, PendingRequest, RequestRow, StorageError, StoredOutcome,
 };
 use crate::time::Timestamp;
 
@@ -190,6 +192,27 @@ pub(super) fn end_with_failure<T: Serves, M: Message, S: Style<T, M>>(
     to: To<M>,
 ) -> Ran<M> {
     let outcome = stored_failure(&error);
+    end_with::<T, M, S>(slot, stored, base, outcome, error, to)
+}
+
+/// The request was cancelled.
+pub(super) fn end_interrupted<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    stored: Box<Stored>,
+    base: Base,
+    to: To<M>,
+) -> Ran<M> {
+    end_with::<T, M, S>(slot, stored, base, interrupted(), ClusterError::Interrupted, to)
+}
+
+fn end_with<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    stored: Box<Stored>,
+    base: Base,
+    outcome: StoredOutcome,
+    error: ClusterError,
+    to: To<M>,
+) -> Ran<M> {
     let row = stored.outcome(outcome.clone(), slot.kind.shared.clock.wall());
     let writes = Writes { outcome: Some(row), ..Writes::default() };
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
@@ -218,11 +241,23 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
         return give_up::<T, M, S>(slot, stored, base, writes, reason, to);
     }
     let retry_at = now.after(slot.kind.shared.config.backoff(attempts));
-    let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, error });
+    let in_order = slot.kind.limits.strict_order;
+    let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, in_order, error });
     let writes = Writes { attempt, ..Writes::default() };
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, mut stored, to| {
-        stored.attempts = attempts;
-        slot.requeue_at(Box::new(PersistedJob::<M, S>::new(stored, None, to)), retry_at);
+        if in_order {
+            stored.attempts = attempts;
+            let job = PersistedJob::<M, S>::new(stored, None, to);
+            return slot.requeue_at(Box::new(job), retry_at);
+        }
+        // It is due like any other that is scheduled; its callers wait for whatever run ends it.
+        let Stored { row: request, parent, .. } = *stored;
+        wait_for_outcome::<T, M>(slot, request.id, parent, to);
+        slot.request_ended(seq);
+        // One that shall end does so at once, by being started.
+        let asked = slot.kind.shared.cancels.asked(request.id) != Asked::No;
+        let due_at = Some(if asked { now } else { retry_at });
+        slot.kind.shared.schedule.add(PendingRequest { request, attempts, due_at });
     })
 }
 
@@ -235,10 +270,14 @@ fn give_up<T: Serves, M: Message, S: Style<T, M>>(
     reason: String,
     to: To<M>,
 ) -> Ran<M> {
-    let error = defect::<T, M>(slot, stored.attempts + 1, reason);
+    let attempts = stored.attempts + 1;
+    let error = defect::<T, M>(slot, attempts, reason.clone());
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
         slot.request_ended(stored.row.seq);
         slot.kind.metrics.dead_letters.increment(1);
+        let (request, entity) = (stored.row.id, &slot.address());
+        let given_up = GivenUp { request, entity, message: M::INFO.name, attempts, error: &reason };
+        slot.kind.shared.given_up.iter().for_each(|hook| hook.call(&given_up));
         slot.kind.shared.waiters.tell(stored.row.id, || Err(error.clone()));
         to.fail(error);
     })
@@ -270,7 +309,7 @@ fn record<T: Serves, M: Message, S: Style<T, M>>(
     ran
 }
 
-fn try_to_record(
+pub(super) fn try_to_record(
     shared: Arc<Shared>,
     attempt: u32,
     base: Base,

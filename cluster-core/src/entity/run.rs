@@ -11,6 +11,7 @@ use std::task::{Context as TaskContext, Poll, Waker, ready};
 use tokio::sync::oneshot;
 use tracing::{Level, Span};
 
+use super::cancel::{Cancellable, is_asked};
 use super::conclude::conclude;
 use super::context::Context;
 use super::contract::{Message, Serves};
@@ -18,7 +19,7 @@ use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
 use super::job::VolatileJob;
 use super::method::{ReturnOf, Style};
 use super::options::Delivery;
-use super::origin::Origin;
+use super::origin::{Origin, end_interrupted};
 use super::slot::{Slot, Start};
 use super::submit::submit;
 use super::turn::Turn;
@@ -248,12 +249,19 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
         Ok(Poll::Pending) => {
             let (to, ran) = to.later();
             let cancellable = matches!(origin, Origin::Volatile) && !M::INFO.uninterruptible;
+            let cancel = match &origin {
+                Origin::Volatile => None,
+                Origin::Persisted(stored) => {
+                    Some(Cancellable::new(&slot.kind.shared, stored.row.id))
+                }
+            };
             let entity = slot.clone();
             entity.kind.shared.tasks.spawn(Suspended {
                 slot,
                 ctx,
                 handler: Some((handler, origin, to)),
                 cancellable,
+                cancel,
                 span,
                 style: PhantomData::<fn() -> S>,
             });
@@ -272,7 +280,10 @@ struct Suspended<T: Serves, M: Message, S, F> {
     ctx: Context,
     /// `None` once it has ended.
     handler: Option<(Pin<Box<F>>, Origin, To<M>)>,
+    /// It ends with its volatile caller.
     cancellable: bool,
+    /// The persisted request can be cancelled.
+    cancel: Option<Cancellable>,
     span: Span,
     style: PhantomData<fn() -> S>,
 }
@@ -292,10 +303,13 @@ where
         if let (Ok(Poll::Pending), true, To::Waiter(waiter)) = (&polled, this.cancellable, to) {
             ready!(waiter.poll_closed(cx));
         } else if let Ok(Poll::Pending) = polled {
-            return Poll::Pending;
+            let asked = is_asked(this.cancel.as_ref(), cx);
+            if !asked || M::INFO.uninterruptible {
+                return Poll::Pending;
+            }
         }
-        // Ended, panicked, or given up by its caller: in the last case the turn's drop guard hands
-        // the entity back.
+        // Ended, panicked, given up by its caller or cancelled: in the last two cases the turn's
+        // drop guard hands the entity back.
         let (handler, origin, to) = this.handler.take().expect("there until it has ended");
         this.slot.stay();
         drop(handler);
@@ -303,7 +317,12 @@ where
             Ok(Poll::Ready((turn, returned))) => {
                 conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
             }
-            Ok(Poll::Pending) => {}
+            Ok(Poll::Pending) => {
+                if let Origin::Persisted(stored) = origin {
+                    let base = this.ctx.0.base.clone();
+                    end_interrupted::<T, M, S>(&this.slot, stored, base, to);
+                }
+            }
             Err(panic) => {
                 origin.panicked::<T, M, S>(&this.slot, this.ctx.0.base.clone(), panic, to);
             }

@@ -6,12 +6,15 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::call::Call;
+use super::cancel::{Cancelled, cancel};
 use super::context::Context;
 use super::contract::{Deliver, Message};
 use super::endpoint::{ErrOf, Exchange, ReplyOf, Request, Wanted};
 use super::failure::decode_reply;
 use super::handle::Handle;
+use super::hold::held;
 use super::options::Delivery;
+use super::redrive::reset;
 use super::shared::Shared;
 use super::submit::dead_letter;
 use crate::error::{CallError, ClusterError};
@@ -124,6 +127,43 @@ impl<M: Message> Receipt<M> {
         <M::Outcome as super::Outcome>::reply(self.wait().await)
     }
 
+    /// Cancels the request, wherever it waits: in a mailbox, in the storage, for its time, held or
+    /// as a dead letter. It never starts then, and its outcome is `Interrupted`; a running handler
+    /// is dropped and its changes are rolled back, unless it is `uninterruptible`: then this waits
+    /// for its end. Durable when this returns; goes on when it is dropped.
+    ///
+    /// # Errors
+    /// `Retired` when nothing is known of the id; `Persistence` when the storage failed.
+    pub async fn cancel(&self) -> Result<Cancelled, ClusterError> {
+        cancel(&self.shared, self.stored_id().await?).await
+    }
+
+    /// Forgets the outcome of the finished request and runs it again, once. Says whether it was
+    /// finished; one that is not is left alone.
+    ///
+    /// # Errors
+    /// As [`Receipt::cancel`].
+    pub async fn reset(&self) -> Result<bool, ClusterError> {
+        reset(&self.shared, self.stored_id().await?).await
+    }
+
+    /// The id under which the request is stored.
+    async fn stored_id(&self) -> Result<RequestId, ClusterError> {
+        if self.key.is_none() {
+            return Ok(self.id);
+        }
+        let found = self.shared.storage.find_requests(vec![self.id]).await;
+        let failed = |error| ClusterError::Persistence { source: Arc::new(error) };
+        if found.map_err(failed)?.iter().any(Option::is_some) {
+            return Ok(self.id);
+        }
+        match self.id_of_key().await {
+            Ok(other) => Ok(other.unwrap_or(self.id)),
+            Err(CallError::Cluster(error)) => Err(error),
+            Err(CallError::Entity(_)) => unreachable!("the storage was asked, no handler"),
+        }
+    }
+
     async fn wait(&self) -> ReplyOf<M> {
         let shared = &self.shared;
         let mut id = self.id;
@@ -146,6 +186,9 @@ impl<M: Message> Receipt<M> {
         }
         if request.dead {
             return Err(CallError::Cluster(dead_letter::<M>(address)));
+        }
+        if let Some(missing) = &request.held {
+            return Err(CallError::Cluster(held(row.id, missing)));
         }
         let after = shared.config.call_timeout;
         let timeout =

@@ -9,17 +9,19 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 
 use super::alarms::Alarms;
+use super::cancel::Cancels;
 use super::deadlines::Deadlines;
-use super::filter::Filter;
+use super::filter::{Filter, GivenUpHook};
 use super::intake::Intake;
 use super::kind::AnyKind;
 use super::residents::Residents;
+use super::schedule::Schedule;
 use super::tasks::Tasks;
 use super::waiters::Waiters;
 use crate::commit::Committer;
 use crate::config::Config;
 use crate::error::ClusterError;
-use crate::id::{RequestIds, Snowflakes};
+use crate::id::{Epoch, RequestIds, ShardId, Snowflakes};
 use crate::storage::Storage;
 use crate::time::Clock;
 
@@ -37,10 +39,15 @@ pub struct Shared {
     pub(crate) intake: Intake,
     pub(crate) tasks: Tasks,
     pub(crate) alarms: Alarms,
+    pub(crate) schedule: Schedule,
+    pub(crate) cancels: Cancels,
     pub(crate) deadlines: Deadlines,
     pub(crate) filters: Vec<Filter>,
+    pub(crate) given_up: Vec<GivenUpHook>,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) gate: Gate,
+    /// Local calls pass through encode and decode, as if their entities were elsewhere.
+    pub(crate) encodes_local_calls: bool,
 }
 
 /// The registered entity types: by contract for handles, by name for what the storage holds.
@@ -59,6 +66,11 @@ impl Shared {
     /// The entity type of this name.
     pub(crate) fn kind_named(&self, name: &str) -> Option<Arc<dyn AnyKind>> {
         self.kinds.read().by_name.get(name).cloned()
+    }
+
+    /// The epoch of a shard of this runner.
+    pub(crate) fn epoch_of(&self, shard: ShardId) -> Option<Epoch> {
+        self.kinds.read().by_name.values().find_map(|kind| kind.owned_epoch(shard))
     }
 
     /// All entity types.

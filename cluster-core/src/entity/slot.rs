@@ -101,7 +101,8 @@ impl<T: Serves> Slot<T> {
         let free = inner.phase == Phase::Ready
             && inner.mailbox.is_none()
             && inner.running.admits(access, self.kind.limits.concurrency)
-            && inner.may_run_ahead(&self.kind.shared);
+            && inner.may_run_ahead(&self.kind.shared)
+            && !inner.must_wait_its_turn(&self.kind.limits);
         free.then(|| {
             self.activity.start(access, plain);
             inner.turn(self, access)
@@ -192,7 +193,9 @@ impl<T: Serves> Slot<T> {
     pub(super) fn requeue(self: &Arc<Self>, job: Box<dyn Job<T>>) {
         {
             let mut inner = self.lock();
-            inner.one_less_out();
+            if let Some(seq) = job.seq() {
+                inner.is_back(seq);
+            }
             inner.mailbox.get_or_insert_default().push_again(job);
         }
         self.start_waiting(Start::Task);
@@ -319,11 +322,12 @@ impl<T: Serves> Slot<T> {
         if let Some(request) = request {
             // Before the entity can be forgotten: a page loaded before may still hold the request.
             self.kind.shared.intake.ended(request);
+            self.kind.shared.schedule.ended(request);
         }
         let (quiet, held_back) = {
             let mut inner = self.lock();
-            if request.is_some() {
-                inner.one_less_out();
+            if let Some(request) = request {
+                inner.is_back(request);
             }
             let ledger = inner.ledger.as_mut().expect("a commit was counted in it");
             ledger.uncommitted -= 1;
@@ -332,7 +336,7 @@ impl<T: Serves> Slot<T> {
         if quiet {
             self.kind.shared.residents.say_room();
         }
-        if quiet || held_back {
+        if quiet || held_back || self.kind.limits.strict_order {
             self.start_waiting(Start::Task);
         }
     }
@@ -376,6 +380,16 @@ impl<T: Serves> Slot<T> {
     pub(super) fn is_vacant(&self) -> bool {
         let inner = self.lock();
         inner.phase == Phase::Vacant && inner.mailbox.is_none() && inner.running.is_idle()
+    }
+
+    /// Whether nothing need be remembered of the entity: not even, where order is strict, that a
+    /// held request has the others wait.
+    pub(super) fn is_empty(&self) -> bool {
+        let inner = self.lock();
+        inner.phase == Phase::Vacant
+            && inner.mailbox.is_none()
+            && inner.running.is_idle()
+            && inner.ledger.as_ref().is_none_or(|ledger| ledger.out.is_empty())
     }
 
     pub(super) fn is_running(&self) -> bool {

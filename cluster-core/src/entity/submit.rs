@@ -9,6 +9,7 @@ use super::contract::{Message, Serves};
 use super::endpoint::{Exchange, Request, Wanted};
 use super::failure::{encode_error, not_committed, read_reply};
 use super::handle::Handle;
+use super::hold::held;
 use super::job::{Delivered, PersistedJob, wait_for_outcome, wants_transaction};
 use super::kind::Kind;
 use super::method::Style;
@@ -21,7 +22,9 @@ use crate::commit::{CommitFailure, Full, Unit, Writes};
 use crate::contract::Schema;
 use crate::error::ClusterError;
 use crate::id::{Address, EntityId, Epoch, Key, KeyDigest, RequestId, Seq, ShardId};
-use crate::storage::{Accepted, KeyRow, KnownRequest, RequestRow, RetentionClass, StorageError};
+use crate::storage::{
+    Accepted, KeyRow, KnownRequest, PendingRequest, RequestRow, RetentionClass, StorageError,
+};
 
 /// Hands a request to the committer; when it is durable it goes into the mailbox, whatever has
 /// become of its caller.
@@ -163,7 +166,7 @@ impl<M: Message> NewRow<'_, M> {
             class: class_of(key, outer, self.request.wanted),
             outer,
             accepted_at: now,
-            due_at: None,
+            due_at: self.request.due.map(|due| due.at(now)).filter(|at| *at > now),
         })
     }
 }
@@ -231,7 +234,12 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
     parent: Option<Context>,
     to: To<M>,
 ) {
-    let (id, seq) = (row.id, row.seq);
+    let (id, seq, due_at) = (row.id, row.seq, row.due_at);
+    if due_at.is_some() {
+        wait_for_outcome::<T, M>(slot, id, parent, to);
+        let pending = PendingRequest { request: row, attempts: 0, due_at };
+        return slot.kind.shared.schedule.add(pending);
+    }
     let intake = &slot.kind.shared.intake;
     if !intake.is_direct() {
         return wait_for_outcome::<T, M>(slot, id, parent, to);
@@ -265,6 +273,8 @@ fn join<T: Serves, M: Message>(
             to.reply(read_reply::<M>(schema, &slot.address(), &outcome));
         } else if known.dead {
             to.fail(dead_letter::<M>(slot.address()));
+        } else if let Some(missing) = known.held {
+            to.fail(held(known.id, &missing));
         } else {
             wait_for_outcome::<T, M>(slot, known.id, parent, to);
         }

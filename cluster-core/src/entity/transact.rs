@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::cancel::{Cancellable, is_asked};
 use super::conclude::{Ending, settle, writes_of};
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::failure::not_committed;
 use super::intake::deliver_sent;
 use super::method::{ReturnOf, Style};
-use super::origin::{Origin, Stored};
+use super::origin::{Origin, Stored, end_interrupted};
 use super::run::{Surroundings, To, poll_handler};
 use super::shared::Shared;
 use super::transaction::Opened;
@@ -51,7 +52,9 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
                 (turn, returned)
             }
         });
-        match run_to_end(&ctx, handler.as_mut()).await {
+        let cancel = Cancellable::new(&slot.kind.shared, stored.row.id);
+        let stops = (!M::INFO.uninterruptible).then_some(&cancel);
+        match run_to_end(&ctx, handler.as_mut(), stops).await {
             Ended::Returned((turn, returned)) => {
                 drop(handler);
                 end::<T, M, S>(turn, returned, &ctx, stored, to).await;
@@ -60,6 +63,11 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
                 drop(handler);
                 roll_back(&ctx).await;
                 Origin::Persisted(stored).panicked::<T, M, S>(&slot, None, panic, to);
+            }
+            Ended::Cancelled => {
+                drop(handler);
+                roll_back(&ctx).await;
+                end_interrupted::<T, M, S>(&slot, stored, None, to);
             }
             Ended::TooLong(limit) => {
                 drop(handler);
@@ -75,12 +83,18 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
 enum Ended<R> {
     Returned(R),
     Panicked(Box<dyn Any + Send>),
+    /// Its request was cancelled.
+    Cancelled,
     /// It held the transaction for longer than this.
     TooLong(Duration),
 }
 
 /// Polls the handler to its end. Its time is limited from when the transaction is open.
-async fn run_to_end<F: Future>(ctx: &Context, mut handler: Pin<&mut F>) -> Ended<F::Output> {
+async fn run_to_end<F: Future>(
+    ctx: &Context,
+    mut handler: Pin<&mut F>,
+    cancel: Option<&Cancellable>,
+) -> Ended<F::Output> {
     let shared = ctx.shared();
     let limit = shared.config.transaction_limit;
     let mut over = None;
@@ -89,6 +103,9 @@ async fn run_to_end<F: Future>(ctx: &Context, mut handler: Pin<&mut F>) -> Ended
             Ok(Poll::Ready(returned)) => return Poll::Ready(Ended::Returned(returned)),
             Ok(Poll::Pending) => {}
             Err(panic) => return Poll::Ready(Ended::Panicked(panic)),
+        }
+        if is_asked(cancel, cx) {
+            return Poll::Ready(Ended::Cancelled);
         }
         if !ctx.0.transaction.is_open() {
             return Poll::Pending;

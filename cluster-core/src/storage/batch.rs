@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::rows::{AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StateWrite, StoredOutcome};
+use super::rows::{
+    AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateWrite,
+    StoredOutcome,
+};
 use crate::id::{RequestId, Seq};
 
 /// Everything that one transaction writes. Wholly or not at all.
@@ -18,6 +21,10 @@ pub struct Batch {
     pub attempts: Vec<AttemptWrite>,
     /// Requests given up.
     pub dead: Vec<DeadWrite>,
+    /// Requests held.
+    pub holds: Vec<HoldWrite>,
+    /// Requests that shall run again.
+    pub redrives: Vec<RedriveWrite>,
 }
 
 impl Batch {
@@ -28,6 +35,8 @@ impl Batch {
             && self.states.is_empty()
             && self.attempts.is_empty()
             && self.dead.is_empty()
+            && self.holds.is_empty()
+            && self.redrives.is_empty()
     }
 }
 
@@ -67,4 +76,6 @@ pub struct KnownRequest {
     pub outcome: Option<StoredOutcome>,
     /// Whether it is a dead letter.
     pub dead: bool,
+    /// Whether it is held, and for want of what.
+    pub held: Option<Missing>,
 }

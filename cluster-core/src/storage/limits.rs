@@ -51,6 +51,9 @@ impl RowLimits {
         for row in &batch.dead {
             at_most(payload, "error text", row.error.len())?;
         }
+        for row in &batch.holds {
+            at_most(payload, "error text", row.missing.as_parts().1.len())?;
+        }
         Ok(())
     }
 

@@ -21,9 +21,10 @@ pub use limits::{PAYLOAD_BYTES_MAX_DEFAULT, RowLimits};
 pub use memory::MemoryStorage;
 pub use ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
 pub use rows::{
-    AttemptWrite, ContractRow, DeadLetterRow, DeadWrite, FoundRequest, Kept, KeyRow, OutcomeKind,
-    OutcomeRow, PageRoom, PendingRequest, PendingScan, RequestRow, RetentionClass, RetireScan,
-    Retired, ShapeRow, StateKey, StateRow, StateWrite, StoredOutcome,
+    AttemptWrite, ContractRow, DeadLetterRow, DeadWrite, Due, DueScan, FoundRequest, HeldRow,
+    HoldWrite, Kept, KeyRow, Missing, OutcomeKind, OutcomeRow, PageRoom, PendingRequest,
+    PendingScan, RedriveFrom, RedriveWrite, RequestRow, RetentionClass, RetireScan, Retired,
+    ShapeRow, StateKey, StateRow, StateWrite, StoredOutcome,
 };
 pub use traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 pub use transaction::{Database, OpenTransaction, TransactionStorage};

@@ -208,6 +208,9 @@ pub struct AttemptWrite {
     pub attempts: u32,
     /// The next attempt is not before this, in cluster time.
     pub retry_at: Timestamp,
+    /// Whether those behind it wait for it: then it stays among the pending ones. Otherwise it
+    /// leaves them and is due at `retry_at`.
+    pub in_order: bool,
     /// What went wrong, for people.
     pub error: String,
 }
@@ -227,6 +230,93 @@ pub struct DeadWrite {
     pub error: String,
     /// When it was given up, in cluster time.
     pub died_at: Timestamp,
+}
+
+/// A request that waits for something its owner lacks: it leaves those that wait for their turn.
+#[derive(Debug, Clone)]
+pub struct HoldWrite {
+    /// The request.
+    pub seq: Seq,
+    /// Its shard.
+    pub shard: ShardId,
+    /// The epoch of the shard's ownership in which it is written.
+    pub epoch: Epoch,
+    /// When, in cluster time.
+    pub held_at: Timestamp,
+    /// What is missing.
+    pub missing: Missing,
+}
+
+/// What a held request waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// A runner with its entity type.
+    EntityType,
+    /// A runner whose entity type has its message.
+    Message,
+    /// A runner that can read its arguments; with what this one said, for people.
+    Contract(String),
+}
+
+impl Missing {
+    /// The stored number, and the text stored beside it.
+    pub fn as_parts(&self) -> (u8, &str) {
+        match self {
+            Missing::EntityType => (0, ""),
+            Missing::Message => (1, ""),
+            Missing::Contract(error) => (2, error),
+        }
+    }
+
+    /// Reads what is stored.
+    pub fn from_parts(number: u8, text: &str) -> Option<Self> {
+        match number {
+            0 => Some(Missing::EntityType),
+            1 => Some(Missing::Message),
+            2 => Some(Missing::Contract(text.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// A held request as listed.
+#[derive(Debug, Clone)]
+pub struct HeldRow {
+    /// The request as it was accepted.
+    pub request: RequestRow,
+    /// When it was held, in cluster time.
+    pub held_at: Timestamp,
+    /// What is missing.
+    pub missing: Missing,
+}
+
+/// Puts a request back among those that wait for their turn, with no attempt made.
+#[derive(Debug, Clone)]
+pub struct RedriveWrite {
+    /// The request.
+    pub seq: Seq,
+    /// Its shard.
+    pub shard: ShardId,
+    /// The epoch of the shard's ownership in which it is written.
+    pub epoch: Epoch,
+    /// Where it must stand; elsewhere nothing changes.
+    pub from: RedriveFrom,
+    /// Not to be started before, in cluster time; `None`: it is pending again, in its place in the
+    /// owner's order.
+    pub due_at: Option<Timestamp>,
+}
+
+/// Where a request stands that is to run again. The times tell apart a request that has come to the
+/// same place twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedriveFrom {
+    /// A dead letter, given up at this time.
+    Dead(Timestamp),
+    /// Finished at this time; its outcome is forgotten.
+    Finished(Timestamp),
+    /// Held.
+    Held,
 }
 
 /// A dead letter as listed.
@@ -264,6 +354,38 @@ impl PendingScan {
     }
 }
 
+/// The place of a request among those that are due at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Due {
+    /// Not to be started before, in cluster time.
+    pub at: Timestamp,
+    /// Its place in the owner's order.
+    pub seq: Seq,
+}
+
+impl Due {
+    /// Before every request.
+    pub const FIRST: Due = Due { at: Timestamp::from_unix_ms(i64::MIN), seq: Seq::new(0) };
+}
+
+/// Which requests to load of those that are due at a time, overdue ones included.
+#[derive(Debug, Clone, Copy)]
+pub struct DueScan {
+    /// Only those after this one.
+    pub after: Due,
+    /// At most this many rows.
+    pub limit: usize,
+    /// As [`PendingScan::bytes`].
+    pub bytes: usize,
+}
+
+impl DueScan {
+    /// How much fits into the page.
+    pub const fn room(&self) -> PageRoom {
+        PageRoom { rows: self.limit, bytes: self.bytes }
+    }
+}
+
 /// How much more fits into a page.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRoom {
@@ -284,15 +406,15 @@ impl PageRoom {
     }
 }
 
-/// A request that has no outcome yet and is neither due later, held, nor dead.
+/// A request that waits for its turn.
 #[derive(Debug, Clone)]
 pub struct PendingRequest {
     /// The request as it was accepted.
     pub request: RequestRow,
     /// Failed attempts so far.
     pub attempts: u32,
-    /// Set while it is in retry back-off: not to be started before, in cluster time.
-    pub retry_at: Option<Timestamp>,
+    /// Not to be started before, in cluster time: it is scheduled, or in retry back-off.
+    pub due_at: Option<Timestamp>,
 }
 
 /// A request found by its id.
@@ -304,6 +426,10 @@ pub struct FoundRequest {
     pub outcome: Option<StoredOutcome>,
     /// Whether it is a dead letter.
     pub dead: bool,
+    /// Whether it is held, and for want of what.
+    pub held: Option<Missing>,
+    /// When it finished, if it has.
+    pub finished_at: Option<Timestamp>,
 }
 
 /// Which finished requests to remove. Removes oldest first in the owner's order.

@@ -6,8 +6,8 @@ use super::batch::{Batch, Committed};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
-    ContractRow, DeadLetterRow, FoundRequest, PendingRequest, PendingScan, RetireScan, Retired,
-    ShapeRow, StateKey, StateRow,
+    ContractRow, DeadLetterRow, DueScan, FoundRequest, HeldRow, PendingRequest, PendingScan,
+    RetireScan, Retired, ShapeRow, StateKey, StateRow,
 };
 use super::transaction::TransactionStorage;
 use super::{BoxFuture, StorageError};
@@ -90,11 +90,14 @@ pub trait MessageStorage: Send + Sync + 'static {
     /// Order: requests are accepted in the order of the batch. A request whose id or key is known
     /// is not stored and reported as such; the rest of the batch is written all the same.
     ///
-    /// A request is in one of three places: with those that wait (pending, due later, held), with
-    /// the dead letters, or finished. An outcome finishes one that waits or is dead; attempts
-    /// count, and a death is written, only for one that waits. Anything else of these three changes
-    /// nothing: a finished request keeps its first outcome, a row for a request that is not stored
-    /// is dropped.
+    /// A request is in one of five places: pending, due at a time, held, with the dead letters, or
+    /// finished; the first three are those that wait. An outcome finishes one that waits or is
+    /// dead; attempts count, and a death or a hold is written, only for one that waits; a redrive
+    /// moves one that stands where it says. Anything else changes nothing: a finished request keeps
+    /// its first outcome, a row for a request that is not stored is dropped.
+    ///
+    /// An attempt moves a request to those that are due, unless it stays in order. What a batch
+    /// says of one request it says in the order: outcomes, attempts, deaths, holds, redrives.
     ///
     /// Idempotence: writing the same batch again, also under a raised fence, changes nothing and
     /// reports the same, except that outcomes of known requests may have come since. For that a
@@ -110,8 +113,8 @@ pub trait MessageStorage: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Committed, StorageError>>;
 
     /// Loads pending requests of the shards that the incarnation owns, in the order of their `seq`,
-    /// each once. Finished, held, dead and not yet due ones are left out; those in retry back-off
-    /// are not. Uses an index also at millions of finished rows.
+    /// each once. Finished, held and dead ones are left out, and those that are due at a time,
+    /// overdue or not. Uses an index also at millions of finished rows.
     ///
     /// # Errors
     /// `Fenced` when the fence does not hold.
@@ -119,6 +122,17 @@ pub trait MessageStorage: Send + Sync + 'static {
         &self,
         fence: Fence,
         scan: PendingScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>>;
+
+    /// Loads requests of the shards that the incarnation owns that are due at a time, in the order
+    /// of [`Due`](super::Due), each once, overdue ones first. Uses an index.
+    ///
+    /// # Errors
+    /// `Fenced` when the fence does not hold.
+    fn load_due(
+        &self,
+        fence: Fence,
+        scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>>;
 
     /// Finds requests by id; the answers stand in the order of the question.
@@ -146,6 +160,9 @@ pub trait MessageStorage: Send + Sync + 'static {
         after: Seq,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>>;
+
+    /// Lists held requests in the order of their `seq`, after the given one, at most `limit`.
+    fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>>;
 
     /// Removes finished requests that are past their age, in one bounded transaction. Never removes
     /// what is pending, due later, held or dead, nor a derived one whose outer request is still

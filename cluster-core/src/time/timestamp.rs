@@ -26,6 +26,16 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)))
     }
 
+    /// The last millisecond that has wholly passed at a time.
+    pub(super) fn passed_at(time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+            Err(before) => Timestamp(0).before(Duration::from_nanos(
+                u64::try_from(before.duration().as_nanos()).unwrap_or(u64::MAX),
+            )),
+        }
+    }
+
     /// This time less `age`, not before the smallest time.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {

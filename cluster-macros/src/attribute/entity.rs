@@ -16,6 +16,7 @@ const KEYS: &[Key] = &[
     Key::with("group", "\"mail\""),
     Key::with("attempts", "10"),
     Key::with("on_panic", "\"retry\""),
+    Key::flag("strict_order"),
     Key::with("crate", "\"my_reexport::cluster\""),
 ];
 
@@ -32,6 +33,7 @@ pub(crate) struct EntityOptions {
     pub(crate) group: Option<LitStr>,
     pub(crate) attempts: Option<u32>,
     pub(crate) on_panic: Option<OnPanic>,
+    pub(crate) strict_order: bool,
     pub(crate) path: Option<Path>,
 }
 
@@ -54,6 +56,7 @@ impl EntityOptions {
                 "group" => options.group = entry.name(errors),
                 "attempts" => options.attempts = count(entry, errors),
                 "on_panic" => options.on_panic = on_panic(entry, errors),
+                "strict_order" => options.strict_order = entry.flag(errors).is_some(),
                 "crate" => options.path = entry.quoted_path(errors),
                 _ => unreachable!("only keys of the list are given"),
             }

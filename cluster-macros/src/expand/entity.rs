@@ -10,7 +10,7 @@ use crate::hygiene::Root;
 use crate::model::{Entity, State};
 
 /// How many fields the runtime's options have.
-const OPTIONS: usize = 6;
+const OPTIONS: usize = 7;
 
 pub(super) fn entity_impl(entity: &Entity) -> TokenStream {
     let (root, name) = (&entity.root, &entity.name);
@@ -49,6 +49,9 @@ fn options(root: &Root, options: &EntityOptions) -> TokenStream {
         Some(OnPanic::Retry) => set(quote!(on_panic), quote!(#root::OnPanic::Retry)),
         Some(OnPanic::Defect) => set(quote!(on_panic), quote!(#root::OnPanic::Defect)),
         None => {}
+    }
+    if options.strict_order {
+        set(quote!(strict_order), quote!(true));
     }
     if fields.is_empty() {
         return quote!(#root::EntityOptions::DEFAULT);

@@ -2,8 +2,8 @@
 
 use cluster_core::id::{Seq, StateVersion};
 use cluster_core::storage::{
-    Accepted, AttemptWrite, Batch, Committed, DeadWrite, Fence, OutcomeRow, RequestRow, StateWrite,
-    StorageError,
+    Accepted, AttemptWrite, Batch, Committed, DeadWrite, Fence, HoldWrite, OutcomeRow, RedriveFrom,
+    RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
 use super::driver::Driver;
@@ -51,6 +51,12 @@ pub(super) async fn write_batch<D: Driver>(
     for write in &batch.dead {
         bury(driver, write).await?;
         driver.execute(Sql::DeleteAttempt, &[write.seq.into()]).await?;
+    }
+    for write in &batch.holds {
+        hold(driver, write).await?;
+    }
+    for write in &batch.redrives {
+        redrive(driver, write).await?;
     }
     Ok(Committed { accepts })
 }
@@ -173,7 +179,13 @@ async fn count_attempt<D: Driver>(
         write.retry_at.into(),
         Value::Text(&write.error),
     ];
-    driver.execute(Sql::CountAttempt, &values).await.map(drop)
+    let counted = driver.execute(Sql::CountAttempt, &values).await? == 1;
+    if counted && !write.in_order {
+        driver.execute(Sql::DeletePending, &[write.seq.into()]).await?;
+        let due = [write.seq.into(), write.shard.as_u32().into(), write.retry_at.into()];
+        driver.execute(Sql::SetDue, &due).await?;
+    }
+    Ok(())
 }
 
 async fn bury<D: Driver>(driver: &mut D, write: &DeadWrite) -> Result<(), StorageError> {
@@ -189,6 +201,44 @@ async fn bury<D: Driver>(driver: &mut D, write: &DeadWrite) -> Result<(), Storag
         driver.execute(Sql::InsertDead, &values).await?;
     }
     Ok(())
+}
+
+async fn hold<D: Driver>(driver: &mut D, write: &HoldWrite) -> Result<(), StorageError> {
+    let seq = [write.seq.into()];
+    let waits = driver.execute(Sql::DeletePending, &seq).await? == 1
+        || driver.execute(Sql::DeleteDue, &seq).await? == 1;
+    if waits {
+        let (kind, missing) = write.missing.as_parts();
+        let values = [
+            write.seq.into(),
+            write.shard.as_u32().into(),
+            integer(write.epoch.as_u64()).into(),
+            write.held_at.into(),
+            kind.into(),
+            Value::Bytes(missing.as_bytes()),
+        ];
+        driver.execute(Sql::InsertHeld, &values).await?;
+    }
+    Ok(())
+}
+
+async fn redrive<D: Driver>(driver: &mut D, write: &RedriveWrite) -> Result<(), StorageError> {
+    let seq = write.seq.into();
+    let left = match write.from {
+        RedriveFrom::Dead(at) => driver.execute(Sql::RedriveDead, &[seq, at.into()]).await?,
+        RedriveFrom::Finished(at) => driver.execute(Sql::ForgetOutcome, &[seq, at.into()]).await?,
+        RedriveFrom::Held => driver.execute(Sql::DeleteHeld, &[seq]).await?,
+    };
+    if left == 0 {
+        return Ok(());
+    }
+    driver.execute(Sql::DeleteAttempt, &[write.seq.into()]).await?;
+    let (seq, shard) = (write.seq.into(), write.shard.as_u32().into());
+    match write.due_at {
+        None => driver.execute(Sql::InsertPending, &[seq, shard]).await,
+        Some(at) => driver.execute(Sql::InsertDue, &[seq, shard, at.into()]).await,
+    }
+    .map(drop)
 }
 
 fn read_integer(columns: &dyn Columns) -> Result<i64, StorageError> {

@@ -2,54 +2,55 @@
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, StateVersion};
 use cluster_core::storage::{
-    DeadLetterRow, Fence, FoundRequest, PageRoom, PendingRequest, PendingScan, StateKey, StateRow,
-    StorageError,
+    DeadLetterRow, DueScan, Fence, FoundRequest, HeldRow, PageRoom, PendingRequest, PendingScan,
+    StateKey, StateRow, StorageError,
 };
 use cluster_core::time::Timestamp;
 
 use super::batch::check_fence;
 use super::driver::at_once;
-use super::rows::{REQUEST_COLUMNS, read_found, read_request};
+use super::rows::{REQUEST_COLUMNS, read_found, read_missing, read_request};
 use super::session::Session;
 use super::sql::Sql;
 use super::storage::KIND;
 use super::value::{Columns, Reader, Value, integer};
 
 impl Session<'_> {
-    /// A page of pending requests: those that may run at once and those that have become due, each
-    /// in order, merged.
     pub(super) fn load_pending(
         &mut self,
         fence: Fence,
         scan: &PendingScan,
-        now: Timestamp,
     ) -> Result<Vec<PendingRequest>, StorageError> {
         at_once(check_fence(self, fence))?;
         let entity = scan.entity.as_ref();
-        let values: [Value<'_>; 7] = [
+        let values: [Value<'_>; 6] = [
             scan.after.into(),
             limit(scan.limit),
             integer(fence.incarnation.as_u64()).into(),
             entity.map(|key| key.shard.as_u32()).into(),
             entity.map(|key| key.entity_type.as_bytes()).into(),
             entity.map(|key| &key.entity_id).into(),
-            now.into(),
         ];
-        let mut pending =
-            self.page(Sql::LoadPending, &values[..6], read_pending, fills(scan.room()))?;
-        let due = self.page(Sql::LoadDue, &values, read_pending, fills(scan.room()))?;
-        if !due.is_empty() {
-            pending.extend(due);
-            pending.sort_by_key(|found| found.request.seq);
-            if let Some(last) = pending.iter().position(fills(scan.room())) {
-                pending.truncate(last + 1);
-            }
-        }
-        Ok(pending)
+        self.page(Sql::LoadPending, &values, BY_SEQ, read_pending, fills(scan.room()))
     }
 
-    /// Runs a query for a page of requests, whose first two values are after which one and how
-    /// many, and reads up to the one that fills the page.
+    pub(super) fn load_due(
+        &mut self,
+        fence: Fence,
+        scan: DueScan,
+    ) -> Result<Vec<PendingRequest>, StorageError> {
+        at_once(check_fence(self, fence))?;
+        let values: [Value<'_>; 4] = [
+            scan.after.at.into(),
+            scan.after.seq.into(),
+            limit(scan.limit),
+            integer(fence.incarnation.as_u64()).into(),
+        ];
+        self.page(Sql::LoadDue, &values, BY_TIME, read_pending, fills(scan.room()))
+    }
+
+    /// Runs a query for a page of requests, whose first values are after which one: those of its
+    /// columns `order`. Reads up to the one that fills the page.
     ///
     /// One that cannot be read is reported and passed, for it must not keep those behind it from
     /// running; others take its place, for a page that is not full is the last one.
@@ -57,6 +58,7 @@ impl Session<'_> {
         &mut self,
         sql: Sql,
         values: &[Value<'_>],
+        order: &[usize],
         read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
         mut fills: impl FnMut(&T) -> bool,
     ) -> Result<Vec<T>, StorageError> {
@@ -64,18 +66,24 @@ impl Session<'_> {
         let (mut page, mut full) = (Vec::new(), false);
         loop {
             let read_row = |columns: &dyn Columns| {
-                let seq = Reader::new(columns, "request").seq(0)?;
-                Ok((seq, if_readable(seq, read(columns))?))
+                let reader = Reader::new(columns, "request");
+                let place: Result<Vec<i64>, _> =
+                    order.iter().map(|at| reader.integer(*at)).collect();
+                Ok((place?, if_readable(reader.seq(0)?, read(columns))?))
             };
             let rows = self.all_until(sql, &values, read_row, |(_, row)| {
                 full = row.as_ref().is_some_and(&mut fills);
                 full
             })?;
             let passed = rows.iter().any(|(_, row)| row.is_none());
-            let last = rows.last().map(|(seq, _)| *seq);
+            let last: Option<Vec<i64>> = rows.last().map(|(place, _)| place.clone());
             page.extend(rows.into_iter().filter_map(|(_, row)| row));
             match last {
-                Some(last) if passed && !full => values[0] = last.into(),
+                Some(last) if passed && !full => {
+                    for (value, last) in values.iter_mut().zip(last) {
+                        *value = Value::Integer(last);
+                    }
+                }
                 _ => return Ok(page),
             }
         }
@@ -116,12 +124,30 @@ impl Session<'_> {
         at_most: usize,
     ) -> Result<Vec<DeadLetterRow>, StorageError> {
         let mut room = at_most;
-        self.page(Sql::DeadLetters, &[after.into(), limit(at_most)], read_dead_letter, |_| {
+        let values = [after.into(), limit(at_most)];
+        self.page(Sql::DeadLetters, &values, BY_SEQ, read_dead_letter, |_| {
+            room = room.saturating_sub(1);
+            room == 0
+        })
+    }
+
+    pub(super) fn held(
+        &mut self,
+        after: Seq,
+        at_most: usize,
+    ) -> Result<Vec<HeldRow>, StorageError> {
+        let mut room = at_most;
+        self.page(Sql::Held, &[after.into(), limit(at_most)], BY_SEQ, read_held, |_| {
             room = room.saturating_sub(1);
             room == 0
         })
     }
 }
+
+/// The order of a page by place in the owner's order.
+const BY_SEQ: &[usize] = &[0];
+/// The order of a page by time.
+const BY_TIME: &[usize] = &[REQUEST_COLUMNS + 1, 0];
 
 /// Says of each request in turn whether it fills the page.
 fn fills(mut room: PageRoom) -> impl FnMut(&PendingRequest) -> bool {
@@ -156,13 +182,19 @@ fn read_pending(columns: &dyn Columns) -> Result<PendingRequest, StorageError> {
         None => 0,
         Some(_) => read.number(REQUEST_COLUMNS)?,
     };
-    let retry_at = read.integer_or_null(REQUEST_COLUMNS + 1).map(Timestamp::from_unix_ms);
-    Ok(PendingRequest { request, attempts, retry_at })
+    let due_at = read.integer_or_null(REQUEST_COLUMNS + 1).map(Timestamp::from_unix_ms);
+    Ok(PendingRequest { request, attempts, due_at })
 }
 
 fn read_state(columns: &dyn Columns) -> Result<StateRow, StorageError> {
     let read = Reader::new(columns, "state");
     Ok(StateRow { version: StateVersion::new(read.number(0)?), payload: read.payload(1)? })
+}
+
+fn read_held(columns: &dyn Columns) -> Result<HeldRow, StorageError> {
+    let request = read_request(columns)?;
+    let held_at = Reader::new(columns, "held").time(REQUEST_COLUMNS)?;
+    Ok(HeldRow { request, held_at, missing: read_missing(columns, REQUEST_COLUMNS + 1)? })
 }
 
 fn read_dead_letter(columns: &dyn Columns) -> Result<DeadLetterRow, StorageError> {

@@ -3,8 +3,8 @@
 use cluster_core::id::{EntityId, Epoch, Key, KeyDigest, MessageTag, ShardId};
 use cluster_core::message::{Headers, TraceContext};
 use cluster_core::storage::{
-    FoundRequest, KeyRow, KnownRequest, OutcomeKind, RequestRow, RetentionClass, StorageError,
-    StoredOutcome,
+    FoundRequest, KeyRow, KnownRequest, Missing, OutcomeKind, RequestRow, RetentionClass,
+    StorageError, StoredOutcome,
 };
 use cluster_core::time::Timestamp;
 
@@ -95,7 +95,7 @@ pub(super) fn read_request(columns: &dyn Columns) -> Result<RequestRow, StorageE
     })
 }
 
-/// Reads a request with its outcome and whether it is dead.
+/// Reads a request with its outcome and where else it stands.
 pub(super) fn read_found(columns: &dyn Columns) -> Result<FoundRequest, StorageError> {
     let request = read_request(columns)?;
     let read = Reader::new(columns, "outcome");
@@ -107,15 +107,27 @@ pub(super) fn read_found(columns: &dyn Columns) -> Result<FoundRequest, StorageE
             Some(StoredOutcome { kind, payload: read.payload(REQUEST_COLUMNS + 1)? })
         }
     };
-    let dead = read.integer_or_null(REQUEST_COLUMNS + 2).is_some();
-    Ok(FoundRequest { request, outcome, dead })
+    let finished_at = read.integer_or_null(REQUEST_COLUMNS + 2).map(Timestamp::from_unix_ms);
+    let dead = read.integer_or_null(REQUEST_COLUMNS + 3).is_some();
+    let held = match read.integer_or_null(REQUEST_COLUMNS + 4) {
+        None => None,
+        Some(_) => Some(read_missing(columns, REQUEST_COLUMNS + 4)?),
+    };
+    Ok(FoundRequest { request, outcome, dead, held, finished_at })
+}
+
+/// Reads what a held request waits for, from two columns.
+pub(super) fn read_missing(columns: &dyn Columns, at: usize) -> Result<Missing, StorageError> {
+    let read = Reader::new(columns, "held");
+    let missing = Missing::from_parts(read.number(at)?, read.text(at + 1)?);
+    missing.ok_or_else(|| read.corrupt("an unknown kind of hold"))
 }
 
 /// What a duplicate's caller is told.
 pub(super) fn known(found: FoundRequest) -> KnownRequest {
-    let FoundRequest { request, outcome, dead } = found;
+    let FoundRequest { request, outcome, dead, held, .. } = found;
     let RequestRow { seq, id, arguments, .. } = request;
-    KnownRequest { seq, id, arguments, outcome, dead }
+    KnownRequest { seq, id, arguments, outcome, dead, held }
 }
 
 /// Trace id, span id and flags, big-endian.

@@ -109,17 +109,21 @@ statements! {
     InsertPending = "INSERT INTO {p}pending (seq, shard) VALUES (?1, ?2)";
     /// seq, shard, due_at
     InsertDue = "INSERT INTO {p}due (seq, shard, due_at) VALUES (?1, ?2, ?3)";
-    /// id → request, outcome, dead
+    /// id → request, outcome, finished_at, dead, held
     RequestById = concat!(
-        "SELECT ", request_columns!("r."), ", o.kind, o.payload, d.seq \
+        "SELECT ", request_columns!("r."),
+        ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing \
         FROM {p}request r LEFT JOIN {p}outcome o ON o.seq = r.seq \
-        LEFT JOIN {p}dead d ON d.seq = r.seq WHERE r.id = ?1"
+        LEFT JOIN {p}dead d ON d.seq = r.seq \
+        LEFT JOIN {p}held h ON h.seq = r.seq WHERE r.id = ?1"
     );
-    /// key_digest → request, outcome, dead
+    /// key_digest → request, outcome, finished_at, dead, held
     RequestByKey = concat!(
-        "SELECT ", request_columns!("r."), ", o.kind, o.payload, d.seq \
+        "SELECT ", request_columns!("r."),
+        ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing \
         FROM {p}request r LEFT JOIN {p}outcome o ON o.seq = r.seq \
-        LEFT JOIN {p}dead d ON d.seq = r.seq WHERE r.key_digest = ?1"
+        LEFT JOIN {p}dead d ON d.seq = r.seq \
+        LEFT JOIN {p}held h ON h.seq = r.seq WHERE r.key_digest = ?1"
     );
 
     /// seq
@@ -141,10 +145,19 @@ statements! {
     CountAttempt = "INSERT INTO {p}attempt (seq, shard, epoch, attempts, retry_at, error) \
         SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM {p}pending WHERE seq = ?1) \
         OR EXISTS (SELECT 1 FROM {p}due WHERE seq = ?1) \
-        OR EXISTS (SELECT 1 FROM {p}held WHERE seq = ?1) \
         ON CONFLICT (seq) DO UPDATE SET epoch = excluded.epoch, attempts = excluded.attempts, \
         retry_at = excluded.retry_at, error = excluded.error \
         WHERE excluded.attempts >= attempts";
+    /// seq, shard, due_at
+    SetDue = "INSERT INTO {p}due (seq, shard, due_at) VALUES (?1, ?2, ?3) \
+        ON CONFLICT (seq) DO UPDATE SET due_at = excluded.due_at";
+    /// seq, shard, epoch, held_at, kind, missing
+    InsertHeld = "INSERT INTO {p}held (seq, shard, epoch, held_at, kind, missing) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    /// seq, died_at
+    RedriveDead = "DELETE FROM {p}dead WHERE seq = ?1 AND died_at = ?2";
+    /// seq, finished_at
+    ForgetOutcome = "DELETE FROM {p}outcome WHERE seq = ?1 AND finished_at = ?2";
     /// seq, shard, epoch, attempts, died_at, error
     InsertDead = "INSERT INTO {p}dead (seq, shard, epoch, attempts, died_at, error) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -167,22 +180,26 @@ statements! {
         OR p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6) \
         ORDER BY p.seq LIMIT ?2"
     );
-    /// after, limit, owner, shard or NULL, entity_type, entity_id, now → request, attempts,
-    /// retry_at. The plus keeps it off the index of times, so that all pages together read the
-    /// table once.
+    /// after (due_at, seq), limit, owner → request, attempts, due_at
     LoadDue = concat!(
-        "SELECT ", request_columns!("r."), ", a.attempts, a.retry_at FROM {p}due p \
-        CROSS JOIN {p}shard s ON s.shard = p.shard AND s.owner = ?3 \
+        "SELECT ", request_columns!("r."), ", a.attempts, p.due_at FROM {p}due p \
+        INDEXED BY {p}due_at CROSS JOIN {p}shard s ON s.shard = p.shard AND s.owner = ?4 \
         CROSS JOIN {p}request r ON r.seq = p.seq LEFT JOIN {p}attempt a ON a.seq = p.seq \
-        WHERE p.seq > ?1 AND +p.due_at <= ?7 AND (?4 IS NULL \
-        OR p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6) \
-        ORDER BY p.seq LIMIT ?2"
+        WHERE p.due_at >= ?1 AND (p.due_at > ?1 OR p.seq > ?2) \
+        ORDER BY p.due_at, p.seq LIMIT ?3"
     );
     /// after, limit → request, attempts, died_at, error
     DeadLetters = concat!(
         "SELECT ", request_columns!("r."), ", d.attempts, d.died_at, d.error \
         FROM {p}dead d CROSS JOIN {p}request r ON r.seq = d.seq \
         WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2"
+    );
+
+    /// after, limit → request, held_at, kind, missing
+    Held = concat!(
+        "SELECT ", request_columns!("r."), ", h.held_at, h.kind, h.missing \
+        FROM {p}held h CROSS JOIN {p}request r ON r.seq = h.seq \
+        WHERE h.seq > ?1 ORDER BY h.seq LIMIT ?2"
     );
 
     /// after, limit → seq, finished_at, class, id, outer_id

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, Fence,
-    FoundRequest, JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard, TransactionStorage,
+    Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, DueScan,
+    Fence, FoundRequest, HeldRow, JoinRequest, Joined, MessageStorage, OwnershipStorage,
+    PendingRequest, PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow,
+    Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
@@ -234,11 +234,15 @@ impl MessageStorage for Sqlite {
         fence: Fence,
         scan: PendingScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
-        let clock = self.clock();
-        self.read(move |session| {
-            let now = cluster_time(session, &clock)?;
-            session.load_pending(fence, &scan, now)
-        })
+        self.read(move |session| session.load_pending(fence, &scan))
+    }
+
+    fn load_due(
+        &self,
+        fence: Fence,
+        scan: DueScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        self.read(move |session| session.load_due(fence, scan))
     }
 
     fn find_requests(
@@ -268,6 +272,10 @@ impl MessageStorage for Sqlite {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         self.read(move |session| session.dead_letters(after, limit))
+    }
+
+    fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
+        self.read(move |session| session.held(after, limit))
     }
 
     fn retire(

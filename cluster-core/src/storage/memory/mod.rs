@@ -1,6 +1,7 @@
 //! The reference storage, in memory.
 
 mod ownership;
+mod places;
 mod requests;
 mod store;
 
@@ -14,8 +15,8 @@ use super::batch::{Batch, Committed};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
-    ContractRow, DeadLetterRow, FoundRequest, PendingRequest, PendingScan, RetireScan, Retired,
-    ShapeRow, StateKey, StateRow,
+    ContractRow, DeadLetterRow, DueScan, FoundRequest, HeldRow, PendingRequest, PendingScan,
+    RetireScan, Retired, ShapeRow, StateKey, StateRow,
 };
 use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::{BoxFuture, StorageError};
@@ -139,10 +140,15 @@ impl MessageStorage for MemoryStorage {
         fence: Fence,
         scan: PendingScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
-        self.run(move |store| {
-            let now = store.cluster_time(&self.clock);
-            store.load_pending(fence, &scan, now)
-        })
+        self.run(move |store| store.load_pending(fence, &scan))
+    }
+
+    fn load_due(
+        &self,
+        fence: Fence,
+        scan: DueScan,
+    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+        self.run(move |store| store.load_due(fence, scan))
     }
 
     fn find_requests(
@@ -172,6 +178,10 @@ impl MessageStorage for MemoryStorage {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         self.run(move |store| Ok(store.dead_letters(after, limit)))
+    }
+
+    fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
+        self.run(move |store| Ok(store.held(after, limit)))
     }
 
     fn retire(

@@ -8,8 +8,8 @@ use crate::storage::StorageError;
 use crate::storage::batch::{Accepted, Batch, Committed, KnownRequest};
 use crate::storage::ownership::Fence;
 use crate::storage::rows::{
-    AttemptWrite, DeadLetterRow, DeadWrite, FoundRequest, Kept, OutcomeRow, PendingRequest,
-    PendingScan, RequestRow, RetentionClass, RetireScan, Retired, StateRow, StateWrite,
+    DeadLetterRow, DueScan, FoundRequest, HeldRow, Kept, PageRoom, PendingRequest, PendingScan,
+    RequestRow, RetentionClass, RetireScan, Retired, StateRow, StateWrite,
 };
 use crate::time::Timestamp;
 
@@ -28,6 +28,8 @@ impl Store {
         batch.outcomes.iter().for_each(|row| self.finish(row));
         batch.attempts.iter().for_each(|write| self.count_attempt(write));
         batch.dead.iter().for_each(|write| self.bury(write));
+        batch.holds.iter().for_each(|write| self.hold(write));
+        batch.redrives.iter().for_each(|write| self.redrive(write));
         Ok(Committed { accepts })
     }
 
@@ -62,9 +64,12 @@ impl Store {
             self.keys.insert(key.digest, row.seq);
         }
         self.ids.insert(row.id, row.seq);
-        let place = Place::Waiting { attempts: 0, retry_at: None };
+        let place = match row.due_at {
+            None => Place::Pending { attempts: 0, retry_at: None },
+            Some(at) => Place::Due { attempts: 0, at },
+        };
+        self.index(row.seq, &place);
         self.requests.insert(row.seq, Request { row: row.clone(), place });
-        self.waiting.insert(row.seq);
         self.highest_seq = self.highest_seq.max(row.seq);
         Accepted::New
     }
@@ -89,72 +94,60 @@ impl Store {
         self.states.insert(write.key.clone(), row);
     }
 
-    fn finish(&mut self, row: &OutcomeRow) {
-        let Some(request) = self.requests.get_mut(&row.seq) else { return };
-        if matches!(request.place, Place::Finished { .. }) {
-            return;
-        }
-        request.place =
-            Place::Finished { outcome: row.outcome.clone(), finished_at: row.finished_at };
-        self.waiting.remove(&row.seq);
-        self.dead.remove(&row.seq);
-    }
-
-    fn count_attempt(&mut self, write: &AttemptWrite) {
-        let request = self.requests.get_mut(&write.seq);
-        let Some(Place::Waiting { attempts, retry_at }) = request.map(|found| &mut found.place)
-        else {
-            return;
-        };
-        if write.attempts >= *attempts {
-            *attempts = write.attempts;
-            *retry_at = Some(write.retry_at);
-        }
-    }
-
-    fn bury(&mut self, write: &DeadWrite) {
-        let Some(request) = self.requests.get_mut(&write.seq) else { return };
-        if matches!(request.place, Place::Waiting { .. }) {
-            request.place = Place::Dead {
-                attempts: write.attempts,
-                error: write.error.clone(),
-                died_at: write.died_at,
-            };
-            self.waiting.remove(&write.seq);
-            self.dead.insert(write.seq);
-        }
-    }
-
     pub(super) fn load_pending(
         &self,
         fence: Fence,
         scan: &PendingScan,
-        now: Timestamp,
     ) -> Result<Vec<PendingRequest>, StorageError> {
         self.check(fence)?;
-        let wanted = |row: &RequestRow| {
-            row.due_at.is_none_or(|due_at| due_at <= now)
-                && self.shards.get(&row.shard).and_then(|shard| shard.owner)
-                    == Some(fence.incarnation)
-                && scan.entity.as_ref().is_none_or(|key| {
-                    key.entity_id == row.entity_id && key.entity_type == row.entity_type
-                })
+        let after = (Bound::Excluded(scan.after), Bound::Unbounded);
+        let seqs = self.pending.range(after).copied();
+        Ok(self.page(fence, seqs, scan.room(), |row| {
+            scan.entity.as_ref().is_none_or(|key| {
+                key.entity_id == row.entity_id && key.entity_type == row.entity_type
+            })
+        }))
+    }
+
+    pub(super) fn load_due(
+        &self,
+        fence: Fence,
+        scan: DueScan,
+    ) -> Result<Vec<PendingRequest>, StorageError> {
+        self.check(fence)?;
+        let after = (Bound::Excluded(scan.after), Bound::Unbounded);
+        let seqs = self.due.range(after).map(|due| due.seq);
+        Ok(self.page(fence, seqs, scan.room(), |_| true))
+    }
+
+    /// The first of these requests that are wanted and of the incarnation's shards.
+    fn page(
+        &self,
+        fence: Fence,
+        seqs: impl Iterator<Item = Seq>,
+        mut room: PageRoom,
+        wanted: impl Fn(&RequestRow) -> bool,
+    ) -> Vec<PendingRequest> {
+        let owned = |row: &RequestRow| {
+            self.shards.get(&row.shard).and_then(|shard| shard.owner) == Some(fence.incarnation)
         };
-        let waiting = self.waiting.range(scan.after..).filter(|seq| **seq > scan.after);
-        let mut room = scan.room();
         let mut page = Vec::new();
-        for seq in waiting {
+        for seq in seqs {
             if !room.is_left() {
                 break;
             }
-            let request = &self.requests[seq];
-            let Place::Waiting { attempts, retry_at } = request.place else { continue };
-            if wanted(&request.row) {
+            let request = &self.requests[&seq];
+            let (attempts, due_at) = match request.place {
+                Place::Pending { attempts, retry_at } => (attempts, retry_at),
+                Place::Due { attempts, at } => (attempts, Some(at)),
+                _ => continue,
+            };
+            if owned(&request.row) && wanted(&request.row) {
                 room.take(&request.row);
-                page.push(PendingRequest { request: request.row.clone(), attempts, retry_at });
+                page.push(PendingRequest { request: request.row.clone(), attempts, due_at });
             }
         }
-        Ok(page)
+        page
     }
 
     pub(super) fn find_request(&self, id: RequestId) -> Option<FoundRequest> {
@@ -167,8 +160,9 @@ impl Store {
 
     fn found(&self, seq: Seq) -> FoundRequest {
         let request = &self.requests[&seq];
-        let KnownRequest { outcome, dead, .. } = request.known();
-        FoundRequest { request: request.row.clone(), outcome, dead }
+        let KnownRequest { outcome, dead, held, .. } = request.known();
+        let finished_at = request.finished_at();
+        FoundRequest { request: request.row.clone(), outcome, dead, held, finished_at }
     }
 
     pub(super) fn dead_letters(&self, after: Seq, limit: usize) -> Vec<DeadLetterRow> {
@@ -182,6 +176,17 @@ impl Store {
                 error: error.clone(),
                 died_at: *died_at,
             })
+        })
+        .collect()
+    }
+
+    pub(super) fn held(&self, after: Seq, limit: usize) -> Vec<HeldRow> {
+        let held = self.held.range((Bound::Excluded(after), Bound::Unbounded)).take(limit);
+        held.filter_map(|seq| {
+            let request = &self.requests[seq];
+            let Place::Held { held_at, missing, .. } = &request.place else { return None };
+            let (held_at, missing) = (*held_at, missing.clone());
+            Some(HeldRow { request: request.row.clone(), held_at, missing })
         })
         .collect()
     }
@@ -263,6 +268,10 @@ impl Request {
             arguments: self.row.arguments.clone(),
             outcome,
             dead: matches!(self.place, Place::Dead { .. }),
+            held: match &self.place {
+                Place::Held { missing, .. } => Some(missing.clone()),
+                _ => None,
+            },
         }
     }
 }

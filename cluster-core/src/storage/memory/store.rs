@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::id::{Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId};
-use crate::storage::rows::{ContractRow, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome};
+use crate::storage::rows::{
+    ContractRow, Due, Missing, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome,
+};
 use crate::storage::{Fence, StorageError};
 use crate::time::{Clock, Timestamp};
 
@@ -28,8 +30,12 @@ pub(super) struct Store {
     /// Also counts requests that are gone.
     pub(super) highest_seq: Seq,
     pub(super) requests: BTreeMap<Seq, Request>,
-    /// Those whose place is [`Place::Waiting`].
-    pub(super) waiting: BTreeSet<Seq>,
+    /// Those whose place is [`Place::Pending`].
+    pub(super) pending: BTreeSet<Seq>,
+    /// Those whose place is [`Place::Due`].
+    pub(super) due: BTreeSet<Due>,
+    /// Those whose place is [`Place::Held`].
+    pub(super) held: BTreeSet<Seq>,
     /// Those whose place is [`Place::Dead`].
     pub(super) dead: BTreeSet<Seq>,
     pub(super) ids: HashMap<RequestId, Seq>,
@@ -57,7 +63,9 @@ pub(super) struct Request {
 /// Where a request stands: in exactly one of these.
 #[derive(Debug)]
 pub(super) enum Place {
-    Waiting { attempts: u32, retry_at: Option<Timestamp> },
+    Pending { attempts: u32, retry_at: Option<Timestamp> },
+    Due { attempts: u32, at: Timestamp },
+    Held { attempts: u32, held_at: Timestamp, missing: Missing },
     Dead { attempts: u32, error: String, died_at: Timestamp },
     Finished { outcome: StoredOutcome, finished_at: Timestamp },
 }

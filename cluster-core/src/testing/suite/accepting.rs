@@ -33,11 +33,11 @@ pub(super) async fn a_request_reads_back_as_it_was_accepted<B: Backend>(backend:
     empty.arguments = Bytes::new();
     runner.accept(vec![full.clone(), empty.clone()]).await;
 
-    let pending = runner.pending().await;
+    let pending = runner.waiting().await;
     assert_eq!(pending.len(), 2);
     assert_same_row(&pending[0].request, &full);
     assert_same_row(&pending[1].request, &empty);
-    assert_eq!((pending[0].attempts, pending[0].retry_at), (0, None));
+    assert_eq!((pending[0].attempts, pending[0].due_at), (0, full.due_at));
     assert_same_row(&runner.find(full.id).await.unwrap().request, &full);
     assert_same_row(&runner.find(empty.id).await.unwrap().request, &empty);
     assert!(runner.find(request_id(999)).await.is_none());

@@ -46,6 +46,12 @@ macro_rules! __storage_cases {
             pending::what_is_finished_dead_or_due_later_is_not_pending
             pending::only_owned_shards_and_the_asked_entity_are_loaded
             pending::dead_letters_are_listed_page_by_page
+            later::due_requests_load_in_the_order_of_their_time
+            later::a_page_of_due_requests_is_bounded_and_of_own_shards
+            later::a_failed_request_is_due_at_its_next_attempt
+            later::in_order_a_failed_request_keeps_its_place
+            later::held_requests_are_listed_until_they_are_released
+            later::a_request_runs_again_from_where_it_stands_only
             ownership::the_first_runner_fixes_the_settings
             ownership::shard_groups_keep_their_numbers
             ownership::joining_fences_off_every_earlier_incarnation
@@ -70,6 +76,7 @@ macro_rules! __storage_cases {
             retention::the_time_that_retention_reached_is_told_to_the_next
             retention::a_retired_key_runs_again
             retries::a_batch_written_again_has_its_effect_once
+            retries::a_request_is_moved_once_however_often_it_is_written
             retries::every_write_of_ownership_may_be_repeated
             retries::every_other_write_may_be_repeated
             retries::a_lost_commit_never_lands_beside_its_retry

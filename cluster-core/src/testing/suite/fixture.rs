@@ -14,9 +14,9 @@ use crate::id::{
 };
 use crate::message::Headers;
 use crate::storage::{
-    Accepted, Batch, Committed, Fence, FoundRequest, JoinRequest, Joined, KeyRow, KnownRequest,
-    OutcomeKind, OutcomeRow, PendingRequest, PendingScan, RequestRow, RetentionClass, StateKey,
-    StateRow, StateWrite, Storage, StorageError, StoredOutcome,
+    Accepted, Batch, Committed, Due, DueScan, Fence, FoundRequest, JoinRequest, Joined, KeyRow,
+    KnownRequest, OutcomeKind, OutcomeRow, PendingRequest, PendingScan, RequestRow, RetentionClass,
+    StateKey, StateRow, StateWrite, Storage, StorageError, StoredOutcome,
 };
 use crate::time::Timestamp;
 
@@ -73,6 +73,24 @@ impl Runner {
         let scan =
             PendingScan { after: Seq::new(0), entity: None, limit: 10_000, bytes: usize::MAX };
         self.storage.load_pending(self.fence, scan).await.unwrap()
+    }
+
+    /// The requests that are due at a time, all pages together.
+    pub(super) async fn due(&self) -> Vec<PendingRequest> {
+        let scan = DueScan { after: Due::FIRST, limit: 10_000, bytes: usize::MAX };
+        self.storage.load_due(self.fence, scan).await.unwrap()
+    }
+
+    /// The pending ones and those that are due at a time, in the owner's order.
+    pub(super) async fn waiting(&self) -> Vec<PendingRequest> {
+        let mut waiting = self.pending().await;
+        waiting.extend(self.due().await);
+        waiting.sort_by_key(|found| found.request.seq);
+        waiting
+    }
+
+    pub(super) async fn waiting_seqs(&self) -> Vec<u64> {
+        self.waiting().await.iter().map(|pending| pending.request.seq.as_u64()).collect()
     }
 
     pub(super) async fn pending_seqs(&self) -> Vec<u64> {

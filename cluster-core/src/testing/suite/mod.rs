@@ -34,6 +34,7 @@ mod cases;
 mod accepting;
 mod contracts;
 mod fixture;
+mod later;
 mod limits;
 mod outcomes;
 mod ownership;

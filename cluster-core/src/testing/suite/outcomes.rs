@@ -12,6 +12,7 @@ fn attempt(seq: u64, attempts: u32) -> AttemptWrite {
         epoch: request(seq).epoch,
         attempts,
         retry_at: time(i64::from(attempts)),
+        in_order: false,
         error: format!("attempt {attempts} failed"),
     }
 }
@@ -60,7 +61,7 @@ pub(super) async fn an_outcome_finishes_a_request_once<B: Backend>(backend: B) {
         let found = runner.find(request_id(row.seq.as_u64())).await.unwrap();
         assert_eq!((found.outcome, found.dead), (Some(row.outcome), false));
     }
-    assert_eq!(runner.pending_seqs().await, Vec::<u64>::new());
+    assert_eq!(runner.waiting_seqs().await, Vec::<u64>::new());
 }
 
 // proves: B102
@@ -70,15 +71,15 @@ pub(super) async fn attempts_are_counted_and_never_fall<B: Backend>(backend: B) 
     runner.commit(attempts(vec![attempt(1, 2)])).await.unwrap();
     runner.commit(attempts(vec![attempt(1, 1)])).await.unwrap();
 
-    let pending = runner.pending().await;
-    assert_eq!(pending.len(), 2, "one in back-off is pending still");
-    assert_eq!((pending[0].attempts, pending[0].retry_at), (2, Some(time(2))));
-    assert_eq!((pending[1].attempts, pending[1].retry_at), (0, None));
+    let pending = runner.waiting().await;
+    assert_eq!(pending.len(), 2, "one in back-off waits still");
+    assert_eq!((pending[0].attempts, pending[0].due_at), (2, Some(time(2))));
+    assert_eq!((pending[1].attempts, pending[1].due_at), (0, None));
 
     runner.commit(attempts(vec![attempt(1, 3)])).await.unwrap();
-    assert_eq!(runner.pending().await[0].attempts, 3);
+    assert_eq!(runner.waiting().await[0].attempts, 3);
     runner.finish([1]).await;
-    assert_eq!(runner.pending_seqs().await, [2]);
+    assert_eq!(runner.waiting_seqs().await, [2]);
 }
 
 // proves: B102
@@ -88,7 +89,7 @@ pub(super) async fn a_dead_letter_is_listed_until_it_has_an_outcome<B: Backend>(
     runner.commit(attempts(vec![attempt(1, 9)])).await.unwrap();
     runner.commit(deaths(vec![death(1)])).await.unwrap();
 
-    assert_eq!(runner.pending_seqs().await, [2]);
+    assert_eq!(runner.waiting_seqs().await, [2]);
     let letters = runner.storage.dead_letters(Seq::new(0), 100).await.unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].request.id, request_id(1));
@@ -101,7 +102,7 @@ pub(super) async fn a_dead_letter_is_listed_until_it_has_an_outcome<B: Backend>(
     let again = DeadWrite { error: "again".to_owned(), ..death(1) };
     runner.commit(deaths(vec![again])).await.unwrap();
     runner.commit(attempts(vec![attempt(1, 11)])).await.unwrap();
-    assert_eq!(runner.pending_seqs().await, [2]);
+    assert_eq!(runner.waiting_seqs().await, [2]);
     let letters = runner.storage.dead_letters(Seq::new(0), 100).await.unwrap();
     assert_eq!((letters[0].attempts, letters[0].error.as_str()), (10, "1 gave up"));
 
@@ -125,9 +126,9 @@ pub(super) async fn rows_of_requests_that_are_not_stored_are_dropped<B: Backend>
 
     // What comes under these numbers later starts fresh.
     runner.accept((1..=3).map(request).collect()).await;
-    let pending = runner.pending().await;
+    let pending = runner.waiting().await;
     assert_eq!(pending.len(), 3);
-    assert!(pending.iter().all(|found| (found.attempts, found.retry_at) == (0, None)));
+    assert!(pending.iter().all(|found| (found.attempts, found.due_at) == (0, None)));
     assert_eq!(runner.find(request_id(1)).await.unwrap().outcome, None);
 }
 
@@ -140,7 +141,7 @@ pub(super) async fn nothing_happens_to_a_finished_request<B: Backend>(backend: B
     runner.commit(attempts(vec![attempt(1, 1)])).await.unwrap();
 
     assert_eq!(dead_seqs(&runner).await, Vec::<u64>::new());
-    assert_eq!(runner.pending_seqs().await, Vec::<u64>::new());
+    assert_eq!(runner.waiting_seqs().await, Vec::<u64>::new());
     let found = runner.find(request_id(1)).await.unwrap();
     assert_eq!((found.outcome, found.dead), (Some(stored_outcome(1)), false));
 }

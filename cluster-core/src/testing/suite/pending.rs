@@ -52,13 +52,7 @@ pub(super) async fn pending_requests_load_in_order_page_by_page_each_once<B: Bac
 // proves: B105
 pub(super) async fn a_page_of_pending_requests_is_bounded_in_bytes<B: Backend>(backend: B) {
     let runner = Runner::start(&backend).await;
-    let past = time(-1_000_000_000_000);
-    let row = |seq: u64| RequestRow {
-        arguments: Bytes::from(vec![7; 1_000]),
-        // Some are found by their time.
-        due_at: seq.is_multiple_of(3).then_some(past),
-        ..request(seq)
-    };
+    let row = |seq: u64| RequestRow { arguments: Bytes::from(vec![7; 1_000]), ..request(seq) };
     runner.accept((1..=20).map(row).collect()).await;
     let page = |after, limit, bytes| PendingScan { bytes, ..scan(after, limit) };
     for (bytes, upto) in [(1, 1), (1_000, 1), (1_001, 2), (6_000, 6), (usize::MAX, 20)] {
@@ -81,26 +75,20 @@ pub(super) async fn what_is_finished_dead_or_due_later_is_not_pending<B: Backend
     runner.finish([1]).await;
     let dead = vec![death(&request(5))];
     runner.commit(Batch { dead, ..Batch::default() }).await.unwrap();
-    assert_eq!(runner.pending_seqs().await, [3, 4]);
+    assert_eq!(runner.pending_seqs().await, [3], "overdue or not");
     assert_eq!(load(&runner, scan(0, 1)).await, [3], "pages count what is loaded");
-
-    runner.storage.set_cluster_time_offset(3 * 3_600_000).await.unwrap();
-    assert_eq!(runner.pending_seqs().await, [3, 4, 6]);
-    runner.finish([4, 6]).await;
-    runner.storage.set_cluster_time_offset(6 * 3_600_000).await.unwrap();
-    assert_eq!(runner.pending_seqs().await, [2, 3]);
+    runner.finish([4, 3]).await;
+    assert_eq!(runner.waiting_seqs().await, [2, 6]);
 }
 
 // proves: B105
 pub(super) async fn only_owned_shards_and_the_asked_entity_are_loaded<B: Backend>(backend: B) {
     let runner = Runner::start(&backend).await;
-    let now = runner.storage.cluster_time().await.unwrap();
-    let due = RequestRow { due_at: Some(now), ..request_to(7, "a") };
     let mut other_type = request_to(5, "a");
     other_type.entity_type = "Order".into();
-    let rows = vec![request_to(1, "a"), request_to(2, "b"), request_to(3, "a"), other_type, due];
+    let rows = vec![request_to(1, "a"), request_to(2, "b"), request_to(3, "a"), other_type];
     runner.accept(rows).await;
-    runner.storage.set_cluster_time_offset(60_000).await.unwrap();
+    runner.accept(vec![request_to(7, "a")]).await;
 
     let of_a = |after| PendingScan { entity: Some(state_key("a")), ..scan(after, 2) };
     assert_eq!(load(&runner, of_a(0)).await, [1, 3]);

@@ -83,6 +83,7 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
             epoch: Epoch::default(),
             attempts: 1,
             retry_at: time(0),
+            in_order: false,
             error: String::new(),
         }],
         dead: vec![DeadWrite {
@@ -101,7 +102,7 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
     let others = Kept { unfinished: true, ..Kept::nothing(Seq::new(6)) };
     assert_eq!(step, Retired { removed: 1, next: None, kept: others });
     assert_eq!(kept(&runner, 1..=6).await, [1, 2, 3, 4, 5]);
-    assert_eq!(runner.pending_seqs().await, [1, 3, 5]);
+    assert_eq!(runner.waiting_seqs().await, [1, 2, 3, 5]);
     assert_eq!(runner.storage.dead_letters(Seq::new(0), 9).await.unwrap().len(), 1);
 }
 

@@ -11,7 +11,8 @@ use crate::id::{Epoch, MessageTag, Seq, ShardId, StateVersion};
 use crate::storage::ContractStorage;
 use crate::storage::{
     Accepted, AttemptWrite, Batch, Committed, ContractRow, DeadWrite, Fault, Faults, FaultyStorage,
-    Fence, MessageStorage, OwnershipStorage, RetireScan, ShapeRow, Storage, StorageError, Write,
+    Fence, HoldWrite, MessageStorage, Missing, OwnershipStorage, RedriveFrom, RedriveWrite,
+    RetireScan, ShapeRow, Storage, StorageError, Write,
 };
 use crate::time::{Clock, Timestamp};
 
@@ -71,6 +72,7 @@ pub(super) async fn a_batch_written_again_has_its_effect_once<B: Backend>(backen
                 epoch: Epoch::default(),
                 attempts: 2,
                 retry_at: time(1),
+                in_order: false,
                 error: "failed".to_owned(),
             }],
             dead: vec![DeadWrite {
@@ -81,13 +83,14 @@ pub(super) async fn a_batch_written_again_has_its_effect_once<B: Backend>(backen
                 error: "gave up".to_owned(),
                 died_at: time(2),
             }],
+            ..Batch::default()
         };
         let committed = commit_surely(&storage, &mut fence, second).await;
         assert!(matches!(committed.accepts[0], Accepted::SameKey(_)), "{committed:?}");
         assert!(matches!(committed.accepts[1], Accepted::New), "{committed:?}");
 
         let runner = Runner { storage: runner.storage.clone(), fence };
-        let pending = runner.pending().await;
+        let pending = runner.waiting().await;
         let here = pending.iter().filter(|found| found.request.seq >= Seq::new(seq(0)));
         let seqs: Vec<(u64, u32)> =
             here.map(|found| (found.request.seq.as_u64(), found.attempts)).collect();
@@ -97,6 +100,66 @@ pub(super) async fn a_batch_written_again_has_its_effect_once<B: Backend>(backen
         assert_eq!(runner.state(&entity).await.unwrap().version, StateVersion::new(4));
         let letters = storage.dead_letters(Seq::new(seq(0)), 10).await.unwrap();
         assert_eq!(letters.len(), 1);
+    }
+}
+
+// proves: B109
+pub(super) async fn a_request_is_moved_once_however_often_it_is_written<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    let storage = faulty(runner.storage.clone());
+    let mut fence = runner.fence;
+    let (shard, epoch) = (request(1).shard, Epoch::default());
+    for (round, fault) in (0_u64..).zip(UNKNOWN) {
+        let seq = |offset: u64| 10 * round + offset;
+        let first = accepts(vec![request(seq(1)), request(seq(3)), request(seq(4))]);
+        commit_surely(&storage, &mut fence, first).await;
+        let second = Batch {
+            attempts: vec![AttemptWrite {
+                seq: Seq::new(seq(3)),
+                shard,
+                epoch,
+                attempts: 2,
+                retry_at: time(1),
+                in_order: false,
+                error: "failed".to_owned(),
+            }],
+            dead: vec![DeadWrite {
+                seq: Seq::new(seq(4)),
+                shard,
+                epoch,
+                attempts: 10,
+                error: "gave up".to_owned(),
+                died_at: time(2),
+            }],
+            ..Batch::default()
+        };
+        commit_surely(&storage, &mut fence, second).await;
+
+        storage.fail_next(Write::Commit, fault, 2);
+        let third = Batch {
+            holds: vec![HoldWrite {
+                seq: Seq::new(seq(1)),
+                shard,
+                epoch: Epoch::default(),
+                held_at: time(3),
+                missing: Missing::Message,
+            }],
+            redrives: vec![RedriveWrite {
+                seq: Seq::new(seq(4)),
+                shard,
+                epoch: Epoch::default(),
+                from: RedriveFrom::Dead(time(2)),
+                due_at: Some(time(4)),
+            }],
+            ..Batch::default()
+        };
+        commit_surely(&storage, &mut fence, third).await;
+        assert_eq!(storage.held(Seq::new(seq(0)), 10).await.unwrap().len(), 1);
+        let runner = Runner { storage: runner.storage.clone(), fence };
+        let due = runner.due().await;
+        let here = due.iter().filter(|found| found.request.seq >= Seq::new(seq(0)));
+        let here: Vec<_> = here.map(|found| (found.request.seq.as_u64(), found.attempts)).collect();
+        assert_eq!(here, [(seq(3), 2), (seq(4), 0)], "after {fault:?}");
     }
 }
 

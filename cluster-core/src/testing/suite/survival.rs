@@ -28,6 +28,7 @@ pub(super) async fn what_is_committed_survives_the_process<B: Backend>(backend: 
             epoch: Epoch::default(),
             attempts: 4,
             retry_at: time(5),
+            in_order: false,
             error: "failed".to_owned(),
         }],
         dead: vec![DeadWrite {
@@ -49,9 +50,9 @@ pub(super) async fn what_is_committed_survives_the_process<B: Backend>(backend: 
     let after = second.storage.take_shards(second.fence, vec![shard]).await.unwrap();
     assert!(after[0].epoch > before[0].epoch);
     assert_eq!(second.storage.highest_seq().await.unwrap(), Seq::new(4));
-    let pending = second.pending().await;
+    let pending = second.waiting().await;
     assert_eq!(pending.len(), 2);
-    assert_eq!((pending[0].attempts, pending[0].retry_at), (4, Some(time(5))));
+    assert_eq!((pending[0].attempts, pending[0].due_at), (4, Some(time(5))));
     assert_eq!(pending[1].request.seq, Seq::new(4));
     let found = second.find(request_id(1)).await.unwrap();
     assert_eq!(found.outcome, Some(stored_outcome(1)));

@@ -5,7 +5,7 @@ use cluster::prelude::*;
 
 #[derive(Entity, Default, Serialize, Deserialize)]
 #[entity(durable, mailbox = 1_024, idle = "5m", concurrency = 8, group = "mail")]
-#[entity(attempts = 3, on_panic = "defect", crate = "::cluster")]
+#[entity(attempts = 3, on_panic = "defect", strict_order, crate = "::cluster")]
 struct Mailbox {
     unread: Vec<String>,
 }
@@ -23,6 +23,7 @@ pub(crate) fn main() {
     assert_eq!(options.group, Some("mail"));
     assert_eq!(options.attempts, Some(3));
     assert_eq!(options.on_panic, Some(OnPanic::Defect));
+    assert_eq!(options.strict_order, Some(true));
 
     assert_eq!(Echo::STATE, StateKind::None);
     assert_eq!(Echo::OPTIONS.mailbox, None);

@@ -1,0 +1,343 @@
+//! Explicit cancels of persisted requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::contract::Serves;
+use super::failure::not_committed;
+use super::job::Job;
+use super::shared::Shared;
+use super::slot::Slot;
+use crate::commit::{CommitFailure, Unit, Writes};
+use crate::error::ClusterError;
+use crate::id::{EntityId, RequestId, Seq};
+use crate::storage::{FoundRequest, OutcomeKind, OutcomeRow, StorageError, StoredOutcome};
+
+/// What a cancel came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cancelled {
+    /// The request has ended without its handler: its outcome is `Interrupted`, and no change of
+    /// it remains.
+    Interrupted,
+    /// It had ended before, or its handler could not be stopped and has ended by itself: the
+    /// outcome is the handler's.
+    Completed,
+}
+
+/// Who wants which requests to end.
+///
+/// Invariant: a request's `Interrupted` is written by one side only. While the request is out of
+/// its mailbox that is its run, which sees that it was asked for; else it is who asks, and a run
+/// that would start meanwhile does not.
+#[derive(Debug, Default)]
+pub(crate) struct Cancels {
+    /// How many requests are asked for or can be told so: mostly none, which spares the lock.
+    count: AtomicUsize,
+    requests: Mutex<HashMap<RequestId, Request>>,
+}
+
+#[derive(Debug, Default)]
+struct Request {
+    /// How many ask.
+    asked: u32,
+    /// One who asks writes the outcome.
+    written: bool,
+    /// The suspended handler, to be told.
+    running: Option<Arc<Signal>>,
+}
+
+impl Request {
+    fn is_unused(&self) -> bool {
+        self.asked == 0 && self.running.is_none()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Signal {
+    asked: AtomicBool,
+    handler: AtomicWaker,
+    /// Who waits inside of the handler.
+    watcher: tokio::sync::Notify,
+}
+
+/// What a run is to do about a cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    No,
+    /// End, with `Interrupted` as the outcome.
+    End,
+    /// End without a word: the outcome is being written.
+    Leave,
+}
+
+impl Cancels {
+    /// Whether somebody wants the request to end. Costs one atomic read when nothing is cancelled.
+    pub(super) fn asked(&self, request: RequestId) -> Asked {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return Asked::No;
+        }
+        match self.requests.lock().get(&request) {
+            Some(known) if known.asked > 0 && known.written => Asked::Leave,
+            Some(known) if known.asked > 0 => Asked::End,
+            _ => Asked::No,
+        }
+    }
+
+    fn change<R>(&self, request: RequestId, change: impl FnOnce(&mut Request) -> R) -> R {
+        let mut requests = self.requests.lock();
+        let known = requests.entry(request).or_default();
+        let changed = change(known);
+        if known.is_unused() {
+            requests.remove(&request);
+        }
+        self.count.store(requests.len(), Ordering::SeqCst);
+        changed
+    }
+
+    /// Asks for the request's end for as long as the guard lives.
+    fn ask(shared: &Arc<Shared>, request: RequestId) -> Asking {
+        let signal = shared.cancels.change(request, |known| {
+            known.asked += 1;
+            known.running.clone()
+        });
+        if let Some(signal) = signal {
+            signal.asked.store(true, Ordering::SeqCst);
+            signal.handler.wake();
+            signal.watcher.notify_waiters();
+        }
+        Asking { shared: shared.clone(), request }
+    }
+}
+
+/// Held by who asks.
+struct Asking {
+    shared: Arc<Shared>,
+    request: RequestId,
+}
+
+impl Asking {
+    /// From now on a run that would start does not.
+    fn writes(&self) {
+        self.shared.cancels.change(self.request, |known| known.written = true);
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.shared.cancels.change(self.request, |known| {
+            known.asked -= 1;
+            known.written &= known.asked > 0;
+        });
+    }
+}
+
+/// Held by a suspended handler of a persisted request, so that it can be told.
+pub(super) struct Cancellable {
+    shared: Arc<Shared>,
+    request: RequestId,
+    signal: Arc<Signal>,
+}
+
+impl Cancellable {
+    pub(super) fn new(shared: &Arc<Shared>, request: RequestId) -> Self {
+        let signal: Arc<Signal> = Arc::default();
+        let asked = shared.cancels.change(request, |known| {
+            known.running = Some(signal.clone());
+            known.asked > 0
+        });
+        signal.asked.store(asked, Ordering::SeqCst);
+        Cancellable { shared: shared.clone(), request, signal }
+    }
+
+    /// Resolves when the request shall end.
+    pub(super) fn poll_asked(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.signal.handler.register(cx.waker());
+        match self.signal.asked.load(Ordering::SeqCst) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Cancellable {
+    fn drop(&mut self) {
+        self.shared.cancels.change(self.request, |known| known.running = None);
+    }
+}
+
+/// Waits until somebody wants the request to end; for ever if nobody does. Only while its handler
+/// is suspended or about to be.
+pub(super) async fn cancelled(shared: &Shared, request: RequestId) {
+    loop {
+        let signal = shared.cancels.requests.lock().get(&request).and_then(|r| r.running.clone());
+        let Some(signal) = signal else {
+            // The first poll, before the handler is known as suspended.
+            tokio::task::yield_now().await;
+            continue;
+        };
+        let mut watched = std::pin::pin!(signal.watcher.notified());
+        watched.as_mut().enable();
+        if signal.asked.load(Ordering::SeqCst) {
+            return;
+        }
+        watched.await;
+    }
+}
+
+/// The outcome of a cancelled request.
+pub(super) fn interrupted() -> StoredOutcome {
+    StoredOutcome { kind: OutcomeKind::Interrupted, payload: Bytes::new() }
+}
+
+/// Where a request is that shall end.
+pub(crate) enum Whereabouts {
+    /// It runs or is being committed: its run sees that it shall end.
+    Out,
+    /// It was in the mailbox; this tells who waited.
+    Taken(Box<dyn FnOnce(ClusterError) + Send>),
+    /// It is in the storage, or on its way from there.
+    Stored,
+}
+
+impl<T: Serves> Slot<T> {
+    /// Takes a request out of the mailbox, if it is there.
+    pub(super) fn take(self: &Arc<Self>, request: Seq) -> Whereabouts {
+        let taken = {
+            let mut inner = self.lock();
+            if inner.is_out(request) {
+                return Whereabouts::Out;
+            }
+            let mailbox = inner.mailbox.as_mut();
+            mailbox.and_then(|m| m.take_if(|job| job.seq() == Some(request)).pop_front())
+        };
+        match taken {
+            Some(job) => Whereabouts::Taken(Box::new(move |why| Job::<T>::displace(job, why))),
+            None => Whereabouts::Stored,
+        }
+    }
+}
+
+impl Shared {
+    fn take_request(&self, entity_type: &str, id: &EntityId, request: Seq) -> Whereabouts {
+        match self.kind_named(entity_type) {
+            Some(kind) => kind.take(id, request),
+            None => Whereabouts::Stored,
+        }
+    }
+}
+
+/// Cancels a persisted request. Goes on when the caller is dropped.
+pub(crate) async fn cancel(
+    shared: &Arc<Shared>,
+    request: RequestId,
+) -> Result<Cancelled, ClusterError> {
+    let (tell, told) = oneshot::channel();
+    let runner = shared.clone();
+    shared.tasks.spawn_waiting(async move {
+        // Nobody may wait any more.
+        let _ = tell.send(cancel_to_end(&runner, request).await);
+    });
+    told.await.unwrap_or(Err(ClusterError::ShuttingDown))
+}
+
+async fn cancel_to_end(
+    shared: &Arc<Shared>,
+    request: RequestId,
+) -> Result<Cancelled, ClusterError> {
+    let asking = Cancels::ask(shared, request);
+    loop {
+        shared.gate.check(true)?;
+        // Wait first, then look: an end that comes in between is seen twice, never missed.
+        let told = shared.waiters.wait(request, None);
+        let found = find(shared, request).await?;
+        if let Some(outcome) = found.outcome {
+            return Ok(of_outcome(outcome.kind));
+        }
+        let row = &found.request;
+        let taken = match shared.take_request(&row.entity_type, &row.entity_id, row.seq) {
+            Whereabouts::Out => {
+                if let Ok(Ok(outcome)) = told.await {
+                    return Ok(of_outcome(outcome.kind));
+                }
+                // It is a dead letter now, or held, or will run again.
+                continue;
+            }
+            Whereabouts::Taken(tell) => Some(tell),
+            Whereabouts::Stored => None,
+        };
+        asking.writes();
+        let written = end(shared, &found).await;
+        // What was under way to the mailbox is there by now: it was accepted before.
+        let late = shared.take_request(&row.entity_type, &row.entity_id, row.seq);
+        shared.intake.ended(row.seq);
+        shared.schedule.ended(row.seq);
+        let late = match late {
+            Whereabouts::Taken(tell) => Some(tell),
+            Whereabouts::Out | Whereabouts::Stored => None,
+        };
+        let why = written.as_ref().err().cloned().unwrap_or(ClusterError::Interrupted);
+        taken.into_iter().chain(late).for_each(|tell| tell(why.clone()));
+        written?;
+        shared.waiters.tell(request, || Ok(interrupted()));
+        // The first outcome holds: it may have been another.
+        let outcome = find(shared, request).await?.outcome;
+        return Ok(outcome.map_or(Cancelled::Interrupted, |outcome| of_outcome(outcome.kind)));
+    }
+}
+
+fn of_outcome(kind: OutcomeKind) -> Cancelled {
+    match kind {
+        OutcomeKind::Interrupted => Cancelled::Interrupted,
+        _ => Cancelled::Completed,
+    }
+}
+
+/// Writes that a request that is not out has ended.
+async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<(), ClusterError> {
+    let row = &found.request;
+    let outcome = OutcomeRow {
+        seq: row.seq,
+        shard: row.shard,
+        epoch: shared.epoch_of(row.shard).unwrap_or(row.epoch),
+        outcome: interrupted(),
+        finished_at: shared.clock.wall(),
+    };
+    write(shared, Writes { outcome: Some(outcome), ..Writes::default() }).await
+}
+
+/// Commits writes that belong to no instance.
+pub(super) async fn write(shared: &Arc<Shared>, writes: Writes) -> Result<(), ClusterError> {
+    let (tell, told) = oneshot::channel();
+    let complete = Box::new(move |result: Result<_, CommitFailure>| {
+        // Nobody waits for it when the runner ends.
+        let _ = tell.send(result.map(|_: Vec<_>| ()));
+    });
+    shared.committer.push(Unit::new(writes, complete));
+    let result = told.await.unwrap_or(Err(CommitFailure::Stopped));
+    result.map_err(|failure| not_committed(&failure))
+}
+
+/// The stored request.
+///
+/// # Errors
+/// `Retired` when there is none (any more).
+pub(super) async fn find(
+    shared: &Shared,
+    request: RequestId,
+) -> Result<FoundRequest, ClusterError> {
+    let failed = |error: StorageError| ClusterError::Persistence { source: Arc::new(error) };
+    let found = shared.storage.find_requests(vec![request]).await.map_err(failed)?;
+    found.into_iter().flatten().next().ok_or(ClusterError::Retired { request })
+}
+
+/// Polls the handler's cancel, if it has one.
+pub(super) fn is_asked(cancel: Option<&Cancellable>, cx: &mut TaskContext<'_>) -> bool {
+    cancel.is_some_and(|cancel| cancel.poll_asked(cx).is_ready())
+}

@@ -1,0 +1,53 @@
+//! Requests that wait for something that this runner lacks.
+
+use std::sync::Arc;
+
+use super::origin::try_to_record;
+use super::shared::Shared;
+use crate::commit::{CommitFailure, Writes};
+use crate::error::ClusterError;
+use crate::id::RequestId;
+use crate::storage::{HoldWrite, Missing, RequestRow};
+
+/// Holds a stored request: it leaves those that wait for their turn, is listed, and who waits for
+/// it is told so. The next start of a runner that has what is missing releases it.
+pub(super) fn hold(shared: &Arc<Shared>, row: RequestRow, missing: Missing) {
+    let (request, entity, id) = (row.id, &*row.entity_type, &row.entity_id);
+    let reason = reason(&missing);
+    tracing::warn!(%request, entity, %id, reason, "a request is held");
+    let hold = HoldWrite {
+        seq: row.seq,
+        shard: row.shard,
+        epoch: shared.epoch_of(row.shard).unwrap_or(row.epoch),
+        held_at: shared.clock.wall(),
+        missing: missing.clone(),
+    };
+    let runner = shared.clone();
+    let then = move |result: Result<(), CommitFailure>| {
+        // A page that was loaded before may still hold it.
+        runner.intake.ended(row.seq);
+        runner.schedule.ended(row.seq);
+        // Without the record it stays where it was, and is held after the next start.
+        if result.is_ok() {
+            metrics::counter!("cluster_holds_total", "entity" => row.entity_type.to_string())
+                .increment(1);
+        }
+        runner.waiters.tell(row.id, || Err(held(row.id, &missing)));
+    };
+    let writes = Writes { hold: Some(hold), ..Writes::default() };
+    try_to_record(shared.clone(), 1, None, writes, Box::new(then));
+}
+
+/// The notice that a request is held.
+pub(super) fn held(request: RequestId, missing: &Missing) -> ClusterError {
+    ClusterError::Held { request, reason: reason(missing) }
+}
+
+/// What is missing, for people.
+fn reason(missing: &Missing) -> String {
+    match missing {
+        Missing::EntityType => "no runner hosts its entity type".to_owned(),
+        Missing::Message => "its entity type has no such message".to_owned(),
+        Missing::Contract(error) => error.clone(),
+    }
+}

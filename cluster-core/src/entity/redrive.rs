@@ -1,0 +1,96 @@
+//! Requests that run again: dead letters redriven, finished ones reset, held ones released.
+
+use std::sync::Arc;
+
+use super::cancel::{find, write};
+use super::shared::Shared;
+use crate::commit::Writes;
+use crate::error::ClusterError;
+use crate::id::{RequestId, Seq};
+use crate::storage::{
+    Batch, Due, HeldRow, Missing, RedriveFrom, RedriveWrite, RequestRow, StorageError,
+};
+use crate::time::Timestamp;
+
+/// How many held requests are looked at in one transaction.
+const RELEASE_PAGE: usize = 256;
+
+/// Puts a dead letter back, if it is still the one that died then. It runs once, however often it
+/// is asked for.
+///
+/// # Errors
+/// `Persistence`: the storage failed.
+pub(crate) async fn redrive(
+    shared: &Arc<Shared>,
+    row: &RequestRow,
+    died_at: Timestamp,
+) -> Result<(), ClusterError> {
+    run_again(shared, row, RedriveFrom::Dead(died_at)).await
+}
+
+/// Forgets the outcome of a finished request and runs it again; says whether it was finished.
+///
+/// # Errors
+/// `Retired`: no such request is stored. `Persistence`: the storage failed.
+pub(crate) async fn reset(shared: &Arc<Shared>, id: RequestId) -> Result<bool, ClusterError> {
+    let found = find(shared, id).await?;
+    let Some(finished_at) = found.finished_at else { return Ok(false) };
+    run_again(shared, &found.request, RedriveFrom::Finished(finished_at)).await?;
+    Ok(true)
+}
+
+async fn run_again(
+    shared: &Arc<Shared>,
+    row: &RequestRow,
+    from: RedriveFrom,
+) -> Result<(), ClusterError> {
+    shared.gate.check(true)?;
+    let now = shared.clock.wall();
+    let redrive = RedriveWrite {
+        seq: row.seq,
+        shard: row.shard,
+        epoch: shared.epoch_of(row.shard).unwrap_or(row.epoch),
+        from,
+        due_at: Some(now),
+    };
+    let written = write(shared, Writes { redrive: Some(redrive), ..Writes::default() }).await;
+    // Also when another was first, or when nobody knows: what is there is found.
+    shared.schedule.look_again(Due { at: now, seq: row.seq });
+    written
+}
+
+/// Releases the held requests that this runner can try now, before anything is loaded: they come in
+/// their place in the owner's order. One that still cannot be run is held again.
+pub(crate) async fn release_held(shared: &Shared) -> Result<(), StorageError> {
+    let mut after = Seq::default();
+    loop {
+        let page = shared.storage.held(after, RELEASE_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.request.seq;
+        let redrives = page.iter().filter_map(|held| shared.release(held)).collect();
+        let batch = Batch { redrives, ..Batch::default() };
+        if !batch.is_empty() {
+            shared.storage.commit(shared.committer.fence(), Arc::new(batch)).await?;
+        }
+    }
+}
+
+impl Shared {
+    fn release(&self, held: &HeldRow) -> Option<RedriveWrite> {
+        let row = &held.request;
+        let kind = self.kind_named(&row.entity_type)?;
+        // By strict order those behind it wait for it, which they do once it is found missing.
+        let is_there = kind.is_strict()
+            || match &held.missing {
+                Missing::EntityType | Missing::Message => kind.schema_of(row.message).is_some(),
+                Missing::Contract(_) => true,
+            };
+        is_there.then(|| RedriveWrite {
+            seq: row.seq,
+            shard: row.shard,
+            epoch: kind.epoch(row.shard),
+            from: RedriveFrom::Held,
+            due_at: None,
+        })
+    }
+}
