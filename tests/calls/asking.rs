@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use cluster::codec::to_json;
 use cluster::contract::Schema;
 use cluster::prelude::*;
-use cluster::storage::{StateKey, Storage};
+use cluster::storage::StateKey;
 use cluster::testing::TestCluster;
 
-use crate::support::{Stage, memory, on_each_storage, soon};
+use crate::helpers::memory;
+use crate::stage::Stage;
+use crate::support::{Bed, backends, soon};
 
 #[derive(Entity, Default)]
 #[entity(group = "apart", attempts = 2)]
@@ -59,8 +61,8 @@ impl Unhosted {
 }
 
 // proves: B10, B252
-on_each_storage!(a_cluster_answers_truthfully_about_itself);
-async fn a_cluster_answers_truthfully_about_itself(storage: Arc<dyn Storage>) {
+async fn a_cluster_answers_truthfully_about_itself(bed: Bed) {
+    let storage = bed.open().await;
     let cluster = Cluster::builder()
         .storage(storage)
         .entity::<Plain>()
@@ -154,8 +156,8 @@ impl Mailbox {
 }
 
 // proves: B11
-on_each_storage!(a_factory_builds_the_services_and_the_storage_gives_the_state);
-async fn a_factory_builds_the_services_and_the_storage_gives_the_state(storage: Arc<dyn Storage>) {
+async fn a_factory_builds_the_services_and_the_storage_gives_the_state(bed: Bed) {
+    let storage = bed.open().await;
     let mut shard = None;
     for round in 1..=3 {
         let (postman, stage) = (Arc::new(AtomicU32::new(0)), Stage::default());
@@ -216,8 +218,8 @@ impl Replies {
 
 // A reply that travelled through the storage's bytes is the same as the one given directly: what a
 // caller elsewhere gets.
-on_each_storage!(a_reply_that_was_encoded_equals_the_direct_one);
-async fn a_reply_that_was_encoded_equals_the_direct_one(storage: Arc<dyn Storage>) {
+async fn a_reply_that_was_encoded_equals_the_direct_one(bed: Bed) {
+    let storage = bed.open().await;
     let cluster = Cluster::builder().storage(storage).entity::<Replies>().start().await.unwrap();
     let replies = cluster.get::<Replies>("r");
     for kind in 0..3 {
@@ -250,3 +252,9 @@ async fn a_type_is_registered_once_and_options_only_for_registered_types() {
     let error = missing.await.unwrap_err();
     assert!(error.to_string().contains("not registered"), "{error}");
 }
+
+backends!(
+    a_cluster_answers_truthfully_about_itself on threads,
+    a_factory_builds_the_services_and_the_storage_gives_the_state on threads,
+    a_reply_that_was_encoded_equals_the_direct_one on threads,
+);

@@ -6,9 +6,9 @@ use cluster::prelude::*;
 use cluster::storage::Storage;
 use cluster::time::Clock;
 
-use crate::support::{
-    HeldStorage, Stage, memory, on_each_storage, on_own_thread, poll_once, soon, until,
-};
+use crate::helpers::{memory, on_own_thread};
+use crate::stage::Stage;
+use crate::support::{Bed, backends, poll_once, soon, until};
 
 #[derive(Entity)]
 #[entity(idle = "1h")]
@@ -63,8 +63,8 @@ async fn office(storage: &Arc<dyn Storage>, stage: &Stage) -> Cluster {
         .expect("it starts")
 }
 
-on_each_storage!(a_drain_lets_running_handlers_end_and_leaves_stored_what_waits);
-async fn a_drain_lets_running_handlers_end_and_leaves_stored_what_waits(storage: Arc<dyn Storage>) {
+async fn a_drain_lets_running_handlers_end_and_leaves_stored_what_waits(bed: Bed) {
+    let storage = bed.open().await;
     let stage = Stage::default();
     let cluster = office(&storage, &stage).await;
     let clerk = cluster.get::<Clerk>("a");
@@ -176,8 +176,8 @@ impl Asker {
 #[tokio::test]
 async fn entities_whose_commits_are_under_way_are_taken_down_properly() {
     let stage = Stage::default();
-    let held = HeldStorage::new(memory());
-    let storage: Arc<dyn Storage> = Arc::new(held.clone());
+    let bed = Bed::memory();
+    let storage: Arc<dyn Storage> = bed.open().await;
     let cluster = office(&storage, &stage).await;
     let clerk = cluster.get::<Clerk>("a");
     assert_eq!(clerk.stamp("first".into()).await.unwrap(), 1);
@@ -186,9 +186,9 @@ async fn entities_whose_commits_are_under_way_are_taken_down_properly() {
     // The acceptance is committed, the outcome is not.
     let third = clerk.file("third".into()).send().await.unwrap();
     stage.arrived(1).await;
-    held.hold();
+    bed.door.hold_commits();
     stage.let_on(1);
-    held.waiting(1).await;
+    soon(bed.door.commits_held(1)).await;
     let ending = tokio::spawn({
         let cluster = cluster.clone();
         async move { cluster.shutdown().await }
@@ -197,7 +197,7 @@ async fn entities_whose_commits_are_under_way_are_taken_down_properly() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    held.release();
+    bed.door.release();
     soon(ending).await.unwrap().unwrap();
     drop(third);
     assert_eq!(stage.notes(), ["files third", "home"]);
@@ -340,3 +340,7 @@ async fn a_second_shutdown_changes_nothing() {
     assert!(matches!(error, ClusterError::ShuttingDown), "{error:?}");
     assert!(Clock::system().now() > cluster::time::Moment::default());
 }
+
+backends!(
+    a_drain_lets_running_handlers_end_and_leaves_stored_what_waits on threads,
+);

@@ -9,7 +9,7 @@ use cluster::storage::Storage;
 use cluster::testing::TestCluster;
 use cluster::time::VirtualClock;
 
-use crate::support::{on_each_storage, poll_once, soon, until};
+use crate::support::{Bed, backends, poll_once, soon, until};
 
 #[derive(Entity)]
 struct Made {
@@ -88,12 +88,8 @@ async fn start(storage: Arc<dyn Storage>, factory: &Factory) -> TestCluster {
 }
 
 // proves: B70
-on_each_storage!(
-    in virtual time: a_failing_factory_is_tried_again_and_its_messages_stay_in_order
-);
-async fn a_failing_factory_is_tried_again_and_its_messages_stay_in_order(
-    storage: Arc<dyn Storage>,
-) {
+async fn a_failing_factory_is_tried_again_and_its_messages_stay_in_order(bed: Bed) {
+    let storage = bed.open().await;
     let factory = Factory::failing(4);
     let cluster = start(storage, &factory).await;
     let made = cluster.get::<Made>("f");
@@ -143,7 +139,7 @@ async fn a_failing_factory_is_tried_again_and_its_messages_stay_in_order(
 #[tokio::test]
 async fn an_entity_that_nobody_waits_for_is_not_tried_again() {
     let factory = Factory::failing(1_000);
-    let cluster = start(crate::support::memory(), &factory).await;
+    let cluster = start(crate::helpers::memory(), &factory).await;
     let made = cluster.get::<Made>("f");
     let mut dropped = made.volatile("x".into()).into_future();
     assert!(poll_once(&mut dropped).await.is_pending());
@@ -163,7 +159,7 @@ async fn an_entity_that_nobody_waits_for_is_not_tried_again() {
 #[tokio::test]
 async fn a_failing_factory_holds_up_no_shutdown() {
     let factory = Factory::failing(1_000);
-    let cluster = start(crate::support::memory(), &factory).await;
+    let cluster = start(crate::helpers::memory(), &factory).await;
     let made = cluster.get::<Made>("f");
     let mut call = made.volatile("x".into()).into_future();
     assert!(poll_once(&mut call).await.is_pending());
@@ -177,3 +173,5 @@ async fn a_failing_factory_holds_up_no_shutdown() {
     let found = found.find_requests(vec![receipt.id()]).await.unwrap();
     assert!(found[0].as_ref().is_some_and(|found| found.outcome.is_none()), "it stays stored");
 }
+
+backends!(a_failing_factory_is_tried_again_and_its_messages_stay_in_order);

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use cluster::prelude::*;
 use cluster::storage::Storage;
 
-use crate::support::{HeldStorage, Stage, memory, on_each_storage, poll_once, soon, until};
+use crate::stage::Stage;
+use crate::support::{Bed, backends, poll_once, refused, soon, until};
 
 /// A ledger in a state that is stored, or not.
 #[derive(Entity)]
@@ -140,8 +141,8 @@ macro_rules! on_both_kinds {
 }
 
 // proves: B94
-on_each_storage!(a_panic_is_its_callers_defect_once_and_the_entity_serves_on);
-async fn a_panic_is_its_callers_defect_once_and_the_entity_serves_on(storage: Arc<dyn Storage>) {
+async fn a_panic_is_its_callers_defect_once_and_the_entity_serves_on(bed: Bed) {
+    let storage = bed.open().await;
     let stage = Stage::default();
     let cluster = start(storage, &stage).await;
     stage.let_on(usize::from(u16::MAX));
@@ -169,8 +170,8 @@ async fn a_panic_is_its_callers_defect_once_and_the_entity_serves_on(storage: Ar
 }
 
 // What a cancelled or failed handler has changed is undone where the state is stored, else not.
-on_each_storage!(a_dropped_or_failed_writer_rolls_back_only_what_is_stored);
-async fn a_dropped_or_failed_writer_rolls_back_only_what_is_stored(storage: Arc<dyn Storage>) {
+async fn a_dropped_or_failed_writer_rolls_back_only_what_is_stored(bed: Bed) {
+    let storage = bed.open().await;
     let stage = Stage::default();
     let cluster = start(storage, &stage).await;
     on_both_kinds!(cluster, |entity, stored| {
@@ -210,18 +211,18 @@ async fn a_dropped_or_failed_writer_rolls_back_only_what_is_stored(storage: Arc<
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_failed_commit_takes_back_is_never_shown() {
     let stage = Stage::default();
-    let storage = HeldStorage::new(memory());
-    let cluster = start(Arc::new(storage.clone()), &stage).await;
+    let bed = Bed::memory();
+    let cluster = start(bed.open().await, &stage).await;
     let entity = cluster.get::<Stored>("e");
     assert_eq!(entity.add(1).await.unwrap(), 1);
-    storage.hold();
+    bed.door.hold_commits();
     let adding = tokio::spawn(entity.add(10).into_future());
-    storage.waiting(1).await;
+    soon(bed.door.commits_held(1)).await;
     let mut reading = entity.sum_slowly().into_future();
     assert!(poll_once(&mut reading).await.is_pending());
     stage.arrived(1).await;
-    storage.fail(1);
-    storage.release();
+    bed.door.turn_away(refused());
+    bed.door.release();
     let error = soon(adding).await.unwrap().unwrap_err();
     assert!(matches!(error, ClusterError::OutcomeUnknown { .. }), "{error:?}");
     stage.let_on(1);
@@ -269,9 +270,9 @@ impl SlowStart {
 async fn an_instance_made_from_what_a_failed_commit_takes_back_is_made_again() {
     let stage = Stage::default();
     let shared = stage.clone();
-    let storage = HeldStorage::new(memory());
+    let bed = Bed::memory();
     let cluster = Cluster::builder()
-        .storage(storage.clone())
+        .storage(bed.open().await)
         .config(|config| config.commit_attempts = 1)
         .entity_with::<SlowStart>(move |_| SlowStart { sum: 0, stage: shared.clone() })
         .start()
@@ -281,15 +282,15 @@ async fn an_instance_made_from_what_a_failed_commit_takes_back_is_made_again() {
     stage.let_on(1);
     assert_eq!(entity.add(1).await.unwrap(), 1);
     stage.arrived(1).await;
-    storage.hold();
+    bed.door.hold_commits();
     let adding = tokio::spawn(entity.add(10).into_future());
-    storage.waiting(1).await;
+    soon(bed.door.commits_held(1)).await;
     let bursting = tokio::spawn(entity.burst().into_future());
     // The next instance is made of the state that is on its way.
     let reading = tokio::spawn(entity.sum().into_future());
     stage.arrived(1).await;
-    storage.fail(1);
-    storage.release();
+    bed.door.turn_away(refused());
+    bed.door.release();
     let error = soon(adding).await.unwrap().unwrap_err();
     assert!(matches!(error, ClusterError::OutcomeUnknown { .. }), "{error:?}");
     // What it was built on is gone, and so is what its panic may have told of that.
@@ -407,8 +408,8 @@ impl Moods {
 }
 
 // User code runs inside the codec too; its panic is a failure of that request alone.
-on_each_storage!(a_panic_while_encoding_is_the_failure_of_that_request_alone);
-async fn a_panic_while_encoding_is_the_failure_of_that_request_alone(storage: Arc<dyn Storage>) {
+async fn a_panic_while_encoding_is_the_failure_of_that_request_alone(bed: Bed) {
+    let storage = bed.open().await;
     let cluster = Cluster::builder().storage(storage).entity::<Moods>().start().await.unwrap();
     let moods = cluster.get::<Moods>("m");
     let defect = |error: ClusterError| {
@@ -432,3 +433,9 @@ async fn a_panic_while_encoding_is_the_failure_of_that_request_alone(storage: Ar
     }
     cluster.shutdown().await.unwrap();
 }
+
+backends!(
+    a_panic_is_its_callers_defect_once_and_the_entity_serves_on on threads,
+    a_dropped_or_failed_writer_rolls_back_only_what_is_stored on threads,
+    a_panic_while_encoding_is_the_failure_of_that_request_alone on threads,
+);

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use cluster::prelude::*;
 use cluster::storage::Storage;
 
-use crate::support::{HeldStorage, Stage, on_each_storage, soon};
+use crate::stage::Stage;
+use crate::support::{Bed, backends, soon};
 
 /// Says what it was called with, and calls on.
 #[derive(Entity)]
@@ -70,8 +71,8 @@ async fn start(storage: &Arc<dyn Storage>, stage: &Stage) -> Cluster {
 }
 
 // proves: B241
-on_each_storage!(headers_are_read_stored_and_passed_on_where_inherited);
-async fn headers_are_read_stored_and_passed_on_where_inherited(storage: Arc<dyn Storage>) {
+async fn headers_are_read_stored_and_passed_on_where_inherited(bed: Bed) {
+    let storage = bed.open().await;
     let stage = Stage::default();
     let cluster = start(&storage, &stage).await;
     let clerk = cluster.get::<Clerk>("c");
@@ -124,10 +125,10 @@ async fn headers_have_a_limit() {
 async fn keys_have_a_limit() {
     let stage = Stage::default();
     stage.let_on(1);
-    let held = HeldStorage::new(crate::support::memory());
-    let cluster = start(&(Arc::new(held.clone()) as Arc<dyn Storage>), &stage).await;
+    let bed = Bed::memory();
+    let cluster = start(&bed.open().await, &stage).await;
     let clerk = cluster.get::<Clerk>("c");
-    let before = held.commits();
+    let before = bed.door.calls("commit");
     for (key, bytes) in [(String::new(), 0), ("k".repeat(1_025), 1_025)] {
         let awaited = clerk.persisted().key(key.clone()).await.unwrap_err();
         let sent = clerk.persisted().key(key).send().await.unwrap_err();
@@ -138,7 +139,7 @@ async fn keys_have_a_limit() {
             assert_eq!((limit, max, actual), ("key_bytes_max", 1_024, bytes));
         }
     }
-    assert_eq!(held.commits(), before);
+    assert_eq!(bed.door.calls("commit"), before);
     soon(clerk.persisted().key("k".repeat(1_024)).into_future()).await.unwrap();
     cluster.shutdown().await.unwrap();
 }
@@ -178,16 +179,12 @@ impl Guard {
 }
 
 // proves: B243
-on_each_storage!(a_filter_refuses_by_type_message_and_header_before_anything_happens);
-async fn a_filter_refuses_by_type_message_and_header_before_anything_happens(
-    storage: Arc<dyn Storage>,
-) {
-    let held = HeldStorage::new(storage);
+async fn a_filter_refuses_by_type_message_and_header_before_anything_happens(bed: Bed) {
     let opened = Arc::new(AtomicU32::new(0));
     let (shared, asked) = (opened.clone(), Arc::new(AtomicU32::new(0)));
     let first_asked = asked.clone();
     let cluster = Cluster::builder()
-        .storage(held.clone())
+        .storage(bed.open().await)
         .entity_with::<Vault>(move |_| Vault { opened: shared.clone() })
         .entity::<Guard>()
         .filter(|call| match (call.entity_type(), call.message(), call.header("badge")) {
@@ -203,7 +200,7 @@ async fn a_filter_refuses_by_type_message_and_header_before_anything_happens(
         .await
         .unwrap();
     let vault = cluster.get::<Vault>("v");
-    let before = held.commits();
+    let before = bed.door.calls("commit");
     let errors = [
         vault.open().await.unwrap_err(),
         vault.open().header("badge", "w").await.unwrap_err(),
@@ -221,7 +218,7 @@ async fn a_filter_refuses_by_type_message_and_header_before_anything_happens(
         let ClusterError::Refused(refused) = error else { panic!("{error:?}") };
         assert_eq!(refused.reason(), "no badge");
     }
-    assert_eq!(held.commits(), before, "nothing was stored");
+    assert_eq!(bed.door.calls("commit"), before, "nothing was stored");
     assert_eq!(opened.load(Ordering::SeqCst), 0, "nothing was run");
     let records: usize = cluster.stats().types.iter().map(|kind| kind.records).sum();
     assert_eq!(records, 1, "only the guard");
@@ -234,3 +231,8 @@ async fn a_filter_refuses_by_type_message_and_header_before_anything_happens(
     assert_eq!(guarded.await.unwrap(), 3);
     cluster.shutdown().await.unwrap();
 }
+
+backends!(
+    headers_are_read_stored_and_passed_on_where_inherited on threads,
+    a_filter_refuses_by_type_message_and_header_before_anything_happens on threads,
+);

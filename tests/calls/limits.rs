@@ -12,7 +12,9 @@ use cluster::storage::Storage;
 use cluster::testing::TestCluster;
 use tokio::sync::{Notify, watch};
 
-use crate::support::{HeldStorage, Stage, memory, on_each_storage, poll_once, soon, until};
+use crate::helpers::memory;
+use crate::stage::Stage;
+use crate::support::{Bed, backends, poll_once, soon, until};
 
 #[derive(Entity)]
 #[entity(mailbox = 2)]
@@ -38,8 +40,8 @@ impl Booth {
 }
 
 // proves: B58
-on_each_storage!(in virtual time: a_full_mailbox_refuses_volatile_calls_and_stores_the_others);
-async fn a_full_mailbox_refuses_volatile_calls_and_stores_the_others(storage: Arc<dyn Storage>) {
+async fn a_full_mailbox_refuses_volatile_calls_and_stores_the_others(bed: Bed) {
+    let storage = bed.open().await;
     let stage = Stage::default();
     let shared = stage.clone();
     let cluster = TestCluster::new()
@@ -52,6 +54,10 @@ async fn a_full_mailbox_refuses_volatile_calls_and_stores_the_others(storage: Ar
     for voter in 0..100 {
         let sending = booth.vote(voter).send();
         receipts.push(soon(sending.into_future()).await.unwrap());
+        if voter == 0 {
+            // From here on the entity is busy.
+            stage.arrived(1).await;
+        }
         if voter >= 2 {
             let error = refusal(&booth).await;
             assert!(matches!(error, ClusterError::MailboxFull { limit: 2, .. }), "{error:?}");
@@ -175,8 +181,8 @@ fn no_room<T: std::fmt::Debug>(ended: Result<T, ClusterError>) {
 }
 
 // proves: B59
-on_each_storage!(in virtual time: at_the_resident_limit_idle_entities_leave_and_the_rest_waits);
-async fn at_the_resident_limit_idle_entities_leave_and_the_rest_waits(storage: Arc<dyn Storage>) {
+async fn at_the_resident_limit_idle_entities_leave_and_the_rest_waits(bed: Bed) {
+    let storage = bed.open().await;
     let (crowd, stage) = (Arc::new(Crowd::default()), Stage::default());
     let cluster = house(storage, &crowd, &stage).await;
     let guest = |id: &str| cluster.get::<Guest>(id);
@@ -297,13 +303,12 @@ impl Backlogged {
     }
 }
 
-async fn drain_backlog(storage: Arc<dyn Storage>, backlog: u32) {
-    let storage = HeldStorage::new(storage);
+async fn drain_backlog(bed: &Bed, backlog: u32) {
     let (open, opened) = watch::channel(false);
     let ran = Arc::new(Ran::default());
     let all = ran.clone();
     let cluster = TestCluster::new()
-        .storage(storage.clone())
+        .storage(bed.open().await)
         .with(|builder| builder.config(|config| config.resident_entities_max = RESIDENT))
         .entity_with::<Backlogged>(move |_| Backlogged { open: opened.clone(), ran: all.clone() })
         .start()
@@ -328,9 +333,10 @@ async fn drain_backlog(storage: Arc<dyn Storage>, backlog: u32) {
     cluster.advance(Duration::from_secs(1)).await;
     until(|| cluster.stats().types[0].records <= 4 * RESIDENT).await;
     cluster.settle().await;
-    let before = storage.loads();
+    let loads = || bed.door.calls("load_pending");
+    let before = loads();
     cluster.advance(Duration::from_secs(10)).await;
-    assert!(storage.loads() <= before + 2, "{} loads for nothing", storage.loads() - before);
+    assert!(loads() <= before + 2, "{} loads for nothing", loads() - before);
     assert!(cluster.stats().resident_entities <= RESIDENT);
 
     open.send_replace(true);
@@ -343,20 +349,19 @@ async fn drain_backlog(storage: Arc<dyn Storage>, backlog: u32) {
     }
     assert_eq!(ran.twice.load(Ordering::SeqCst), 0);
     assert!(most <= 20 * RESIDENT, "{most} records in memory");
-    let pages = backlog as usize / 1_024;
-    assert!(storage.loads() <= before + 4 * pages + 100, "{} loads", storage.loads());
+    let pages = u64::from(backlog) / 1_024;
+    assert!(loads() <= before + 4 * pages + 100, "{} loads", loads());
     soon(cluster.shutdown()).await.unwrap();
 }
 
 // proves: B60
-on_each_storage!(a_backlog_drains_fully_within_the_resident_limit);
-async fn a_backlog_drains_fully_within_the_resident_limit(storage: Arc<dyn Storage>) {
-    drain_backlog(storage, BACKLOG).await;
+async fn a_backlog_drains_fully_within_the_resident_limit(bed: Bed) {
+    drain_backlog(&bed, BACKLOG).await;
 }
 
 // Instances leave and come again at the limit while calls of all kinds race for the places.
-on_each_storage!(evictions_race_calls_and_nothing_is_lost);
-async fn evictions_race_calls_and_nothing_is_lost(storage: Arc<dyn Storage>) {
+async fn evictions_race_calls_and_nothing_is_lost(bed: Bed) {
+    let storage = bed.open().await;
     let (crowd, stage) = (Arc::new(Crowd::default()), Stage::default());
     stage.let_on(1_000_000);
     let (of_guests, on) = (crowd.clone(), stage.clone());
@@ -408,3 +413,10 @@ async fn a_mailbox_of_no_size_is_refused_at_the_start() {
         .unwrap_err();
     assert!(error.to_string().contains("mailbox"), "{error}");
 }
+
+backends!(
+    a_full_mailbox_refuses_volatile_calls_and_stores_the_others,
+    at_the_resident_limit_idle_entities_leave_and_the_rest_waits,
+    a_backlog_drains_fully_within_the_resident_limit on threads,
+    evictions_race_calls_and_nothing_is_lost on threads,
+);

@@ -9,12 +9,15 @@ mod ending;
 mod factories;
 mod failures;
 mod headers;
+mod helpers;
 mod limits;
 mod order;
 mod passivation;
 mod reentrance;
 mod sending;
+mod stage;
 mod stress;
+#[path = "../support/mod.rs"]
 mod support;
 mod timeouts;
 mod typed;

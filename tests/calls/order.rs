@@ -7,7 +7,9 @@ use cluster::prelude::*;
 use cluster::testing::TestCluster;
 use cluster::time::Clock;
 
-use crate::support::{Random, Stage, poll_once, soon};
+use crate::helpers::Random;
+use crate::stage::Stage;
+use crate::support::{poll_once, soon};
 
 type Waiting<T = ()> = Pin<Box<dyn Future<Output = Result<T, ClusterError>> + Send>>;
 

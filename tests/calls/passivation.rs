@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use cluster::prelude::*;
-use cluster::storage::Storage;
 use cluster::testing::TestCluster;
 
 use tokio::sync::Barrier;
 
-use crate::support::{Stage, on_each_storage, soon, until};
+use crate::stage::Stage;
+use crate::support::{Bed, backends, soon, until};
 
 #[derive(Entity, Default, Serialize, Deserialize)]
 #[entity(durable, idle = "50ms")]
@@ -48,10 +48,8 @@ impl Lost {
 }
 
 // proves: B10, B64, B67
-on_each_storage!(in virtual time: an_idle_entity_leaves_memory_and_comes_back_with_what_is_stored);
-async fn an_idle_entity_leaves_memory_and_comes_back_with_what_is_stored(
-    storage: Arc<dyn Storage>,
-) {
+async fn an_idle_entity_leaves_memory_and_comes_back_with_what_is_stored(bed: Bed) {
+    let storage = bed.open().await;
     let cluster =
         TestCluster::new().storage(storage).entity::<Kept>().entity::<Lost>().start().await;
     let kept = cluster.get::<Kept>("k");
@@ -132,8 +130,8 @@ fn hooked(
 }
 
 // proves: B242
-on_each_storage!(in virtual time: hooks_run_once_around_the_life_of_each_instance);
-async fn hooks_run_once_around_the_life_of_each_instance(storage: Arc<dyn Storage>) {
+async fn hooks_run_once_around_the_life_of_each_instance(bed: Bed) {
+    let storage = bed.open().await;
     let stage = Stage::default();
     let fails = Arc::new(AtomicI64::new(2));
     let cluster = TestCluster::new()
@@ -246,8 +244,8 @@ impl Racer {
 }
 
 // proves: B66
-on_each_storage!(ten_thousand_messages_race_passivation_and_none_is_lost);
-async fn ten_thousand_messages_race_passivation_and_none_is_lost(storage: Arc<dyn Storage>) {
+async fn ten_thousand_messages_race_passivation_and_none_is_lost(bed: Bed) {
+    let storage = bed.open().await;
     let lives = Arc::new(Lives::default());
     let shared = lives.clone();
     let cluster = TestCluster::new()
@@ -304,3 +302,9 @@ async fn ten_thousand_messages_race_passivation_and_none_is_lost(storage: Arc<dy
         assert_eq!(life, ["made", "leaves", "left", "dropped"], "one life after the other");
     }
 }
+
+backends!(
+    an_idle_entity_leaves_memory_and_comes_back_with_what_is_stored,
+    hooks_run_once_around_the_life_of_each_instance,
+    ten_thousand_messages_race_passivation_and_none_is_lost on threads,
+);

@@ -7,7 +7,9 @@ use cluster::storage::Storage;
 use cluster::testing::TestCluster;
 use cluster::time::Clock;
 
-use crate::support::{Stage, on_each_storage, on_own_thread, poll_once, soon, until};
+use crate::helpers::on_own_thread;
+use crate::stage::Stage;
+use crate::support::{Bed, backends, poll_once, soon, until};
 
 /// What the next link of a chain is to do: the rest of it.
 type Chain = Vec<(String, Link)>;
@@ -113,8 +115,8 @@ fn chain(links: &[(&str, Link)]) -> Chain {
 }
 
 // proves: B63
-on_each_storage!(a_chain_that_would_wait_for_itself_fails_at_once_and_is_named);
-async fn a_chain_that_would_wait_for_itself_fails_at_once_and_is_named(storage: Arc<dyn Storage>) {
+async fn a_chain_that_would_wait_for_itself_fails_at_once_and_is_named(bed: Bed) {
+    let storage = bed.open().await;
     use Link::{Read, ReadStored, Write, WriteStored};
     let cluster = start(&storage, &Stage::default(), 1_024).await;
     let clock = Clock::system();
@@ -174,10 +176,8 @@ async fn the_error_has_the_chain_as_addresses() {
 }
 
 // Readers of one chain run beside each other, whatever waits for the first of them to end.
-on_each_storage!(a_reader_called_again_by_its_own_chain_does_not_wait_for_itself);
-async fn a_reader_called_again_by_its_own_chain_does_not_wait_for_itself(
-    storage: Arc<dyn Storage>,
-) {
+async fn a_reader_called_again_by_its_own_chain_does_not_wait_for_itself(bed: Bed) {
+    let storage = bed.open().await;
     let stage = Stage::default();
     for (concurrency, link) in [(1_024, Link::Read), (1, Link::Read), (1, Link::ReadStored)] {
         let cluster = start(&storage, &stage, concurrency).await;
@@ -302,3 +302,8 @@ fn a_chain_of_any_depth_neither_overflows_nor_ends_when_it_is_cancelled() {
         });
     });
 }
+
+backends!(
+    a_chain_that_would_wait_for_itself_fails_at_once_and_is_named on threads,
+    a_reader_called_again_by_its_own_chain_does_not_wait_for_itself on threads,
+);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use cluster::prelude::*;
 use cluster::storage::Storage;
 
-use crate::support::{HeldStorage, Stage, memory, on_each_storage, poll_once, soon};
+use crate::helpers::memory;
+use crate::stage::Stage;
+use crate::support::{Bed, backends, poll_once, soon};
 
 #[derive(Entity)]
 #[entity(mailbox = 2)]
@@ -49,10 +51,8 @@ async fn start(storage: Arc<dyn Storage>, stage: &Stage) -> Cluster {
 }
 
 // proves: B16
-on_each_storage!(a_receipt_is_given_when_durable_and_gives_the_outcome_later_anywhere);
-async fn a_receipt_is_given_when_durable_and_gives_the_outcome_later_anywhere(
-    storage: Arc<dyn Storage>,
-) {
+async fn a_receipt_is_given_when_durable_and_gives_the_outcome_later_anywhere(bed: Bed) {
+    let storage = bed.open().await;
     let stage = Stage::default();
     let cluster = start(storage.clone(), &stage).await;
     let printer = cluster.get::<Printer>("p");
@@ -94,16 +94,16 @@ async fn a_receipt_is_given_when_durable_and_gives_the_outcome_later_anywhere(
 #[tokio::test]
 async fn a_receipt_waits_for_the_commit() {
     let stage = Stage::default();
-    let storage = HeldStorage::new(memory());
-    let cluster = start(Arc::new(storage.clone()), &stage).await;
+    let bed = Bed::memory();
+    let cluster = start(bed.open().await, &stage).await;
     let printer = cluster.get::<Printer>("p");
-    storage.hold();
+    bed.door.hold_commits();
     let mut sending = printer.print(1).send().into_future();
     assert!(poll_once(&mut sending).await.is_pending());
-    storage.waiting(1).await;
+    soon(bed.door.commits_held(1)).await;
     assert!(poll_once(&mut sending).await.is_pending());
     assert!(stage.notes().is_empty());
-    storage.release();
+    bed.door.release();
     soon(sending).await.unwrap();
     stage.arrived(1).await;
     stage.let_on(1);
@@ -114,10 +114,10 @@ async fn a_receipt_waits_for_the_commit() {
 #[tokio::test]
 async fn a_volatile_hand_over_ends_while_the_handler_runs_and_reports_what_stops_it() {
     let stage = Stage::default();
-    let storage = HeldStorage::new(memory());
-    let cluster = start(Arc::new(storage.clone()), &stage).await;
+    let bed = Bed::memory();
+    let cluster = start(bed.open().await, &stage).await;
     let printer = cluster.get::<Printer>("p");
-    let before = storage.commits();
+    let before = bed.door.calls("commit");
     let (): () = soon(printer.clean("one".into()).send().into_future()).await.unwrap();
     stage.arrived(1).await;
     for with in ["two", "three"] {
@@ -131,7 +131,7 @@ async fn a_volatile_hand_over_ends_while_the_handler_runs_and_reports_what_stops
     stage.let_on(3);
     stage.noted(3).await;
     assert_eq!(stage.notes(), ["one", "two", "three"]);
-    assert_eq!(storage.commits(), before);
+    assert_eq!(bed.door.calls("commit"), before);
     cluster.shutdown().await.unwrap();
     let error = printer.clean("five".into()).send().await.unwrap_err();
     assert!(matches!(error, ClusterError::ShuttingDown), "{error:?}");
@@ -153,3 +153,7 @@ async fn what_was_handed_over_runs_without_its_sender() {
     assert_eq!(stage.notes(), ["kept"]);
     cluster.shutdown().await.unwrap();
 }
+
+backends!(
+    a_receipt_is_given_when_durable_and_gives_the_outcome_later_anywhere on threads,
+);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use cluster::prelude::*;
-use cluster::storage::Storage;
 
-use crate::support::{Random, on_each_storage, poll_once, soon};
+use crate::helpers::Random;
+use crate::support::{Bed, backends, poll_once, soon};
 
 /// What the callers know of an entity's sum: calls that ended well count on both sides, abandoned
 /// ones on one, where they may or may not have taken effect.
@@ -150,8 +150,8 @@ where
     false
 }
 
-on_each_storage!(nothing_hangs_and_sums_stay_within_what_callers_know);
-async fn nothing_hangs_and_sums_stay_within_what_callers_know(storage: Arc<dyn Storage>) {
+async fn nothing_hangs_and_sums_stay_within_what_callers_know(bed: Bed) {
+    let storage = bed.open().await;
     let cluster = Cluster::builder()
         .storage(storage)
         .entity::<Kept>()
@@ -193,3 +193,7 @@ async fn nothing_hangs_and_sums_stay_within_what_callers_know(storage: Arc<dyn S
 fn known(bounds: &Bounds) -> (i64, i64) {
     (bounds.least.load(Ordering::SeqCst), bounds.most.load(Ordering::SeqCst))
 }
+
+backends!(
+    nothing_hangs_and_sums_stay_within_what_callers_know on threads,
+);

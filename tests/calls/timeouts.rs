@@ -6,7 +6,8 @@ use cluster::prelude::*;
 use cluster::testing::TestCluster;
 use cluster::time::Clock;
 
-use crate::support::{HeldStorage, Stage, memory, poll_once, soon};
+use crate::stage::Stage;
+use crate::support::{poll_once, soon, until};
 
 #[derive(Entity)]
 #[entity(concurrency = 100)]
@@ -111,9 +112,7 @@ impl Caller {
 #[tokio::test]
 async fn a_call_held_up_by_the_storage_ends_at_its_limit_too() {
     let stage = Stage::default();
-    let storage = HeldStorage::new(memory());
     let cluster = TestCluster::new()
-        .storage(storage.clone())
         .entity_with::<Sleeper>(sleeper(&stage))
         .entity_with::<Caller>(|_| Caller { calls: 0 })
         .start()
@@ -121,11 +120,11 @@ async fn a_call_held_up_by_the_storage_ends_at_its_limit_too() {
     let limit = Duration::from_secs(3);
     let caller = cluster.get::<Caller>("c");
     caller.change().await.unwrap();
-    storage.hold();
+    cluster.storage().hang();
     // A persisted call that is never accepted.
     let mut rest = cluster.get::<Sleeper>("s").rest().timeout(limit).into_future();
     assert!(poll_once(&mut rest).await.is_pending());
-    storage.waiting(1).await;
+    until(|| cluster.storage().counts().hung == 1).await;
     cluster.advance(limit).await;
     let ended = soon(rest).await;
     assert!(is_timeout(&ended, limit), "{ended:?}");
@@ -138,7 +137,7 @@ async fn a_call_held_up_by_the_storage_ends_at_its_limit_too() {
     assert!(poll_once(&mut call).await.is_pending());
     assert!(poll_once(&mut send).await.is_pending());
     cluster.advance(limit).await;
-    storage.release();
+    cluster.heal().await;
     for ended in [soon(call).await, soon(send).await] {
         let Err(CallError::Cluster(ClusterError::Timeout { address, after, .. })) = ended else {
             panic!("{ended:?}")

@@ -8,7 +8,8 @@ use cluster::prelude::*;
 use cluster::storage::Storage;
 use cluster::testing::TestCluster;
 
-use crate::support::{HeldStorage, Stage, memory, on_each_storage, soon, until};
+use crate::stage::Stage;
+use crate::support::{Bed, backends, soon, until};
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
 enum ShelfError {
@@ -86,8 +87,8 @@ async fn start(storage: Arc<dyn Storage>) -> Cluster {
 }
 
 // proves: B1, B13
-on_each_storage!(every_form_of_handler_is_reached_with_its_own_types);
-async fn every_form_of_handler_is_reached_with_its_own_types(storage: Arc<dyn Storage>) {
+async fn every_form_of_handler_is_reached_with_its_own_types(bed: Bed) {
+    let storage = bed.open().await;
     let cluster = start(storage).await;
     let shelf = cluster.get::<Shelf>("a");
     let (): () = shelf.put(3).await.unwrap();
@@ -189,21 +190,21 @@ async fn question_marks_lift_domain_and_cluster_errors() {
 }
 
 // proves: B12
-on_each_storage!(a_million_handles_do_nothing);
-async fn a_million_handles_do_nothing(storage: Arc<dyn Storage>) {
-    let held = HeldStorage::new(storage);
+async fn a_million_handles_do_nothing(bed: Bed) {
     // Time stands still, so the cluster's own loops ask for nothing.
-    let cluster = TestCluster::new().storage(held.clone()).entity::<Shelf>().start().await;
-    // The last thing that a start asks for is what is pending or due.
-    until(|| held.loads() == 2).await;
-    let before = held.calls();
+    // Time stands still, so the cluster's own loops ask for nothing.
+    let cluster = TestCluster::new().storage(bed.open().await).entity::<Shelf>().start().await;
+    // The last things that a start asks for are what is pending and what is due.
+    let loads = || bed.door.calls("load_pending") + bed.door.calls("load_due");
+    until(|| loads() == 2).await;
+    let before = bed.door.all_calls();
     for number in 0..1_000_000 {
         let handle = cluster.get::<Shelf>(format!("shelf-{number}"));
         std::hint::black_box(handle.clone());
     }
     // Whatever they had begun would have its turn now.
     cluster.settle().await;
-    assert_eq!(held.calls(), before, "the storage was asked");
+    assert_eq!(bed.door.all_calls(), before, "the storage was asked");
     let stats = cluster.stats();
     assert_eq!((stats.resident_entities, stats.types[0].records), (0, 0));
     cluster.shutdown().await.unwrap();
@@ -229,13 +230,11 @@ impl Counted {
 }
 
 // proves: B18
-on_each_storage!(a_call_that_is_never_polled_does_nothing);
-async fn a_call_that_is_never_polled_does_nothing(storage: Arc<dyn Storage>) {
-    let held = HeldStorage::new(storage);
+async fn a_call_that_is_never_polled_does_nothing(bed: Bed) {
     let calls = Arc::new(AtomicU32::new(0));
     let (made, seen) = (calls.clone(), calls.clone());
     let cluster = Cluster::builder()
-        .storage(held.clone())
+        .storage(bed.open().await)
         .entity_with::<Counted>(move |_| {
             made.fetch_add(1_000, Ordering::SeqCst);
             Counted { calls: seen.clone() }
@@ -244,7 +243,7 @@ async fn a_call_that_is_never_polled_does_nothing(storage: Arc<dyn Storage>) {
         .await
         .unwrap();
     let counted = cluster.get::<Counted>("a");
-    let before = held.commits();
+    let before = bed.door.calls("commit");
 
     drop(counted.volatile());
     drop(counted.persisted().key("k").header("h", "v").timeout(Duration::from_secs(1)));
@@ -255,13 +254,13 @@ async fn a_call_that_is_never_polled_does_nothing(storage: Arc<dyn Storage>) {
     tokio::task::yield_now().await;
 
     assert_eq!(calls.load(Ordering::SeqCst), 0);
-    assert_eq!(held.commits(), before);
+    assert_eq!(bed.door.calls("commit"), before);
     assert_eq!(cluster.stats().types[0].records, 0);
     // The same calls, polled, do something.
     counted.volatile().await.unwrap();
     counted.persisted().await.unwrap();
     assert_eq!(calls.load(Ordering::SeqCst), 1_002);
-    assert!(held.commits() > before);
+    assert!(bed.door.calls("commit") > before);
     cluster.shutdown().await.unwrap();
 }
 
@@ -335,20 +334,26 @@ async fn errors_carry_address_limit_and_cause() {
     stage.let_on(2);
     soon(first).await.unwrap().unwrap();
     soon(second).await.unwrap().unwrap();
-    let storage = HeldStorage::new(memory());
+    let bed = Bed::memory();
     let cluster = Cluster::builder()
-        .storage(storage.clone())
+        .storage(bed.open().await)
         .config(|config| config.commit_attempts = 1)
         .entity::<Shelf>()
         .start()
         .await
         .unwrap();
-    storage.fail(1);
+    bed.door.fail("commit", 1);
     let error = cluster.get::<Shelf>("a").fill().await.unwrap_err();
     let ClusterError::Persistence { .. } = error else { panic!("{error:?}") };
     let mut cause = error.source().expect("what the storage said");
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    assert_eq!(cause.to_string(), "a test says so");
+    assert_eq!(cause.to_string(), "turned away at the door");
 }
+
+backends!(
+    every_form_of_handler_is_reached_with_its_own_types on threads,
+    a_million_handles_do_nothing on threads,
+    a_call_that_is_never_polled_does_nothing on threads,
+);

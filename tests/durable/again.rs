@@ -7,7 +7,8 @@ use cluster::{Cancelled, ClusterBuilder, DeadLetter, EntityOptions};
 use futures_util::StreamExt;
 use tokio::spawn;
 
-use crate::support::{Bed, Counter, Desk, DeskFile, Probe, backends, settle, start, start_with};
+use crate::entities::{Counter, Desk, DeskFile, start, start_with};
+use crate::support::{Bed, Probe, backends, settle};
 
 async fn letters(cluster: &Cluster) -> Vec<DeadLetter> {
     cluster.dead_letters().list().map(Result::unwrap).collect().await

@@ -9,9 +9,8 @@ use cluster::storage::{Batch, JoinRequest, RequestRow, StorageError};
 use futures_util::future::join_all;
 use tokio::spawn;
 
-use crate::support::{
-    Bed, Counter, CounterAdd, Desk, Probe, backends, is_waiting, settle, start, start_with,
-};
+use crate::entities::{Counter, CounterAdd, Desk, start, start_with};
+use crate::support::{Bed, Probe, backends, is_waiting, settle};
 
 fn small_mailbox(mailbox: usize) -> EntityOptions {
     EntityOptions { mailbox: Some(mailbox), ..Default::default() }
@@ -74,7 +73,7 @@ async fn a_backlog_with_requests_in_back_off_is_run_to_its_end(bed: Bed) {
     let cluster = start_with(&bed, &probe, options).await;
     probe.open("07");
     for id in ids {
-        cluster.receipt::<crate::support::DeskFile>(id).outcome().await.unwrap();
+        cluster.receipt::<crate::entities::DeskFile>(id).outcome().await.unwrap();
     }
     let mut papers = cluster.get::<Desk>("d").papers().await.unwrap();
     papers.sort();
@@ -99,7 +98,7 @@ async fn requests_beyond_a_full_mailbox_run_though_one_among_them_is_in_back_off
         start_with(&bed, &probe, |builder| builder.options::<Desk>(small_mailbox(2))).await;
     probe.open("0");
     let desk = cluster.get::<Desk>("d");
-    cluster.receipt::<crate::support::DeskFile>(late).outcome().await.unwrap();
+    cluster.receipt::<crate::entities::DeskFile>(late).outcome().await.unwrap();
     desk.file_at_once("last".into()).await.unwrap();
     let mut papers = desk.papers().await.unwrap();
     papers.sort();
@@ -135,10 +134,10 @@ fn join_request() -> JoinRequest {
 
 // proves: B59, B60
 async fn a_backlog_of_many_entities_drains_through_few_places(bed: Bed) {
-    let (entities, places) = (if bed.is_memory() { 100_000 } else { 5_000 }, 100);
+    let (entities, places) = (if bed.file().is_none() { 100_000 } else { 5_000 }, 100);
     let probe = Probe::default();
     make_backlog(&bed, entities).await;
-    let started = bed.door.all_calls();
+    let started = bed.door.calls_by_name();
     let cluster = start_with(&bed, &probe, |builder| {
         builder.config(|config| config.resident_entities_max = places)
     })

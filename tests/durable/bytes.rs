@@ -7,9 +7,8 @@ use cluster::{Error, StartError};
 use cluster_sql::Sqlite;
 use futures_util::StreamExt;
 
-use crate::support::{
-    Bed, Counter, Desk, Folder, Probe, backends, is_waiting, start_with, watched,
-};
+use crate::entities::{Counter, Desk, start_with};
+use crate::support::{Bed, Folder, Probe, backends, is_waiting, soon};
 
 const KIB: usize = 1 << 10;
 
@@ -148,7 +147,7 @@ async fn payloads_larger_than_the_storage_takes_are_refused_at_start() {
         assert!(refused.to_string().contains("`payload_bytes_max` is 1001"), "{refused}");
     }
     start(Cluster::builder().storage(memory(1_001))).await.unwrap();
-    watched(start(Cluster::builder().storage(sqlite(1_001).await))).await.unwrap();
+    soon(start(Cluster::builder().storage(sqlite(1_001).await))).await.unwrap();
 }
 
 // proves: B91

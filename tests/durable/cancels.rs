@@ -4,9 +4,8 @@ use cluster::Cancelled;
 use cluster::prelude::*;
 use tokio::spawn;
 
-use crate::support::{
-    Bed, Counter, Desk, DeskFile, Probe, backends, is_waiting, settle, start, start_with,
-};
+use crate::entities::{Counter, Desk, DeskFile, start, start_with};
+use crate::support::{Bed, Probe, backends, is_waiting, settle};
 
 /// Handlers that cannot be stopped, and one that is told.
 #[derive(Entity)]

@@ -3,7 +3,8 @@
 
 use cluster::ClusterError;
 
-use crate::support::{Bed, Counter, Desk, Probe, backends, is_waiting, start};
+use crate::entities::{Counter, Desk, start};
+use crate::support::{Bed, Probe, backends, is_waiting};
 
 async fn it_waits_for_what_handlers_have_sent(bed: Bed) {
     let probe = Probe::default();

@@ -2,60 +2,9 @@
 
 use cluster::prelude::*;
 use cluster::storage::RetentionClass;
-use tokio::spawn;
 
-use crate::support::{Bed, Counter, Desk, DeskFile, Probe, backends, settle, start, start_with};
-
-// proves: B110
-async fn an_idle_cluster_asks_the_storage_nothing_for_entities_or_waiters(bed: Bed) {
-    let bed = bed.with_virtual_time();
-    let probe = Probe::default();
-    let cluster = start_with(&bed, &probe, |builder| {
-        builder.config(|config| {
-            config.idle = Duration::from_secs(7 * 24 * 3_600);
-            config.call_timeout = Duration::from_secs(7 * 24 * 3_600);
-            config.backoff_min = Duration::from_secs(24 * 3_600);
-            config.backoff_max = Duration::from_secs(24 * 3_600);
-        })
-    })
-    .await;
-    for n in 0..200 {
-        cluster.get::<Counter>(format!("c{n}")).add(1).await.unwrap();
-    }
-    // A handler that does not end, a hundred that wait for it, and a request in back-off.
-    probe.close("long");
-    let receipt = cluster.get::<Desk>("busy").file("long".into()).key("k").send().await.unwrap();
-    probe.wait_for("long", 1).await;
-    let mut waiting = Vec::new();
-    for _ in 0..50 {
-        let (desk, receipt) = (cluster.get::<Desk>("busy"), receipt.clone());
-        waiting.push(spawn(async move { desk.file("long".into()).key("k").await.unwrap() }));
-        waiting.push(spawn(async move { receipt.outcome().await.unwrap() }));
-    }
-    probe.panic_at("later", 1);
-    let later = cluster.get::<Desk>("later").file("later".into()).send().await.unwrap();
-    while bed.door.attempts() < 1 || bed.door.accepts() < 200 + 1 + 50 + 1 {
-        tokio::task::yield_now().await;
-    }
-    settle().await;
-    while bed.door.calls("find_requests") < 50 {
-        tokio::task::yield_now().await;
-    }
-    let mut before = bed.door.all_calls();
-    bed.advance(Duration::from_secs(3_600)).await;
-    let mut after = bed.door.all_calls();
-    // Retention looks once in its interval of 30 s; nothing else asks for anything.
-    let retired = after.remove("retire").unwrap() - before.remove("retire").unwrap_or_default();
-    assert!((1..=121).contains(&retired), "{retired}");
-    assert_eq!(after, before);
-    // All but the one whose handler has panicked.
-    assert_eq!(cluster.stats().resident_entities, 201);
-    probe.open("long");
-    for told in waiting {
-        assert_eq!(told.await.unwrap(), 1);
-    }
-    drop(later);
-}
+use crate::entities::{Desk, DeskFile, start};
+use crate::support::{Bed, Probe, backends, settle};
 
 // proves: B111
 async fn finished_requests_go_after_their_time_and_nothing_else_does(bed: Bed) {
@@ -137,7 +86,4 @@ async fn advance_and_retire(bed: &Bed, by: Duration) {
     }
 }
 
-backends!(
-    an_idle_cluster_asks_the_storage_nothing_for_entities_or_waiters,
-    finished_requests_go_after_their_time_and_nothing_else_does,
-);
+backends!(finished_requests_go_after_their_time_and_nothing_else_does,);

@@ -6,10 +6,8 @@ use std::sync::mpsc::sync_channel;
 use cluster::prelude::*;
 use tokio::spawn;
 
-use crate::support::{
-    Bed, Counter, Desk, DeskFile, Probe, backends, is_waiting, settle, start, start_with, unknown,
-    watched,
-};
+use crate::entities::{Counter, Desk, DeskFile, start, start_with};
+use crate::support::{Bed, Probe, backends, is_waiting, settle, soon, unknown};
 
 // proves: B90
 async fn an_end_while_an_attempt_is_counted_keeps_nothing(bed: Bed) {
@@ -115,7 +113,7 @@ async fn a_handler_that_outlives_its_cluster_hangs_nobody() {
     // The handler holds a thread and no poll; the cluster ends meanwhile.
     drop(cluster);
     leave.send(()).unwrap();
-    let told = watched(call).await.unwrap();
+    let told = soon(call).await.unwrap();
     let ended =
         matches!(told, Err(ClusterError::OutcomeUnknown { .. } | ClusterError::ShuttingDown));
     assert!(ended, "{told:?}");
@@ -152,7 +150,7 @@ async fn a_shutdown_lets_running_handlers_finish(bed: Bed) {
 }
 
 async fn a_runner_that_is_fenced_off_writes_and_answers_nothing(bed: Bed) {
-    if !bed.is_memory() {
+    if !bed.file().is_none() {
         // The file's lock keeps a second runner out, which tests of the storage prove.
         return;
     }
@@ -174,7 +172,7 @@ async fn a_runner_that_is_fenced_off_writes_and_answers_nothing(bed: Bed) {
 
 // proves: B245
 async fn an_acceptance_of_which_nobody_knows_is_not_called_a_failure(bed: Bed) {
-    if !bed.is_memory() {
+    if !bed.file().is_none() {
         return;
     }
     let probe = Probe::default();

@@ -5,7 +5,8 @@ use cluster::prelude::*;
 use cluster::storage::Missing;
 use futures_util::StreamExt;
 
-use crate::support::{Bed, Counter, backends};
+use crate::entities::Counter;
+use crate::support::{Bed, backends};
 
 /// The older program.
 mod old {
@@ -95,7 +96,8 @@ async fn holds(cluster: &Cluster) -> Vec<Hold> {
 
 /// Stores requests whose time has not come, so that no handler runs.
 async fn stored(bed: &Bed, calls: impl AsyncFnOnce(&Cluster) -> Vec<RequestId>) -> Vec<RequestId> {
-    let cluster = bed.start(|builder| builder.entity::<new::Ledger>().entity::<Counter>()).await;
+    let cluster =
+        bed.start_impatient(|builder| builder.entity::<new::Ledger>().entity::<Counter>()).await;
     calls(&cluster).await
 }
 
@@ -113,7 +115,7 @@ async fn what_nobody_can_run_is_held_until_somebody_can(bed: Bed) {
     .await;
 
     // A program that does not know the type at all.
-    let cluster = bed.start(|builder| builder.entity::<Counter>()).await;
+    let cluster = bed.start_impatient(|builder| builder.entity::<Counter>()).await;
     bed.advance(90 * minute / 60).await;
     let held = until_held(&cluster, 1).await;
     assert_eq!((held[0].id(), held[0].message()), (ids[0], "note"));
@@ -126,7 +128,7 @@ async fn what_nobody_can_run_is_held_until_somebody_can(bed: Bed) {
     drop(cluster);
 
     // One that knows the type and not the message.
-    let cluster = bed.start(|builder| builder.entity::<old::Ledger>()).await;
+    let cluster = bed.start_impatient(|builder| builder.entity::<old::Ledger>()).await;
     bed.advance(3 * minute).await;
     let ledger = cluster.get::<old::Ledger>("l");
     let third = cluster.receipt::<old::LedgerNote>(ids[2]);
@@ -138,7 +140,7 @@ async fn what_nobody_can_run_is_held_until_somebody_can(bed: Bed) {
 
     // Three days later.
     bed.time().advance(3 * 24 * 60 * minute);
-    let cluster = bed.start(|builder| builder.entity::<new::Ledger>()).await;
+    let cluster = bed.start_impatient(|builder| builder.entity::<new::Ledger>()).await;
     let second = cluster.receipt::<new::LedgerNoteNumber>(ids[1]);
     assert_eq!(second.outcome().await.unwrap(), 3);
     assert!(holds(&cluster).await.is_empty());
@@ -158,7 +160,7 @@ async fn what_cannot_be_read_is_held_for_a_program_that_can(bed: Bed) {
     })
     .await;
     for _ in 0..2 {
-        let cluster = bed.start(|builder| builder.entity::<other::Ledger>()).await;
+        let cluster = bed.start_impatient(|builder| builder.entity::<other::Ledger>()).await;
         bed.advance(3 * minute).await;
         let second = cluster.receipt::<other::LedgerNoteNumber>(ids[1]);
         assert_eq!(second.outcome().await.unwrap(), 1, "the mailbox goes on");
@@ -167,7 +169,7 @@ async fn what_cannot_be_read_is_held_for_a_program_that_can(bed: Bed) {
         assert!(matches!(held[0].missing(), Missing::Contract(_)), "{held:?}");
         drop((second, cluster));
     }
-    let cluster = bed.start(|builder| builder.entity::<new::Ledger>()).await;
+    let cluster = bed.start_impatient(|builder| builder.entity::<new::Ledger>()).await;
     assert_eq!(cluster.receipt::<new::LedgerNote>(ids[0]).outcome().await.unwrap(), 2);
     assert!(holds(&cluster).await.is_empty());
 }
@@ -202,8 +204,9 @@ async fn by_strict_order_nothing_passes_a_held_request(bed: Bed) {
         let timeout = waits.await.unwrap();
         assert!(matches!(timeout, Err(ClusterError::Timeout { .. })), "{timeout:?}");
     }
-    let cluster =
-        bed.start(|builder| builder.entity::<new::Ledger>().options::<new::Ledger>(strict)).await;
+    let cluster = bed
+        .start_impatient(|builder| builder.entity::<new::Ledger>().options::<new::Ledger>(strict))
+        .await;
     assert_eq!(cluster.receipt::<new::LedgerNote>(ids[0]).outcome().await.unwrap(), 1);
     let two = cluster.receipt::<new::LedgerNoteNumber>(two.unwrap());
     assert_eq!(two.outcome().await.unwrap(), 2);

@@ -2,7 +2,8 @@
 
 use tokio::spawn;
 
-use crate::support::{Bed, Desk, Probe, backends, settle, start};
+use crate::entities::{Desk, start};
+use crate::support::{Bed, Probe, backends, settle};
 
 // proves: B32
 async fn a_joiner_accepted_in_the_commit_of_the_outcome_gets_it(bed: Bed) {

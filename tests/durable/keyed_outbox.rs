@@ -3,7 +3,8 @@
 use cluster::prelude::*;
 use tokio::spawn;
 
-use crate::support::{Bed, Counter, CounterAdd, Probe, backends};
+use crate::entities::{Counter, CounterAdd};
+use crate::support::{Bed, Probe, backends};
 
 /// Sends to counters.
 #[derive(Entity)]
@@ -54,7 +55,7 @@ impl Sender {
 async fn start(bed: &Bed, probe: &Probe) -> Cluster {
     let probe = probe.clone();
     let sender = move |_: &EntityId| Sender { probe: probe.clone() };
-    bed.start(|builder| builder.entity::<Counter>().entity_with::<Sender>(sender)).await
+    bed.start_impatient(|builder| builder.entity::<Counter>().entity_with::<Sender>(sender)).await
 }
 
 // proves: B31, B51

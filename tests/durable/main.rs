@@ -11,6 +11,7 @@ mod cancels;
 mod caught_up;
 mod cost;
 mod ending;
+mod entities;
 mod holds;
 mod joins;
 mod keyed_outbox;
@@ -24,6 +25,7 @@ mod retries;
 mod runs;
 mod scheduled;
 mod state;
+#[path = "../support/mod.rs"]
 mod support;
 mod transactions;
 mod unknown;

@@ -3,7 +3,8 @@
 use cluster::storage::{Fault, Write};
 use tokio::spawn;
 
-use crate::support::{Bed, Counter, Desk, Probe, backends, settle, start};
+use crate::entities::{Counter, Desk, start};
+use crate::support::{Bed, Probe, backends, settle};
 
 // proves: B50
 async fn a_message_arrives_though_its_sender_dies_after_the_commit(bed: Bed) {

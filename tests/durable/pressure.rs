@@ -2,16 +2,19 @@
 //! memory, handlers ahead of their commits, and no time left.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use cluster::EntityOptions;
 use cluster::prelude::*;
 use tokio::spawn;
+use tokio::sync::Semaphore;
 
-use crate::support::{Bed, Counter, Probe, backends, is_waiting, refused, settle, watched};
+use crate::entities::Counter;
+use crate::support::{Bed, Probe, backends, is_waiting, poll_once, refused, settle, soon};
 
-/// Counts who passes it.
+/// May be held and looked at.
 #[derive(Entity)]
 struct Turnstile {
     probe: Probe,
@@ -20,20 +23,6 @@ struct Turnstile {
 
 #[entity]
 impl Turnstile {
-    #[message]
-    async fn pass(&mut self) -> i64 {
-        tokio::task::yield_now().await;
-        self.spins += 1;
-        self.spins
-    }
-
-    #[message(persisted)]
-    async fn enter(&mut self) -> i64 {
-        tokio::task::yield_now().await;
-        self.spins += 1;
-        self.spins
-    }
-
     /// Holds the entity for as long as the test wants, beside others that only look.
     #[message]
     async fn stay(&self, point: String) {
@@ -46,48 +35,67 @@ impl Turnstile {
     }
 }
 
+/// Lets one at a time through, when the test says so.
+#[derive(Entity)]
+struct Sluice {
+    probe: Probe,
+    turns: Arc<Semaphore>,
+}
+
+#[entity]
+impl Sluice {
+    #[message]
+    async fn pass(&mut self) {
+        self.turns.acquire().await.expect("never closed").forget();
+    }
+
+    #[message(persisted)]
+    async fn enter(&mut self) {
+        self.probe.note("entered");
+        self.turns.acquire().await.expect("never closed").forget();
+    }
+}
+
 // proves: B58
 async fn persisted_requests_get_through_a_mailbox_that_calls_keep_full(bed: Bed) {
-    let probe = Probe::default();
-    let shared = probe.clone();
-    let turnstile = move |_: &EntityId| Turnstile { probe: shared.clone(), spins: 0 };
+    const REQUESTS: usize = 50;
+    let turns = Arc::new(Semaphore::new(0));
+    let (probe, shared) = (bed.probe.clone(), turns.clone());
+    let sluice = move |_: &EntityId| Sluice { probe: probe.clone(), turns: shared.clone() };
     let small = EntityOptions { mailbox: Some(8), ..EntityOptions::DEFAULT };
     let cluster = bed
-        .start(|builder| builder.entity_with::<Turnstile>(turnstile).options::<Turnstile>(small))
+        .start_impatient(|builder| builder.entity_with::<Sluice>(sluice).options::<Sluice>(small))
         .await;
-    let entity = cluster.get::<Turnstile>("t");
-    // More than the mailbox holds are accepted while somebody is there.
-    probe.close("there");
-    let staying = spawn(entity.stay("there".into()).into_future());
-    probe.wait_for("there", 1).await;
+    let entity = cluster.get::<Sluice>("s");
+    // One of them runs, eight are in the mailbox, the others only in the storage.
     let mut receipts = Vec::new();
-    for _ in 0..50 {
+    for _ in 0..REQUESTS {
         receipts.push(entity.enter().send().await.unwrap());
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let callers: Vec<_> = (0..12)
-        .map(|_| {
-            let (entity, stop) = (entity.clone(), stop.clone());
-            spawn(async move {
-                while !stop.load(Ordering::SeqCst) {
-                    match entity.pass().await {
-                        Ok(_) | Err(ClusterError::MailboxFull { .. }) => {}
-                        Err(error) => panic!("{error:?}"),
-                    }
-                    tokio::task::yield_now().await;
-                }
-            })
-        })
-        .collect();
-    settle().await;
-    probe.open("there");
+    bed.settle().await;
+    let (mut calls, mut runs) = (Vec::new(), 0);
+    while bed.probe.count("entered") < REQUESTS {
+        // Before each turn somebody calls for every place that there is.
+        loop {
+            let mut call = Box::pin(entity.pass().into_future());
+            match poll_once(&mut call).await {
+                Poll::Pending => calls.push(call),
+                Poll::Ready(Err(ClusterError::MailboxFull { limit: 8, .. })) => break,
+                Poll::Ready(ended) => panic!("{ended:?}"),
+            }
+        }
+        turns.add_permits(1);
+        runs += 1;
+        bed.settle().await;
+        assert!(runs < 2 * REQUESTS, "{} came in", bed.probe.count("entered"));
+    }
+    turns.add_permits(10 * REQUESTS);
     for receipt in receipts {
         receipt.outcome().await.unwrap();
     }
-    staying.await.unwrap().unwrap();
-    stop.store(true, Ordering::SeqCst);
-    for caller in callers {
-        caller.await.unwrap();
+    assert!(!calls.is_empty(), "calls had places too");
+    for call in calls {
+        call.await.unwrap();
     }
 }
 
@@ -249,8 +257,9 @@ async fn a_rerun_that_asks_differently_finds_what_the_first_run_got(bed: Bed) {
     let runs = Arc::new(AtomicI64::new(0));
     let shared = runs.clone();
     let fickle = move |_: &EntityId| Fickle { runs: shared.clone() };
-    let cluster =
-        bed.start(|builder| builder.entity_with::<Fickle>(fickle).entity::<Counter>()).await;
+    let cluster = bed
+        .start_impatient(|builder| builder.entity_with::<Fickle>(fickle).entity::<Counter>())
+        .await;
     assert_eq!(cluster.get::<Fickle>("f").give().await.unwrap(), 1);
     assert_eq!(runs.load(Ordering::SeqCst), 2);
     assert_eq!(cluster.get::<Counter>("c").value().await.unwrap(), 1, "added once");
@@ -285,8 +294,9 @@ async fn a_call_that_came_by_way_of_the_storage_belongs_to_its_chain(bed: Bed) {
     let shared = probe.clone();
     let link = move |_: &EntityId| Link { probe: shared.clone() };
     let small = EntityOptions { mailbox: Some(1), ..EntityOptions::DEFAULT };
-    let cluster =
-        bed.start(|builder| builder.entity_with::<Link>(link).options::<Link>(small)).await;
+    let cluster = bed
+        .start_impatient(|builder| builder.entity_with::<Link>(link).options::<Link>(small))
+        .await;
     let (a, b) = (cluster.get::<Link>("a"), cluster.get::<Link>("b"));
     probe.close("end");
     let first = b.pull(Vec::new()).send().await.unwrap();
@@ -316,7 +326,7 @@ impl Mirror {
 
 // proves: B63
 async fn a_handler_that_waits_for_itself_ends_at_once(bed: Bed) {
-    let cluster = bed.start(|builder| builder.entity::<Mirror>()).await;
+    let cluster = bed.start_impatient(|builder| builder.entity::<Mirror>()).await;
     let told = cluster.get::<Mirror>("m").look().await.unwrap_err();
     let CallError::Cluster(ClusterError::Defect { attempts: 1, reason, .. }) = &told else {
         panic!("{told:?}")
@@ -365,9 +375,9 @@ impl Stubborn {
 fn a_shutdown_waits_for_a_handler_that_runs_in_its_callers_task() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(3).enable_all().build().unwrap();
-    runtime.block_on(watched(async {
+    runtime.block_on(soon(async {
         let bed = Bed::sqlite();
-        let cluster = bed.start(|builder| builder.entity::<Stubborn>()).await;
+        let cluster = bed.start_impatient(|builder| builder.entity::<Stubborn>()).await;
         let stubborn = cluster.get::<Stubborn>("s");
         stubborn.worked().await.unwrap();
         let working = spawn(async move { stubborn.work().await });
@@ -379,7 +389,7 @@ fn a_shutdown_waits_for_a_handler_that_runs_in_its_callers_task() {
         assert_eq!(working.await.unwrap().unwrap(), 1);
         ending.await.unwrap().unwrap();
         drop(cluster);
-        let cluster = bed.start(|builder| builder.entity::<Stubborn>()).await;
+        let cluster = bed.start_impatient(|builder| builder.entity::<Stubborn>()).await;
         assert_eq!(cluster.get::<Stubborn>("s").worked().await.unwrap(), 1);
     }));
 }
@@ -420,11 +430,11 @@ impl Miner {
 
 #[tokio::test]
 async fn a_reply_that_panics_when_nobody_takes_it_stops_no_other_call() {
-    watched(async {
+    soon(async {
         let (bed, probe) = (Bed::memory(), Probe::default());
         let shared = probe.clone();
         let miner = move |_: &EntityId| Miner { probe: shared.clone() };
-        let cluster = bed.start(|builder| builder.entity_with::<Miner>(miner)).await;
+        let cluster = bed.start_impatient(|builder| builder.entity_with::<Miner>(miner)).await;
         let miner = cluster.get::<Miner>("m");
         probe.close("digging");
         let digging = spawn(miner.dig().into_future());

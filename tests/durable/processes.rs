@@ -9,7 +9,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use cluster::prelude::*;
 use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
 
-use crate::support::{Bed, Counter, Desk, DeskFile, Folder, Probe, Refusal, Side, start, watched};
+use crate::entities::{Counter, Desk, DeskFile, Refusal, start};
+use crate::support::{Bed, Folder, Probe, Side, soon};
 
 const SCENARIO: &str = "CLUSTER_DURABLE_SCENARIO";
 const DATABASE: &str = "CLUSTER_DURABLE_DATABASE";
@@ -125,7 +126,7 @@ async fn a_request_whose_process_is_killed_on_its_first_line_runs_again() {
     let id = ids[0];
     assert_eq!(ids, [id; 3]);
     let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
-    watched(async {
+    soon(async {
         let cluster = start(&bed, &probe).await;
         // By itself: nobody has asked for it in this process.
         probe.wait_for("paper!", 1).await;
@@ -161,7 +162,7 @@ async fn an_outcome_committed_before_its_process_is_killed_is_given_after() {
     assert_eq!(victim.says().as_deref(), Some("committed"));
     victim.kill();
     let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
-    watched(async {
+    soon(async {
         let cluster = start(&bed, &probe).await;
         let desk = cluster.get::<Desk>("d");
         let told = desk.file_and_send("paper".into(), "other".into()).key("k").await;
@@ -197,7 +198,7 @@ async fn requests_start_in_order_though_their_process_is_killed_again_and_again(
         victim.kill();
     }
     let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
-    watched(async {
+    soon(async {
         let cluster = start(&bed, &probe).await;
         let desk = cluster.get::<Desk>("d");
         assert_eq!(desk.file_at_once("last".into()).await.unwrap(), REQUESTS + 1);
@@ -238,7 +239,7 @@ async fn transfers_happen_once_though_their_process_is_killed_again_and_again() 
     victim.wait_for("all");
     victim.kill();
     let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
-    watched(async {
+    soon(async {
         let cluster = start(&bed, &probe).await;
         cluster.caught_up().await.unwrap();
         let mut expected = [0_i64; 7];
@@ -279,7 +280,7 @@ impl Till {
 }
 
 async fn start_till(bed: &Bed) -> Cluster {
-    bed.start(|builder| builder.entity::<Till>().entity::<Counter>()).await
+    bed.start_impatient(|builder| builder.entity::<Till>().entity::<Counter>()).await
 }
 
 async fn die_in_a_transaction(bed: &Bed, side: Side) {
@@ -314,7 +315,7 @@ async fn make_stock(folder: &Folder) {
 /// What the table, the till and the ledger say, once nothing is under way.
 async fn sales(folder: &Folder) -> (i64, i64, i64) {
     let bed = Bed::on_file(folder.database());
-    watched(async {
+    soon(async {
         let cluster = start_till(&bed).await;
         cluster.caught_up().await.unwrap();
         let mut table =
@@ -395,7 +396,7 @@ async fn what_a_killed_process_has_scheduled_and_cancelled_stays_so() {
         (0..5).map(|_| victim.says().expect("an id").parse().unwrap()).collect();
     victim.kill();
     let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
-    watched(async {
+    soon(async {
         let cluster = start(&bed, &probe).await;
         assert_eq!(cluster.receipt::<DeskFile>(ids[1]).outcome().await.unwrap(), 3);
         let papers = cluster.get::<Desk>("d").papers().await.unwrap();

@@ -4,7 +4,8 @@ use cluster::{ClusterError, EntityOptions};
 use cluster_core::codec::fingerprint_of;
 use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
 
-use crate::support::{Bed, Desk, DeskFile, Probe, backends, on_sqlite, start, start_with};
+use crate::entities::{Desk, DeskFile, start, start_with};
+use crate::support::{Bed, Probe, backends};
 
 async fn the_shape_of_every_stored_payload_is_stored(bed: Bed) {
     let probe = Probe::default();
@@ -49,7 +50,8 @@ async fn a_request_that_cannot_be_read_keeps_none_behind_it_from_running(bed: Be
     }
     // As a later version might write it, or a broken disk.
     drop(bed.open().await);
-    let mut file = SqliteConnectOptions::new().filename(bed.database()).connect().await.unwrap();
+    let mut file =
+        SqliteConnectOptions::new().filename(bed.file().unwrap()).connect().await.unwrap();
     let spoil = "UPDATE cluster_request SET headers = 'no headers' \
         WHERE seq = (SELECT MIN(seq) FROM cluster_pending)";
     assert_eq!(file.execute(spoil).await.unwrap().rows_affected(), 1);
@@ -112,12 +114,12 @@ mod after {
 
 // A state that this binary cannot read is told at once, and nothing is lost by it.
 async fn a_state_of_another_shape_is_told_and_kept(bed: Bed) {
-    let cluster = bed.start(|builder| builder.entity::<before::Cart>()).await;
+    let cluster = bed.start_impatient(|builder| builder.entity::<before::Cart>()).await;
     assert_eq!(cluster.get::<before::Cart>("c").add(2).await.unwrap(), 2);
     cluster.shutdown().await.unwrap();
     drop(cluster);
 
-    let cluster = bed.start(|builder| builder.entity::<after::Cart>()).await;
+    let cluster = bed.start_impatient(|builder| builder.entity::<after::Cart>()).await;
     let cart = cluster.get::<after::Cart>("c");
     for told in [cart.note().await.map(drop), cart.add(1).key("k").await.map(drop)] {
         assert!(matches!(told, Err(ClusterError::IncompatibleContract { .. })), "{told:?}");
@@ -126,7 +128,7 @@ async fn a_state_of_another_shape_is_told_and_kept(bed: Bed) {
     cluster.shutdown().await.unwrap();
     drop(cluster);
 
-    let cluster = bed.start(|builder| builder.entity::<before::Cart>()).await;
+    let cluster = bed.start_impatient(|builder| builder.entity::<before::Cart>()).await;
     let cart = cluster.get::<before::Cart>("c");
     assert_eq!(cart.add(1).key("k").await.unwrap(), 3, "accepted then, run now");
     assert_eq!(cart.add(4).await.unwrap(), 7);
@@ -135,6 +137,6 @@ async fn a_state_of_another_shape_is_told_and_kept(bed: Bed) {
 backends!(the_shape_of_every_stored_payload_is_stored, a_state_of_another_shape_is_told_and_kept);
 
 mod unreadable {
-    use super::{a_request_that_cannot_be_read_keeps_none_behind_it_from_running, on_sqlite};
-    on_sqlite!(a_request_that_cannot_be_read_keeps_none_behind_it_from_running);
+    use super::{a_request_that_cannot_be_read_keeps_none_behind_it_from_running, backends};
+    backends!(only sqlite: a_request_that_cannot_be_read_keeps_none_behind_it_from_running);
 }

@@ -6,7 +6,8 @@ use futures_util::StreamExt as _;
 use serde::{Deserializer, Serializer};
 use tokio::spawn;
 
-use crate::support::{Bed, Counter, backends, settle};
+use crate::entities::Counter;
+use crate::support::{Bed, backends, settle};
 
 /// A number whose encoding fails below zero, and panics at 13.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,7 +84,7 @@ impl std::fmt::Display for Shy {
 impl std::error::Error for Shy {}
 
 async fn start(bed: &Bed) -> Cluster {
-    bed.start(|builder| {
+    bed.start_impatient(|builder| {
         let builder = builder.entity::<Speaker>().entity::<Counter>();
         builder.config(|config| config.payload_bytes_max = 10_000)
     })

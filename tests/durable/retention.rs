@@ -7,7 +7,8 @@ use cluster::id::{RequestId, Seq};
 use cluster::prelude::*;
 use cluster::storage::{Batch, JoinRequest, OutcomeRow, RequestRow};
 
-use crate::support::{Bed, Counter, CounterAdd, Desk, DeskFile, Probe, backends, settle, start};
+use crate::entities::{Counter, CounterAdd, Desk, DeskFile, start};
+use crate::support::{Bed, Probe, backends, settle};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);

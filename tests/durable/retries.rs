@@ -6,7 +6,8 @@ use cluster::{DeadLetter, EntityOptions};
 use futures_util::StreamExt;
 use tokio::spawn;
 
-use crate::support::{Bed, Desk, Probe, Refusal, backends, settle, start, start_with};
+use crate::entities::{Desk, Refusal, start, start_with};
+use crate::support::{Bed, Probe, backends, settle};
 
 async fn dead_letters(cluster: &Cluster) -> Vec<DeadLetter> {
     cluster.dead_letters().list().map(Result::unwrap).collect().await

@@ -4,7 +4,8 @@
 use cluster::prelude::*;
 use tokio::spawn;
 
-use crate::support::{Bed, Counter, Desk, DeskFile, Probe, backends, is_waiting, settle, start};
+use crate::entities::{Counter, Desk, DeskFile, start};
+use crate::support::{Bed, Probe, backends, is_waiting, settle};
 
 // proves: B29
 async fn a_request_is_durable_before_its_first_line(bed: Bed) {
@@ -58,30 +59,6 @@ async fn an_outcome_committed_before_a_crash_is_the_callers(bed: Bed) {
     assert_eq!(probe.count("second"), 1);
 }
 
-// proves: B37
-async fn requests_start_in_the_order_of_acceptance_through_crashes(bed: Bed) {
-    let probe = Probe::default();
-    let mut cluster = start(&bed, &probe).await;
-    let mut accepted = 0;
-    for _ in 0..4 {
-        let desk = cluster.get::<Desk>("d");
-        for _ in 0..100 {
-            desk.file_at_once(format!("{accepted:04}")).send().await.unwrap();
-            accepted += 1;
-        }
-        // Some have run, some have not.
-        drop((desk, cluster));
-        cluster = start(&bed, &probe).await;
-    }
-    let desk = cluster.get::<Desk>("d");
-    assert_eq!(desk.file_at_once("last".into()).await.unwrap(), accepted + 1);
-    let papers = desk.papers().await.unwrap();
-    let mut sorted = papers.clone();
-    sorted.sort();
-    assert_eq!(papers, sorted);
-    assert_eq!(papers.len(), accepted + 1);
-}
-
 // proves: B31, B36
 async fn receipts_answer_after_a_restart(bed: Bed) {
     let probe = Probe::default();
@@ -121,7 +98,7 @@ async fn an_inner_call_that_still_runs_is_joined_by_the_rerun(bed: Bed) {
     probe.wait_for("copy of paper", 2).await;
     settle().await;
     probe.open("copy of paper");
-    let outer = cluster.receipt::<crate::support::DeskFileWithCopy>(id);
+    let outer = cluster.receipt::<crate::entities::DeskFileWithCopy>(id);
     assert_eq!(outer.outcome().await.unwrap(), 1);
     assert_eq!(cluster.get::<Desk>("copies").papers().await.unwrap(), ["copy of paper"]);
 }
@@ -154,7 +131,6 @@ async fn a_shutdown_in_the_middle_loses_nothing(bed: Bed) {
 backends!(
     a_request_is_durable_before_its_first_line,
     an_outcome_committed_before_a_crash_is_the_callers,
-    requests_start_in_the_order_of_acceptance_through_crashes,
     receipts_answer_after_a_restart,
     an_inner_call_that_still_runs_is_joined_by_the_rerun,
     a_shutdown_in_the_middle_loses_nothing,

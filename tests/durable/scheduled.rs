@@ -7,7 +7,8 @@ use cluster::time::Timestamp;
 use cluster::{Cancelled, ClusterBuilder};
 use tokio::spawn;
 
-use crate::support::{Bed, Counter, Desk, DeskFile, Probe, backends, settle, start, start_with};
+use crate::entities::{Counter, Desk, DeskFile, start, start_with};
+use crate::support::{Bed, Probe, backends, settle};
 
 /// Three of them are shorter than a finished request is kept.
 const SPAN: Duration = Duration::from_secs(1_000);

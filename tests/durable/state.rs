@@ -3,9 +3,8 @@
 use cluster::prelude::*;
 use tokio::spawn;
 
-use crate::support::{
-    Bed, Counter, Desk, DeskClient, Probe, backends, is_waiting, refused, start, start_with,
-};
+use crate::entities::{Counter, Desk, DeskClient, start, start_with};
+use crate::support::{Bed, Probe, backends, is_waiting, refused};
 
 // proves: B46
 async fn after_a_panic_the_last_committed_state_is_seen(bed: Bed) {

@@ -7,9 +7,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Executor, SqliteConnection};
 use tokio::spawn;
 
-use crate::support::{
-    Bed, Counter, Probe, Refusal, Side, is_waiting, on_sqlite, refused, settle, unknown,
-};
+use crate::entities::{Counter, Refusal};
+use crate::support::{Bed, Probe, Side, backends, is_waiting, refused, settle, unknown};
 
 /// What happens in a sale once its rows are written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -148,7 +147,7 @@ fn source_of(error: &ClusterError) -> String {
 
 async fn start(bed: &Bed, probe: &Probe) -> Cluster {
     let probe = probe.clone();
-    bed.start(|builder| {
+    bed.start_impatient(|builder| {
         let builder = builder.entity::<Counter>();
         builder.entity_with::<Shop>(move |_| Shop { sold: 0, probe: probe.clone() })
     })
@@ -156,7 +155,7 @@ async fn start(bed: &Bed, probe: &Probe) -> Cluster {
 }
 
 async fn connect(bed: &Bed) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(bed.database());
+    let options = SqliteConnectOptions::new().filename(bed.file().unwrap());
     options.connect().await.expect("the file can be opened")
 }
 
@@ -524,7 +523,8 @@ async fn a_lost_transaction_is_fenced_off_before_it_is_looked_for(bed: Bed) {
     assert_eq!(bed.door.calls("find_requests"), looks + 1);
 }
 
-on_sqlite!(
+backends!(
+    only sqlite:
     everything_of_a_sale_commits_together,
     an_error_rolls_everything_back_and_is_the_outcome,
     a_panic_rolls_everything_back_and_the_sale_runs_again,

@@ -4,7 +4,8 @@ use cluster::prelude::*;
 use cluster::storage::{Fault, Write};
 use tokio::spawn;
 
-use crate::support::{Bed, Counter, Desk, Probe, backends, refused, start, start_with, unknown};
+use crate::entities::{Counter, Desk, start, start_with};
+use crate::support::{Bed, Probe, backends, refused, unknown};
 
 // proves: B52
 async fn increments_with_unknown_commits_that_are_done_count_once(bed: Bed) {
@@ -142,7 +143,7 @@ async fn a_sure_failure_runs_what_was_built_on_it_again_in_order(bed: Bed) {
 }
 
 fn spawn_file(
-    desk: &crate::support::DeskClient,
+    desk: &crate::entities::DeskClient,
     paper: &str,
 ) -> tokio::task::JoinHandle<Result<usize, ClusterError>> {
     let (desk, paper) = (desk.clone(), paper.to_owned());

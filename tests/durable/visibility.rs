@@ -3,9 +3,8 @@
 use cluster::prelude::*;
 use tokio::spawn;
 
-use crate::support::{
-    Bed, Counter, Desk, Probe, backends, is_waiting, refused, settle, start, start_with,
-};
+use crate::entities::{Counter, Desk, start, start_with};
+use crate::support::{Bed, Probe, backends, is_waiting, refused, settle};
 
 // proves: B47
 async fn no_changing_reply_leaves_before_its_commit(bed: Bed) {

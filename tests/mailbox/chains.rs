@@ -2,7 +2,7 @@
 
 use cluster::prelude::*;
 
-use crate::support::{Bed, watched};
+use crate::support::{Bed, soon};
 
 /// An entity that passes calls on.
 #[derive(Entity, Default)]
@@ -30,7 +30,7 @@ async fn two_chains_that_do_not_meet_themselves_both_end() {
         let both = async {
             tokio::join!(a.pass(path("c d e")).into_future(), b.pass(path("c d e")).into_future())
         };
-        let (first, second) = watched(both).await;
+        let (first, second) = soon(both).await;
         assert_eq!((first.unwrap(), second.unwrap()), (3, 3));
     }
 }

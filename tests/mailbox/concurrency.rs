@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use tokio::spawn;
 use tokio::task::yield_now;
 
-use crate::support::{Bed, Gate, Log, Tally, backends, is_waiting, settle, watched};
+use crate::support::{Bed, backends, is_waiting, settle, soon};
+use crate::witness::{Gate, Log, Tally};
 
 /// An entity that notes who is inside.
 #[derive(Entity)]
@@ -119,7 +120,7 @@ async fn a_writer_never_meets_anybody() {
             }
         })
     });
-    let ended = watched(join_all(tasks)).await;
+    let ended = soon(join_all(tasks)).await;
     assert!(ended.iter().all(Result::is_ok));
     assert_eq!(witness.tally.entered(), TASKS * CALLS);
     assert_eq!(witness.tally.overlaps(), 0);
@@ -143,7 +144,7 @@ async fn endless_readers_do_not_starve_a_writer() {
         })
         .collect();
     let room = cluster.get::<Room>("r");
-    watched(async {
+    soon(async {
         for number in 1..=100 {
             let before = witness.tally.entered();
             // Each stream has at most one call before the writer.
@@ -171,14 +172,14 @@ async fn a_blocked_handler_delays_no_other_entity_of_its_shard() {
     let same_shard =
         |id: &String| cluster.shard_of::<Room>(id.as_str()).is_ok_and(|other| other == shard);
     for id in neighbours.filter(same_shard).take(20) {
-        watched(cluster.get::<Room>(id.as_str()).write()).await.unwrap();
-        watched(cluster.get::<Room>(id.as_str()).write_durably()).await.unwrap();
+        soon(cluster.get::<Room>(id.as_str()).write()).await.unwrap();
+        soon(cluster.get::<Room>(id.as_str()).write_durably()).await.unwrap();
     }
     assert_eq!(bed.clock().now() - began, Duration::ZERO);
     bed.advance(Duration::from_secs(10)).await;
     assert!(is_waiting(&mut blocked).await);
     witness.gate.open();
-    watched(blocked).await.unwrap();
+    soon(blocked).await.unwrap();
 }
 
 // proves: B10, B57
@@ -203,12 +204,12 @@ async fn a_long_queue_delays_no_other_entity() {
         yield_now().await;
     }
     let began = bed.clock().now();
-    watched(cluster.get::<Room>("other").write()).await.unwrap();
+    soon(cluster.get::<Room>("other").write()).await.unwrap();
     let took = bed.clock().now() - began;
     let passed = witness.tally.entered();
     assert!(passed < QUEUED / 2, "only {} were left in the queue", QUEUED - passed);
     assert!(took <= Duration::from_secs(1), "{took:?}");
-    watched(async {
+    soon(async {
         blocked.await.unwrap();
         // Behind all of them.
         while let Err(ClusterError::MailboxFull { .. }) = busy.read().await {
@@ -253,7 +254,7 @@ async fn volatile_calls_store_no_request_and_never_come_again(bed: Bed) {
     assert!(is_waiting(&mut cut_off).await);
     assert_eq!(witness.log.all().len(), 500);
     drop((cluster, room, number));
-    let lost = watched(cut_off).await;
+    let lost = soon(cut_off).await;
     assert!(matches!(lost, Err(ClusterError::OutcomeUnknown { .. })), "{lost:?}");
 
     let storage = bed.open().await;

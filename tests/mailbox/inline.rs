@@ -8,7 +8,8 @@ use cluster::Cluster;
 use cluster::prelude::*;
 use tokio::task::{unconstrained, yield_now};
 
-use crate::support::{Bed, Gate, is_waiting, poll_once, settle, watched};
+use crate::support::{Bed, is_waiting, poll_once, settle, soon};
+use crate::witness::Gate;
 
 /// More calls inside each other than any stack has room for.
 const DEPTH: u32 = 10_000;
@@ -95,9 +96,9 @@ async fn calls_may_be_nested_deeper_than_a_stack() {
     let depths = start().await;
     depths.bottom.open();
     let top = depths.cluster.get::<Well>("top");
-    assert_eq!(watched(top.descend(DEPTH)).await.unwrap(), DEPTH);
-    assert_eq!(watched(unconstrained(top.descend(DEPTH).into_future())).await.unwrap(), DEPTH);
-    assert_eq!(watched(unconstrained(top.dig(1_000).into_future())).await.unwrap(), 1_000);
+    assert_eq!(soon(top.descend(DEPTH)).await.unwrap(), DEPTH);
+    assert_eq!(soon(unconstrained(top.descend(DEPTH).into_future())).await.unwrap(), DEPTH);
+    assert_eq!(soon(unconstrained(top.dig(1_000).into_future())).await.unwrap(), 1_000);
     assert_eq!(depths.running.load(Ordering::SeqCst), 0);
 }
 
@@ -109,7 +110,7 @@ async fn deeply_nested_calls_may_wait_be_abandoned_and_be_ended() {
     let all = DEPTH as usize + 1;
     for round in 0..2 {
         let mut call = Box::pin(top.descend(DEPTH).into_future());
-        watched(async {
+        soon(async {
             while depths.running.load(Ordering::SeqCst) < all {
                 assert!(poll_once(&mut call).await.is_pending());
                 yield_now().await;
@@ -118,7 +119,7 @@ async fn deeply_nested_calls_may_wait_be_abandoned_and_be_ended() {
         .await;
         if round == 0 {
             drop(call);
-            watched(async {
+            soon(async {
                 while depths.running.load(Ordering::SeqCst) > 0 {
                     yield_now().await;
                 }
@@ -129,7 +130,7 @@ async fn deeply_nested_calls_may_wait_be_abandoned_and_be_ended() {
     // The second time the whole chain ends with its cluster.
     let Depths { cluster, running, .. } = depths;
     drop((cluster, top));
-    watched(async {
+    soon(async {
         while running.load(Ordering::SeqCst) > 0 {
             yield_now().await;
         }
@@ -145,17 +146,17 @@ async fn a_call_that_nobody_polls_holds_up_nobody() {
     let mut polled_once = Box::pin(well.pause().into_future());
     assert!(poll_once(&mut polled_once).await.is_pending());
     // Its handler has begun and is suspended; the same task awaits another call.
-    watched(well.touch()).await.unwrap();
-    watched(well.pause()).await.unwrap();
-    watched(polled_once).await.unwrap();
+    soon(well.touch()).await.unwrap();
+    soon(well.pause()).await.unwrap();
+    soon(polled_once).await.unwrap();
 
     let mut queued = Box::pin(well.pause().into_future());
     let mut behind = Box::pin(well.touch().into_future());
     assert!(poll_once(&mut queued).await.is_pending());
     assert!(poll_once(&mut behind).await.is_pending());
     // A third one waits behind one that is in the mailbox and is polled by nobody.
-    watched(well.pause()).await.unwrap();
+    soon(well.pause()).await.unwrap();
     settle().await;
     assert!(!is_waiting(&mut behind).await);
-    watched(queued).await.unwrap();
+    soon(queued).await.unwrap();
 }

@@ -8,6 +8,7 @@ mod chains;
 mod concurrency;
 mod inline;
 mod options;
-mod passivation;
 mod stress;
+#[path = "../support/mod.rs"]
 mod support;
+mod witness;

@@ -7,7 +7,8 @@ use cluster::prelude::*;
 use cluster::{Cluster, EntityOptions};
 use tokio::spawn;
 
-use crate::support::{Bed, Gate, is_waiting, settle, watched};
+use crate::support::{Bed, is_waiting, settle, soon};
+use crate::witness::Gate;
 
 /// An entity with every option.
 #[derive(Entity)]
@@ -80,10 +81,10 @@ async fn limits(options: Option<EntityOptions>) -> (usize, u32, u32, bool) {
     settle().await;
     let together = runs.swap(0, Ordering::SeqCst);
     gate.open();
-    watched(blocked).await.unwrap();
+    soon(blocked).await.unwrap();
     for look in looks {
         // Where the mailbox is small some find no room.
-        let _ = watched(look).await.unwrap();
+        let _ = soon(look).await.unwrap();
     }
     runs.store(0, Ordering::SeqCst);
     let broken = cluster.get::<Shop>("broken");

@@ -10,7 +10,8 @@ use tokio::runtime::Handle;
 use tokio::spawn;
 use tokio::task::yield_now;
 
-use crate::support::{Bed, Life, Lives, Tally, poll_once, watched};
+use crate::support::{Bed, poll_once, soon};
+use crate::witness::{Life, Lives, Tally};
 
 /// A durable number with witnesses.
 #[derive(Entity)]
@@ -177,27 +178,27 @@ async fn everything_at_once(bed: Bed) {
         let (cluster, calls) = (cluster.clone(), calls.clone());
         spawn(async move { call(&cluster, &calls, task).await })
     });
-    let ended = watched(join_all(tasks)).await;
+    let ended = soon(join_all(tasks)).await;
     assert!(ended.iter().all(Result::is_ok));
-    watched(cluster.caught_up()).await.unwrap();
+    soon(cluster.caught_up()).await.unwrap();
 
     let mut stored = 0;
     for number in 0..CELLS {
-        stored += watched(cluster.get::<Cell>(format!("cell {number}")).read(0)).await.unwrap();
+        stored += soon(cluster.get::<Cell>(format!("cell {number}")).read(0)).await.unwrap();
     }
     let (sure, maybe) = (calls.sure.load(Ordering::SeqCst), calls.maybe.load(Ordering::SeqCst));
     assert!(sure <= stored && stored <= sure + maybe, "{sure} + {maybe}: {stored}");
     assert!(witness.tallies.iter().all(|tally| tally.overlaps() == 0));
     assert_eq!(witness.lives.doubles(), 0);
 
-    watched(cluster.shutdown()).await.unwrap();
+    soon(cluster.shutdown()).await.unwrap();
     drop(cluster);
     nothing_is_left(&witness).await;
 }
 
 /// No handler, no instance, no factory, no task.
 async fn nothing_is_left(witness: &Witness) {
-    watched(async {
+    soon(async {
         let metrics = Handle::current().metrics();
         while metrics.num_alive_tasks() > 0 {
             yield_now().await;
@@ -235,13 +236,13 @@ async fn a_cluster_dropped_in_the_middle_leaves_nothing() {
             })
         })
         .collect();
-    watched(async {
+    soon(async {
         while witness.added.load(Ordering::SeqCst) < 500 {
             yield_now().await;
         }
     })
     .await;
     drop(cluster);
-    assert!(watched(join_all(callers)).await.iter().all(Result::is_ok));
+    assert!(soon(join_all(callers)).await.iter().all(Result::is_ok));
     nothing_is_left(&witness).await;
 }

@@ -2,31 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use cluster::ClusterBuilder;
 use cluster::prelude::*;
 use tokio::spawn;
 
-use crate::support::{Bed, Counter, Desk, Other, backends};
+use crate::entities::{Counter, Desk, Other, start, start_with};
+use crate::support::{Bed, backends};
 
 // proves: B108
 async fn a_lone_request_costs_two_commits_and_nothing_else(bed: Bed) {
-    let cluster = bed.start().await;
+    let cluster = start(&bed).await;
     let counter = cluster.get::<Counter>("c");
     assert_eq!(counter.add(1).await.unwrap(), 1);
     for _ in 0..10 {
         bed.settle().await;
-        let before = bed.meter.calls_by_name();
+        let before = bed.door.calls_by_name();
         counter.add(1).await.unwrap();
         bed.settle().await;
         let expected = [("commit", 2)];
-        assert_eq!(difference(&before, &bed.meter.calls_by_name()), BTreeMap::from(expected));
+        assert_eq!(difference(&before, &bed.door.calls_by_name()), BTreeMap::from(expected));
     }
 }
 
 // proves: B108
 async fn a_thousand_concurrent_requests_share_their_commits(bed: Bed) {
-    let cluster = bed.start().await;
+    let cluster = start(&bed).await;
     bed.settle().await;
-    let before = bed.meter.calls("commit");
+    let before = bed.door.calls("commit");
     let callers = (0..1_000).map(|number| {
         let counter = cluster.get::<Counter>(format!("c{}", number % 100));
         spawn(async move { counter.add(1).await })
@@ -34,7 +36,7 @@ async fn a_thousand_concurrent_requests_share_their_commits(bed: Bed) {
     for caller in callers.collect::<Vec<_>>() {
         assert!(caller.await.unwrap().is_ok());
     }
-    let commits = bed.meter.calls("commit") - before;
+    let commits = bed.door.calls("commit") - before;
     assert!(commits < 200, "{commits} commits");
     for number in 0..100 {
         assert_eq!(cluster.get::<Counter>(format!("c{number}")).value().await.unwrap(), 10);
@@ -46,13 +48,20 @@ async fn an_idle_cluster_issues_no_statement_per_entity_or_waiter(bed: Bed) {
     const MANY: usize = 1_000;
     // Longer than any pause of the runner's own loops, and than its many timers.
     let (idle, for_ever) = (Duration::from_secs(120), Duration::from_secs(86_400));
-    let start =
-        async || bed.start_with(|builder| builder.config(|config| config.idle = for_ever)).await;
+    let start = async || {
+        let patient = |builder: ClusterBuilder| {
+            builder.config(|config| {
+                config.idle = for_ever;
+                (config.backoff_min, config.backoff_max) = (for_ever, for_ever);
+            })
+        };
+        start_with(&bed, patient).await
+    };
     let cost_of_idling = async || {
         bed.settle().await;
-        let before = bed.meter.calls_by_name();
+        let before = bed.door.calls_by_name();
         bed.advance(idle).await;
-        difference(&before, &bed.meter.calls_by_name())
+        difference(&before, &bed.door.calls_by_name())
     };
     let cluster = start().await;
     let cost_of_none = cost_of_idling().await;
@@ -72,6 +81,10 @@ async fn an_idle_cluster_issues_no_statement_per_entity_or_waiter(bed: Bed) {
     waiters.push(spawn(async move { receipt.outcome().await.map(|_| ()) }));
     bed.probe.wait_for("numbers", MANY / 4).await;
     bed.probe.wait_for("held", 1).await;
+    // And one in back-off.
+    bed.probe.panic_at("bad", 1);
+    cluster.get::<Desk>("e").write("bad".into()).send().await.unwrap();
+    bed.probe.wait_for("bad", 1).await;
     assert!(cluster.stats().resident_entities > MANY);
 
     // What is new is looked at once, page by page.
@@ -98,7 +111,7 @@ fn difference(
     calls.filter(|(_, calls)| *calls > 0).collect()
 }
 
-backends!(
+backends!(in virtual time:
     a_lone_request_costs_two_commits_and_nothing_else,
     a_thousand_concurrent_requests_share_their_commits,
     an_idle_cluster_issues_no_statement_per_entity_or_waiter,

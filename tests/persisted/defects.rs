@@ -8,7 +8,8 @@ use cluster::prelude::*;
 use futures_util::TryStreamExt;
 use tokio::spawn;
 
-use crate::support::{Bed, Counter, Desk, Probe, backends};
+use crate::entities::{Counter, Desk, start_with};
+use crate::support::{Bed, Probe, backends};
 
 /// More often than any request is tried.
 const ALWAYS: u32 = 1_000;
@@ -16,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Back-offs of 1, 2, 3, 3 seconds, then it is given up.
 async fn start(bed: &Bed) -> Cluster {
-    let configured = bed.start_with(|builder| {
+    let configured = start_with(bed, |builder| {
         builder.config(|config| {
             config.attempts = 5;
             config.backoff_min = SECOND;
@@ -225,7 +226,7 @@ async fn an_entity_type_may_make_a_panic_the_outcome(bed: Bed) {
         let fragile = |builder: cluster::ClusterBuilder| {
             builder.entity_with::<Fragile>(move |_| Fragile { written: 0, probe: probe.clone() })
         };
-        let cluster = bed.start_with(fragile).await;
+        let cluster = start_with(&bed, fragile).await;
         let fragile = cluster.get::<Fragile>("f");
         let outcome = fragile.write("bad".into()).key("k").await;
         let Err(ClusterError::Defect { message, attempts, reason, .. }) = outcome else {
@@ -259,7 +260,7 @@ impl Fragile {
     }
 }
 
-backends!(
+backends!(in virtual time:
     a_panic_reruns_its_own_request_and_none_of_ten_in_flight,
     a_panic_reruns_its_own_request_and_none_of_ten_that_wait,
     attempts_back_off_and_a_restart_grants_none,

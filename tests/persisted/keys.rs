@@ -7,14 +7,15 @@ use cluster::id::{KeyDigest, MessageTag};
 use cluster::prelude::*;
 use tokio::spawn;
 
-use crate::support::{Bed, Desk, Other, Refusal, backends};
+use crate::entities::{Desk, Other, Refusal, start, start_with};
+use crate::support::{Bed, backends};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
 
 // proves: B30
 async fn equal_requests_without_a_key_run_twice_and_have_two_outcomes(bed: Bed) {
-    let cluster = bed.start().await;
+    let cluster = start(&bed).await;
     let desk = cluster.get::<Desk>("d");
     assert_eq!(desk.write("same".into()).await.unwrap(), 1);
     assert_eq!(desk.write("same".into()).await.unwrap(), 2);
@@ -30,7 +31,7 @@ async fn equal_requests_without_a_key_run_twice_and_have_two_outcomes(bed: Bed) 
 // proves: B31
 async fn a_key_gives_the_stored_outcome_for_its_whole_window_and_across_restarts(bed: Bed) {
     let start = async || {
-        bed.start_with(|builder| builder.config(|c| c.deduplication_window = 2 * HOUR)).await
+        start_with(&bed, |builder| builder.config(|c| c.deduplication_window = 2 * HOUR)).await
     };
     let write = async |cluster: &Cluster| {
         let desk = cluster.get::<Desk>("d");
@@ -72,7 +73,7 @@ async fn a_key_gives_the_stored_outcome_for_its_whole_window_and_across_restarts
 
 // proves: B31
 async fn a_key_handed_over_again_gives_the_same_receipt(bed: Bed) {
-    let cluster = bed.start().await;
+    let cluster = start(&bed).await;
     let hand_over = async |cluster: Cluster| {
         let receipt = cluster.get::<Desk>("d").write("line".into()).key("k").send().await.unwrap();
         assert_eq!(receipt.outcome().await.unwrap(), 1);
@@ -80,7 +81,7 @@ async fn a_key_handed_over_again_gives_the_same_receipt(bed: Bed) {
     };
     let first = hand_over(cluster.clone()).await;
     assert_eq!(hand_over(cluster).await, first);
-    assert_eq!(hand_over(bed.start().await).await, first);
+    assert_eq!(hand_over(start(&bed).await).await, first);
     assert_eq!(bed.probe.count("line"), 1);
 }
 
@@ -148,7 +149,7 @@ fn twins() -> Vec<String> {
 async fn keys_that_look_alike_never_share_an_outcome(bed: Bed) {
     let keys = twins();
     for round in 1..=3 {
-        let cluster = bed.start().await;
+        let cluster = start(&bed).await;
         let desk = cluster.get::<Desk>("d");
         for (at, key) in keys.iter().enumerate() {
             let outcome = desk.write("same".into()).key(key).await.unwrap();
@@ -182,7 +183,7 @@ fn a_million_keys_have_a_million_digests() {
 
 // proves: B34
 async fn the_same_key_for_another_id_type_or_message_runs(bed: Bed) {
-    let cluster = bed.start().await;
+    let cluster = start(&bed).await;
     for _ in 0..2 {
         let (first, second) = (cluster.get::<Desk>("first"), cluster.get::<Desk>("second"));
         assert_eq!(first.write("line".into()).key("k").await.unwrap(), 1);
@@ -204,7 +205,7 @@ async fn a_key_with_other_arguments_is_refused_and_harms_nothing(bed: Bed) {
         assert_eq!((address.entity_type(), address.entity_id().as_str()), ("Desk", "d"));
         assert_eq!((message, key.as_str()), ("write", "k-1"));
     };
-    let cluster = bed.start().await;
+    let cluster = start(&bed).await;
     bed.probe.close("line");
     let first = spawn({
         let desk = cluster.get::<Desk>("d");
@@ -219,7 +220,7 @@ async fn a_key_with_other_arguments_is_refused_and_harms_nothing(bed: Bed) {
     assert_eq!(first.await.unwrap().unwrap(), 1);
     refused(&cluster).await;
     drop(cluster);
-    let cluster = bed.start().await;
+    let cluster = start(&bed).await;
     refused(&cluster).await;
     let desk = cluster.get::<Desk>("d");
     assert_eq!(desk.write("line".into()).key("k-1").await.unwrap(), 1);
@@ -227,7 +228,7 @@ async fn a_key_with_other_arguments_is_refused_and_harms_nothing(bed: Bed) {
     assert_eq!((bed.probe.count("line"), bed.probe.count("other")), (1, 0));
 }
 
-backends!(
+backends!(in virtual time:
     equal_requests_without_a_key_run_twice_and_have_two_outcomes,
     a_key_gives_the_stored_outcome_for_its_whole_window_and_across_restarts,
     a_key_handed_over_again_gives_the_same_receipt,

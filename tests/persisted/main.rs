@@ -6,7 +6,9 @@
 
 mod cost;
 mod defects;
+mod entities;
 mod keys;
 mod recovery;
 mod state;
+#[path = "../support/mod.rs"]
 mod support;

@@ -5,7 +5,8 @@ use cluster::prelude::*;
 use futures_util::future::join_all;
 use tokio::spawn;
 
-use crate::support::{Bed, Desk, Other, backends};
+use crate::entities::{Desk, Other, start, start_with};
+use crate::support::{Bed, backends};
 
 /// The numbers that were run, in order; nothing else was noted.
 fn numbers(log: Vec<String>) -> Vec<u32> {
@@ -16,7 +17,7 @@ fn numbers(log: Vec<String>) -> Vec<u32> {
 async fn requests_start_in_order_of_acceptance_through_a_restart_and_a_full_mailbox(bed: Bed) {
     const REQUESTS: u32 = 10_000;
     const BEFORE_THE_CRASH: usize = 3_000;
-    let start = async || bed.start_with(|builder| builder.config(|c| c.mailbox = 64)).await;
+    let start = async || start_with(&bed, |builder| builder.config(|c| c.mailbox = 64)).await;
     let cluster = start().await;
     let other = cluster.get::<Other>("o");
     bed.probe.close("numbers");
@@ -51,7 +52,7 @@ async fn requests_start_in_order_of_acceptance_through_a_restart_and_a_full_mail
 
 // proves: B39
 async fn a_request_runs_on_when_its_caller_is_gone(bed: Bed) {
-    let cluster = bed.start().await;
+    let cluster = start(&bed).await;
     for caller_ends_by_timeout in [false, true] {
         let line = format!("line, timeout {caller_ends_by_timeout}");
         bed.probe.close(&line);
@@ -81,7 +82,7 @@ async fn a_request_runs_on_when_its_caller_is_gone(bed: Bed) {
 
 // proves: B39
 async fn a_request_whose_caller_ends_with_the_process_runs_after_the_next_start(bed: Bed) {
-    let cluster = bed.start().await;
+    let cluster = start(&bed).await;
     bed.probe.close("line");
     let caller = spawn({
         let desk = cluster.get::<Desk>("d");
@@ -92,14 +93,14 @@ async fn a_request_whose_caller_ends_with_the_process_runs_after_the_next_start(
     assert!(caller.await.unwrap_err().is_cancelled());
     drop(cluster);
     bed.probe.open("line");
-    let cluster = bed.start().await;
+    let cluster = start(&bed).await;
     // Nobody asks for it.
     bed.probe.wait_for("line!", 1).await;
     cluster.caught_up().await.unwrap();
     assert_eq!(cluster.get::<Desk>("d").lines().await.unwrap(), ["line"]);
 }
 
-backends!(
+backends!(in virtual time:
     requests_start_in_order_of_acceptance_through_a_restart_and_a_full_mailbox,
     a_request_runs_on_when_its_caller_is_gone,
     a_request_whose_caller_ends_with_the_process_runs_after_the_next_start,

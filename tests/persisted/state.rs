@@ -2,13 +2,14 @@
 
 use cluster::prelude::*;
 
-use crate::support::{Bed, Counter, Desk, DeskRefuse, Probe, Refusal, backends};
+use crate::entities::{Counter, Desk, DeskRefuse, Refusal, start_with};
+use crate::support::{Bed, Probe, backends};
 
 /// Tried at most so often here.
 const ATTEMPTS: u32 = 3;
 
 async fn start(bed: &Bed) -> Cluster {
-    let configured = bed.start_with(|builder| {
+    let configured = start_with(bed, |builder| {
         builder.config(|config| {
             config.attempts = ATTEMPTS;
             config.backoff_min = Duration::from_secs(1);
@@ -199,7 +200,7 @@ impl Moody {
 
 async fn start_moody(bed: &Bed) -> Cluster {
     let probe = bed.probe.clone();
-    let configured = bed.start_with(|builder| {
+    let configured = start_with(bed, |builder| {
         let factory = move |_: &EntityId| Moody { runs_kept: 0, probe: probe.clone() };
         builder.entity_with::<Moody>(factory).config(|config| {
             config.attempts = ATTEMPTS;
@@ -257,7 +258,7 @@ async fn an_error_of_the_entity_in_a_call_error_is_the_stored_outcome(bed: Bed) 
     assert_eq!(bed.probe.count("run"), 1);
 }
 
-backends!(
+backends!(in virtual time:
     an_error_leaves_the_state_as_it_was_and_is_the_stored_outcome,
     after_a_panic_the_next_handler_sees_the_last_committed_state,
     what_a_refusing_or_panicking_handler_has_sent_is_never_delivered,

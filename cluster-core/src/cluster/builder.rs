@@ -67,6 +67,7 @@ pub struct ClusterBuilder {
     env: Result<(), BadSetting>,
     clock: Clock,
     seed: Option<u64>,
+    encodes_local_calls: bool,
     storage: Option<Arc<dyn Storage>>,
     types: Vec<Box<dyn Registration>>,
     options: Vec<(std::any::TypeId, &'static str, EntityOptions)>,
@@ -85,6 +86,7 @@ impl ClusterBuilder {
             env: Ok(()),
             clock: Clock::system(),
             seed: None,
+            encodes_local_calls: false,
             storage: None,
             types: Vec::new(),
             options: Vec::new(),
@@ -128,6 +130,15 @@ impl ClusterBuilder {
     /// Makes ids follow from a seed; for tests only, where two clusters never share a database.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Lets arguments, replies and errors of local calls pass through encode and decode, as if
+    /// every entity were elsewhere. For tests: what cannot travel fails there, with the type and
+    /// the path of the field. [`TestCluster`](crate::testing::TestCluster) does so unless told
+    /// otherwise.
+    pub fn encode_local_calls(mut self) -> Self {
+        self.encodes_local_calls = true;
         self
     }
 
@@ -330,6 +341,7 @@ impl ClusterBuilder {
             groups,
             backoff_longest: self.backoff_longest,
             up: AtomicBool::new(true),
+            encodes_local_calls: self.encodes_local_calls,
             clock: self.clock,
             config: self.config,
         }

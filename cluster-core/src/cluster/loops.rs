@@ -48,7 +48,7 @@ async fn sweep(runner: Arc<Runner>) {
     let pause = idle.unwrap_or(SWEEP_PAUSE_MAX) / 4;
     let pause = pause.clamp(SWEEP_PAUSE_MIN, SWEEP_PAUSE_MAX);
     loop {
-        runner.clock.sleep(pause).await;
+        runner.clock.sleep_between_looks(pause).await;
         let now = runner.clock.now();
         for kind in runner.all_kinds() {
             kind.sweep(now);

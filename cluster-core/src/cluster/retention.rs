@@ -31,7 +31,7 @@ pub(super) async fn retire(runner: Arc<Runner>) {
     let mut store_at = Moment::default();
     let mut reached_before = Timestamp::default();
     loop {
-        runner.clock.sleep(runner.config.retention_interval).await;
+        runner.clock.sleep_between_looks(runner.config.retention_interval).await;
         let now = runner.clock.now();
         let reached = observe(&runner, now);
         if reached < reached_before {

@@ -12,6 +12,7 @@ use tokio::task::coop;
 use super::context::Context;
 use super::contract::{Deliver, Message, Persisted};
 use super::deadlines::Limit;
+use super::encoded::received;
 use super::endpoint::{DueSpec, Exchange, ReplyOf, Request, Wanted};
 use super::filter::CallInfo;
 use super::handle::Handle;
@@ -359,7 +360,7 @@ impl<M: Message> CallFuture<M> {
             Exchange::Later(mut told) => {
                 if let Poll::Ready(reply) = Pin::new(&mut told).poll(cx) {
                     let lost = |_| Err(CallError::Cluster(lost(&handle, M::INFO)));
-                    return Poll::Ready(reply.unwrap_or_else(lost));
+                    return Poll::Ready(received::<M>(&handle, reply.unwrap_or_else(lost)));
                 }
                 let limit = limit(handle.shared(), self.limit, cx);
                 self.at = At::Waiting(told, limit, handle);
@@ -375,7 +376,7 @@ impl<M: Message> CallFuture<M> {
         };
         if let Poll::Ready(reply) = Pin::new(told).poll(cx) {
             let lost = |_| Err(CallError::Cluster(lost(handle, M::INFO)));
-            return Poll::Ready(reply.unwrap_or_else(lost));
+            return Poll::Ready(received::<M>(handle, reply.unwrap_or_else(lost)));
         }
         ready!(limit.poll(cx));
         Poll::Ready(Err(CallError::Cluster(timeout::<M>(handle, self.limit))))

@@ -87,7 +87,7 @@ pub(crate) struct Kind<T: Serves> {
     pub(crate) limits: Limits,
     pub(crate) factory: Factory<T>,
     pub(crate) schemas: Schemas,
-    pub(crate) table: &'static [Method<T>],
+    pub(crate) table: Box<[Method<T>]>,
     pub(crate) slots: Directory<T>,
     pub(crate) metrics: KindMetrics,
     by_tag: HashMap<MessageTag, usize>,
@@ -130,6 +130,9 @@ impl<T: Serves> Kind<T> {
     ) -> Self {
         let name: Arc<str> = <ContractOf<T> as Contract>::NAME.into();
         let messages = <ContractOf<T> as Contract>::messages();
+        let encodes = shared.encodes_local_calls;
+        let table = <T::Contract as ServedBy<T>>::table().iter();
+        let table = table.map(|method| if encodes { method.encoded() } else { *method });
         Kind {
             metrics: KindMetrics::new(&name, messages),
             name,
@@ -138,7 +141,7 @@ impl<T: Serves> Kind<T> {
             limits,
             factory,
             schemas,
-            table: <T::Contract as ServedBy<T>>::table(),
+            table: table.collect(),
             slots: Directory::default(),
             by_tag: messages.iter().map(|info| (info.tag, info.index)).collect(),
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::contract::{Message, Serves};
+use super::encoded::start_encoded;
 use super::job::{Job, load};
 use super::options::Access;
 use super::outcome::Outcome;
@@ -52,6 +53,8 @@ pub trait SharedFn<T>: Message {
 pub struct Method<T: Serves> {
     /// Starts a typed request that waits in an exchange of the message.
     pub(super) start: fn(Arc<Slot<T>>, &mut dyn Any),
+    /// The same where local calls pass through encode and decode.
+    start_encoded: fn(Arc<Slot<T>>, &mut dyn Any),
     /// Makes a stored request ready for the mailbox.
     pub(super) load: fn(&Arc<Slot<T>>, PendingRequest) -> Box<dyn Job<T>>,
 }
@@ -78,9 +81,26 @@ impl<T: Serves> Method<T> {
     }
 
     const fn of<M: Message, S: Style<T, M>>() -> Self {
-        Method { start: start::<T, M, S>, load: load::<T, M, S> }
+        Method {
+            start: start::<T, M, S>,
+            start_encoded: start_encoded::<T, M, S>,
+            load: load::<T, M, S>,
+        }
+    }
+
+    /// The entry for a cluster that encodes local calls.
+    pub(super) fn encoded(self) -> Self {
+        Method { start: self.start_encoded, ..self }
     }
 }
+
+impl<T: Serves> Clone for Method<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Serves> Copy for Method<T> {}
 
 impl<T: Serves> fmt::Debug for Method<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,6 +16,7 @@ mod contract;
 mod deadlines;
 mod delayed;
 mod directory;
+mod encoded;
 mod endpoint;
 mod failure;
 mod filter;

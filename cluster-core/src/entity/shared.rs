@@ -58,6 +58,8 @@ pub struct Shared {
     pub(crate) backoff_longest: Duration,
     /// Counted as a runner that serves.
     pub(crate) up: AtomicBool,
+    /// Local calls pass through encode and decode, as if their entities were elsewhere.
+    pub(crate) encodes_local_calls: bool,
 }
 
 /// The registered entity types: by contract for handles, by name for what the storage holds.

@@ -5,6 +5,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinHandle;
+
 use crate::cluster::{Cluster, ClusterBuilder, IntoStorage};
 use crate::entity::{DefaultEntity, Serves, error_text};
 use crate::id::EntityId;
@@ -13,8 +16,14 @@ use crate::time::{Clock, Timestamp, VirtualClock};
 
 /// When a test's clock begins: 2026-01-01T00:00:00Z.
 const START: Timestamp = Timestamp::from_unix_ms(1_767_225_600_000);
-/// How often the test gives way to the cluster's tasks before it takes them to be waiting.
-const ROUNDS: usize = 200;
+/// How often it is looked whether the storage has been asked for more; far beyond any test that
+/// does not ask all the time.
+const SETTLES_MAX: usize = 1_000;
+/// How often the test gives way before it takes the cluster's tasks to be waiting. On one thread
+/// those that are woken run before whoever gives way is polled again.
+const ROUNDS: usize = 20;
+/// The same where others run on threads of their own.
+const ROUNDS_AMONG_THREADS: usize = 200;
 
 /// Builds a [`TestCluster`]: storage in memory, a virtual clock, seeded ids, no settings from the
 /// environment, and faults if asked for.
@@ -24,6 +33,7 @@ pub struct TestClusterBuilder {
     faults: Option<Faults>,
     storage: Option<Arc<dyn Storage>>,
     clock: Arc<VirtualClock>,
+    encodes: bool,
     /// Everything that a start needs, to be done again after a crash.
     configure: Vec<Configure>,
 }
@@ -37,9 +47,21 @@ impl TestClusterBuilder {
         self
     }
 
-    /// Faults of the storage, drawn from the seed; see [`Faults`].
+    /// Faults of the storage once it has started, drawn from the seed: one kind or several, as in
+    /// `Fault::unknown_commit(0.05) | Fault::slow(0.1, delay_max)`.
+    ///
+    /// Until [`TestCluster::heal`] time passes by itself then, from timer to timer, whenever
+    /// nothing else can run: who waits for a slow storage, or tries again, waits for the clock.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = Some(faults);
+        self
+    }
+
+    /// Local calls hand arguments, replies and errors over as they are, as in production. Unless
+    /// this is said they pass through encode and decode, so that what cannot travel fails in the
+    /// first test.
+    pub fn direct_calls(mut self) -> Self {
+        self.encodes = false;
         self
     }
 
@@ -82,12 +104,15 @@ impl TestClusterBuilder {
     pub async fn start(self) -> TestCluster {
         let clock = Clock::from_virtual(self.clock.clone());
         let inner = self.storage.unwrap_or_else(|| Arc::new(MemoryStorage::new(clock.clone())));
-        let faults = self.faults.unwrap_or_else(|| Faults::new(self.seed));
+        let time_passes = self.faults.is_some();
+        let faults = self.faults.unwrap_or_else(|| Faults::new(self.seed)).or_seed(self.seed);
         let storage = FaultyStorage::new(inner, faults, clock);
         let setup = Setup {
             seed: self.seed,
             clock: self.clock,
             storage,
+            time_passes,
+            encodes: self.encodes,
             configure: self.configure,
             starts: 0,
         };
@@ -105,6 +130,9 @@ struct Setup {
     seed: u64,
     clock: Arc<VirtualClock>,
     storage: FaultyStorage,
+    /// While faults are on, time passes by itself.
+    time_passes: bool,
+    encodes: bool,
     configure: Vec<Configure>,
     /// Starts so far: each makes other ids from the seed.
     starts: u64,
@@ -118,10 +146,59 @@ impl Setup {
             .storage(self.storage.clone())
             .clock(Clock::from_virtual(self.clock.clone()))
             .seed(seed);
+        let builder = if self.encodes { builder.encode_local_calls() } else { builder };
         let builder = self.configure.iter().fold(builder, |builder, step| step(builder));
-        match builder.start().await {
-            Ok(cluster) => TestCluster { cluster, setup: self },
+        self.storage.hold_faults();
+        let started = builder.start().await;
+        self.storage.let_faults();
+        let passing = (self.time_passes && !self.storage.is_healed()).then(|| {
+            let (clock, storage) = (self.clock.clone(), self.storage.clone());
+            Passing(tokio::spawn(pass_time(clock, storage)))
+        });
+        match started {
+            Ok(cluster) => TestCluster { cluster, setup: self, _passing: passing },
             Err(error) => panic!("the test's cluster does not start: {}", error_text(&error)),
+        }
+    }
+}
+
+/// Time that passes by itself, until dropped.
+struct Passing(JoinHandle<()>);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Moves time from one timer to the next whenever nothing else can run, until the storage is
+/// healed.
+async fn pass_time(clock: Arc<VirtualClock>, storage: FaultyStorage) {
+    loop {
+        settle(&storage).await;
+        if storage.is_healed() {
+            return;
+        }
+        if let Some(next) = clock.next_timer() {
+            clock.advance(next - clock.now());
+        }
+    }
+}
+
+/// Lets everything run that can, the storage included.
+async fn settle(storage: &FaultyStorage) {
+    let rounds = match Handle::current().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => ROUNDS,
+        _ => ROUNDS_AMONG_THREADS,
+    };
+    for _ in 0..SETTLES_MAX {
+        let before = storage.counts().calls;
+        storage.at_rest().await;
+        for _ in 0..rounds {
+            tokio::task::yield_now().await;
+        }
+        if storage.is_at_rest() && storage.counts().calls == before {
+            return;
         }
     }
 }
@@ -132,6 +209,7 @@ impl Setup {
 pub struct TestCluster {
     cluster: Cluster,
     setup: Setup,
+    _passing: Option<Passing>,
 }
 
 impl TestCluster {
@@ -143,6 +221,7 @@ impl TestCluster {
             faults: None,
             storage: None,
             clock: VirtualClock::starting_at(START),
+            encodes: true,
             configure: Vec::new(),
         }
     }
@@ -171,16 +250,17 @@ impl TestCluster {
         self.settle().await;
     }
 
-    /// Lets the cluster's tasks run until they wait for time or for a caller.
+    /// Lets the cluster's tasks and its storage run until they wait for time or for a caller. What
+    /// a fault holds up is not waited for; a storage of your own that never answers is.
     pub async fn settle(&self) {
-        for _ in 0..ROUNDS {
-            tokio::task::yield_now().await;
-        }
+        settle(&self.setup.storage).await;
     }
 
-    /// Ends all faults.
-    pub fn heal(&self) {
+    /// Ends all faults, and lets the cluster go on with what they have held up. From now on time
+    /// moves only when the test moves it.
+    pub async fn heal(&self) {
         self.setup.storage.heal();
+        self.settle().await;
     }
 
     /// Ends the cluster where it stands, as a killed process does, and starts another on the same
@@ -189,8 +269,8 @@ impl TestCluster {
     /// # Panics
     /// When the new one does not start.
     pub async fn crash(self) -> TestCluster {
-        let TestCluster { cluster, setup } = self;
-        drop(cluster);
+        let TestCluster { cluster, setup, _passing } = self;
+        drop((cluster, _passing));
         setup.start().await
     }
 }

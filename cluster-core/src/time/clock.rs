@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::virtual_clock::VirtualSleep;
+use super::virtual_clock::{Patience, VirtualSleep};
 use super::{Timestamp, VirtualClock};
 
 /// A point on a clock's monotonic scale: nanoseconds since the clock was made.
@@ -103,10 +103,20 @@ impl Clock {
 
     /// A timer that ends `delay` from now.
     pub fn sleep(&self, delay: Duration) -> Sleep {
+        self.timer(delay, Patience::Due)
+    }
+
+    /// The same for a loop that only looks around: a test that moves time does not stop for it.
+    pub(crate) fn sleep_between_looks(&self, delay: Duration) -> Sleep {
+        self.timer(delay, Patience::Housekeeping)
+    }
+
+    fn timer(&self, delay: Duration, patience: Patience) -> Sleep {
         match &self.0 {
             Kind::System(_) => Sleep(Timer::System(Box::pin(tokio::time::sleep(delay)))),
             Kind::Virtual(clock) => {
-                Sleep(Timer::Virtual(VirtualSleep::new(clock.clone(), clock.now() + delay)))
+                let until = clock.now() + delay;
+                Sleep(Timer::Virtual(VirtualSleep::new(clock.clone(), until, patience)))
             }
         }
     }

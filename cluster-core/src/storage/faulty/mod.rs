@@ -1,14 +1,19 @@
 //! A storage that fails on purpose.
 
+mod by_name;
 mod faults;
 mod transaction;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
-use self::faults::{Dice, refused, unknown};
+use self::faults::{Dice, Way, disconnected, refused, unknown};
 pub use self::faults::{Fault, FaultCounts, Faults, Write};
 use super::batch::{Batch, Committed};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
@@ -22,10 +27,11 @@ use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::transaction::TransactionStorage;
 use super::{BoxFuture, StorageError};
 use crate::id::{KeyDigest, RequestId, Seq, ShardId};
-use crate::time::{Clock, Timestamp};
+use crate::time::{Clock, Moment, Timestamp};
 
 /// Puts faults in front of another storage: seeded ones that fire by themselves ([`Faults`]), and
-/// scripted ones that hit the next writes ([`FaultyStorage::fail_next`]).
+/// scripted ones that hit the next writes ([`FaultyStorage::fail_next`]), or every call until it is
+/// healed ([`FaultyStorage::hang`], [`FaultyStorage::disconnect`]).
 ///
 /// Clones share the faults and the counts.
 ///
@@ -43,6 +49,20 @@ struct Shared {
     dice: Dice,
     /// Commits on their way, see [`Fault::LateUnknown`]. Bounded by the calls of the test.
     late: Mutex<Vec<LateCommit>>,
+    /// Calls that the storage behind works on.
+    under_way: AtomicUsize,
+    /// It was healed, or has no call under way any more.
+    changed: Notify,
+}
+
+/// A call that the storage behind works on; its future may be dropped.
+struct UnderWay<'a>(&'a Shared);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
+    }
 }
 
 struct LateCommit {
@@ -54,7 +74,15 @@ impl FaultyStorage {
     /// Wraps a storage. Slow calls wait on the given clock.
     pub fn new(inner: Arc<dyn Storage>, faults: Faults, clock: Clock) -> Self {
         let dice = Dice::new(faults);
-        FaultyStorage { shared: Arc::new(Shared { inner, clock, dice, late: Mutex::default() }) }
+        let shared = Shared {
+            inner,
+            clock,
+            dice,
+            late: Mutex::default(),
+            under_way: AtomicUsize::new(0),
+            changed: Notify::new(),
+        };
+        FaultyStorage { shared: Arc::new(shared) }
     }
 
     /// Hits the next writes of one kind with a fault, as many as given. Replaces what was scripted
@@ -63,9 +91,53 @@ impl FaultyStorage {
         self.shared.dice.fail_next(write, fault, times);
     }
 
-    /// Ends all faults, for ever. Late commits still arrive.
+    /// From now on no call is answered until [`FaultyStorage::heal`]; then those that wait are
+    /// done. One that is dropped meanwhile is not done at all.
+    pub fn hang(&self) {
+        self.shared.dice.hang();
+    }
+
+    /// From now on every call fails with `Unavailable`, with nothing done, until
+    /// [`FaultyStorage::heal`].
+    pub fn disconnect(&self) {
+        self.shared.dice.cut(Moment::from_nanos(u64::MAX));
+    }
+
+    /// The same for so long on the storage's clock.
+    pub fn disconnect_for(&self, outage: Duration) {
+        self.shared.dice.cut(self.shared.clock.now() + outage);
+    }
+
+    /// Ends all faults: those that fire by themselves for ever, the others until they are asked for
+    /// again. Late commits still arrive.
     pub fn heal(&self) {
         self.shared.dice.heal();
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Faults that fire by themselves wait, such as for the end of a start.
+    pub(crate) fn hold_faults(&self) {
+        self.shared.dice.wait();
+    }
+
+    /// They fire again.
+    pub(crate) fn let_faults(&self) {
+        self.shared.dice.go_on();
+    }
+
+    /// Whether it was healed, so that no fault fires by itself.
+    pub(crate) fn is_healed(&self) -> bool {
+        self.shared.dice.is_healed()
+    }
+
+    /// Whether the storage behind works on no call. What a fault holds up does not count.
+    pub fn is_at_rest(&self) -> bool {
+        self.shared.under_way.load(Ordering::SeqCst) == 0
+    }
+
+    /// Waits until the storage behind works on no call. Cancel safe.
+    pub async fn at_rest(&self) {
+        self.shared.until(|| self.is_at_rest()).await;
     }
 
     /// What has happened so far.
@@ -77,11 +149,11 @@ impl FaultyStorage {
         &self,
         work: BoxFuture<'_, Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
-        self.shared.delay().await;
+        self.shared.enter().await?;
         if self.shared.dice.read_fails() {
             return Err(refused());
         }
-        work.await
+        self.shared.work(work).await
     }
 
     async fn write<T>(
@@ -89,16 +161,46 @@ impl FaultyStorage {
         kind: Write,
         work: BoxFuture<'_, Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
-        self.shared.delay().await;
+        self.shared.enter().await?;
         self.shared.hit(self.shared.dice.fault(kind), work).await
     }
 }
 
 impl Shared {
-    async fn delay(&self) {
-        if let Some(delay) = self.dice.delay() {
+    /// The way of a call to the storage behind.
+    async fn enter(&self) -> Result<(), StorageError> {
+        let Way::Open { delay, hangs } = self.dice.way(self.clock.now()) else {
+            return Err(disconnected());
+        };
+        if let Some(delay) = delay {
             self.clock.sleep(delay).await;
         }
+        if let Some(heals) = hangs {
+            self.healed_after(heals).await;
+        }
+        Ok(())
+    }
+
+    async fn healed_after(&self, heals: u64) {
+        self.until(|| self.dice.heals() > heals).await;
+    }
+
+    async fn until(&self, is_so: impl Fn() -> bool) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if is_so() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The storage behind works on a call.
+    async fn work<T>(&self, work: BoxFuture<'_, T>) -> T {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        let _under_way = UnderWay(self);
+        work.await
     }
 
     async fn hit<T>(
@@ -107,11 +209,15 @@ impl Shared {
         work: BoxFuture<'_, Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
         match fault {
-            None => work.await,
+            None => self.work(work).await,
+            Some(Fault::Hung) => {
+                self.healed_after(self.dice.heals()).await;
+                self.work(work).await
+            }
             Some(Fault::Refused) => Err(refused()),
             Some(Fault::LostUnknown) => Err(unknown()),
             // An error is what it says: the write surely was not done.
-            Some(Fault::DoneUnknown | Fault::LateUnknown) => match work.await {
+            Some(Fault::DoneUnknown | Fault::LateUnknown) => match self.work(work).await {
                 Ok(_) => Err(unknown()),
                 Err(error) => Err(error),
             },
@@ -220,7 +326,7 @@ impl MessageStorage for FaultyStorage {
         batch: Arc<Batch>,
     ) -> BoxFuture<'_, Result<Committed, StorageError>> {
         Box::pin(async move {
-            self.shared.delay().await;
+            self.shared.enter().await?;
             let fault = self.shared.dice.fault(Write::Commit);
             if fault == Some(Fault::LateUnknown) {
                 self.shared.late.lock().push(LateCommit { fence, batch });

@@ -13,13 +13,13 @@ use crate::storage::{BoxFuture, StorageError};
 impl TransactionStorage for FaultyStorage {
     fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>> {
         Box::pin(async move {
-            self.shared.delay().await;
+            self.shared.enter().await?;
             let transactions = self
                 .shared
                 .inner
                 .transactions()
                 .filter(|_| self.shared.dice.fault(Write::Begin).is_none());
-            let inner = transactions.ok_or_else(refused)?.begin().await?;
+            let inner = self.shared.work(transactions.ok_or_else(refused)?.begin()).await?;
             let open = FaultyTransaction { inner, shared: self.shared.clone() };
             Ok(Box::new(open) as Box<dyn OpenTransaction>)
         })
@@ -47,7 +47,10 @@ impl OpenTransaction for FaultyTransaction {
     ) -> BoxFuture<'static, Result<Committed, StorageError>> {
         Box::pin(async move {
             let FaultyTransaction { inner, shared } = *self;
-            shared.delay().await;
+            if let Err(error) = shared.enter().await {
+                inner.rollback().await;
+                return Err(error);
+            }
             let fault = shared.dice.fault(Write::Transaction);
             if let Some(Fault::Refused | Fault::LostUnknown) = fault {
                 inner.rollback().await;

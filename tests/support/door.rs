@@ -1,5 +1,5 @@
-//! A door before the storage: commits wait at it until the test lets them pass or turns them away,
-//! reads fail when told to, and everything that passes is counted.
+//! A door before a storage: commits wait at it until the test lets them pass or turns them away,
+//! calls fail when told to, and everything that passes is counted.
 
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
@@ -36,6 +36,8 @@ struct State {
     calls: BTreeMap<&'static str, u64>,
     /// Calls that have ended, where that matters.
     done: BTreeMap<&'static str, u64>,
+    /// Calls that the storage works on.
+    under_way: usize,
     /// What each committed batch wrote.
     commits: Vec<Arc<Batch>>,
     /// Outcomes in them.
@@ -85,10 +87,6 @@ pub(crate) fn unknown() -> StorageError {
 }
 
 impl Door {
-    pub(crate) fn open() -> Self {
-        Door::default()
-    }
-
     /// The storage behind this door.
     pub(crate) fn before(&self, storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
         Arc::new(Guarded { storage, door: self.clone() })
@@ -169,8 +167,23 @@ impl Door {
     }
 
     /// How many calls there were, by name.
-    pub(crate) fn all_calls(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn calls_by_name(&self) -> BTreeMap<&'static str, u64> {
         self.0.state.lock().unwrap().calls.clone()
+    }
+
+    /// How many calls there were.
+    pub(crate) fn all_calls(&self) -> u64 {
+        self.0.state.lock().unwrap().calls.values().sum()
+    }
+
+    /// Whether the storage works on no call.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.0.state.lock().unwrap().under_way == 0
+    }
+
+    /// Waits until the storage works on no call.
+    pub(crate) async fn at_rest(&self) {
+        self.until(|state| (state.under_way == 0).then_some(())).await;
     }
 
     /// How many calls of this name have ended.
@@ -244,6 +257,12 @@ impl Door {
         if failed { Err(refused()) } else { Ok(()) }
     }
 
+    /// The storage works on a call, also when its future is dropped.
+    fn enter(&self) -> Inside {
+        self.change(|state| state.under_way += 1);
+        Inside(self.clone())
+    }
+
     /// Stands at a side of the door until it may go on.
     async fn pass(&self, side: Side) -> Result<(), StorageError> {
         self.change(|state| {
@@ -262,7 +281,17 @@ impl Door {
     }
 }
 
+/// A call that the storage works on.
+struct Inside(Door);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.change(|state| state.under_way -= 1);
+    }
+}
+
 #[derive(Clone)]
+/// It says nothing of its row limits, so that what is too large is met where it is written.
 struct Guarded {
     storage: Arc<dyn Storage>,
     door: Door,
@@ -273,7 +302,9 @@ macro_rules! counted {
     ($self:ident, $call:ident ( $($argument:expr),* )) => {
         Box::pin(async move {
             $self.door.count(stringify!($call))?;
+            let inside = $self.door.enter();
             let done = $self.storage.$call($($argument),*).await;
+            drop(inside);
             $self.door.change(|state| *state.done.entry(stringify!($call)).or_default() += 1);
             done
         })
@@ -333,7 +364,9 @@ impl MessageStorage for Guarded {
         Box::pin(async move {
             self.door.count("commit")?;
             self.door.pass(Side::Before).await?;
+            let inside = self.door.enter();
             let committed = self.storage.commit(fence, batch.clone()).await?;
+            drop(inside);
             self.door.change(|state| {
                 state.outcomes += batch.outcomes.len();
                 state.commits.push(batch);
@@ -443,8 +476,10 @@ impl TransactionStorage for Guarded {
         Box::pin(async move {
             self.door.count("begin")?;
             let transactions = self.storage.transactions().expect("looked before");
-            let open =
-                GuardedTransaction { open: transactions.begin().await?, door: self.door.clone() };
+            let inside = self.door.enter();
+            let open = transactions.begin().await?;
+            drop(inside);
+            let open = GuardedTransaction { open, door: self.door.clone() };
             Ok(Box::new(open) as Box<dyn OpenTransaction>)
         })
     }
@@ -476,7 +511,9 @@ impl OpenTransaction for GuardedTransaction {
                 open.rollback().await;
                 return Err(error);
             }
+            let inside = door.enter();
             let committed = open.commit(fence, batch).await?;
+            drop(inside);
             door.pass(Side::AfterOwn).await?;
             Ok(committed)
         })

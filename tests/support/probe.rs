@@ -1,4 +1,4 @@
-//! Handlers tell the test where they are, and wait or panic where the test wants them to.
+//! Handlers tell the test where they are, and wait or fail where the test wants them to.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
@@ -25,14 +25,22 @@ struct State {
     closed: HashSet<String>,
     /// How often handlers are still to panic at a point.
     panics: HashMap<String, u32>,
+    /// How often handlers are still to meet trouble at a point.
+    troubles: HashMap<String, u32>,
 }
+
+/// What a handler meets that is no outcome.
+#[derive(Debug, thiserror::Error)]
+#[error("trouble")]
+pub(crate) struct Trouble;
 
 impl Probe {
     /// Notes that something has happened.
-    pub(crate) fn note(&self, what: &str) {
+    pub(crate) fn note(&self, what: impl Into<String>) {
+        let what = what.into();
         let mut state = self.0.state.lock().unwrap();
-        state.log.push(what.to_owned());
-        *state.counts.entry(what.to_owned()).or_default() += 1;
+        *state.counts.entry(what.clone()).or_default() += 1;
+        state.log.push(what);
         drop(state);
         self.0.changed.notify_waiters();
     }
@@ -40,6 +48,11 @@ impl Probe {
     /// Takes everything noted so far, in order.
     pub(crate) fn take_log(&self) -> Vec<String> {
         std::mem::take(&mut self.0.state.lock().unwrap().log)
+    }
+
+    /// Everything that was noted.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.0.state.lock().unwrap().log.clone()
     }
 
     /// How often this was noted.
@@ -63,6 +76,17 @@ impl Probe {
         self.0.state.lock().unwrap().panics.insert(point.to_owned(), times);
     }
 
+    /// The next handlers that come to this point meet trouble.
+    pub(crate) fn trouble_at(&self, point: &str, times: u32) {
+        self.0.state.lock().unwrap().troubles.insert(point.to_owned(), times);
+    }
+
+    /// Whether a handler at this point meets trouble.
+    pub(crate) fn trouble(&self, point: &str) -> Result<(), Trouble> {
+        let meets = take_one(&mut self.0.state.lock().unwrap().troubles, point);
+        if meets { Err(Trouble) } else { Ok(()) }
+    }
+
     /// A handler is here: noted, then it panics if it is to, then it waits if it is to.
     pub(crate) async fn pass(&self, point: &str) {
         self.arrive(point);
@@ -72,10 +96,7 @@ impl Probe {
     /// The same for handlers that cannot wait.
     pub(crate) fn arrive(&self, point: &str) {
         self.note(point);
-        let mut state = self.0.state.lock().unwrap();
-        let left = state.panics.get_mut(point).filter(|left| **left > 0);
-        let panics = left.map(|left| *left -= 1).is_some();
-        drop(state);
+        let panics = take_one(&mut self.0.state.lock().unwrap().panics, point);
         assert!(!panics, "told to panic at {point}");
     }
 
@@ -94,4 +115,10 @@ impl Probe {
             changed.await;
         }
     }
+}
+
+/// Takes one of what is left for a point, if anything is.
+fn take_one(left: &mut HashMap<String, u32>, point: &str) -> bool {
+    let left = left.get_mut(point).filter(|left| **left > 0);
+    left.map(|left| *left -= 1).is_some()
 }

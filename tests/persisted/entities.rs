@@ -1,8 +1,9 @@
-//! The entities of most tests.
+//! The entities of most tests, and clusters of them.
 
+use cluster::ClusterBuilder;
 use cluster::prelude::*;
 
-use super::Probe;
+use crate::support::{Bed, Probe};
 
 /// A handler's own error.
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
@@ -204,4 +205,24 @@ impl Other {
 
     #[message]
     pub(crate) fn ping(&self) {}
+}
+
+/// A cluster that hosts all of them, those with a probe with the bed's.
+pub(crate) async fn start(bed: &Bed) -> Cluster {
+    start_with(bed, |builder| builder).await
+}
+
+/// The same with more settings.
+pub(crate) async fn start_with(
+    bed: &Bed,
+    configure: impl FnOnce(ClusterBuilder) -> ClusterBuilder,
+) -> Cluster {
+    let (probe, probe_too) = (bed.probe.clone(), bed.probe.clone());
+    let hosted = |builder: ClusterBuilder| {
+        builder
+            .entity::<Counter>()
+            .entity_with::<Desk>(move |_| Desk::new(&probe))
+            .entity_with::<Other>(move |_| Other::new(&probe_too))
+    };
+    bed.start(|builder| configure(hosted(builder))).await
 }

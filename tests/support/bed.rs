@@ -1,16 +1,16 @@
 //! Where clusters are started, crashed and started again.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
-use cluster::storage::{Faults, FaultyStorage, MemoryStorage, Storage, StorageError};
+use cluster::storage::{Faults, FaultyStorage, MemoryStorage, Storage};
 use cluster::time::{Clock, Timestamp, VirtualClock};
 use cluster::{Cluster, ClusterBuilder};
-use cluster_sql::{Sqlite, Synchronous};
 
-use super::Door;
+use super::{Door, Folder, Probe, open_sqlite, poll_once, settle};
 
 /// A database that outlives its clusters, with a door and faults before it.
 pub(crate) struct Bed {
@@ -18,8 +18,12 @@ pub(crate) struct Bed {
     clock: Clock,
     /// The clock, where it is a virtual one.
     time: Option<Arc<VirtualClock>>,
+    /// Before the faults: what clusters ask for.
     pub(crate) door: Door,
-    faults: Faults,
+    /// Behind the faults: what the database does.
+    floor: Door,
+    /// For entities that tell what they do.
+    pub(crate) probe: Probe,
     faulty: Mutex<Option<FaultyStorage>>,
     /// What was opened last, for whoever looks whether it is still held.
     opened: Mutex<Option<Weak<dyn Storage>>>,
@@ -48,13 +52,13 @@ impl Bed {
     }
 
     fn at(place: Place, clock: Clock) -> Self {
-        let door = Door::open();
         Bed {
             place,
             clock,
             time: None,
-            door,
-            faults: Faults::new(1),
+            door: Door::default(),
+            floor: Door::default(),
+            probe: Probe::default(),
             faulty: Mutex::default(),
             opened: Mutex::default(),
         }
@@ -80,16 +84,17 @@ impl Bed {
         self.clock.clone()
     }
 
-    pub(crate) fn is_memory(&self) -> bool {
-        matches!(self.place, Place::Memory(_))
+    /// How much virtual time has passed so far.
+    pub(crate) fn passed(&self) -> Duration {
+        Duration::from_nanos(self.time().now().as_nanos())
     }
 
-    /// The database's file.
-    pub(crate) fn database(&self) -> PathBuf {
+    /// The database's file, where there is one.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
         match &self.place {
-            Place::Memory(_) => panic!("there is no file"),
-            Place::Sqlite(folder) => folder.database(),
-            Place::File(path) => path.clone(),
+            Place::Memory(_) => None,
+            Place::Sqlite(folder) => Some(folder.database()),
+            Place::File(path) => Some(path.clone()),
         }
     }
 
@@ -105,11 +110,13 @@ impl Bed {
         while self.is_held() {
             tokio::task::yield_now().await;
         }
-        let storage: Arc<dyn Storage> = match &self.place {
-            Place::Memory(storage) => Arc::new(storage.clone()),
-            _ => Arc::new(open_sqlite(&self.database(), &self.clock).await),
+        let storage: Arc<dyn Storage> = match (&self.place, self.file()) {
+            (_, Some(file)) => Arc::new(open_sqlite(&file, &self.clock).await),
+            (Place::Memory(storage), None) => Arc::new(storage.clone()),
+            (_, None) => unreachable!("all others are files"),
         };
-        let faulty = FaultyStorage::new(storage, self.faults.clone(), self.clock.clone());
+        let storage = self.floor.before(storage);
+        let faulty = FaultyStorage::new(storage, Faults::new(1), self.clock.clone());
         *self.faulty.lock().unwrap() = Some(faulty.clone());
         let opened = self.door.before(Arc::new(faulty));
         *self.opened.lock().unwrap() = Some(Arc::downgrade(&opened));
@@ -122,18 +129,28 @@ impl Bed {
         opened.as_ref().is_some_and(|opened| opened.upgrade().is_some())
     }
 
-    /// Starts a cluster with short back-offs, on the database as the one before has left it.
+    /// Starts a cluster on the database as the one before has left it.
     pub(crate) async fn start(
         &self,
         configure: impl FnOnce(ClusterBuilder) -> ClusterBuilder,
     ) -> Cluster {
         let builder = Cluster::builder().storage(self.open().await).clock(self.clock.clone());
-        let builder = builder.config(|config| {
-            config.attempts = 3;
-            config.backoff_min = Duration::from_millis(1);
-            config.backoff_max = Duration::from_millis(20);
-        });
         configure(builder).start().await.expect("the cluster starts")
+    }
+
+    /// The same with three attempts and back-offs for which a test in real time can wait.
+    pub(crate) async fn start_impatient(
+        &self,
+        configure: impl FnOnce(ClusterBuilder) -> ClusterBuilder,
+    ) -> Cluster {
+        let impatient = |builder: ClusterBuilder| {
+            builder.config(|config| {
+                config.attempts = 3;
+                config.backoff_min = Duration::from_millis(1);
+                config.backoff_max = Duration::from_millis(20);
+            })
+        };
+        self.start(|builder| configure(impatient(builder))).await
     }
 
     /// Starts a cluster beside one that runs, which is then fenced off; in memory only.
@@ -146,59 +163,50 @@ impl Bed {
         configure(builder).start().await.expect("the cluster starts")
     }
 
-    /// Moves virtual time on, from timer to timer, giving way to what each timer wakes.
+    /// Moves virtual time on, from timer to timer; what each timer wakes has come to rest before
+    /// the next.
     pub(crate) async fn advance(&self, by: Duration) {
         let time = self.time();
         let end = time.now() + by;
-        settle().await;
+        self.settle().await;
         while let Some(next) = time.next_timer().filter(|next| *next <= end) {
             time.advance(next - time.now());
-            settle().await;
+            self.settle().await;
         }
         time.advance(end - time.now());
-        settle().await;
+        self.settle().await;
     }
-}
 
-/// Lets everything run that can.
-pub(crate) async fn settle() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-}
-
-async fn open_sqlite(path: &Path, clock: &Clock) -> Sqlite {
-    loop {
-        // What is tested here is killed processes, not lost power: the system's memory is enough.
-        let options = Sqlite::options(path).synchronous(Synchronous::Normal).clock(clock.clone());
-        match options.open().await {
-            Ok(storage) => return storage,
-            Err(StorageError::InUse { .. }) => tokio::task::yield_now().await,
-            Err(error) => panic!("the database cannot be opened: {error}"),
+    /// Moves virtual time on until the work has ended; says how long that took. Work on a storage
+    /// with threads of its own must not wait for them here.
+    pub(crate) async fn advance_until<F: Future>(&self, work: F) -> (F::Output, Duration) {
+        let time = self.time();
+        let began = time.now();
+        let mut work = pin!(work);
+        loop {
+            for _ in 0..100 {
+                if let Poll::Ready(output) = poll_once(&mut work).await {
+                    return (output, time.now() - began);
+                }
+                tokio::task::yield_now().await;
+            }
+            let next = time.next_timer().expect("something waits for time");
+            time.advance(next - time.now());
         }
     }
-}
 
-/// A new folder, removed at the end.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        static FOLDERS: AtomicU32 = AtomicU32::new(0);
-        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
-        let name = format!("cluster-durable-test-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).expect("a new folder can be made");
-        Folder(path)
-    }
-
-    pub(crate) fn database(&self) -> PathBuf {
-        self.0.join("test.db")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+    /// Lets everything run that can, the database included, without moving time. What waits at the
+    /// door or for a fault's end counts as resting.
+    pub(crate) async fn settle(&self) {
+        let mut before = u64::MAX;
+        loop {
+            self.floor.at_rest().await;
+            settle().await;
+            let calls = self.floor.all_calls();
+            if calls == before && self.floor.is_at_rest() {
+                return;
+            }
+            before = calls;
+        }
     }
 }

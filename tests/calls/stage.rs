@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::soon;
+use crate::support::soon;
 
 /// Shared by a test and its handlers.
 #[derive(Clone)]

@@ -1,8 +1,9 @@
-//! The entities of most tests.
+//! The entities of most tests, and clusters of them.
 
+use cluster::ClusterBuilder;
 use cluster::prelude::*;
 
-use super::Probe;
+use crate::support::{Bed, Probe};
 
 /// A handler's own error.
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
@@ -217,4 +218,22 @@ impl Desk {
         self.probe.note("told");
         count
     }
+}
+
+/// A cluster that hosts counters, and desks with this probe.
+pub(crate) async fn start(bed: &Bed, probe: &Probe) -> Cluster {
+    start_with(bed, probe, |builder| builder).await
+}
+
+/// The same with more settings.
+pub(crate) async fn start_with(
+    bed: &Bed,
+    probe: &Probe,
+    configure: impl FnOnce(ClusterBuilder) -> ClusterBuilder,
+) -> Cluster {
+    let probe = probe.clone();
+    let hosted = |builder: ClusterBuilder| {
+        builder.entity::<Counter>().entity_with::<Desk>(move |_| Desk::new(&probe))
+    };
+    bed.start_impatient(|builder| configure(hosted(builder))).await
 }

@@ -120,7 +120,6 @@ pub(crate) struct Lives(Arc<Register>);
 #[derive(Default)]
 struct Register {
     live: Mutex<HashMap<String, usize>>,
-    made: AtomicUsize,
     doubles: AtomicUsize,
 }
 
@@ -133,18 +132,12 @@ pub(crate) struct Life {
 impl Lives {
     /// An instance is made.
     pub(crate) fn begin(&self, id: &str) -> Life {
-        self.0.made.fetch_add(1, Ordering::SeqCst);
         let mut live = self.0.live.lock().unwrap();
         let count = live.entry(id.to_owned()).or_default();
         *count += 1;
         self.0.doubles.fetch_add(usize::from(*count > 1), Ordering::SeqCst);
         drop(live);
         Life { lives: self.clone(), id: id.to_owned() }
-    }
-
-    /// How many instances were ever made.
-    pub(crate) fn made(&self) -> usize {
-        self.0.made.load(Ordering::SeqCst)
     }
 
     /// How often an instance was made beside another of its id.
