@@ -152,7 +152,7 @@ async fn a_body_that_does_something_else_is_stopped(bed: fn() -> Bed) {
     let both = ["NonDeterministic", "step `charge` #1 at position 1", "step `invoice` #1"];
     assert!(both.iter().all(|part| error.contains(part)), "{error}");
     assert_eq!(probe.log(), ["price", "charge"]);
-    drop((order, cluster));
+    drop((dead, order, cluster));
     bed.settle().await;
     assert_eq!(bed.history().await.entries.len(), 2, "its journal is kept");
 }

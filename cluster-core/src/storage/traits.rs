@@ -110,7 +110,8 @@ pub trait MessageStorage: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unavailable`, `Fenced`, `StateConflict`, `JournalConflict`, `TooLarge`: nothing was
-    /// written. `UnknownOutcome`: all or nothing was; raise the fence and write the same batch again.
+    /// written. `UnknownOutcome`: all or nothing was; raise the fence and write the same batch
+    /// again.
     fn commit(
         &self,
         fence: Fence,
