@@ -25,7 +25,8 @@ pub use cluster_core::cluster::{
 pub use cluster_core::codec::Json;
 pub use cluster_core::config::{BadSetting, Config};
 pub use cluster_core::entity::{
-    Call, CallFuture, CallInfo, Context, EntityOptions, OnPanic, Receipt, Transaction,
+    Call, CallFuture, CallInfo, Chunks, Context, EntityOptions, OnPanic, Receipt, Stream,
+    StreamCall, StreamFuture, Transaction,
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
@@ -48,7 +49,7 @@ pub mod prelude {
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
         CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
-        Refused, RequestId,
+        Refused, RequestId, Stream,
     };
 }
 
@@ -62,7 +63,8 @@ pub mod __private {
         Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn, Fallible,
         Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method, NoError,
         OnPanic, Outcome, Persisted, Plain, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves,
-        ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context, read_arguments, schemas,
+        ServesTrait, Shared, SharedFn, StateKind, StreamCall, StreamMessage, StreamOf, Streams,
+        StreamsMut, Unstored, Volatile, Wire, context, read_arguments, schemas, stream,
         write_arguments,
     };
     pub use cluster_core::error::Source;

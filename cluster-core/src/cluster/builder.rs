@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, Intake, Kinds,
-    Residents, Runner, Serves, Shards, Tasks, Waiters, failure_shape,
+    OpenStreams, Residents, Runner, Serves, Shards, Tasks, Waiters, failure_shape,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -246,6 +246,7 @@ impl ClusterBuilder {
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
             deadlines: Deadlines::default(),
+            streams: OpenStreams::default(),
             filters: self.filters,
             kinds: RwLock::default(),
             gate: Gate::open(),

@@ -93,7 +93,8 @@ impl Cluster {
             .map(|kind| EntityStats { entity_type: kind.name().clone(), records: kind.count() })
             .collect();
         types.sort_by(|a, b| a.entity_type.cmp(&b.entity_type));
-        Stats { resident_entities: runner.residents.count(), types }
+        let (resident_entities, open_streams) = (runner.residents.count(), runner.streams.count());
+        Stats { resident_entities, open_streams, types }
     }
 
     /// Waits until every persisted request that was accepted has its outcome or is a dead letter:
@@ -122,10 +123,10 @@ impl Cluster {
         self.shutdown().await
     }
 
-    /// Ends gracefully: takes no more calls, lets running handlers finish within `drain_limit`,
-    /// writes their commits, and leaves the database. What is accepted and has not run stays stored
-    /// for the next start. Dropped before its end, the drain goes no further, but nothing durable
-    /// is lost.
+    /// Ends gracefully: takes no more calls, lets running handlers and open streams finish within
+    /// `drain_limit`, writes their commits, and leaves the database. What is accepted and has not
+    /// run stays stored for the next start. Dropped before its end, the drain goes no further, but
+    /// nothing durable is lost.
     ///
     /// # Errors
     /// The storage could not be told; everything has ended all the same.
@@ -146,6 +147,8 @@ impl fmt::Debug for Cluster {
 pub struct Stats {
     /// Entities in memory.
     pub resident_entities: usize,
+    /// Streams that are being read, or are held by who could.
+    pub open_streams: usize,
     /// By entity type, sorted by name.
     pub types: Vec<EntityStats>,
 }

@@ -38,7 +38,8 @@ pub(super) struct Frame {
     /// Put together when first asked for.
     address: OnceLock<Address>,
     pub(super) message: &'static str,
-    pub(super) access: Access,
+    /// How it holds its entity; not at all where it is a stream that is read.
+    pub(super) holds: Option<Access>,
     /// The persisted request that is run; `None` for a volatile one.
     pub(super) request: Option<(RequestId, Option<Key>)>,
     pub(super) headers: Headers,
@@ -121,7 +122,7 @@ impl Context {
             entity: slot.clone(),
             address: OnceLock::new(),
             message: M::INFO.name,
-            access: M::INFO.access,
+            holds: Some(M::INFO.access),
             request: stored
                 .map(|stored| (stored.row.id, stored.row.key.as_ref().map(|key| key.key.clone()))),
             headers: around.headers,
@@ -144,7 +145,7 @@ impl Context {
             entity: slot.clone(),
             address: OnceLock::new(),
             message: hook,
-            access: Access::Exclusive,
+            holds: Some(Access::Exclusive),
             request: None,
             headers: Headers::default(),
             parent: None,
@@ -155,6 +156,32 @@ impl Context {
             sent: Mutex::default(),
             transaction: TransactionSlot::new(false),
         }))
+    }
+
+    /// The context of the stream that this handler has returned, while `reader` reads it. The
+    /// stream has left its handler's turn, so it holds nothing; what it read is durable.
+    pub(super) fn of_stream(&self, reader: Option<Context>) -> Self {
+        let frame = &self.0;
+        Context(Arc::new(Frame {
+            entity: frame.entity.clone(),
+            address: frame.address.clone(),
+            message: frame.message,
+            holds: None,
+            request: frame.request.clone(),
+            headers: frame.headers.clone(),
+            parent: reader,
+            base: None,
+            confirmed: AtomicBool::new(true),
+            over: AtomicBool::new(false),
+            commits: false,
+            sent: Mutex::default(),
+            transaction: TransactionSlot::new(false),
+        }))
+    }
+
+    /// The entity that it runs on.
+    pub(super) fn entity(&self) -> &Arc<dyn Endpoint> {
+        &self.0.entity
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -208,6 +235,15 @@ impl Context {
         CURRENT.with_borrow(Clone::clone)
     }
 
+    /// Whether the handler that the current task polls, if it polls one, is who called this one.
+    pub(super) fn is_called_by_current(&self) -> bool {
+        CURRENT.with_borrow(|current| match (current, &self.0.parent) {
+            (None, None) => true,
+            (Some(current), Some(parent)) => Arc::ptr_eq(&current.0, &parent.0),
+            _ => false,
+        })
+    }
+
     /// Runs `poll` with this as the current handler.
     pub(super) fn enter<R>(&self, poll: impl FnOnce() -> R) -> R {
         struct Restore(Option<Context>);
@@ -240,8 +276,8 @@ impl Context {
         access: Access,
     ) -> Result<(), ClusterError> {
         let waits_for_itself = self.chain().any(|context| {
-            let exclusive = Access::Exclusive;
-            (access == exclusive || context.0.access == exclusive) && context.address() == target
+            let meets = |held| access == Access::Exclusive || held == Access::Exclusive;
+            context.0.holds.is_some_and(meets) && context.address() == target
         });
         if !waits_for_itself && !self.0.transaction.is_wanted() {
             return Ok(());
@@ -254,7 +290,8 @@ impl Context {
 
     /// How a call to `target` fits into the chain, when it was found not to wait for itself.
     pub(super) fn nesting(&self, target: &Address) -> Nesting {
-        match self.chain().any(|context| context.address() == target) {
+        let holds = |context: &Context| context.0.holds.is_some() && context.address() == target;
+        match self.chain().any(holds) {
             true => Nesting::Read,
             false => Nesting::None,
         }

@@ -77,7 +77,7 @@ impl<T: Serves> Method<T> {
         Self::of::<M, PlainRef>()
     }
 
-    const fn of<M: Message, S: Style<T, M>>() -> Self {
+    pub(super) const fn of<M: Message, S: Style<T, M>>() -> Self {
         Method { start: start::<T, M, S>, load: load::<T, M, S> }
     }
 }
@@ -104,7 +104,7 @@ pub(super) trait Style<T, M: Message>: Send + 'static {
 }
 
 /// The only owner of an entity: an exclusive turn.
-fn owned<T>(entity: &mut Arc<T>) -> &mut T {
+pub(super) fn owned<T>(entity: &mut Arc<T>) -> &mut T {
     Arc::get_mut(entity).expect("an exclusive turn is the only owner")
 }
 

@@ -28,12 +28,14 @@ mod method;
 mod options;
 mod origin;
 mod outcome;
+mod pinned;
 mod residents;
 mod run;
 mod schema;
 mod send;
 mod shared;
 mod slot;
+mod stream;
 mod submit;
 mod tasks;
 mod transact;
@@ -59,6 +61,10 @@ pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, StateKi
 pub use outcome::{AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
 pub use schema::MessageSchema;
 pub use send::{Receipt, SendCall};
+pub use stream::{
+    Chunks, Stream, StreamCall, StreamFuture, StreamMessage, StreamOf, Streams, StreamsMut,
+    Unstored, stream,
+};
 pub use transaction::Transaction;
 pub use wire::Wire;
 
@@ -70,5 +76,6 @@ pub(crate) use intake::{Intake, load_pending};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};
 pub(crate) use residents::Residents;
 pub(crate) use shared::{Gate, Kinds, Shared as Runner};
+pub(crate) use stream::OpenStreams;
 pub(crate) use tasks::Tasks;
 pub(crate) use waiters::Waiters;

@@ -14,6 +14,7 @@ use super::filter::Filter;
 use super::intake::Intake;
 use super::kind::AnyKind;
 use super::residents::Residents;
+use super::stream::OpenStreams;
 use super::tasks::Tasks;
 use super::waiters::Waiters;
 use crate::commit::Committer;
@@ -38,6 +39,7 @@ pub struct Shared {
     pub(crate) tasks: Tasks,
     pub(crate) alarms: Alarms,
     pub(crate) deadlines: Deadlines,
+    pub(crate) streams: OpenStreams,
     pub(crate) filters: Vec<Filter>,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) gate: Gate,

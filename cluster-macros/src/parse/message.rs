@@ -3,7 +3,7 @@
 use syn::{Attribute, Signature, Visibility};
 
 use super::types::Scope;
-use super::{handler, returns};
+use super::{handler, returns, stream};
 use crate::attribute::MessageOptions;
 use crate::errors::Errors;
 use crate::hygiene::{camel, public, unraw};
@@ -23,7 +23,10 @@ impl Method<'_> {
         let signature = self.signature;
         let before = errors.count();
         let handler = handler::read(signature, scope, errors);
-        let returns = returns::read(&signature.output, scope, errors);
+        let returns = match self.options.stream {
+            Some(_) => stream::read(signature, scope, errors),
+            None => returns::read(&signature.output, scope, errors),
+        };
         let method = &signature.ident;
         let message = format!("{prefix}{}", camel(&unraw(method)));
         let name = match &self.options.name {
