@@ -7,6 +7,7 @@
 mod ask;
 mod memory;
 mod persisted;
+mod stream;
 
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ use bench_kit::Case;
 const SYSTEM: &str = "cluster";
 
 fn main() -> ExitCode {
-    let families: [fn() -> Vec<Case>; 3] = [ask::cases, persisted::cases, memory::cases];
+    let families: [fn() -> Vec<Case>; 4] =
+        [ask::cases, persisted::cases, stream::cases, memory::cases];
     bench_kit::run(families.into_iter().flat_map(|family| family()).collect())
 }

@@ -25,8 +25,8 @@ pub(crate) use stage::Stage;
 const HANG: Duration = Duration::from_secs(60);
 
 /// Waits for what must not hang.
-pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    Clock::system().timeout(HANG, future).await.expect("nothing hangs")
+pub(crate) async fn soon<F: IntoFuture>(future: F) -> F::Output {
+    Clock::system().timeout(HANG, future.into_future()).await.expect("nothing hangs")
 }
 
 /// Waits until something is so that nobody announces: gives way to everybody else, and looks again.
