@@ -10,6 +10,7 @@
 //! - [`entity`] and [`Entity`]: the attributes of a block, of its messages and of a type.
 //! - [`ClusterBuilder`]: what a cluster hosts, where it stores, who may call; [`Config`]: limits.
 //! - [`Call`]: what a caller may set; [`ClusterError`] and [`CallError`]: what a call can end with.
+//! - [`guide`], topic by topic: streams.
 //! - [`Context`]: what a handler knows and may do, own SQL in its commit included.
 //! - [`testing`]: a cluster in a test's own process, on a clock that the test moves.
 //!
@@ -17,6 +18,8 @@
 //! re-exports expand to its name.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod guide;
 
 pub use cluster_core::cluster::{
     Cluster, ClusterBuilder, DeadLetter, DeadLetters, EntityStats, Error, IntoStorage, Result,

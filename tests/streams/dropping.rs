@@ -21,12 +21,27 @@ impl Feed {
         stream::iter(0..3).chain(stream::pending()).inspect(move |_| _ = &held)
     }
 
+    #[message(stream)]
+    fn hot(&self) -> impl Stream<Item = u32> + use<> {
+        let hot = Hot;
+        stream::iter(0..3).inspect(move |_| _ = &hot)
+    }
+
     /// Waits for the test before it opens.
     #[message(stream)]
     async fn opens(&self) -> impl Stream<Item = u32> + use<> {
         let held = self.stage.note_on_drop("ended");
         self.stage.pause().await;
         stream::pending().inspect(move |_| _ = &held)
+    }
+}
+
+/// Cannot be dropped without a panic.
+struct Hot;
+
+impl Drop for Hot {
+    fn drop(&mut self) {
+        panic!("dropped while it was hot");
     }
 }
 
@@ -78,6 +93,18 @@ async fn a_stream_that_nobody_waits_for_any_more_does_not_open() {
     drop(opening);
     stage.noted(2).await;
     assert_eq!(cluster.stats().open_streams, 0);
+}
+
+// The reader cannot help it, and the entity goes on.
+#[tokio::test]
+async fn a_panic_of_what_is_dropped_with_a_stream_is_not_the_reader_s() {
+    let (cluster, feed) = start(&Stage::default()).await;
+    drop(feed.hot().await.unwrap());
+    let read = feed.hot().await.unwrap();
+    assert_eq!(read.count().await, 3);
+    assert_eq!(cluster.stats().open_streams, 0);
+    drop(feed.endless().await.unwrap());
+    soon(cluster.shutdown()).await.unwrap();
 }
 
 // proves: B74

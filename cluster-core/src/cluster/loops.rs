@@ -58,7 +58,6 @@ pub(super) async fn shut_down(runner: &Arc<Runner>) -> Result<(), StorageError> 
         );
         runner.gate.set(Gate::CLOSED);
         runner.tasks.abort_work();
-        runner.streams.close();
         runner.tasks.drained().await;
     }
     runner.committer.close();

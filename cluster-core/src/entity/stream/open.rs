@@ -114,6 +114,7 @@ impl<M: StreamMessage> Reader<M> {
 impl<M: StreamMessage> Drop for Reader<M> {
     fn drop(&mut self) {
         drop(self.place.take());
+        // Not left to the last hold: what the handler streams from may panic while it is dropped.
         self.open.close();
     }
 }

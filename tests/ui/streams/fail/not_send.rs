@@ -11,7 +11,7 @@ impl Account {
     #[message(stream)]
     fn cents(&self) -> impl Stream<Item = i64> + use<> {
         let cents = std::rc::Rc::new(self.cents);
-        futures_util::stream::StreamExt::map(futures_util::stream::iter([1]), move |more| *cents + more)
+        futures_util::stream::repeat_with(move || *cents)
     }
 }
 
