@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
-    JoinRequest, Joined, MemoryStorage, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard,
+    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
+    Fence, FoundRequest, JoinRequest, Joined, MemoryStorage, MessageStorage, OwnershipStorage,
+    PendingRequest, PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage,
+    StorageError, TakenShard,
 };
 use cluster_core::testing::suite::{Backend, run};
 use cluster_core::time::Timestamp;
@@ -186,6 +186,14 @@ impl<H: Habit> MessageStorage for Outside<H> {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         self.inner.dead_letters(after, limit)
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        self.inner.load_chunks(scan)
+    }
+
+    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
+        self.inner.last_chunk(request)
     }
 
     fn retire(

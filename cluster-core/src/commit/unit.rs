@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::storage::{
-    Accepted, AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StateWrite, StorageError,
+    Accepted, AttemptWrite, ChunkWrite, ChunksRead, DeadWrite, OutcomeRow, RequestRow, StateWrite,
+    StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -23,6 +24,8 @@ pub(crate) struct Writes {
     pub(crate) state: Option<StateWrite>,
     pub(crate) attempt: Option<AttemptWrite>,
     pub(crate) dead: Option<DeadWrite>,
+    pub(crate) chunks: Vec<ChunkWrite>,
+    pub(crate) chunks_read: Option<ChunksRead>,
 }
 
 impl Writes {
@@ -38,6 +41,8 @@ impl Writes {
             && self.state.is_none()
             && self.attempt.is_none()
             && self.dead.is_none()
+            && self.chunks.is_empty()
+            && self.chunks_read.is_none()
     }
 
     /// How many bytes of payloads, headers and texts of errors there are.
@@ -48,6 +53,7 @@ impl Writes {
             + self.state.as_ref().map_or(0, |write| write.payload.len())
             + self.attempt.as_ref().map_or(0, |write| write.error.len())
             + self.dead.as_ref().map_or(0, |write| write.error.len())
+            + self.chunks.iter().map(|chunk| chunk.payload.len()).sum::<usize>()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::chunks::{ChunkWrite, ChunksRead};
 use super::rows::{AttemptWrite, DeadWrite, OutcomeRow, RequestRow, StateWrite, StoredOutcome};
 use crate::id::{RequestId, Seq};
 
@@ -18,6 +19,10 @@ pub struct Batch {
     pub attempts: Vec<AttemptWrite>,
     /// Requests given up.
     pub dead: Vec<DeadWrite>,
+    /// Chunks of streams.
+    pub chunks: Vec<ChunkWrite>,
+    /// Chunks that were read.
+    pub chunks_read: Vec<ChunksRead>,
 }
 
 impl Batch {
@@ -28,6 +33,8 @@ impl Batch {
             && self.states.is_empty()
             && self.attempts.is_empty()
             && self.dead.is_empty()
+            && self.chunks.is_empty()
+            && self.chunks_read.is_empty()
     }
 }
 

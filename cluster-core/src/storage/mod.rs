@@ -5,6 +5,7 @@
 //! same transaction. All methods take and return batches.
 
 mod batch;
+mod chunks;
 mod error;
 mod faulty;
 mod limits;
@@ -15,6 +16,7 @@ mod traits;
 mod transaction;
 
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
+pub use chunks::{ChunkRow, ChunkScan, ChunkWrite, ChunksRead};
 pub use error::StorageError;
 pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};
 pub use limits::{PAYLOAD_BYTES_MAX_DEFAULT, RowLimits};

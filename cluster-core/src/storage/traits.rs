@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, Committed};
+use super::chunks::{ChunkRow, ChunkScan};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
@@ -87,7 +88,8 @@ pub trait OwnershipStorage: Send + Sync + 'static {
 pub trait MessageStorage: Send + Sync + 'static {
     /// Writes a batch in one transaction, after comparing the fence in it.
     ///
-    /// Order: requests are accepted in the order of the batch. A request whose id or key is known
+    /// Order: requests are accepted in the order of the batch, and chunks are stored before requests
+    /// finish. A request whose id or key is known
     /// is not stored and reported as such; the rest of the batch is written all the same.
     ///
     /// A request is in one of three places: with those that wait (pending, due later, held), with
@@ -95,6 +97,9 @@ pub trait MessageStorage: Send + Sync + 'static {
     /// count, and a death is written, only for one that waits. Anything else of these three changes
     /// nothing: a finished request keeps its first outcome, a row for a request that is not stored
     /// is dropped.
+    ///
+    /// Chunks are stored for a request that waits; others change nothing, and neither does a chunk
+    /// of a number that is stored or was removed. What was read goes, but for the last one of it.
     ///
     /// Idempotence: writing the same batch again, also under a raised fence, changes nothing and
     /// reports the same, except that outcomes of known requests may have come since. For that a
@@ -146,6 +151,12 @@ pub trait MessageStorage: Send + Sync + 'static {
         after: Seq,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>>;
+
+    /// Loads a page of a stream's chunks in the order of their numbers.
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>>;
+
+    /// The last chunk that was stored of a request's stream, read or not.
+    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>>;
 
     /// Removes finished requests that are past their age, in one bounded transaction. Never removes
     /// what is pending, due later, held or dead, nor a derived one whose outer request is still

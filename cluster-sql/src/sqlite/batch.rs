@@ -6,6 +6,7 @@ use cluster_core::storage::{
     StorageError,
 };
 
+use super::chunks::write_chunks;
 use super::driver::Driver;
 use super::rows::{EncodedRequest, known, read_found};
 use super::sql::Sql;
@@ -36,6 +37,7 @@ pub(super) async fn write_batch<D: Driver>(
     for write in &batch.states {
         write_state(driver, write).await?;
     }
+    write_chunks(driver, batch).await?;
     // Attempt rows are rare: mostly one look tells that there is none to delete.
     let ends = !batch.outcomes.is_empty() || !batch.dead.is_empty();
     let attempts = ends && any_attempt(driver).await?;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, Fence,
-    FoundRequest, JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard, TransactionStorage,
+    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, Database,
+    DeadLetterRow, Fence, FoundRequest, JoinRequest, Joined, MessageStorage, OwnershipStorage,
+    PendingRequest, PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow,
+    Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
@@ -268,6 +268,14 @@ impl MessageStorage for Sqlite {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         self.read(move |session| session.dead_letters(after, limit))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        self.read(move |session| session.load_chunks(&scan))
+    }
+
+    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
+        self.read(move |session| session.last_chunk(request))
     }
 
     fn retire(

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
-    JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
-    Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
+    Fence, FoundRequest, JoinRequest, Joined, MessageStorage, OwnershipStorage, PendingRequest,
+    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -168,6 +169,14 @@ impl MessageStorage for HeldStorage {
 
     fn dead_letters(&self, after: Seq, limit: usize) -> Answer<'_, Vec<DeadLetterRow>> {
         self.behind().dead_letters(after, limit)
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> Answer<'_, Vec<ChunkRow>> {
+        self.behind().load_chunks(scan)
+    }
+
+    fn last_chunk(&self, request: Seq) -> Answer<'_, Option<ChunkRow>> {
+        self.behind().last_chunk(request)
     }
 
     fn retire(&self, fence: Fence, scan: RetireScan) -> Answer<'_, Retired> {

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, Fence, FoundRequest,
-    JoinRequest, Joined, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest,
-    PendingScan, RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard, TransactionStorage,
+    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
+    Fence, FoundRequest, JoinRequest, Joined, MessageStorage, OpenTransaction, OwnershipStorage,
+    PendingRequest, PendingScan, RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow,
+    Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -377,6 +377,14 @@ impl MessageStorage for Guarded {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         counted!(self, dead_letters(after, limit))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        counted!(self, load_chunks(scan))
+    }
+
+    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
+        counted!(self, last_chunk(request))
     }
 
     fn retire(

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use self::faults::{Dice, refused, unknown};
 pub use self::faults::{Fault, FaultCounts, Faults, Write};
 use super::batch::{Batch, Committed};
+use super::chunks::{ChunkRow, ChunkScan};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
@@ -267,6 +268,14 @@ impl MessageStorage for FaultyStorage {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         Box::pin(self.read(self.shared.inner.dead_letters(after, limit)))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.load_chunks(scan)))
+    }
+
+    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.last_chunk(request)))
     }
 
     fn retire(

@@ -1,5 +1,6 @@
 //! The reference storage, in memory.
 
+mod chunks;
 mod ownership;
 mod requests;
 mod store;
@@ -11,6 +12,7 @@ use parking_lot::Mutex;
 
 use self::store::Store;
 use super::batch::{Batch, Committed};
+use super::chunks::{ChunkRow, ChunkScan};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
 use super::rows::{
@@ -172,6 +174,14 @@ impl MessageStorage for MemoryStorage {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
         self.run(move |store| Ok(store.dead_letters(after, limit)))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        self.run(move |store| Ok(store.load_chunks(&scan)))
+    }
+
+    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
+        self.run(move |store| Ok(store.last_chunk(request)))
     }
 
     fn retire(

@@ -25,6 +25,8 @@ impl Store {
 
         let accepts = batch.accepts.iter().map(|row| self.accept(row)).collect();
         batch.states.iter().for_each(|write| self.write_state(write));
+        batch.chunks.iter().for_each(|write| self.write_chunk(write));
+        batch.chunks_read.iter().for_each(|read| self.remove_read(read));
         batch.outcomes.iter().for_each(|row| self.finish(row));
         batch.attempts.iter().for_each(|write| self.count_attempt(write));
         batch.dead.iter().for_each(|write| self.bury(write));
@@ -237,6 +239,7 @@ impl Store {
 
     fn remove(&mut self, seq: Seq) {
         let Some(request) = self.requests.remove(&seq) else { return };
+        self.remove_chunks(seq);
         self.ids.remove(&request.row.id);
         if let Some(key) = &request.row.key {
             self.keys.remove(&key.digest);

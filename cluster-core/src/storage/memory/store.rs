@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::id::{Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId};
+use crate::storage::chunks::ChunkRow;
 use crate::storage::rows::{ContractRow, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome};
 use crate::storage::{Fence, StorageError};
 use crate::time::{Clock, Timestamp};
@@ -28,6 +29,8 @@ pub(super) struct Store {
     /// Also counts requests that are gone.
     pub(super) highest_seq: Seq,
     pub(super) requests: BTreeMap<Seq, Request>,
+    /// Chunks of streams, by request and number.
+    pub(super) chunks: BTreeMap<(Seq, u64), ChunkRow>,
     /// Those whose place is [`Place::Waiting`].
     pub(super) waiting: BTreeSet<Seq>,
     /// Those whose place is [`Place::Dead`].
