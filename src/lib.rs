@@ -29,7 +29,7 @@ pub use cluster_core::codec::Json;
 pub use cluster_core::config::{BadSetting, Config};
 pub use cluster_core::entity::{
     Call, CallFuture, CallInfo, Chunks, Context, EntityOptions, OnPanic, Receipt, Stream,
-    StreamCall, StreamFuture, Transaction,
+    StreamCall, StreamFuture, StreamReceipt, Transaction,
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
@@ -52,7 +52,7 @@ pub mod prelude {
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
         CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
-        Refused, RequestId, Stream,
+        Refused, RequestId, Stream, StreamReceipt,
     };
 }
 

@@ -63,6 +63,9 @@ pub struct Config {
     /// How deep calls may run inside each other in one task before they move to another. Default
     /// 32.
     pub inline_depth: usize,
+    /// How many chunks of a persisted stream may be unread before its handler waits for the reader.
+    /// Default 256.
+    pub stream_window: usize,
     /// How many durable messages one handler may send. Default 4,096.
     pub outbox_max: usize,
     /// How long a handler may hold the storage's own transaction. Default 10 s.
@@ -100,6 +103,7 @@ impl Default for Config {
             commit_attempts: 5,
             run_ahead_max: 1_024,
             inline_depth: 32,
+            stream_window: 256,
             outbox_max: 4_096,
             transaction_limit: Duration::from_secs(10),
             load_page: 1_024,
@@ -136,6 +140,7 @@ impl Config {
             ("commit_attempts", self.commit_attempts as usize),
             ("run_ahead_max", self.run_ahead_max),
             ("inline_depth", self.inline_depth),
+            ("stream_window", self.stream_window),
             ("outbox_max", self.outbox_max),
             ("load_page", self.load_page),
             ("load_page_bytes", self.load_page_bytes),

@@ -192,10 +192,6 @@ impl<H: Habit> MessageStorage for Outside<H> {
         self.inner.load_chunks(scan)
     }
 
-    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
-        self.inner.last_chunk(request)
-    }
-
     fn retire(
         &self,
         fence: Fence,

@@ -10,6 +10,7 @@ mod ending;
 mod pace;
 mod reading;
 mod staying;
+mod stored;
 mod waiting;
 
 // Stages and held storages are those of the calls' tests; not all of them are needed here.

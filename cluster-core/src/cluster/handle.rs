@@ -8,7 +8,9 @@ use super::caught_up::caught_up;
 use super::dead_letters::DeadLetters;
 use super::error::Result;
 use super::loops;
-use crate::entity::{Client, Contract, Handle, Message, Persisted, Receipt, Runner};
+use crate::entity::{
+    Client, Contract, Handle, Message, Persisted, Receipt, Runner, StreamMessage, StreamReceipt,
+};
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
 
@@ -60,6 +62,11 @@ impl Cluster {
     /// The requests that were given up.
     pub fn dead_letters(&self) -> DeadLetters {
         DeadLetters::new(self.runner().clone())
+    }
+
+    /// The receipt of a persisted stream by its request's id, to read it on in any process.
+    pub fn stream_receipt<M: Persisted + StreamMessage>(&self, id: RequestId) -> StreamReceipt<M> {
+        StreamReceipt::of(self.runner().clone(), id)
     }
 
     /// The shard of an entity.

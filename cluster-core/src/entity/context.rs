@@ -6,12 +6,14 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::contract::{Client, Contract, Message, Serves};
 use super::endpoint::Endpoint;
+use super::failure::decode_error;
 use super::handle::Handle;
 use super::kind::Kind;
 use super::options::{Access, MessageInfo};
@@ -21,9 +23,10 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::transaction::TransactionSlot;
 use super::turn::Turn;
+use super::wire::Wire;
 use crate::commit::{Lineage, Unit, Writes};
 use crate::error::ClusterError;
-use crate::id::{Address, EntityId, Key, RequestId};
+use crate::id::{Address, EntityId, Key, RequestId, Seq};
 use crate::message::Headers;
 use crate::storage::RequestRow;
 
@@ -42,6 +45,10 @@ pub(super) struct Frame {
     pub(super) holds: Option<Access>,
     /// The persisted request that is run; `None` for a volatile one.
     pub(super) request: Option<(RequestId, Option<Key>)>,
+    /// The place of that request in its owner's order.
+    pub(super) seq: Option<Seq>,
+    /// The last chunk that earlier runs of a persisted stream have stored.
+    resumed: OnceLock<Box<(u64, Bytes)>>,
     pub(super) headers: Headers,
     /// The handler whose call this is.
     pub(super) parent: Option<Context>,
@@ -125,6 +132,8 @@ impl Context {
             holds: Some(M::INFO.access),
             request: stored
                 .map(|stored| (stored.row.id, stored.row.key.as_ref().map(|key| key.key.clone()))),
+            seq: stored.map(|stored| stored.row.seq),
+            resumed: OnceLock::new(),
             headers: around.headers,
             parent: around.parent,
             base: turn.base(),
@@ -147,6 +156,8 @@ impl Context {
             message: hook,
             holds: Some(Access::Exclusive),
             request: None,
+            seq: None,
+            resumed: OnceLock::new(),
             headers: Headers::default(),
             parent: None,
             base: slot.is_unconfirmed().then_some((line, generation)),
@@ -168,6 +179,8 @@ impl Context {
             message: frame.message,
             holds: None,
             request: frame.request.clone(),
+            seq: frame.seq,
+            resumed: frame.resumed.clone(),
             headers: frame.headers.clone(),
             parent: reader,
             base: None,
@@ -177,6 +190,27 @@ impl Context {
             sent: Mutex::default(),
             transaction: TransactionSlot::new(false),
         }))
+    }
+
+    pub(super) fn set_resumed(&self, number: u64, payload: Bytes) {
+        let _ = self.0.resumed.set(Box::new((number, payload)));
+    }
+
+    /// Where a persisted stream goes on: the number and the value of the last chunk that was stored
+    /// before it was interrupted, by a restart or by a failed attempt. `None` if there is none:
+    /// begin at the beginning.
+    ///
+    /// # Errors
+    /// `T` is not the type of the chunks, or cannot read how they were written.
+    pub fn resume<T: Wire>(&self) -> Result<Option<(u64, T)>, ClusterError> {
+        let Some((number, payload)) = self.0.resumed.get().map(|resumed| &**resumed) else {
+            return Ok(None);
+        };
+        let what = || format!("a chunk of {} {}", self.address(), self.message());
+        let schema = T::schema()
+            .map_err(|error| ClusterError::Malformed { what: what(), source: Arc::new(error) })?;
+        let value = T::decode(payload, &schema).map_err(|error| decode_error(what(), error))?;
+        Ok(Some((*number, value)))
     }
 
     /// The entity that it runs on.
@@ -302,6 +336,8 @@ impl Context {
     /// Its text is `~`, the outer request's id, `/`, and the call's number among those to the same
     /// type, id and message; those three are the key's scope already.
     pub(super) fn derive_key(&self, target: &Address, message: &MessageInfo) -> Option<Key> {
+        // A stream that goes on makes other calls than the run before it.
+        self.0.holds?;
         let (outer, _) = self.0.request.as_ref()?;
         let mut sent = self.0.sent.lock();
         let sent = sent.get_or_insert_default();

@@ -5,12 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Context;
+use super::conclude::conclude;
 use super::contract::{Message, Serves};
 use super::job::{Job, load};
 use super::options::Access;
+use super::origin::Origin;
 use super::outcome::Outcome;
-use super::run::start;
+use super::run::{Ran, To, start};
 use super::slot::Slot;
+use super::turn::Turn;
 use crate::storage::PendingRequest;
 
 /// What a message's handler returns.
@@ -89,7 +92,7 @@ impl<T: Serves> fmt::Debug for Method<T> {
 }
 
 /// How a handler is called: one of the four forms.
-pub(super) trait Style<T, M: Message>: Send + 'static {
+pub(super) trait Style<T: Serves, M: Message>: Sized + Send + 'static {
     const ACCESS: Access;
     /// A plain `fn`: [`Style::call`] runs it, otherwise [`Style::future`] does.
     const PLAIN: bool;
@@ -101,6 +104,18 @@ pub(super) trait Style<T, M: Message>: Send + 'static {
         entity: &'a mut Arc<T>,
         ctx: &'a Context,
     ) -> impl Future<Output = ReturnOf<M>> + Send + 'a;
+
+    /// What follows from the returned value.
+    #[inline]
+    fn conclude(
+        turn: Turn<T>,
+        returned: ReturnOf<M>,
+        ctx: Option<&Context>,
+        origin: Origin,
+        to: To<M>,
+    ) -> Ran<M> {
+        conclude::<T, M, Self>(turn, returned, ctx, origin, to)
+    }
 }
 
 /// The only owner of an entity: an exclusive turn.

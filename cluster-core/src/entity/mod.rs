@@ -62,8 +62,8 @@ pub use outcome::{AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict}
 pub use schema::MessageSchema;
 pub use send::{Receipt, SendCall};
 pub use stream::{
-    Chunks, Stream, StreamCall, StreamFuture, StreamMessage, StreamOf, Streams, StreamsMut,
-    Unstored, stream,
+    Chunks, Stream, StreamCall, StreamFuture, StreamMessage, StreamOf, StreamReceipt, Streams,
+    StreamsMut, Unstored, stream,
 };
 pub use transaction::Transaction;
 pub use wire::Wire;

@@ -11,7 +11,6 @@ use std::task::{Context as TaskContext, Poll, Waker, ready};
 use tokio::sync::oneshot;
 use tracing::{Level, Span};
 
-use super::conclude::conclude;
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
@@ -214,7 +213,7 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     let entity = turn.entity();
     let called = catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
     match called {
-        Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), origin, to),
+        Ok(returned) => S::conclude(turn, returned, ctx.as_ref(), origin, to),
         Err(panic) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
             turn.give_up();
@@ -242,9 +241,7 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     let span = span_of::<T, M>(&slot);
     let mut once = TaskContext::from_waker(Waker::noop());
     match span.in_scope(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
-        Ok(Poll::Ready((turn, returned))) => {
-            conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to)
-        }
+        Ok(Poll::Ready((turn, returned))) => S::conclude(turn, returned, Some(&ctx), origin, to),
         Ok(Poll::Pending) => {
             let (to, ran) = to.later();
             let cancellable = matches!(origin, Origin::Volatile) && !M::INFO.uninterruptible;
@@ -301,7 +298,7 @@ where
         drop(handler);
         match polled {
             Ok(Poll::Ready((turn, returned))) => {
-                conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
+                S::conclude(turn, returned, Some(&this.ctx), origin, to);
             }
             Ok(Poll::Pending) => {}
             Err(panic) => {

@@ -5,6 +5,8 @@ use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::call::Call;
 use super::context::Context;
 use super::contract::{Deliver, Message};
@@ -14,9 +16,10 @@ use super::handle::Handle;
 use super::options::Delivery;
 use super::shared::Shared;
 use super::submit::dead_letter;
+use super::waiters::Told;
 use crate::error::{CallError, ClusterError};
 use crate::id::{Address, KeyDigest, RequestId};
-use crate::storage::BoxFuture;
+use crate::storage::{BoxFuture, FoundRequest};
 
 /// `call.send()`: await it to hand the request over.
 #[must_use = "nothing is sent until this is awaited"]
@@ -78,7 +81,7 @@ where
 }
 
 /// Gives the request to its entity; the id of one that is durable now.
-async fn hand_over<M: Message>(
+pub(super) async fn hand_over<M: Message>(
     handle: &Handle,
     request: Request<M>,
 ) -> Result<Option<RequestId>, ClusterError> {
@@ -124,21 +127,33 @@ impl<M: Message> Receipt<M> {
         <M::Outcome as super::Outcome>::reply(self.wait().await)
     }
 
-    async fn wait(&self) -> ReplyOf<M> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The stored request, and who will be told of its outcome.
+    pub(super) async fn find(
+        &self,
+    ) -> Result<(oneshot::Receiver<Told>, FoundRequest), CallError<ErrOf<M>>> {
         let shared = &self.shared;
         let mut id = self.id;
-        let (told, request) = loop {
+        loop {
             // Wait first, then look: an outcome that comes in between is seen twice, never missed.
             let told = shared.waiters.wait(id, None);
             let find = shared.storage.find_requests(vec![id]);
             if let Some(request) = find.await.map_err(persistence)?.pop().flatten() {
-                break (told, request);
+                return Ok((told, request));
             }
             match self.id_of_key().await? {
                 Some(other) if other != id => id = other,
                 _ => return Err(CallError::Cluster(ClusterError::Retired { request: self.id })),
             }
-        };
+        }
+    }
+
+    async fn wait(&self) -> ReplyOf<M> {
+        let shared = &self.shared;
+        let (told, request) = self.find().await?;
         let row = &request.request;
         let address = Address::new(row.entity_type.clone(), row.entity_id.clone(), row.shard);
         if let Some(outcome) = request.outcome {

@@ -155,9 +155,6 @@ pub trait MessageStorage: Send + Sync + 'static {
     /// Loads a page of a stream's chunks in the order of their numbers.
     fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>>;
 
-    /// The last chunk that was stored of a request's stream, read or not.
-    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>>;
-
     /// Removes finished requests that are past their age, in one bounded transaction. Never removes
     /// what is pending, due later, held or dead, nor a derived one whose outer request is still
     /// there.

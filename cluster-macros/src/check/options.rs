@@ -28,9 +28,6 @@ pub(super) fn check(contract: &Contract, message: &Message, errors: &mut Errors)
 
 fn stream(message: &Message, errors: &mut Errors) {
     let options = &message.options;
-    if let Some(span) = options.persisted {
-        errors.at(span, "a stream is not stored: take `persisted` away");
-    }
     if let Some(span) = options.uninterruptible {
         let form = "a stream ends when nobody reads it: take `uninterruptible` away";
         errors.at(span, form);

@@ -1,6 +1,5 @@
 //! Chunks of streams.
 
-use cluster_core::id::Seq;
 use cluster_core::storage::{Batch, ChunkRow, ChunkScan, StorageError};
 
 use super::driver::Driver;
@@ -45,10 +44,6 @@ impl Session<'_> {
             bytes += row.payload.len();
             bytes >= scan.bytes
         })
-    }
-
-    pub(super) fn last_chunk(&mut self, seq: Seq) -> Result<Option<ChunkRow>, StorageError> {
-        self.first(Sql::LastChunk, &[seq.into()], read_chunk)
     }
 }
 

@@ -219,9 +219,6 @@ statements! {
     /// seq, after, limit → number, was_read, payload
     LoadChunks = "SELECT number, was_read, payload FROM {p}chunk \
         WHERE seq = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
-    /// seq → number, was_read, payload
-    LastChunk = "SELECT number, was_read, payload FROM {p}chunk \
-        WHERE seq = ?1 ORDER BY number DESC LIMIT 1";
 
     /// fingerprint → shape
     Shape = "SELECT shape FROM {p}shape WHERE fingerprint = ?1";

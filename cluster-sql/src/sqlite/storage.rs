@@ -274,10 +274,6 @@ impl MessageStorage for Sqlite {
         self.read(move |session| session.load_chunks(&scan))
     }
 
-    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
-        self.read(move |session| session.last_chunk(request))
-    }
-
     fn retire(
         &self,
         fence: Fence,

@@ -175,10 +175,6 @@ impl MessageStorage for HeldStorage {
         self.behind().load_chunks(scan)
     }
 
-    fn last_chunk(&self, request: Seq) -> Answer<'_, Option<ChunkRow>> {
-        self.behind().last_chunk(request)
-    }
-
     fn retire(&self, fence: Fence, scan: RetireScan) -> Answer<'_, Retired> {
         self.behind().retire(fence, scan)
     }

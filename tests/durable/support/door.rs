@@ -383,10 +383,6 @@ impl MessageStorage for Guarded {
         counted!(self, load_chunks(scan))
     }
 
-    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
-        counted!(self, last_chunk(request))
-    }
-
     fn retire(
         &self,
         fence: Fence,

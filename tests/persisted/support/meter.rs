@@ -195,10 +195,6 @@ impl MessageStorage for Metered {
         metered!(self, load_chunks(scan))
     }
 
-    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
-        metered!(self, last_chunk(request))
-    }
-
     fn retire(
         &self,
         fence: Fence,

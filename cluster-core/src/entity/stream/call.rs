@@ -3,14 +3,21 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use super::opening::{Opened, Opening};
-use super::{Chunks, StreamMessage};
+use super::streaming::Streaming;
+use super::{Chunks, StreamMessage, StreamReceipt};
+use crate::entity::Context;
 use crate::entity::call::{Call, CallFuture};
+use crate::entity::contract::Persisted;
+use crate::entity::endpoint::Wanted;
 use crate::entity::handle::Handle;
+use crate::entity::options::Delivery;
+use crate::entity::send::hand_over;
 use crate::error::ClusterError;
+use crate::storage::BoxFuture;
 
 /// A stream that has not been opened yet: set options, then `.await` it for its [`Chunks`]. Dropped
 /// before that, it does nothing.
@@ -48,6 +55,54 @@ impl<M: StreamMessage> StreamCall<M> {
     }
 }
 
+impl<M: StreamMessage + Persisted> StreamCall<M> {
+    /// The idempotency key, as [`Call::key`]: the same key again reads the same stream on.
+    ///
+    /// # Errors
+    /// As [`Call::key`].
+    pub fn key(self, key: impl Into<String>) -> Self {
+        StreamCall(self.0.key(key))
+    }
+
+    /// Hands the stream over without reading it: durable then, and made up to `stream_window`
+    /// chunks. Sent by a handler it leaves with that handler's commit.
+    ///
+    /// # Errors
+    /// What keeps the request from being accepted. Cancel safe.
+    pub async fn send(self) -> Result<StreamReceipt<M>, ClusterError> {
+        Ok(StreamReceipt::new(self.stored().send().await?))
+    }
+}
+
+impl<M: StreamMessage> StreamCall<M> {
+    fn stored(self) -> Call<Streaming<M>> {
+        let Call { handle, message: Opening(message), options } = self.0;
+        Call { handle, message: Streaming(message), options }
+    }
+}
+
+/// Has the request accepted, also where a handler asks: it waits for the chunks.
+async fn store<M: StreamMessage>(
+    call: Call<Streaming<M>>,
+) -> Result<StreamReceipt<M>, ClusterError> {
+    let (shared, limit) = (call.handle.shared().clone(), call.limit());
+    let parent = Context::current();
+    let confirmation = parent.as_ref().and_then(Context::confirmation);
+    let (handle, mut request) = call.request(parent, Wanted::Outcome)?;
+    request.wanted = Wanted::HandOver;
+    let address = handle.address();
+    let accepted = async {
+        if let Some(confirmation) = confirmation {
+            confirmation.await.unwrap_or(Err(ClusterError::Interrupted))?;
+        }
+        hand_over(&handle, request).await
+    };
+    let timeout = |_| ClusterError::Timeout { address, message: M::INFO.name, after: limit };
+    let id = shared.clock.timeout(limit, accepted).await.map_err(timeout)??;
+    let id = id.expect("a persisted request has an id");
+    Ok(StreamReceipt::of(shared, id))
+}
+
 impl<M: StreamMessage> fmt::Debug for StreamCall<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Stream{:?}", self.0)
@@ -59,25 +114,39 @@ impl<M: StreamMessage> IntoFuture for StreamCall<M> {
     type IntoFuture = StreamFuture<M>;
 
     fn into_future(self) -> StreamFuture<M> {
-        StreamFuture(self.0.into_future())
+        StreamFuture(match M::INFO.delivery {
+            Delivery::Volatile => Way::Open(self.0.into_future()),
+            Delivery::Persisted => {
+                Way::Store(Box::pin(async { Ok(store(self.stored()).await?.chunks()) }))
+            }
+        })
     }
 }
 
 /// A stream that is being opened. Dropping it cancels the handler's method, or ends its stream.
 #[must_use = "futures do nothing unless polled"]
-pub struct StreamFuture<M: StreamMessage>(CallFuture<Opening<M>>);
+pub struct StreamFuture<M: StreamMessage>(Way<M>);
+
+enum Way<M: StreamMessage> {
+    Open(CallFuture<Opening<M>>),
+    Store(BoxFuture<'static, Result<Chunks<M>, ClusterError>>),
+}
 
 impl<M: StreamMessage> Future for StreamFuture<M> {
     type Output = Result<Chunks<M>, ClusterError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let opened = Pin::new(&mut self.0).poll(cx);
-        opened.map_ok(|Opened(reader)| Chunks::new(reader))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Way::Open(opening) => {
+                Pin::new(opening).poll(cx).map_ok(|Opened(reader)| Chunks::new(reader))
+            }
+            Way::Store(storing) => storing.as_mut().poll(cx),
+        }
     }
 }
 
 impl<M: StreamMessage> fmt::Debug for StreamFuture<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Stream{:?}", self.0)
+        write!(f, "StreamFuture({})", M::INFO.name)
     }
 }

@@ -10,6 +10,7 @@ use tokio::task::coop;
 
 use super::StreamMessage;
 use super::open::Reader;
+use super::receipt::Read;
 use crate::entity::outcome::Outcome;
 
 /// The chunks of an open stream, in order, then its end: `None`, or one error and then `None`.
@@ -23,11 +24,31 @@ use crate::entity::outcome::Outcome;
 /// A panic in the handler's stream ends it with
 /// [`ClusterError::Defect`](crate::error::ClusterError::Defect).
 #[must_use = "a stream that is dropped has ended"]
-pub struct Chunks<M: StreamMessage>(Option<Reader<M>>);
+pub struct Chunks<M: StreamMessage> {
+    from: From<M>,
+    position: u64,
+}
+
+enum From<M: StreamMessage> {
+    Handler(Reader<M>),
+    Storage(Read<M>),
+    /// It has ended.
+    Nowhere,
+}
 
 impl<M: StreamMessage> Chunks<M> {
     pub(super) fn new(reader: Reader<M>) -> Self {
-        Chunks(Some(reader))
+        Chunks { from: From::Handler(reader), position: 0 }
+    }
+
+    pub(super) fn stored(read: Read<M>) -> Self {
+        Chunks { from: From::Storage(read), position: 0 }
+    }
+
+    /// The number of the last chunk that was read; zero before the first. A persisted stream can be
+    /// read on from there, see [`StreamReceipt::chunks_after`](super::StreamReceipt::chunks_after).
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// The next chunk; `None` at the end. The same as `next` of `StreamExt`, without an import.
@@ -42,13 +63,27 @@ impl<M: StreamMessage> Stream for Chunks<M> {
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(reader) = &self.0 else { return Poll::Ready(None) };
+        let this = &mut *self;
         // A stream that always has a chunk must still let its reader's worker run other tasks.
         let budget = ready!(coop::poll_proceed(cx));
-        let chunk = ready!(reader.poll(cx));
+        let chunk = match &mut this.from {
+            From::Handler(reader) => {
+                let chunk = ready!(reader.poll(cx));
+                this.position += u64::from(matches!(chunk, Some(Ok(_))));
+                chunk
+            }
+            From::Storage(read) => match ready!(read.as_mut().poll_next(cx)) {
+                Some((number, chunk)) => {
+                    this.position = this.position.max(number);
+                    Some(chunk)
+                }
+                None => None,
+            },
+            From::Nowhere => None,
+        };
         budget.made_progress();
         if !matches!(chunk, Some(Ok(_))) {
-            self.0 = None;
+            this.from = From::Nowhere;
         }
         Poll::Ready(chunk.map(<M::Outcome as Outcome>::reply))
     }
@@ -56,7 +91,7 @@ impl<M: StreamMessage> Stream for Chunks<M> {
 
 impl<M: StreamMessage> fmt::Debug for Chunks<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.0.is_some() { "open" } else { "ended" };
+        let state = if matches!(self.from, From::Nowhere) { "ended" } else { "open" };
         write!(f, "Chunks({}, {state})", M::INFO.name)
     }
 }

@@ -9,15 +9,20 @@
 
 mod call;
 mod chunks;
+mod live;
 mod message;
 mod open;
 mod opening;
 mod producer;
+mod receipt;
 mod registry;
+mod stored;
+mod streaming;
 mod style;
 
 pub use call::{StreamCall, StreamFuture};
 pub use chunks::Chunks;
 pub use futures_core::Stream;
 pub use message::{StreamMessage, StreamOf, Streams, StreamsMut, Unstored, stream};
+pub use receipt::StreamReceipt;
 pub(crate) use registry::OpenStreams;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::StreamMessage;
 use super::open::Reader;
-use crate::entity::contract::{Message, Volatile};
+use crate::entity::contract::{Message, Persisted, Volatile};
 use crate::entity::options::MessageInfo;
 use crate::entity::outcome::{NoError, Plain};
 
@@ -22,6 +22,8 @@ impl<M: StreamMessage> Message for Opening<M> {
     type Delivery = Volatile;
     const INFO: &'static MessageInfo = M::INFO;
 }
+
+impl<M: StreamMessage + Persisted> Persisted for Opening<M> {}
 
 impl<M: Serialize> Serialize for Opening<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

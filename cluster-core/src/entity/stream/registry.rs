@@ -5,7 +5,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use slab::Slab;
 
+use super::live::{Live, LiveStreams};
 use crate::entity::tasks::part_of_this_thread;
+use crate::id::RequestId;
 
 /// Enough that two workers seldom want the same lock.
 const PARTS: usize = 16;
@@ -22,6 +24,7 @@ pub(super) trait AnyOpen: Send + Sync {
 #[derive(Default)]
 pub(crate) struct OpenStreams {
     parts: [Arc<Mutex<Part>>; PARTS],
+    stored: LiveStreams,
 }
 
 #[derive(Default)]
@@ -50,6 +53,11 @@ impl OpenStreams {
         }
         stream.close();
         None
+    }
+
+    /// What the reader and the handler of a persisted stream share.
+    pub(super) fn live(&self, request: RequestId) -> Arc<Live> {
+        self.stored.get(request)
     }
 
     /// How many there are.

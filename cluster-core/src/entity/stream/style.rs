@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use super::open::Reader;
 use super::opening::{Opened, Opening};
+use super::stored::StoredStream;
+use super::streaming::Streaming;
 use super::{Streams, StreamsMut, Unstored};
 use crate::entity::Context;
 use crate::entity::contract::Serves;
 use crate::entity::method::{Method, Style, owned};
-use crate::entity::options::Access;
+use crate::entity::options::{Access, Delivery};
 
 impl<T: Serves> Method<T> {
     /// The entry of a stream with `&self`.
     pub const fn stream<M: Streams<T>>() -> Self {
-        Self::of::<Opening<M>, StreamRef>()
+        match M::INFO.delivery {
+            Delivery::Volatile => Self::of::<Opening<M>, StreamRef>(),
+            Delivery::Persisted => Self::of::<Streaming<M>, StoredStream>(),
+        }
     }
 
     /// The entry of a stream with `&mut self`.

@@ -274,10 +274,6 @@ impl MessageStorage for FaultyStorage {
         Box::pin(self.read(self.shared.inner.load_chunks(scan)))
     }
 
-    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
-        Box::pin(self.read(self.shared.inner.last_chunk(request)))
-    }
-
     fn retire(
         &self,
         fence: Fence,

@@ -49,7 +49,7 @@ impl Store {
         page
     }
 
-    pub(super) fn last_chunk(&self, seq: Seq) -> Option<ChunkRow> {
-        self.chunks.range((seq, 0)..=(seq, u64::MAX)).next_back().map(|(_, row)| row.clone())
+    fn last_chunk(&self, seq: Seq) -> Option<&ChunkRow> {
+        self.chunks.range((seq, 0)..=(seq, u64::MAX)).next_back().map(|(_, row)| row)
     }
 }

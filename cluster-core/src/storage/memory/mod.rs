@@ -180,10 +180,6 @@ impl MessageStorage for MemoryStorage {
         self.run(move |store| Ok(store.load_chunks(&scan)))
     }
 
-    fn last_chunk(&self, request: Seq) -> BoxFuture<'_, Result<Option<ChunkRow>, StorageError>> {
-        self.run(move |store| Ok(store.last_chunk(request)))
-    }
-
     fn retire(
         &self,
         fence: Fence,

@@ -1,4 +1,4 @@
-//! A stream that is stored.
+//! A persisted stream that keeps its entity for itself.
 use cluster::prelude::*;
 
 #[derive(Entity, Default)]
@@ -9,7 +9,7 @@ struct Account {
 #[entity]
 impl Account {
     #[message(stream, persisted)]
-    fn cents(&self) -> impl Stream<Item = i64> + use<> {
+    fn cents(&mut self) -> impl Stream<Item = i64> + use<> {
         futures_util::stream::iter([self.cents])
     }
 }

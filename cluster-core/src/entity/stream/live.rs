@@ -1,0 +1,111 @@
+//! What the reader and the handler of a persisted stream tell each other.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::id::RequestId;
+use crate::storage::ChunkRow;
+
+/// A chunk with its place in the stream.
+pub(super) type Numbered = (u64, Bytes);
+
+/// A persisted stream that is produced or read in this process.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    state: Mutex<State>,
+    /// There are more chunks.
+    pub(super) changed: Notify,
+    /// Some were read.
+    pub(super) read: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Durable and unread, without gaps; at most `stream_window`, but for what an earlier run with
+    /// a larger one has left.
+    unread: VecDeque<Numbered>,
+    /// The last chunk that was read.
+    read: u64,
+}
+
+/// What a reader finds.
+pub(super) enum Next {
+    Chunks(VecDeque<Numbered>),
+    /// Some before this one are not in memory.
+    Gap(u64),
+    Nothing,
+}
+
+impl Live {
+    /// A run begins with what its forerunners have left.
+    pub(super) fn begin(&self, rows: &[ChunkRow]) {
+        {
+            let mut state = self.state.lock();
+            let read = rows.iter().filter(|row| row.read).map(|row| row.number).max();
+            let first = rows.iter().find(|row| !row.read).map(|row| row.number - 1);
+            state.read = state.read.max(read.or(first).unwrap_or(0));
+            let after = state.read;
+            let unread = rows.iter().filter(|row| row.number > after);
+            state.unread = unread.map(|row| (row.number, row.payload.clone())).collect();
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// How many more chunks the handler may make.
+    pub(super) fn room(&self, window: usize) -> usize {
+        window.saturating_sub(self.state.lock().unread.len())
+    }
+
+    /// Chunks have become durable.
+    pub(super) fn publish(&self, chunks: impl IntoIterator<Item = Numbered>) {
+        self.state.lock().unread.extend(chunks);
+        self.changed.notify_waiters();
+    }
+
+    /// The reader has got this one and asks for more.
+    pub(super) fn acknowledge(&self, number: u64) {
+        {
+            let mut state = self.state.lock();
+            state.read = state.read.max(number);
+            while state.unread.front().is_some_and(|(first, _)| *first <= number) {
+                state.unread.pop_front();
+            }
+        }
+        self.read.notify_one();
+    }
+
+    /// What is there behind a chunk.
+    pub(super) fn after(&self, number: u64) -> Next {
+        let state = self.state.lock();
+        let mut behind = state.unread.iter().skip_while(|(at, _)| *at <= number).peekable();
+        match behind.peek() {
+            None => Next::Nothing,
+            Some((first, _)) if *first > number + 1 => Next::Gap(*first),
+            Some(_) => Next::Chunks(behind.cloned().collect()),
+        }
+    }
+}
+
+/// The persisted streams of a process, for as long as somebody produces or reads them.
+#[derive(Default)]
+pub(super) struct LiveStreams(Mutex<HashMap<RequestId, Weak<Live>>>);
+
+impl LiveStreams {
+    pub(super) fn get(&self, request: RequestId) -> Arc<Live> {
+        let mut known = self.0.lock();
+        if let Some(live) = known.get(&request).and_then(Weak::upgrade) {
+            return live;
+        }
+        if known.len() == known.capacity() {
+            known.retain(|_, live| live.strong_count() > 0);
+        }
+        let live = Arc::new(Live::default());
+        known.insert(request, Arc::downgrade(&live));
+        live
+    }
+}
