@@ -1,4 +1,4 @@
-//! Chunks: `stream`.
+//! Chunks: `stream`, `stream-persisted`.
 
 use std::ops::RangeFrom;
 use std::pin::Pin;
@@ -20,6 +20,11 @@ impl Counter {
     fn numbers(&self) -> impl Stream<Item = u64> + use<> {
         Numbers(0..)
     }
+
+    #[message(persisted, stream)]
+    fn stored(&self) -> impl Stream<Item = u64> + use<> {
+        Numbers(0..)
+    }
 }
 
 /// Has its next number at once.
@@ -33,24 +38,55 @@ impl Stream for Numbers {
     }
 }
 
-struct Reader(Chunks<CounterNumbers>);
+struct Volatile(Chunks<CounterNumbers>);
 
-impl Source for Reader {
+impl Source for Volatile {
     async fn next(&mut self) -> u64 {
         let chunk = self.0.next().await;
         chunk.expect("it has no end").expect("the cluster runs")
     }
 }
 
+struct Persisted(Chunks<CounterStored>);
+
+impl Source for Persisted {
+    async fn next(&mut self) -> u64 {
+        let chunk = self.0.next().await;
+        chunk.expect("it has no end").expect("the storage works")
+    }
+}
+
 /// The cases of this family.
 pub(crate) fn cases() -> Vec<Case> {
-    vec![Case::volatile(lane::STREAM, SYSTEM, |bench| bench.block_on(chunks()))]
+    let sqlite = Case::durable(lane::STREAM_PERSISTED, SYSTEM, "sqlite", |bench| {
+        let file = bench.fresh_file("stream.db");
+        bench.block_on(async move {
+            stored(Sqlite::open(file).await.expect("the bench's folder is writable")).await
+        })
+    });
+    let memory = Case::volatile(lane::STREAM_PERSISTED, SYSTEM, |bench| {
+        bench.block_on(stored(MemoryStorage::default()))
+    });
+    vec![
+        Case::volatile(lane::STREAM, SYSTEM, |bench| bench.block_on(chunks())),
+        sqlite,
+        memory.on("memory"),
+    ]
 }
 
 async fn chunks() -> Run {
     let cluster = Cluster::builder().entity::<Counter>().start().await.expect("memory works");
     let chunks = cluster.get::<Counter>("c").numbers().await.expect("the cluster runs");
-    let run = read(&lane::STREAM, Reader(chunks)).await;
+    let run = read(&lane::STREAM, Volatile(chunks)).await;
     cluster.shutdown().await.expect("memory works");
     run
+}
+
+/// The stream is still being made when enough was read: the cluster is dropped and not shut down,
+/// or the shutdown would wait for it.
+async fn stored(storage: impl Storage) -> Run {
+    let builder = Cluster::builder().storage(storage).entity::<Counter>();
+    let cluster = builder.start().await.expect("the storage is new");
+    let chunks = cluster.get::<Counter>("c").stored().await.expect("the storage works");
+    read(&lane::STREAM_PERSISTED, Persisted(chunks)).await
 }

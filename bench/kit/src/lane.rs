@@ -43,6 +43,10 @@ pub const PERSISTED_HOT: Lane = Lane { entities: 1, ..ask("persisted-hot", 100_0
 /// Chunks of one volatile stream of numbers, read one after another.
 pub const STREAM: Lane = Lane { callers: 1, entities: 1, ..ask("stream", 10_000_000) };
 
+/// Chunks of one persisted stream of numbers, read one after another.
+pub const STREAM_PERSISTED: Lane =
+    Lane { callers: 1, entities: 1, ..ask("stream-persisted", 200_000) };
+
 /// Memory of an activated entity that nobody calls, in one process.
 pub const IDLE_MEMORY: Lane = once("idle-memory", 1_000_000);
 /// First call of entities whose ids were made before the clock started.

@@ -79,6 +79,11 @@ impl Live {
         self.read.notify_one();
     }
 
+    /// The last chunk that was read, as far as this process knows.
+    pub(super) fn read_so_far(&self) -> u64 {
+        self.state.lock().read
+    }
+
     /// What is there behind a chunk.
     pub(super) fn after(&self, number: u64) -> Next {
         let state = self.state.lock();

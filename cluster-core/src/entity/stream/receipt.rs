@@ -134,15 +134,16 @@ impl<M: StreamMessage> Reading<M> {
             what: format!("the chunk type of {}", M::INFO.name),
             source: Arc::new(error),
         })?;
+        let live = shared.streams.live(row.id);
         let mut reading = Reading {
             address: Address::new(row.entity_type.clone(), row.entity_id.clone(), row.shard),
             seq: row.seq,
             schema,
-            live: shared.streams.live(row.id),
+            position: after.unwrap_or_else(|| live.read_so_far()),
+            live,
             told,
             outcome: found.outcome,
             page: VecDeque::new(),
-            position: after.unwrap_or(0),
             told_read: 0,
             shared,
             of: std::marker::PhantomData,
@@ -236,8 +237,11 @@ impl<M: StreamMessage> Reading<M> {
             self.told_read = self.position;
             let chunks_read = Some(ChunksRead { seq: self.seq, upto: self.position });
             let writes = Writes { chunks_read, ..Writes::default() };
-            // Lost with a crash, they are read again: nobody waits for this.
-            self.shared.committer.push(Unit::new(writes, Box::new(|_| {})));
+            // Lost with a crash, they are read again: nobody waits for this. Until then the next
+            // reader in this process is told.
+            let live = self.live.clone();
+            let complete = Box::new(move |_: Result<_, _>| drop(live));
+            self.shared.committer.push(Unit::new(writes, complete));
         }
     }
 }
