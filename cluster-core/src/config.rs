@@ -64,7 +64,7 @@ pub struct Config {
     /// 32.
     pub inline_depth: usize,
     /// How many chunks of a persisted stream may be unread before its handler waits for the reader.
-    /// Default 256.
+    /// Default 1,024.
     pub stream_window: usize,
     /// How many durable messages one handler may send. Default 4,096.
     pub outbox_max: usize,
@@ -103,7 +103,7 @@ impl Default for Config {
             commit_attempts: 5,
             run_ahead_max: 1_024,
             inline_depth: 32,
-            stream_window: 256,
+            stream_window: 1_024,
             outbox_max: 4_096,
             transaction_limit: Duration::from_secs(10),
             load_page: 1_024,

@@ -88,9 +88,9 @@ pub trait OwnershipStorage: Send + Sync + 'static {
 pub trait MessageStorage: Send + Sync + 'static {
     /// Writes a batch in one transaction, after comparing the fence in it.
     ///
-    /// Order: requests are accepted in the order of the batch, and chunks are stored before requests
-    /// finish. A request whose id or key is known
-    /// is not stored and reported as such; the rest of the batch is written all the same.
+    /// Order: requests are accepted in the order of the batch, and chunks are stored before
+    /// requests finish. A request whose id or key is known is not stored and reported as such; the
+    /// rest of the batch is written all the same.
     ///
     /// A request is in one of three places: with those that wait (pending, due later, held), with
     /// the dead letters, or finished. An outcome finishes one that waits or is dead; attempts

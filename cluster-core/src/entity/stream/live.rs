@@ -56,14 +56,21 @@ impl Live {
         self.changed.notify_waiters();
     }
 
-    /// How many more chunks the handler may make.
+    /// How many more chunks the handler may make: none before half of the window is free, so that
+    /// it does not make them one by one.
     pub(super) fn room(&self, window: usize) -> usize {
-        window.saturating_sub(self.state.lock().unread.len())
+        let room = window.saturating_sub(self.state.lock().unread.len());
+        if room >= window.div_ceil(2) { room } else { 0 }
     }
 
     /// Chunks have become durable.
     pub(super) fn publish(&self, chunks: impl IntoIterator<Item = Numbered>) {
-        self.state.lock().unread.extend(chunks);
+        {
+            let mut state = self.state.lock();
+            let read = state.read;
+            // A reader that looked into the storage may have got them before this.
+            state.unread.extend(chunks.into_iter().filter(|(number, _)| *number > read));
+        }
         self.changed.notify_waiters();
     }
 
@@ -112,5 +119,31 @@ impl LiveStreams {
         let live = Arc::new(Live::default());
         known.insert(request, Arc::downgrade(&live));
         live
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The order in which reader and handler come does not matter.
+    use super::*;
+
+    fn chunks(numbers: std::ops::RangeInclusive<u64>) -> Vec<Numbered> {
+        numbers.map(|number| (number, Bytes::new())).collect()
+    }
+
+    #[test]
+    fn what_was_read_before_it_was_announced_takes_no_room() {
+        let live = Live::default();
+        live.begin(&[]);
+        live.acknowledge(4);
+        live.publish(chunks(1..=4));
+        assert_eq!(live.room(4), 4);
+        live.publish(chunks(5..=7));
+        assert_eq!(live.room(4), 0);
+        live.acknowledge(6);
+        assert_eq!(live.room(4), 3);
+        assert!(matches!(live.after(6), Next::Chunks(chunks) if chunks.len() == 1));
+        assert!(matches!(live.after(7), Next::Nothing));
+        assert!(matches!(live.after(3), Next::Gap(7)));
     }
 }

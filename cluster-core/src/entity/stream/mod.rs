@@ -6,6 +6,9 @@
 //! poll takes it from there, polls it once and puts it back (`chunks`): no task, no channel, and
 //! nothing made before it is asked for. What is open is known to the runner (`registry`), so that
 //! its end is the end of every stream.
+//!
+//! A persisted stream is a stored request, [`Streaming`](streaming::Streaming): its chunks are
+//! committed (`stored`) before its reader sees them (`live`, `receipt`).
 
 mod call;
 mod chunks;

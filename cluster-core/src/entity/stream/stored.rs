@@ -85,7 +85,7 @@ impl<T: Serves, M: Streams<T>> Style<T, Streaming<M>> for StoredStream {
         let (to, ran) = to.later();
         slot.clone().kind.shared.tasks.spawn(async move {
             let run = Run { slot: &slot, stored: &stored, producer, live, last };
-            match run.to_its_end(base).await {
+            match run.drive(base).await {
                 Ok(end) => end.conclude::<T, Self>(&slot, stored, to),
                 Err(failure) => {
                     let origin = Origin::Persisted(stored);
@@ -124,7 +124,7 @@ struct Gathered<M: StreamMessage> {
 
 impl<T: Serves, M: StreamMessage> Run<'_, T, M> {
     /// Stores chunk after chunk, as far as the reader lets it.
-    async fn to_its_end(mut self, base: Base) -> Result<Ending<M>, CommitFailure> {
+    async fn drive(mut self, base: Base) -> Result<Ending<M>, CommitFailure> {
         let shared = &self.slot.kind.shared;
         if let Some((line, generation)) = base {
             let (unit, told) =
