@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::storage::{
-    Accepted, AttemptWrite, DeadWrite, DeferredRow, HoldWrite, JournalEntry, OutcomeRow,
-    RedriveWrite, RequestRow, StateWrite, StorageError,
+    Accepted, AttemptWrite, ChunkWrite, ChunksRead, DeadWrite, DeferredRow, HoldWrite,
+    JournalEntry, OutcomeRow, RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -28,6 +28,8 @@ pub(crate) struct Writes {
     pub(crate) deferred: Option<DeferredRow>,
     pub(crate) hold: Option<HoldWrite>,
     pub(crate) redrive: Option<RedriveWrite>,
+    pub(crate) chunks: Vec<ChunkWrite>,
+    pub(crate) chunks_read: Option<ChunksRead>,
 }
 
 impl Writes {
@@ -47,6 +49,8 @@ impl Writes {
             && self.deferred.is_none()
             && self.hold.is_none()
             && self.redrive.is_none()
+            && self.chunks.is_empty()
+            && self.chunks_read.is_none()
     }
 
     /// How many bytes of payloads, headers and texts of errors there are.
@@ -60,6 +64,7 @@ impl Writes {
             + self.journal.iter().map(|entry| entry.payload.len()).sum::<usize>()
             + self.deferred.as_ref().map_or(0, |row| row.payload.len())
             + self.hold.as_ref().map_or(0, |write| write.missing.as_parts().1.len())
+            + self.chunks.iter().map(|chunk| chunk.payload.len()).sum::<usize>()
     }
 }
 

@@ -191,6 +191,8 @@ pub trait Message: Wire {
     type Delivery: Deliver<Self>;
     /// What its attribute declared.
     const INFO: &'static MessageInfo;
+    /// Whether the reply is an open stream, which is handed over as it is.
+    const OPENS: bool = false;
 
     /// Whether this very request runs in the storage's own transaction.
     fn transaction(&self) -> bool {
