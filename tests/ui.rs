@@ -121,7 +121,7 @@ fn broken_programs_are_refused() {
 }
 
 /// Programs with more than one mistake.
-const SEVERAL_MESSAGES: &[(&str, usize)] = &[("five_mistakes", 5)];
+const SEVERAL_MESSAGES: &[(&str, usize)] = &[("five_mistakes", 5), ("time_of_a_volatile_call", 2)];
 
 // One mistake is one message, and every program is there for another one.
 #[test]

@@ -198,7 +198,7 @@ impl Other {
     /// Notes the number and passes one point for all numbers.
     #[message(persisted)]
     pub(crate) async fn number(&mut self, number: u32) -> u32 {
-        self.probe.note(&number.to_string());
+        self.probe.note(number.to_string());
         self.probe.pass("numbers").await;
         number
     }

@@ -248,7 +248,7 @@ async fn a_trace_goes_on_through_calls_storage_and_a_restart(storage: Arc<dyn St
     let cluster = serve(&storage, &opens).start().await.unwrap();
     let asked = cluster.get::<Clerk>("c").ask().trace(caller()).await.unwrap();
     let position = Some(headers(&caller()));
-    assert_eq!(asked, [position.clone()]);
+    assert_eq!(asked, std::slice::from_ref(&position));
     assert_eq!(cluster.get::<Clerk>("c").ask().await.unwrap(), [None]);
     let filed = cluster.get::<Clerk>("c").file().trace(caller()).send().await.unwrap().id();
     drop(cluster);
