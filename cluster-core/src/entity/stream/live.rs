@@ -31,6 +31,8 @@ struct State {
     unread: VecDeque<Numbered>,
     /// The last chunk that was read.
     read: u64,
+    /// A reader has seen that it has ended.
+    ended: bool,
     /// The request was reset: its stream begins anew, elsewhere.
     reset: bool,
 }
@@ -60,10 +62,15 @@ impl Live {
         self.changed.notify_waiters();
     }
 
-    /// Its readers have seen chunks of a run that a reset has undone.
+    /// A reader has found that the stream has ended. To be said before chunks are looked for.
+    pub(super) fn has_ended(&self) {
+        self.state.lock().ended = true;
+    }
+
+    /// Its readers have seen chunks, or the end, of a run that a reset has undone.
     fn is_of_an_undone_run(&self, rows: &[ChunkRow]) -> bool {
         let state = self.state.lock();
-        rows.is_empty() && (state.read > 0 || !state.unread.is_empty())
+        rows.is_empty() && (state.ended || state.read > 0 || !state.unread.is_empty())
     }
 
     fn reset(&self) {
@@ -104,10 +111,15 @@ impl Live {
         self.changed.notify_waiters();
     }
 
-    /// The reader has got this one and asks for more.
-    pub(super) fn acknowledge(&self, number: u64) {
+    /// The reader has got this one and asks for more. What `tell` hands to the committer stands
+    /// before every chunk of a run that a reset begins.
+    pub(super) fn acknowledge(&self, number: u64, tell: impl FnOnce()) {
         {
             let mut state = self.state.lock();
+            if state.reset {
+                return;
+            }
+            tell();
             state.read = state.read.max(number);
             while state.unread.front().is_some_and(|(first, _)| *first <= number) {
                 state.unread.pop_front();
@@ -181,12 +193,12 @@ mod tests {
     fn what_was_read_before_it_was_announced_takes_no_room() {
         let live = Live::default();
         live.begin(&[]);
-        live.acknowledge(4);
+        live.acknowledge(4, || ());
         live.publish(chunks(1..=4));
         assert_eq!(live.room(4), 4);
         live.publish(chunks(5..=7));
         assert_eq!(live.room(4), 0);
-        live.acknowledge(6);
+        live.acknowledge(6, || ());
         assert_eq!(live.room(4), 3);
         assert!(matches!(live.after(6), Next::Chunks(chunks) if chunks.len() == 1));
         assert!(matches!(live.after(7), Next::Nothing));

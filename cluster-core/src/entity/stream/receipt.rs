@@ -160,6 +160,9 @@ impl<M: StreamMessage> Reading<M> {
             source: Arc::new(error),
         })?;
         let live = shared.streams.live(row.id);
+        if found.outcome.is_some() {
+            live.has_ended();
+        }
         let mut reading = Reading {
             address: Address::new(row.entity_type.clone(), row.entity_id.clone(), row.shard),
             request: row.id,
@@ -222,7 +225,10 @@ impl<M: StreamMessage> Reading<M> {
                     tokio::select! {
                         () = changed => continue,
                         told = &mut self.told => match told {
-                            Ok(Ok(outcome)) => self.outcome = Some(outcome),
+                            Ok(Ok(outcome)) => {
+                                self.live.has_ended();
+                                self.outcome = Some(outcome);
+                            }
                             Ok(Err(error)) => return Some(Err(CallError::Cluster(error))),
                             Err(_) => {
                                 return Some(Err(CallError::Cluster(ClusterError::ShuttingDown)));
@@ -274,17 +280,22 @@ impl<M: StreamMessage> Reading<M> {
         if self.position == 0 {
             return;
         }
-        self.live.acknowledge(self.position);
-        if self.position >= self.told_read + at_least.max(1) {
+        let tells = self.position >= self.told_read + at_least.max(1);
+        if tells {
             self.told_read = self.position;
-            let chunks_read = Some(ChunksRead { seq: self.seq, upto: self.position });
-            let writes = Writes { chunks_read, ..Writes::default() };
-            // Lost with a crash, they are read again: nobody waits for this. Until then the next
-            // reader in this process is told.
-            let live = self.live.clone();
-            let complete = Box::new(move |_: Result<_, _>| drop(live));
-            self.shared.committer.push(Unit::new(writes, complete));
         }
+        let (live, committer) = (self.live.clone(), &self.shared.committer);
+        let (seq, upto) = (self.seq, self.position);
+        self.live.acknowledge(upto, || {
+            if tells {
+                let chunks_read = Some(ChunksRead { seq, upto });
+                let writes = Writes { chunks_read, ..Writes::default() };
+                // Lost with a crash, they are read again: nobody waits for this. Until then the
+                // next reader in this process is told.
+                let complete = Box::new(move |_: Result<_, _>| drop(live));
+                committer.push(Unit::new(writes, complete));
+            }
+        });
     }
 }
 
