@@ -3,8 +3,19 @@
 //! SQLite runs in process, behind the feature `sqlite`: see [`Sqlite`]. Users' own statements run
 //! on sqlx's connections, in the transaction of a handler.
 
+mod batch;
+mod chunks;
+mod contracts;
+mod dialect;
+mod driver;
+mod journal;
+mod ownership;
+mod rows;
+mod schema;
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod value;
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions, Synchronous};

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::Closed;
 use super::session::Session;
-use super::sql::Texts;
+use crate::sql::Texts;
 
 /// How many calls may wait for a connection; more wait to be let in.
 const JOBS_MAX: usize = 256;
@@ -156,6 +156,7 @@ pub(super) fn wait_for<F: Future>(future: F) -> F::Output {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dialect::SqliteDialect;
     use super::*;
 
     /// A lane on a database in memory, and what keeps that while the lane has no connection.
@@ -169,7 +170,7 @@ mod tests {
             after_job: |_| {},
             lost: StorageError::unknown_outcome,
         };
-        (Lane::start(setup, Arc::new(Texts::new(""))).await.unwrap(), keeper)
+        (Lane::start(setup, Arc::new(Texts::new::<SqliteDialect>(""))).await.unwrap(), keeper)
     }
 
     /// Something in a transaction; says how many there are then.

@@ -4,26 +4,19 @@
 //! beside it; a third one, of sqlx, runs users' transactions. A gate lets one of the writers in at
 //! a time, in the order in which they came.
 
-mod batch;
-mod chunks;
+mod at_once;
 mod connection;
-mod contracts;
-mod driver;
+mod dialect;
 mod error;
-mod journal;
 mod lane;
 mod lock;
 mod options;
-mod ownership;
 mod reads;
 mod retention;
-mod rows;
 mod schema;
 mod session;
-mod sql;
 mod storage;
 mod transaction;
-mod value;
 
 pub use options::{SqliteOptions, Synchronous};
 pub use storage::Sqlite;

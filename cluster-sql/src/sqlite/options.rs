@@ -7,9 +7,8 @@ use cluster_core::storage::{RowLimits, StorageError};
 use cluster_core::time::Clock;
 
 use super::Sqlite;
-
-/// The longest table prefix.
-const PREFIX_BYTES_MAX: usize = 32;
+use super::dialect::SqliteDialect;
+use crate::schema::check_prefix;
 
 /// When a commit counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,20 +101,7 @@ impl SqliteOptions {
     }
 
     pub(super) fn check(&self) -> Result<(), StorageError> {
-        let bytes = self.prefix.as_bytes();
-        let word = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-        let good = (1..=PREFIX_BYTES_MAX).contains(&bytes.len())
-            && bytes.iter().all(word)
-            && !bytes[0].is_ascii_digit()
-            && !self.prefix.starts_with("sqlite_");
-        if !good {
-            let reason = format!(
-                "`{}` is not 1 to {PREFIX_BYTES_MAX} of a-z, 0-9 and _, starting with no digit \
-                and not with sqlite_",
-                self.prefix
-            );
-            return Err(StorageError::BadSetting { setting: "prefix", reason });
-        }
+        check_prefix::<SqliteDialect>(&self.prefix)?;
         let memory = self.path.as_os_str().is_empty() || self.path.starts_with(":memory:");
         if memory {
             let reason = "the database is a file; in memory there is MemoryStorage".to_owned();

@@ -1,20 +1,25 @@
 //! What the reading connection answers.
 
-use cluster_core::id::{KeyDigest, RequestId, Seq, StateVersion};
-use cluster_core::metric::UNREADABLE;
+use cluster_core::id::{KeyDigest, RequestId, Seq};
 use cluster_core::storage::{
-    DeadLetterRow, DueScan, Fence, FoundRequest, HeldRow, PageRoom, PendingRequest, PendingScan,
-    StateKey, StateRow, StorageError,
+    ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence,
+    FoundRequest, HeldRow, History, PageRoom, PendingRequest, PendingScan, StateKey, StateRow,
+    StorageError,
 };
-use cluster_core::time::Timestamp;
 
-use super::batch::check_fence;
-use super::driver::at_once;
-use super::rows::{REQUEST_COLUMNS, read_found, read_missing, read_request};
+use super::at_once::at_once;
+use super::dialect::SqliteDialect;
 use super::session::Session;
-use super::sql::Sql;
-use super::storage::KIND;
-use super::value::{Columns, Reader, Value, integer};
+use crate::batch::check_fence;
+use crate::chunks::read_chunk;
+use crate::contracts::read_contract;
+use crate::dialect::Dialect;
+use crate::journal::{history, read_deferred, read_row};
+use crate::rows::{
+    REQUEST_COLUMNS, if_readable, read_dead_letter, read_found, read_held, read_pending, read_state,
+};
+use crate::sql::Sql;
+use crate::value::{Columns, Reader, Value, integer};
 
 impl Session<'_> {
     pub(super) fn load_pending(
@@ -50,6 +55,35 @@ impl Session<'_> {
         self.page(Sql::LoadDue, &values, BY_TIME, read_pending, fills(scan.room()))
     }
 
+    pub(super) fn load_chunks(&mut self, scan: &ChunkScan) -> Result<Vec<ChunkRow>, StorageError> {
+        let after = i64::try_from(scan.after).unwrap_or(i64::MAX);
+        let values = [scan.seq.into(), after.into(), limit(scan.limit)];
+        let mut bytes = 0;
+        self.all_until(Sql::LoadChunks, &values, read_chunk, |row| {
+            bytes += row.payload.len();
+            bytes >= scan.bytes
+        })
+    }
+
+    pub(super) fn load_journal(&mut self, execution: Seq) -> Result<History, StorageError> {
+        self.all(Sql::Journal, &[execution.into()], read_row).map(history)
+    }
+
+    pub(super) fn find_deferreds(
+        &mut self,
+        deferreds: &[DeferredId],
+    ) -> Result<Vec<Option<DeferredRow>>, StorageError> {
+        let find = |DeferredId { execution, name, occurrence }: &DeferredId| {
+            let values = [(*execution).into(), Value::Bytes(name.as_bytes()), (*occurrence).into()];
+            self.first(Sql::Deferred, &values, read_deferred)
+        };
+        deferreds.iter().map(find).collect()
+    }
+
+    pub(super) fn contracts(&mut self) -> Result<Vec<ContractRow>, StorageError> {
+        self.all(Sql::Contracts, &[], read_contract)
+    }
+
     /// Runs a query for a page of requests, whose first values are after which one: those of its
     /// columns `order`. Reads up to the one that fills the page.
     ///
@@ -70,7 +104,7 @@ impl Session<'_> {
                 let reader = Reader::new(columns, "request");
                 let place: Result<Vec<i64>, _> =
                     order.iter().map(|at| reader.integer(*at)).collect();
-                Ok((place?, if_readable(reader.seq(0)?, read(columns))?))
+                Ok((place?, if_readable(SqliteDialect::KIND, reader.seq(0)?, read(columns))?))
             };
             let rows = self.all_until(sql, &values, read_row, |(_, row)| {
                 full = row.as_ref().is_some_and(&mut fills);
@@ -160,50 +194,4 @@ fn fills(mut room: PageRoom) -> impl FnMut(&PendingRequest) -> bool {
 
 fn limit(rows: usize) -> Value<'static> {
     Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX))
-}
-
-/// The row, or `None` for one that cannot be read. Its content is not told: it is the users'.
-fn if_readable<T>(seq: Seq, row: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
-    match row {
-        Ok(row) => Ok(Some(row)),
-        Err(StorageError::Corrupt { table, reason }) => {
-            tracing::error!(%seq, table, reason, "a stored request cannot be read; it is passed");
-            metrics::counter!(UNREADABLE, "storage" => KIND, "table" => table).increment(1);
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn read_pending(columns: &dyn Columns) -> Result<PendingRequest, StorageError> {
-    let request = read_request(columns)?;
-    let read = Reader::new(columns, "attempt");
-    let attempts = match read.integer_or_null(REQUEST_COLUMNS) {
-        None => 0,
-        Some(_) => read.number(REQUEST_COLUMNS)?,
-    };
-    let due_at = read.integer_or_null(REQUEST_COLUMNS + 1).map(Timestamp::from_unix_ms);
-    Ok(PendingRequest { request, attempts, due_at })
-}
-
-fn read_state(columns: &dyn Columns) -> Result<StateRow, StorageError> {
-    let read = Reader::new(columns, "state");
-    Ok(StateRow { version: StateVersion::new(read.number(0)?), payload: read.payload(1)? })
-}
-
-fn read_held(columns: &dyn Columns) -> Result<HeldRow, StorageError> {
-    let request = read_request(columns)?;
-    let held_at = Reader::new(columns, "held").time(REQUEST_COLUMNS)?;
-    Ok(HeldRow { request, held_at, missing: read_missing(columns, REQUEST_COLUMNS + 1)? })
-}
-
-fn read_dead_letter(columns: &dyn Columns) -> Result<DeadLetterRow, StorageError> {
-    let request = read_request(columns)?;
-    let read = Reader::new(columns, "dead");
-    Ok(DeadLetterRow {
-        request,
-        attempts: read.number(REQUEST_COLUMNS)?,
-        died_at: read.time(REQUEST_COLUMNS + 1)?,
-        error: read.text(REQUEST_COLUMNS + 2)?.to_owned(),
-    })
 }

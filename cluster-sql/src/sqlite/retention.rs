@@ -6,12 +6,12 @@ use cluster_core::id::{RequestId, Seq};
 use cluster_core::storage::{Fence, Kept, RetentionClass, RetireScan, Retired, StorageError};
 use cluster_core::time::Timestamp;
 
-use super::batch::check_fence;
-use super::driver::at_once;
-use super::ownership::{HIGHEST_SEQ, RETENTION_REACHED};
+use super::at_once::at_once;
 use super::session::Session;
-use super::sql::Sql;
-use super::value::{Columns, Reader, Value, integer};
+use crate::batch::check_fence;
+use crate::ownership::{RETENTION_REACHED, remember_highest, set_meta};
+use crate::sql::Sql;
+use crate::value::{Columns, Reader, Value};
 
 /// What decides whether a finished request may go.
 struct Finished {
@@ -90,10 +90,10 @@ impl Session<'_> {
         }
         self.remove_journals(&look.past)?;
         if let Some(highest) = look.past.last() {
-            self.remember_highest(*highest)?;
+            at_once(remember_highest(self, *highest))?;
         }
         match scan.reached {
-            Some(reached) => self.set_meta(RETENTION_REACHED, reached.unix_ms()),
+            Some(reached) => at_once(set_meta(self, RETENTION_REACHED, reached.unix_ms())),
             None => Ok(()),
         }
     }
@@ -118,11 +118,17 @@ impl Session<'_> {
         }
     }
 
-    /// A removed request still counts for the highest `seq`.
-    fn remember_highest(&mut self, seq: Seq) -> Result<(), StorageError> {
-        let seq = integer(seq.as_u64());
-        if self.meta(HIGHEST_SEQ)?.is_none_or(|highest| highest < seq) {
-            self.set_meta(HIGHEST_SEQ, seq)?;
+    /// Removes the histories of executions that are past.
+    fn remove_journals(&mut self, executions: &[Seq]) -> Result<(), StorageError> {
+        let removals =
+            [(Sql::AnyEntry, Sql::DeleteJournal), (Sql::AnyDeferred, Sql::DeleteDeferreds)];
+        for (any, delete) in removals {
+            // Most clusters have no workflow: one look spares a statement for each request.
+            if self.first(any, &[], |_| Ok(()))?.is_some() {
+                for seq in executions {
+                    self.execute(delete, &[(*seq).into()])?;
+                }
+            }
         }
         Ok(())
     }

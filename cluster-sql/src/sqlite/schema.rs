@@ -3,27 +3,11 @@
 use cluster_core::storage::StorageError;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::dialect::SqliteDialect;
 use super::error::{storage_error, unknown_outcome};
-use super::sql::with_prefix;
-
-/// A step from one schema version to the next.
-struct Migration {
-    /// Its statements.
-    text: &'static str,
-    /// The oldest schema version whose programs can still use the database after it. Migrations
-    /// only add, so this rises late, when no such program runs any more.
-    minimum: u32,
-}
-
-/// The migrations; the version of a migration is its place, counted from one.
-const MIGRATIONS: &[Migration] =
-    &[Migration { text: include_str!("schema/0001_first.sql"), minimum: 1 }];
-
-/// The schema version of this program.
-const CURRENT: u32 = MIGRATIONS.len() as u32;
-
-const SCHEMA_CURRENT: &str = "schema_current";
-const SCHEMA_MINIMUM: &str = "schema_minimum";
+use crate::dialect::Dialect;
+use crate::schema::{SCHEMA_CURRENT, SCHEMA_MINIMUM, check_minimum, schema_version};
+use crate::sql::with_prefix;
 
 /// Brings the tables of a prefix to this program's version, in one transaction. Leaves tables alone
 /// that a newer program has made and that this one can still use.
@@ -45,7 +29,8 @@ pub(super) fn migrate(connection: &Connection, prefix: &str) -> Result<(), Stora
 
 fn migrate_in_transaction(connection: &Connection, prefix: &str) -> Result<(), StorageError> {
     let stored = stored_version(connection, prefix)?;
-    let missing = MIGRATIONS.iter().skip(usize::try_from(stored).unwrap_or(usize::MAX));
+    let missing =
+        SqliteDialect::MIGRATIONS.iter().skip(usize::try_from(stored).unwrap_or(usize::MAX));
     let mut minimum = None;
     for migration in missing {
         let text = with_prefix(migration.text, prefix);
@@ -53,7 +38,7 @@ fn migrate_in_transaction(connection: &Connection, prefix: &str) -> Result<(), S
         minimum = Some(migration.minimum);
     }
     if let Some(minimum) = minimum {
-        set_version(connection, prefix, SCHEMA_CURRENT, CURRENT)?;
+        set_version(connection, prefix, SCHEMA_CURRENT, schema_version::<SqliteDialect>())?;
         set_version(connection, prefix, SCHEMA_MINIMUM, minimum)?;
     }
     Ok(())
@@ -81,9 +66,7 @@ fn stored_version(connection: &Connection, prefix: &str) -> Result<u32, StorageE
         })
     };
     let minimum = read(SCHEMA_MINIMUM)?;
-    if minimum > CURRENT {
-        return Err(StorageError::SchemaTooNew { minimum, current: CURRENT });
-    }
+    check_minimum::<SqliteDialect>(minimum)?;
     read(SCHEMA_CURRENT)
 }
 

@@ -7,10 +7,10 @@ use cluster_core::storage::StorageError;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Statement, ToSql};
 
-use super::driver::Driver;
 use super::error::{Panicked, storage_error, unknown_outcome};
-use super::sql::{Sql, Texts};
-use super::value::{Columns, Value};
+use crate::driver::Driver;
+use crate::sql::{Sql, Texts};
+use crate::value::{Columns, Value};
 
 /// A connection at work on its thread. Statements are prepared when first used and kept.
 pub(super) struct Session<'c> {

@@ -15,18 +15,21 @@ use cluster_core::storage::{
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
 
-use super::batch::{check_fence, write_batch};
+use super::at_once::at_once;
 use super::connection::{open_reader, open_writer, write_back};
-use super::driver::at_once;
+use super::dialect::SqliteDialect;
 use super::error::Closed;
 use super::lane::{Lane, LaneSetup, wait_for};
 use super::lock::{ProcessLock, real_path};
 use super::options::SqliteOptions;
-use super::ownership::TIME_OFFSET_MS;
 use super::schema::migrate;
 use super::session::Session;
-use super::sql::Texts;
 use super::transaction::UserConnections;
+use crate::batch::{check_fence, write_batch};
+use crate::contracts::{load_shape, store_contracts, store_shapes};
+use crate::dialect::Dialect;
+use crate::ownership::{self, TIME_OFFSET_MS, set_meta, time_offset_ms};
+use crate::sql::Texts;
 
 /// A storage in a SQLite file: made with [`Sqlite::open`] or [`Sqlite::options`].
 ///
@@ -83,7 +86,7 @@ impl Sqlite {
     /// the database how it would run them.
     #[doc(hidden)]
     pub fn statements(prefix: &str) -> Vec<(&'static str, String)> {
-        let texts = Texts::new(prefix);
+        let texts = Texts::new::<SqliteDialect>(prefix);
         texts.named().map(|(name, text)| (name, text.to_owned())).collect()
     }
 
@@ -91,7 +94,7 @@ impl Sqlite {
         options.check()?;
         let path = real_path(&options.path)?;
         let lock = ProcessLock::take(&path, &options.prefix)?;
-        let texts = Arc::new(Texts::new(&options.prefix));
+        let texts = Arc::new(Texts::new::<SqliteDialect>(&options.prefix));
 
         let (file, settings) = (path.clone(), options.clone());
         let writer = LaneSetup {
@@ -152,17 +155,14 @@ impl fmt::Debug for Sqlite {
     }
 }
 
-/// The kind of this storage, in metrics and errors.
-pub(super) const KIND: &str = "sqlite";
-
 impl Database for Sqlite {
     type Connection = sqlx::SqliteConnection;
-    const NAME: &'static str = KIND;
+    const NAME: &'static str = SqliteDialect::KIND;
 }
 
 impl Storage for Sqlite {
     fn kind(&self) -> &'static str {
-        KIND
+        SqliteDialect::KIND
     }
 
     fn row_limits(&self) -> Option<RowLimits> {
@@ -179,7 +179,7 @@ impl OwnershipStorage for Sqlite {
         let clock = self.clock();
         self.write(move |session| {
             let now = cluster_time(session, &clock)?;
-            session.join(&request, now)
+            at_once(ownership::join(session, &request, now))
         })
     }
 
@@ -188,19 +188,19 @@ impl OwnershipStorage for Sqlite {
         fence: Fence,
         shards: Vec<ShardId>,
     ) -> BoxFuture<'_, Result<Vec<TakenShard>, StorageError>> {
-        self.write(move |session| session.take_shards(fence, &shards))
+        self.write(move |session| at_once(ownership::take_shards(session, fence, &shards)))
     }
 
     fn highest_seq(&self) -> BoxFuture<'_, Result<Seq, StorageError>> {
-        self.read(|session| session.highest_seq())
+        self.read(|session| at_once(ownership::highest_seq(session)))
     }
 
     fn raise_fence(&self, fence: Fence) -> BoxFuture<'_, Result<Fence, StorageError>> {
-        self.write(move |session| session.raise_fence(fence))
+        self.write(move |session| at_once(ownership::raise_fence(session, fence)))
     }
 
     fn leave(&self, fence: Fence) -> BoxFuture<'_, Result<(), StorageError>> {
-        self.write(move |session| session.leave(fence))
+        self.write(move |session| at_once(ownership::leave(session, fence)))
     }
 
     fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
@@ -209,7 +209,7 @@ impl OwnershipStorage for Sqlite {
     }
 
     fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {
-        self.write(move |session| session.set_meta(TIME_OFFSET_MS, offset_ms))
+        self.write(move |session| at_once(set_meta(session, TIME_OFFSET_MS, offset_ms)))
     }
 }
 
@@ -318,7 +318,7 @@ impl ContractStorage for Sqlite {
         let limits = self.inner.options.limits;
         self.write(move |session| {
             shapes.iter().try_for_each(|shape| limits.check_shape(shape))?;
-            session.store_shapes(&shapes)
+            at_once(store_shapes(session, &shapes))
         })
     }
 
@@ -327,7 +327,7 @@ impl ContractStorage for Sqlite {
         fingerprint: u64,
     ) -> BoxFuture<'_, Result<Option<ShapeRow>, StorageError>> {
         self.read(move |session| {
-            let shape = session.shape(fingerprint)?;
+            let shape = at_once(load_shape(session, fingerprint))?;
             Ok(shape.map(|shape| ShapeRow { fingerprint, shape }))
         })
     }
@@ -336,7 +336,7 @@ impl ContractStorage for Sqlite {
         &self,
         contracts: Vec<ContractRow>,
     ) -> BoxFuture<'_, Result<(), StorageError>> {
-        self.write(move |session| session.store_contracts(&contracts))
+        self.write(move |session| at_once(store_contracts(session, &contracts)))
     }
 
     fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>> {
@@ -346,6 +346,6 @@ impl ContractStorage for Sqlite {
 
 /// Cluster time: the clock plus the stored offset.
 fn cluster_time(session: &mut Session<'_>, clock: &Clock) -> Result<Timestamp, StorageError> {
-    let offset_ms = session.time_offset_ms()?;
+    let offset_ms = at_once(time_offset_ms(session))?;
     Ok(Timestamp::from_unix_ms(clock.wall().unix_ms().saturating_add(offset_ms)))
 }

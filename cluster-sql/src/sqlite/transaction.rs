@@ -18,13 +18,13 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Sqlite;
-use super::batch::{check_fence, write_batch};
-use super::driver::Driver;
 use super::error::{Closed, sqlx_error};
 use super::options::{SqliteOptions, Synchronous};
-use super::sql::{Sql, Texts};
 use super::storage::Inner;
-use super::value::{Columns, Value};
+use crate::batch::{check_fence, write_batch};
+use crate::driver::Driver;
+use crate::sql::{Sql, Texts};
+use crate::value::{Columns, Value};
 
 /// The connection of users' transactions: one, for the gate lets one in at a time. Opened when
 /// first needed.

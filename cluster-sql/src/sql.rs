@@ -1,6 +1,9 @@
-//! Every statement, in one place. `{p}` is the table prefix.
+//! Every statement, in one place: its common text, in which `{p}` is the table prefix and `?1` the
+//! first parameter. A [`Dialect`] has other texts where its language wants them.
 
 use std::sync::Arc;
+
+use super::dialect::Dialect;
 
 /// The columns of a request, in the order in which rows are written and read.
 macro_rules! request_columns {
@@ -46,7 +49,7 @@ macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
         /// A statement, by name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Sql {
+        pub(crate) enum Sql {
             $($(#[$doc])* $name,)*
         }
 
@@ -287,27 +290,34 @@ statements! {
 
 /// The texts of all statements for one prefix.
 #[derive(Debug)]
-pub(super) struct Texts(Vec<Arc<str>>);
+pub(crate) struct Texts(Vec<Arc<str>>);
 
 impl Texts {
-    pub(super) fn new(prefix: &str) -> Self {
-        Texts(Sql::ALL.iter().map(|(_, _, text)| with_prefix(text, prefix).into()).collect())
+    /// The texts in the language of `D`.
+    pub(crate) fn new<D: Dialect>(prefix: &str) -> Self {
+        let text = |(sql, _, common): &(Sql, &str, &'static str)| {
+            let text = D::own_text(*sql).unwrap_or(*common);
+            let text = with_prefix(text, prefix);
+            // No statement has a question mark of another meaning.
+            Arc::from(text.replace('?', D::PARAMETER.encode_utf8(&mut [0; 4])))
+        };
+        Texts(Sql::ALL.iter().map(text).collect())
     }
 
-    pub(super) fn text(&self, sql: Sql) -> &Arc<str> {
+    pub(crate) fn text(&self, sql: Sql) -> &Arc<str> {
         &self.0[sql as usize]
     }
 
     /// Names and texts of all statements.
-    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
         Sql::ALL.iter().map(|(sql, name, _)| (*name, &**self.text(*sql)))
     }
 
     /// How many statements there are.
-    pub(super) const COUNT: usize = Sql::ALL.len();
+    pub(crate) const COUNT: usize = Sql::ALL.len();
 }
 
 /// Puts the table prefix into a text.
-pub(super) fn with_prefix(text: &str, prefix: &str) -> String {
+pub(crate) fn with_prefix(text: &str, prefix: &str) -> String {
     text.replace("{p}", prefix)
 }

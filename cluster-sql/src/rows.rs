@@ -1,20 +1,21 @@
-//! Requests as rows: written and read here alone.
+//! Requests and states as rows: written and read here alone.
 
-use cluster_core::id::{EntityId, Epoch, Key, KeyDigest, MessageTag, ShardId};
+use cluster_core::id::{EntityId, Epoch, Key, KeyDigest, MessageTag, Seq, ShardId, StateVersion};
 use cluster_core::message::{Headers, TraceContext};
+use cluster_core::metric::UNREADABLE;
 use cluster_core::storage::{
-    FoundRequest, KeyRow, KnownRequest, Missing, OutcomeKind, RequestRow, RetentionClass,
-    StorageError, StoredOutcome,
+    DeadLetterRow, FoundRequest, HeldRow, KeyRow, KnownRequest, Missing, OutcomeKind,
+    PendingRequest, RequestRow, RetentionClass, StateRow, StorageError, StoredOutcome,
 };
 use cluster_core::time::Timestamp;
 
 use super::value::{Columns, Reader, Value, integer};
 
 /// How many columns a request has; what a statement reads beside it follows after them.
-pub(super) const REQUEST_COLUMNS: usize = 16;
+pub(crate) const REQUEST_COLUMNS: usize = 16;
 
 /// The parts of a request that need another form in the database.
-pub(super) struct EncodedRequest<'a> {
+pub(crate) struct EncodedRequest<'a> {
     row: &'a RequestRow,
     id: [u8; 16],
     outer: Option<[u8; 16]>,
@@ -23,7 +24,7 @@ pub(super) struct EncodedRequest<'a> {
 }
 
 impl<'a> EncodedRequest<'a> {
-    pub(super) fn new(row: &'a RequestRow) -> Self {
+    pub(crate) fn new(row: &'a RequestRow) -> Self {
         EncodedRequest {
             row,
             id: row.id.to_bytes(),
@@ -34,7 +35,7 @@ impl<'a> EncodedRequest<'a> {
     }
 
     /// The values in the order of the columns.
-    pub(super) fn values(&self) -> [Value<'_>; REQUEST_COLUMNS] {
+    pub(crate) fn values(&self) -> [Value<'_>; REQUEST_COLUMNS] {
         let row = self.row;
         let key = row.key.as_ref();
         [
@@ -59,7 +60,7 @@ impl<'a> EncodedRequest<'a> {
 }
 
 /// Reads a request from the first columns of a row.
-pub(super) fn read_request(columns: &dyn Columns) -> Result<RequestRow, StorageError> {
+pub(crate) fn read_request(columns: &dyn Columns) -> Result<RequestRow, StorageError> {
     let read = Reader::new(columns, "request");
     let class = read.number(4)?;
     let entity_type = read.shared_text(9)?;
@@ -97,7 +98,7 @@ pub(super) fn read_request(columns: &dyn Columns) -> Result<RequestRow, StorageE
 }
 
 /// Reads a request with its outcome and where else it stands.
-pub(super) fn read_found(columns: &dyn Columns) -> Result<FoundRequest, StorageError> {
+pub(crate) fn read_found(columns: &dyn Columns) -> Result<FoundRequest, StorageError> {
     let request = read_request(columns)?;
     let read = Reader::new(columns, "outcome");
     let outcome = match read.integer_or_null(REQUEST_COLUMNS) {
@@ -118,14 +119,68 @@ pub(super) fn read_found(columns: &dyn Columns) -> Result<FoundRequest, StorageE
 }
 
 /// Reads what a held request waits for, from two columns.
-pub(super) fn read_missing(columns: &dyn Columns, at: usize) -> Result<Missing, StorageError> {
+pub(crate) fn read_missing(columns: &dyn Columns, at: usize) -> Result<Missing, StorageError> {
     let read = Reader::new(columns, "held");
     let missing = Missing::from_parts(read.number(at)?, read.text(at + 1)?);
     missing.ok_or_else(|| read.corrupt("an unknown kind of hold"))
 }
 
+/// Reads a request that waits for its turn, with its attempts and when it is due.
+pub(crate) fn read_pending(columns: &dyn Columns) -> Result<PendingRequest, StorageError> {
+    let request = read_request(columns)?;
+    let read = Reader::new(columns, "attempt");
+    let attempts = match read.integer_or_null(REQUEST_COLUMNS) {
+        None => 0,
+        Some(_) => read.number(REQUEST_COLUMNS)?,
+    };
+    let due_at = read.integer_or_null(REQUEST_COLUMNS + 1).map(Timestamp::from_unix_ms);
+    Ok(PendingRequest { request, attempts, due_at })
+}
+
+/// Reads an entity's state.
+pub(crate) fn read_state(columns: &dyn Columns) -> Result<StateRow, StorageError> {
+    let read = Reader::new(columns, "state");
+    Ok(StateRow { version: StateVersion::new(read.number(0)?), payload: read.payload(1)? })
+}
+
+/// Reads a held request.
+pub(crate) fn read_held(columns: &dyn Columns) -> Result<HeldRow, StorageError> {
+    let request = read_request(columns)?;
+    let held_at = Reader::new(columns, "held").time(REQUEST_COLUMNS)?;
+    Ok(HeldRow { request, held_at, missing: read_missing(columns, REQUEST_COLUMNS + 1)? })
+}
+
+/// Reads a dead letter.
+pub(crate) fn read_dead_letter(columns: &dyn Columns) -> Result<DeadLetterRow, StorageError> {
+    let request = read_request(columns)?;
+    let read = Reader::new(columns, "dead");
+    Ok(DeadLetterRow {
+        request,
+        attempts: read.number(REQUEST_COLUMNS)?,
+        died_at: read.time(REQUEST_COLUMNS + 1)?,
+        error: read.text(REQUEST_COLUMNS + 2)?.to_owned(),
+    })
+}
+
+/// The row, or `None` for one that cannot be read. Its content is not told: it is the users'.
+pub(crate) fn if_readable<T>(
+    kind: &'static str,
+    seq: Seq,
+    row: Result<T, StorageError>,
+) -> Result<Option<T>, StorageError> {
+    match row {
+        Ok(row) => Ok(Some(row)),
+        Err(StorageError::Corrupt { table, reason }) => {
+            tracing::error!(%seq, table, reason, "a stored request cannot be read; it is passed");
+            metrics::counter!(UNREADABLE, "storage" => kind, "table" => table).increment(1);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// What a duplicate's caller is told.
-pub(super) fn known(found: FoundRequest) -> KnownRequest {
+pub(crate) fn known(found: FoundRequest) -> KnownRequest {
     let FoundRequest { request, outcome, dead, held, .. } = found;
     let RequestRow { seq, id, arguments, .. } = request;
     KnownRequest { seq, id, arguments, outcome, dead, held }

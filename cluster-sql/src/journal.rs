@@ -1,18 +1,17 @@
 //! Histories of executions: written and read here alone.
 
-use cluster_core::id::{Epoch, Seq, ShardId};
+use cluster_core::id::{Epoch, ShardId};
 use cluster_core::storage::{
     DeferredId, DeferredKind, DeferredRow, History, JournalEntry, JournalKind, StorageError,
 };
 use cluster_core::time::Timestamp;
 
 use super::driver::Driver;
-use super::session::Session;
 use super::sql::Sql;
 use super::value::{Columns, Reader, Value, integer};
 
 /// Writes an entry at its position.
-pub(super) async fn append<D: Driver>(
+pub(crate) async fn append<D: Driver>(
     driver: &mut D,
     entry: &JournalEntry,
 ) -> Result<(), StorageError> {
@@ -41,7 +40,7 @@ pub(super) async fn append<D: Driver>(
 }
 
 /// Writes the completion of a deferred, unless there is one already, or nobody waits for it.
-pub(super) async fn complete<D: Driver>(
+pub(crate) async fn complete<D: Driver>(
     driver: &mut D,
     row: &DeferredRow,
 ) -> Result<(), StorageError> {
@@ -59,62 +58,35 @@ pub(super) async fn complete<D: Driver>(
     driver.execute(Sql::InsertDeferred, &values).await.map(drop)
 }
 
-impl Session<'_> {
-    pub(super) fn load_journal(&mut self, execution: Seq) -> Result<History, StorageError> {
-        let rows = self.all(Sql::Journal, &[execution.into()], read_row)?;
-        let mut history = History::default();
-        for row in rows {
-            match row {
-                Row::Entry(entry) => history.entries.push(entry),
-                Row::Deferred(deferred) => history.deferreds.push(deferred),
-            }
+/// Puts a history together.
+pub(crate) fn history(rows: Vec<JournalRow>) -> History {
+    let mut history = History::default();
+    for row in rows {
+        match row {
+            JournalRow::Entry(entry) => history.entries.push(entry),
+            JournalRow::Deferred(deferred) => history.deferreds.push(deferred),
         }
-        // They come so already; the statement need not promise it.
-        history.entries.sort_by_key(|entry| entry.position);
-        history.deferreds.sort_by(|a, b| a.deferred.cmp(&b.deferred));
-        Ok(history)
     }
-
-    pub(super) fn find_deferreds(
-        &mut self,
-        deferreds: &[DeferredId],
-    ) -> Result<Vec<Option<DeferredRow>>, StorageError> {
-        let find = |DeferredId { execution, name, occurrence }: &DeferredId| {
-            let values = [(*execution).into(), Value::Bytes(name.as_bytes()), (*occurrence).into()];
-            self.first(Sql::Deferred, &values, read_deferred)
-        };
-        deferreds.iter().map(find).collect()
-    }
-
-    /// Removes the histories of executions that are past.
-    pub(super) fn remove_journals(&mut self, executions: &[Seq]) -> Result<(), StorageError> {
-        let removals =
-            [(Sql::AnyEntry, Sql::DeleteJournal), (Sql::AnyDeferred, Sql::DeleteDeferreds)];
-        for (any, delete) in removals {
-            // Most clusters have no workflow: one look spares a statement for each request.
-            if self.first(any, &[], |_| Ok(()))?.is_some() {
-                for seq in executions {
-                    self.execute(delete, &[(*seq).into()])?;
-                }
-            }
-        }
-        Ok(())
-    }
+    // They come so already; the statement need not promise it.
+    history.entries.sort_by_key(|entry| entry.position);
+    history.deferreds.sort_by(|a, b| a.deferred.cmp(&b.deferred));
+    history
 }
 
-enum Row {
+/// A row of a history: an entry, or the completion of a deferred, which has an id.
+pub(crate) enum JournalRow {
     Entry(JournalEntry),
     Deferred(DeferredRow),
 }
 
-fn read_row(columns: &dyn Columns) -> Result<Row, StorageError> {
+pub(crate) fn read_row(columns: &dyn Columns) -> Result<JournalRow, StorageError> {
     match columns.bytes(10) {
-        None => read_entry(columns).map(Row::Entry),
-        Some(_) => read_deferred(columns).map(Row::Deferred),
+        None => read_entry(columns).map(JournalRow::Entry),
+        Some(_) => read_deferred(columns).map(JournalRow::Deferred),
     }
 }
 
-fn read_deferred(columns: &dyn Columns) -> Result<DeferredRow, StorageError> {
+pub(crate) fn read_deferred(columns: &dyn Columns) -> Result<DeferredRow, StorageError> {
     let read = Reader::new(columns, "deferred");
     let kind = DeferredKind::from_u8(read.number(4)?);
     Ok(DeferredRow {

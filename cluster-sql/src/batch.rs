@@ -14,7 +14,7 @@ use super::sql::Sql;
 use super::value::{Columns, Reader, Value, integer};
 
 /// Says whether the fence holds, as every write must in its transaction.
-pub(super) async fn check_fence<D: Driver>(
+pub(crate) async fn check_fence<D: Driver>(
     driver: &mut D,
     fence: Fence,
 ) -> Result<(), StorageError> {
@@ -27,7 +27,7 @@ pub(super) async fn check_fence<D: Driver>(
 }
 
 /// Writes a batch in the open transaction.
-pub(super) async fn write_batch<D: Driver>(
+pub(crate) async fn write_batch<D: Driver>(
     driver: &mut D,
     batch: &Batch,
 ) -> Result<Committed, StorageError> {
@@ -164,8 +164,17 @@ async fn finish<D: Driver>(driver: &mut D, row: &OutcomeRow) -> Result<(), Stora
 /// Takes a request from those that wait; says whether it was one of them.
 async fn stop_waiting<D: Driver>(driver: &mut D, seq: Seq) -> Result<bool, StorageError> {
     let seq = [seq.into()];
-    for place in [Sql::DeletePending, Sql::DeleteDue, Sql::DeleteHeld] {
-        if driver.execute(place, &seq).await? == 1 {
+    any_changed(driver, &[Sql::DeletePending, Sql::DeleteDue, Sql::DeleteHeld], &seq).await
+}
+
+/// Tries statements until one of them changes a row; says whether one did.
+async fn any_changed<D: Driver>(
+    driver: &mut D,
+    statements: &[Sql],
+    values: &[Value<'_>],
+) -> Result<bool, StorageError> {
+    for sql in statements {
+        if driver.execute(*sql, values).await? == 1 {
             return Ok(true);
         }
     }
@@ -214,9 +223,7 @@ async fn bury<D: Driver>(driver: &mut D, write: &DeadWrite) -> Result<(), Storag
 
 async fn hold<D: Driver>(driver: &mut D, write: &HoldWrite) -> Result<(), StorageError> {
     let seq = [write.seq.into()];
-    let waits = driver.execute(Sql::DeletePending, &seq).await? == 1
-        || driver.execute(Sql::DeleteDue, &seq).await? == 1;
-    if waits {
+    if any_changed(driver, &[Sql::DeletePending, Sql::DeleteDue], &seq).await? {
         let (kind, missing) = write.missing.as_parts();
         let values = [
             write.seq.into(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// A parameter of a statement.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Null,
     Integer(i64),
     Bytes(&'a [u8]),
@@ -65,12 +65,12 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
 
 /// A number that only grows by ones, or a `seq`: it ends at the largest signed number, which none
 /// of them reaches.
-pub(super) fn integer(number: u64) -> i64 {
+pub(crate) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// The columns of a row, by their place.
-pub(super) trait Columns {
+pub(crate) trait Columns {
     /// A number, or `None` for NULL.
     fn integer(&self, at: usize) -> Option<i64>;
 
@@ -79,17 +79,17 @@ pub(super) trait Columns {
 }
 
 /// Reads the columns of one table, whose name goes into the errors.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     columns: &'a dyn Columns,
     table: &'static str,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(columns: &'a dyn Columns, table: &'static str) -> Self {
+    pub(crate) fn new(columns: &'a dyn Columns, table: &'static str) -> Self {
         Reader { columns, table }
     }
 
-    pub(super) fn corrupt(&self, reason: impl Into<String>) -> StorageError {
+    pub(crate) fn corrupt(&self, reason: impl Into<String>) -> StorageError {
         StorageError::Corrupt { table: self.table, reason: reason.into() }
     }
 
@@ -97,55 +97,55 @@ impl<'a> Reader<'a> {
         self.corrupt(format!("column {at} has no value of its type"))
     }
 
-    pub(super) fn integer(&self, at: usize) -> Result<i64, StorageError> {
+    pub(crate) fn integer(&self, at: usize) -> Result<i64, StorageError> {
         self.columns.integer(at).ok_or_else(|| self.missing(at))
     }
 
-    pub(super) fn integer_or_null(&self, at: usize) -> Option<i64> {
+    pub(crate) fn integer_or_null(&self, at: usize) -> Option<i64> {
         self.columns.integer(at)
     }
 
     /// A number of a type that is narrower than the column.
-    pub(super) fn number<T: TryFrom<i64>>(&self, at: usize) -> Result<T, StorageError> {
+    pub(crate) fn number<T: TryFrom<i64>>(&self, at: usize) -> Result<T, StorageError> {
         let number = self.integer(at)?;
         T::try_from(number).map_err(|_| self.corrupt(format!("column {at} holds {number}")))
     }
 
-    pub(super) fn seq(&self, at: usize) -> Result<Seq, StorageError> {
+    pub(crate) fn seq(&self, at: usize) -> Result<Seq, StorageError> {
         self.number(at).map(Seq::new)
     }
 
-    pub(super) fn time(&self, at: usize) -> Result<Timestamp, StorageError> {
+    pub(crate) fn time(&self, at: usize) -> Result<Timestamp, StorageError> {
         self.integer(at).map(Timestamp::from_unix_ms)
     }
 
-    pub(super) fn bytes_or_null(&self, at: usize) -> Option<&'a [u8]> {
+    pub(crate) fn bytes_or_null(&self, at: usize) -> Option<&'a [u8]> {
         self.columns.bytes(at)
     }
 
-    pub(super) fn bytes(&self, at: usize) -> Result<&'a [u8], StorageError> {
+    pub(crate) fn bytes(&self, at: usize) -> Result<&'a [u8], StorageError> {
         self.columns.bytes(at).ok_or_else(|| self.missing(at))
     }
 
-    pub(super) fn payload(&self, at: usize) -> Result<Bytes, StorageError> {
+    pub(crate) fn payload(&self, at: usize) -> Result<Bytes, StorageError> {
         self.bytes(at).map(Bytes::copy_from_slice)
     }
 
-    pub(super) fn text(&self, at: usize) -> Result<&'a str, StorageError> {
+    pub(crate) fn text(&self, at: usize) -> Result<&'a str, StorageError> {
         let text = std::str::from_utf8(self.bytes(at)?);
         text.map_err(|_| self.corrupt(format!("column {at} is not UTF-8")))
     }
 
-    pub(super) fn shared_text(&self, at: usize) -> Result<Arc<str>, StorageError> {
+    pub(crate) fn shared_text(&self, at: usize) -> Result<Arc<str>, StorageError> {
         self.text(at).map(Arc::from)
     }
 
-    pub(super) fn request_id(&self, at: usize) -> Result<RequestId, StorageError> {
+    pub(crate) fn request_id(&self, at: usize) -> Result<RequestId, StorageError> {
         self.array(at).map(RequestId::from_bytes)
     }
 
     /// Bytes of a fixed length.
-    pub(super) fn array<const N: usize>(&self, at: usize) -> Result<[u8; N], StorageError> {
+    pub(crate) fn array<const N: usize>(&self, at: usize) -> Result<[u8; N], StorageError> {
         let bytes = self.bytes(at)?;
         bytes.try_into().map_err(|_| self.corrupt(format!("column {at} has not {N} bytes")))
     }
