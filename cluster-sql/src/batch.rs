@@ -2,14 +2,16 @@
 
 use cluster_core::id::{Seq, StateVersion};
 use cluster_core::storage::{
-    Accepted, AttemptWrite, Batch, Committed, DeadWrite, Fence, HoldWrite, OutcomeRow, RedriveFrom,
-    RedriveWrite, RequestRow, StateWrite, StorageError,
+    Accepted, AttemptWrite, Batch, Committed, DeadWrite, Fence, FoundRequest, HoldWrite,
+    OutcomeRow, RedriveFrom, RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
 use super::chunks::write_chunks;
 use super::driver::Driver;
 use super::journal::{append, complete};
-use super::rows::{EncodedRequest, known, read_found};
+use super::rows::{
+    EncodedRequest, first_state_values, is_first, known, outcome_values, read_found, state_values,
+};
 use super::sql::Sql;
 use super::value::{Columns, Reader, Value, integer};
 
@@ -92,19 +94,12 @@ async fn find_duplicate<D: Driver>(
 ) -> Result<Accepted, StorageError> {
     let id = row.id.to_bytes();
     if let Some(found) = driver.first(Sql::RequestById, &[Value::Bytes(&id)], read_found).await? {
-        return Ok(match found.request.is_same_request(row) {
-            true if found.request.seq == row.seq => Accepted::New,
-            true => Accepted::SameId(known(found)),
-            false => Accepted::IdCollision,
-        });
+        return Ok(known_by_id(row, found));
     }
     if let Some(key) = &row.key {
         let digest = [Value::Bytes(key.digest.as_bytes())];
         if let Some(found) = driver.first(Sql::RequestByKey, &digest, read_found).await? {
-            return Ok(match found.request.has_key_of(row) {
-                true => Accepted::SameKey(known(found)),
-                false => Accepted::IdCollision,
-            });
+            return Ok(known_by_key(row, found));
         }
     }
     Err(StorageError::Corrupt {
@@ -113,24 +108,33 @@ async fn find_duplicate<D: Driver>(
     })
 }
 
+/// What it means that a request of this id is stored.
+pub(crate) fn known_by_id(row: &RequestRow, found: FoundRequest) -> Accepted {
+    match found.request.is_same_request(row) {
+        true if found.request.seq == row.seq => Accepted::New,
+        true => Accepted::SameId(known(found)),
+        false => Accepted::IdCollision,
+    }
+}
+
+/// What it means that a request with this digest of a key is stored.
+pub(crate) fn known_by_key(row: &RequestRow, found: FoundRequest) -> Accepted {
+    match found.request.has_key_of(row) {
+        true => Accepted::SameKey(known(found)),
+        false => Accepted::IdCollision,
+    }
+}
+
 async fn write_state<D: Driver>(driver: &mut D, write: &StateWrite) -> Result<(), StorageError> {
-    let entity_type = Value::Bytes(write.key.entity_type.as_bytes());
-    let entity_id = Value::from(&write.key.entity_id);
-    let (from, to) = (integer(write.from.as_u64()).into(), integer(write.to.as_u64()).into());
-    let epoch = integer(write.epoch.as_u64()).into();
-    let payload = Value::Bytes(&write.payload);
-    let changed = if write.from == StateVersion::default() {
-        let shard = write.key.shard.as_u32().into();
-        let values = [entity_type, entity_id, shard, to, epoch, payload];
-        driver.execute(Sql::InsertState, &values).await?
-    } else {
-        let values = [entity_type, entity_id, from, to, epoch, payload];
-        driver.execute(Sql::UpdateState, &values).await?
+    let (sql, values) = match is_first(write) {
+        true => (Sql::InsertState, first_state_values(write)),
+        false => (Sql::UpdateState, state_values(write)),
     };
+    let changed = driver.execute(sql, &values).await?;
     if changed == 1 {
         return Ok(());
     }
-    let stored = driver.first(Sql::State, &[entity_type, entity_id], read_version).await?;
+    let stored = driver.first(Sql::State, &values[..2], read_version).await?;
     let (found, payload) = stored.unwrap_or_default();
     if found == write.to && payload == write.payload {
         return Ok(());
@@ -148,15 +152,7 @@ async fn finish<D: Driver>(driver: &mut D, row: &OutcomeRow) -> Result<(), Stora
     let unfinished =
         stop_waiting(driver, row.seq).await? || driver.execute(Sql::DeleteDead, &seq).await? == 1;
     if unfinished {
-        let values = [
-            row.seq.into(),
-            row.shard.as_u32().into(),
-            integer(row.epoch.as_u64()).into(),
-            row.finished_at.into(),
-            row.outcome.kind.as_u8().into(),
-            Value::Bytes(&row.outcome.payload),
-        ];
-        driver.execute(Sql::InsertOutcome, &values).await?;
+        driver.execute(Sql::InsertOutcome, &outcome_values(row)).await?;
     }
     Ok(())
 }

@@ -10,12 +10,9 @@ use super::driver::Driver;
 use super::sql::Sql;
 use super::value::{Columns, Reader, Value, integer};
 
-/// Writes an entry at its position.
-pub(crate) async fn append<D: Driver>(
-    driver: &mut D,
-    entry: &JournalEntry,
-) -> Result<(), StorageError> {
-    let values: [Value<'_>; 10] = [
+/// The values of an entry, in the order of its columns.
+pub(crate) fn entry_values(entry: &JournalEntry) -> [Value<'_>; 10] {
+    [
         entry.execution.into(),
         entry.position.into(),
         entry.shard.as_u32().into(),
@@ -26,7 +23,15 @@ pub(crate) async fn append<D: Driver>(
         entry.due_at.into(),
         Value::Bytes(entry.name.as_bytes()),
         Value::Bytes(&entry.payload),
-    ];
+    ]
+}
+
+/// Writes an entry at its position.
+pub(crate) async fn append<D: Driver>(
+    driver: &mut D,
+    entry: &JournalEntry,
+) -> Result<(), StorageError> {
+    let values = entry_values(entry);
     if driver.execute(Sql::InsertEntry, &values).await? == 1 {
         return Ok(());
     }

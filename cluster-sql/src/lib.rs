@@ -10,6 +10,8 @@ mod dialect;
 mod driver;
 mod journal;
 mod ownership;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rows;
 mod schema;
 mod sql;
@@ -17,5 +19,7 @@ mod sql;
 mod sqlite;
 mod value;
 
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions, Synchronous};

@@ -4,8 +4,8 @@ use cluster_core::id::{EntityId, Epoch, Key, KeyDigest, MessageTag, Seq, ShardId
 use cluster_core::message::{Headers, TraceContext};
 use cluster_core::metric::UNREADABLE;
 use cluster_core::storage::{
-    DeadLetterRow, FoundRequest, HeldRow, KeyRow, KnownRequest, Missing, OutcomeKind,
-    PendingRequest, RequestRow, RetentionClass, StateRow, StorageError, StoredOutcome,
+    DeadLetterRow, FoundRequest, HeldRow, KeyRow, KnownRequest, Missing, OutcomeKind, OutcomeRow,
+    PendingRequest, RequestRow, RetentionClass, StateRow, StateWrite, StorageError, StoredOutcome,
 };
 use cluster_core::time::Timestamp;
 
@@ -57,6 +57,43 @@ impl<'a> EncodedRequest<'a> {
             Value::Bytes(&row.arguments),
         ]
     }
+}
+
+/// The values of an outcome, in the order of its columns.
+pub(crate) fn outcome_values(row: &OutcomeRow) -> [Value<'_>; 6] {
+    [
+        row.seq.into(),
+        row.shard.as_u32().into(),
+        integer(row.epoch.as_u64()).into(),
+        row.finished_at.into(),
+        row.outcome.kind.as_u8().into(),
+        Value::Bytes(&row.outcome.payload),
+    ]
+}
+
+/// Whether a state is the first one of its entity.
+pub(crate) fn is_first(write: &StateWrite) -> bool {
+    write.from == StateVersion::default()
+}
+
+/// The values of an entity's first state: type, id, shard, version, epoch, payload.
+pub(crate) fn first_state_values(write: &StateWrite) -> [Value<'_>; 6] {
+    let mut values = state_values(write);
+    values[2] = write.key.shard.as_u32().into();
+    values
+}
+
+/// The values of a state that replaces one: type, id, the version it came from, version, epoch,
+/// payload.
+pub(crate) fn state_values(write: &StateWrite) -> [Value<'_>; 6] {
+    [
+        Value::Bytes(write.key.entity_type.as_bytes()),
+        (&write.key.entity_id).into(),
+        integer(write.from.as_u64()).into(),
+        integer(write.to.as_u64()).into(),
+        integer(write.epoch.as_u64()).into(),
+        Value::Bytes(&write.payload),
+    ]
 }
 
 /// Reads a request from the first columns of a row.

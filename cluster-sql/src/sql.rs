@@ -45,6 +45,8 @@ macro_rules! request_columns {
     };
 }
 
+pub(crate) use request_columns;
+
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
         /// A statement, by name.

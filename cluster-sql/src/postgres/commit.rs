@@ -1,0 +1,170 @@
+//! Writing a batch.
+
+use std::collections::HashMap;
+
+use cluster_core::id::Seq;
+use cluster_core::storage::{
+    Accepted, Batch, Committed, Fence, FoundRequest, RequestRow, StateWrite, StorageError,
+};
+use sqlx::Row;
+use sqlx::postgres::PgArguments;
+
+use super::commit_text::{ENTRY, Groups, OUTCOME, REQUEST, STATE};
+use super::error::{commit_error, is_gate};
+use super::parameter::{Array, Parameter};
+use super::reads::{find_keys, find_requests};
+use super::session::{Session, add};
+use crate::batch::{known_by_id, known_by_key};
+use crate::journal::entry_values;
+use crate::rows::{EncodedRequest, first_state_values, is_first, outcome_values, state_values};
+use crate::value::{Columns, integer};
+
+/// What came of the one statement.
+pub(super) enum Written {
+    Done(Committed),
+    /// Nothing was written: something in the batch stands in its way, or the batch is of a kind
+    /// that one statement cannot write.
+    NotThisWay,
+}
+
+/// Whether one statement can write a batch: all parts of that see the same rows, so nothing of it
+/// may depend on what another part writes.
+fn fits_one_statement(batch: &Batch) -> bool {
+    let Batch {
+        accepts,
+        outcomes,
+        states: _,
+        journal: _,
+        attempts,
+        dead,
+        deferreds,
+        holds,
+        redrives,
+        chunks,
+        chunks_read,
+    } = batch;
+    let rare = attempts.is_empty()
+        && dead.is_empty()
+        && deferreds.is_empty()
+        && holds.is_empty()
+        && redrives.is_empty()
+        && chunks.is_empty()
+        && chunks_read.is_empty();
+    let first = accepts.first().map(|row| row.seq);
+    rare && accepts.is_sorted_by(|a, b| a.seq < b.seq)
+        && first.is_none_or(|first| outcomes.iter().all(|row| row.seq < first))
+}
+
+/// Writes a batch by the one statement.
+///
+/// # Errors
+/// `Fenced`, `Unavailable`: nothing was written. `UnknownOutcome`: all or nothing was.
+pub(super) async fn write_at_once(
+    session: &mut Session,
+    fence: Fence,
+    batch: &Batch,
+) -> Result<Written, StorageError> {
+    if !fits_one_statement(batch) {
+        return Ok(Written::NotThisWay);
+    }
+    let (groups, arguments) = arguments(fence, batch);
+    let text = session.texts.commit(groups).clone();
+    let rows = match session.rows(&text, arguments).await {
+        Ok(rows) => rows,
+        Err(error) if is_gate(&error) => return Ok(Written::NotThisWay),
+        Err(error) => return Err(commit_error(error)),
+    };
+    let row = rows.first().ok_or_else(|| commit_error(sqlx::Error::RowNotFound))?;
+    if row.integer(0) != Some(1) {
+        return Err(fence.lost());
+    }
+    let stored: Option<Vec<i64>> = row.try_get(1).map_err(commit_error)?;
+    let Some(stored) = stored else {
+        let accepts = batch.accepts.iter().map(|_| Accepted::New).collect();
+        return Ok(Written::Done(Committed { accepts }));
+    };
+    // It is committed; who cannot find out what it has found does not know it either.
+    let accepts = find_duplicates(session, &batch.accepts, &stored).await;
+    let accepts = accepts.map_err(|error| match error {
+        StorageError::Unavailable { source } => StorageError::UnknownOutcome { source },
+        error => error,
+    })?;
+    // A row that was in the way is gone: retention has removed it. The batch may be written again.
+    Ok(accepts.map_or(Written::NotThisWay, |accepts| Written::Done(Committed { accepts })))
+}
+
+/// The groups of a batch and their values, in the order of the text.
+fn arguments(fence: Fence, batch: &Batch) -> (Groups, PgArguments) {
+    let mut arguments = PgArguments::default();
+    add(&mut arguments, Parameter(integer(fence.incarnation.as_u64()).into()));
+    add(&mut arguments, Parameter(integer(fence.number.as_u64()).into()));
+    let (first, later): (Vec<&StateWrite>, Vec<&StateWrite>) =
+        batch.states.iter().partition(|write| is_first(write));
+    let groups = Groups {
+        accepts: !batch.accepts.is_empty(),
+        due: batch.accepts.iter().any(|row| row.due_at.is_some()),
+        outcomes: !batch.outcomes.is_empty(),
+        first_states: !first.is_empty(),
+        states: !later.is_empty(),
+        journal: !batch.journal.is_empty(),
+    };
+    if groups.accepts {
+        let encoded: Vec<_> = batch.accepts.iter().map(EncodedRequest::new).collect();
+        add_all(&mut arguments, Array::columns(REQUEST, encoded.iter().map(|row| row.values())));
+    }
+    if groups.outcomes {
+        add_all(&mut arguments, Array::columns(OUTCOME, batch.outcomes.iter().map(outcome_values)));
+    }
+    if groups.first_states {
+        let rows = first.into_iter().map(first_state_values);
+        add_all(&mut arguments, Array::columns(STATE, rows));
+    }
+    if groups.states {
+        add_all(&mut arguments, Array::columns(STATE, later.into_iter().map(state_values)));
+    }
+    if groups.journal {
+        add_all(&mut arguments, Array::columns(ENTRY, batch.journal.iter().map(entry_values)));
+    }
+    (groups, arguments)
+}
+
+fn add_all<const N: usize>(arguments: &mut PgArguments, columns: [Array<'_>; N]) {
+    for column in columns {
+        add(arguments, column);
+    }
+}
+
+/// Finds out which rows were in the way of those requests that were not stored; `None` when one of
+/// them is gone.
+async fn find_duplicates(
+    session: &mut Session,
+    rows: &[RequestRow],
+    stored: &[i64],
+) -> Result<Option<Vec<Accepted>>, StorageError> {
+    let stored: std::collections::HashSet<i64> = stored.iter().copied().collect();
+    let is_stored = |row: &&RequestRow| stored.contains(&integer(row.seq.as_u64()));
+    let refused: Vec<&RequestRow> = rows.iter().filter(|row| !is_stored(row)).collect();
+    let ids = refused.iter().map(|row| row.id).collect::<Vec<_>>();
+    let by_id = find_requests(session, &ids).await?;
+    let keyed = refused.iter().zip(&by_id).filter(|(_, found)| found.is_none());
+    let keyed: Vec<_> = keyed.filter_map(|(row, _)| row.key.as_ref().map(|k| k.digest)).collect();
+    let mut by_key = find_keys(session, &keyed).await?.into_iter();
+
+    let mut known: HashMap<Seq, Accepted> = HashMap::with_capacity(refused.len());
+    for (row, by_id) in refused.into_iter().zip(by_id) {
+        let accepted = match by_id {
+            Some(found) => known_by_id(row, found),
+            None => {
+                let found: Option<FoundRequest> = match row.key {
+                    Some(_) => by_key.next().flatten(),
+                    None => None,
+                };
+                let Some(found) = found else { return Ok(None) };
+                known_by_key(row, found)
+            }
+        };
+        known.insert(row.seq, accepted);
+    }
+    let accepted = |row: &RequestRow| known.remove(&row.seq).unwrap_or(Accepted::New);
+    Ok(Some(rows.iter().map(accepted).collect()))
+}

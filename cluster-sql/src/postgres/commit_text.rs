@@ -1,0 +1,202 @@
+//! The one statement that writes a batch: fence, gate and all groups of rows.
+//!
+//! It commits by itself, so no row is locked while this process does something else. What would
+//! be written beside what a batch forbids (a state that has moved on, a position that is taken, a
+//! `seq` that was given twice) makes it divide by zero: then nothing is written, and the slow way
+//! finds out why.
+
+use super::parameter::Element;
+use Element::{Bytes, Integer, Text};
+
+use crate::sql::request_columns;
+
+/// Which groups of rows a batch has. Absent ones are left out of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Groups {
+    pub(super) accepts: bool,
+    /// Among those accepted some are due at a time.
+    pub(super) due: bool,
+    pub(super) outcomes: bool,
+    pub(super) first_states: bool,
+    pub(super) states: bool,
+    pub(super) journal: bool,
+}
+
+impl Groups {
+    /// How many texts there are.
+    pub(super) const COUNT: usize = 1 << 6;
+
+    /// A number below [`Groups::COUNT`].
+    pub(super) fn number(self) -> usize {
+        let Groups { accepts, due, outcomes, first_states, states, journal } = self;
+        let bits = [accepts, due, outcomes, first_states, states, journal];
+        bits.iter().rev().fold(0, |number, bit| number << 1 | usize::from(*bit))
+    }
+
+    /// All that make sense.
+    pub(super) fn all() -> impl Iterator<Item = Groups> {
+        let has = |number: usize, bit: usize| number >> bit & 1 == 1;
+        let all = (0..Self::COUNT).map(move |number| Groups {
+            accepts: has(number, 0),
+            due: has(number, 1),
+            outcomes: has(number, 2),
+            first_states: has(number, 3),
+            states: has(number, 4),
+            journal: has(number, 5),
+        });
+        all.filter(|groups| groups.accepts || !groups.due)
+    }
+}
+
+/// The columns of a request.
+pub(super) const REQUEST: [Element; 16] = [
+    Integer, Bytes, Integer, Integer, Integer, Integer, Integer, Bytes, Integer, Bytes, Bytes,
+    Bytes, Bytes, Bytes, Text, Bytes,
+];
+/// The columns of an outcome.
+pub(super) const OUTCOME: [Element; 6] = [Integer, Integer, Integer, Integer, Integer, Bytes];
+/// The columns of a state, new or changed.
+pub(super) const STATE: [Element; 6] = [Bytes, Bytes, Integer, Integer, Integer, Bytes];
+/// The columns of an entry of a journal.
+pub(super) const ENTRY: [Element; 10] =
+    [Integer, Integer, Integer, Integer, Integer, Integer, Integer, Integer, Bytes, Bytes];
+
+/// Where what has ended is deleted, if anything stands there: all of these have few rows.
+const PLACES: [&str; 5] = ["behind", "due", "held", "dead", "attempt"];
+
+const OK: &str = "(SELECT ok FROM g)";
+
+/// A text in the making.
+struct Writer {
+    text: String,
+    /// Parameters so far.
+    parameters: usize,
+    /// What must hold for the batch to be written, joined by AND.
+    clean: Vec<String>,
+}
+
+impl Writer {
+    /// Another part of the WITH clause.
+    fn part(&mut self, part: String) {
+        self.text.push_str(",\n");
+        self.text.push_str(&part);
+    }
+
+    /// The next parameters as the columns of a table; and the number of the first.
+    fn unnest(&mut self, elements: &[Element]) -> (String, usize) {
+        let first = self.parameters + 1;
+        let columns = elements.iter().zip(first..);
+        let columns: Vec<String> =
+            columns.map(|(element, at)| format!("${at}::{}", element.array_type())).collect();
+        self.parameters += elements.len();
+        (format!("unnest({})", columns.join(", ")), first)
+    }
+
+    /// The part must have a row for each one that was given.
+    fn all_of(&mut self, part: &str, parameter: usize) {
+        let clean = format!("(SELECT count(*) FROM {part}) = cardinality(${parameter})");
+        self.clean.push(clean);
+    }
+}
+
+/// The text for batches of these groups; its first two parameters are the fence. Gives one row:
+/// whether the fence holds, and the `seq` of all requests that were stored if not all were.
+pub(super) fn commit_text(groups: Groups) -> String {
+    let mut writer = Writer {
+        text: "WITH f AS (SELECT mark FROM {p}fence WHERE incarnation = $1::bigint \
+            AND number = $2::bigint AND alive = 1 FOR SHARE),\n\
+            g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f)"
+            .to_owned(),
+        parameters: 2,
+        clean: Vec::new(),
+    };
+    let mut stored = "NULL::bigint[]".to_owned();
+    if groups.accepts {
+        stored = accepts(&mut writer, groups.due);
+    }
+    if groups.outcomes {
+        outcomes(&mut writer);
+    }
+    if groups.first_states {
+        let (rows, first) = writer.unnest(&STATE);
+        writer.part(format!(
+            "n AS (INSERT INTO {{p}}state (entity_type, entity_id, shard, version, epoch, \
+            payload) SELECT * FROM {rows} WHERE {OK} ON CONFLICT DO NOTHING RETURNING 1)"
+        ));
+        writer.all_of("n", first);
+    }
+    if groups.states {
+        let (rows, first) = writer.unnest(&STATE);
+        writer.part(format!(
+            "s AS (UPDATE {{p}}state s SET version = u.version, epoch = u.epoch, \
+            payload = u.payload FROM {rows} \
+            AS u (entity_type, entity_id, previous, version, epoch, payload) WHERE {OK} \
+            AND s.entity_type = u.entity_type AND s.entity_id = u.entity_id \
+            AND s.version = u.previous RETURNING 1)"
+        ));
+        writer.all_of("s", first);
+    }
+    if groups.journal {
+        let (rows, first) = writer.unnest(&ENTRY);
+        writer.part(format!(
+            "j AS (INSERT INTO {{p}}journal (execution, position, shard, epoch, kind, \
+            occurrence, recorded_at, due_at, name, payload) SELECT * FROM {rows} WHERE {OK} \
+            ON CONFLICT DO NOTHING RETURNING 1)"
+        ));
+        writer.all_of("j", first);
+    }
+    let Writer { mut text, clean, .. } = writer;
+    text.push_str(&format!("\nSELECT {OK}, {stored}"));
+    if !clean.is_empty() {
+        let clean = clean.join(" AND ");
+        text.push_str(&format!(", 1 / (CASE WHEN NOT {OK} OR ({clean}) THEN 1 ELSE 0 END)"));
+    }
+    text
+}
+
+/// Requests to accept. Of those that are pending, the ones at or below the mark are registered.
+fn accepts(writer: &mut Writer, due: bool) -> String {
+    let (rows, first) = writer.unnest(&REQUEST);
+    writer.part(format!(
+        "a AS (INSERT INTO {{p}}request ({}) SELECT * FROM {rows} WHERE {OK} \
+        ON CONFLICT DO NOTHING RETURNING seq, shard, due_at)",
+        request_columns!("")
+    ));
+    writer.part(
+        "b AS (INSERT INTO {p}behind (seq, shard) SELECT seq, shard FROM a \
+        WHERE due_at IS NULL AND seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING)"
+            .to_owned(),
+    );
+    if due {
+        writer.part(
+            "w AS (INSERT INTO {p}due (seq, shard, due_at) SELECT seq, shard, due_at FROM a \
+            WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING)"
+                .to_owned(),
+        );
+    }
+    let fewer = format!("(SELECT count(*) FROM a) < cardinality(${first})");
+    let id = first + 1;
+    writer.part(format!(
+        "c AS (SELECT count(*) AS clashes FROM unnest(${first}::bigint[], ${id}::bytea[]) \
+        AS u (seq, id) JOIN {{p}}request r ON r.seq = u.seq AND r.id <> u.id WHERE {fewer})"
+    ));
+    writer.clean.push("(SELECT clashes FROM c) = 0".to_owned());
+    format!("CASE WHEN {fewer} THEN (SELECT coalesce(array_agg(seq), '{{}}') FROM a) END")
+}
+
+/// Ends of requests: of those that are stored and have not ended.
+fn outcomes(writer: &mut Writer) {
+    let (rows, _) = writer.unnest(&OUTCOME);
+    writer.part(format!(
+        "o AS (INSERT INTO {{p}}outcome (seq, shard, epoch, finished_at, kind, payload) \
+        SELECT u.* FROM {rows} AS u (seq, shard, epoch, finished_at, kind, payload) WHERE {OK} \
+        AND EXISTS (SELECT 1 FROM {{p}}request r WHERE r.seq = u.seq) \
+        ON CONFLICT DO NOTHING RETURNING seq)"
+    ));
+    for place in PLACES {
+        writer.part(format!(
+            "o_{place} AS (DELETE FROM {{p}}{place} x USING o WHERE x.seq = o.seq \
+            AND (SELECT EXISTS (SELECT 1 FROM {{p}}{place})))"
+        ));
+    }
+}

@@ -1,0 +1,169 @@
+//! The language of PostgreSQL.
+//!
+//! Where a request stands is not written down while it is pending: it is what has an outcome, is
+//! due at a time, held, or dead, in none of those tables. So accepting a request and finishing it
+//! each insert one row, and change none.
+
+use crate::dialect::Dialect;
+use crate::schema::Migration;
+use crate::sql::{Sql, request_columns};
+
+/// PostgreSQL's SQL.
+pub(crate) struct PostgresDialect;
+
+/// That the request `r` has not ended, is not held, and nobody has given it up.
+macro_rules! waits_for_its_turn {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) \
+        AND NOT EXISTS (SELECT 1 FROM {p}held h WHERE h.seq = r.seq) \
+        AND NOT EXISTS (SELECT 1 FROM {p}dead d WHERE d.seq = r.seq)"
+    };
+}
+
+/// That the request `r` may run at once.
+macro_rules! is_pending {
+    () => {
+        concat!(
+            $crate::postgres::dialect::waits_for_its_turn!(),
+            " AND NOT EXISTS (SELECT 1 FROM {p}due w WHERE w.seq = r.seq)"
+        )
+    };
+}
+
+/// That the request `r` is of the entity asked for, if one is.
+macro_rules! is_of_entity {
+    () => {
+        "(?4::bigint IS NULL OR r.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6)"
+    };
+}
+
+pub(super) use {is_pending, waits_for_its_turn};
+
+impl Dialect for PostgresDialect {
+    const KIND: &'static str = "postgres";
+    const PARAMETER: char = '$';
+    const RESERVED_PREFIX: &'static str = "pg_";
+    const MIGRATIONS: &'static [Migration] =
+        &[Migration { text: include_str!("schema/0001_first.sql"), minimum: 1 }];
+
+    fn own_text(sql: Sql) -> Option<&'static str> {
+        let text = match sql {
+            // Whoever reads it in a transaction keeps it as it is until the end of that.
+            Sql::Fence => {
+                "SELECT number FROM {p}fence WHERE incarnation = ?1 AND alive = 1 FOR SHARE"
+            }
+            Sql::InsertFence => {
+                "INSERT INTO {p}fence (incarnation, number, alive, mark) VALUES (?1, ?2, 1, 0)"
+            }
+            Sql::TakeShard => TAKE_SHARD,
+            // Its place among those above the mark is its row itself; here nobody knows the mark.
+            Sql::InsertPending => {
+                "INSERT INTO {p}behind (seq, shard) VALUES (?1, ?2) ON CONFLICT DO NOTHING"
+            }
+            Sql::InsertDue => {
+                "INSERT INTO {p}due (seq, shard, due_at) VALUES (?1, ?2, ?3) \
+                ON CONFLICT (seq) DO UPDATE SET due_at = excluded.due_at"
+            }
+            // Finds those that wait for their turn, at once or at a time.
+            Sql::DeletePending => concat!(
+                "WITH b AS (DELETE FROM {p}behind WHERE seq = ?1), \
+                d AS (DELETE FROM {p}due WHERE seq = ?1) \
+                SELECT 1 FROM {p}request r WHERE r.seq = ?1 AND ",
+                waits_for_its_turn!()
+            ),
+            Sql::CountAttempt => COUNT_ATTEMPT,
+            Sql::InsertDeferred => INSERT_DEFERRED,
+            Sql::InsertChunk => INSERT_CHUNK,
+            Sql::LoadPending => LOAD_PENDING,
+            Sql::LoadDue => LOAD_DUE,
+            Sql::DeadLetters => concat!(
+                "SELECT ",
+                request_columns!("r."),
+                ", d.attempts, d.died_at, d.error \
+                FROM {p}dead d JOIN {p}request r ON r.seq = d.seq \
+                WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2"
+            ),
+            Sql::Held => concat!(
+                "SELECT ",
+                request_columns!("r."),
+                ", h.held_at, h.kind, h.missing \
+                FROM {p}held h JOIN {p}request r ON r.seq = h.seq \
+                WHERE h.seq > ?1 ORDER BY h.seq LIMIT ?2"
+            ),
+            _ => return None,
+        };
+        Some(text)
+    }
+}
+
+/// What is accepted at or below the marks of its shards, a runner must register.
+const TAKE_SHARD: &str = "WITH taken AS (INSERT INTO {p}shard AS s (shard, owner, epoch, mark) \
+    VALUES (?1, ?2, 1, 0) ON CONFLICT (shard) DO UPDATE \
+    SET owner = excluded.owner, epoch = s.epoch + 1 WHERE s.owner IS NULL RETURNING s.mark) \
+    UPDATE {p}fence f SET mark = taken.mark FROM taken \
+    WHERE f.incarnation = ?2 AND f.mark < taken.mark";
+
+const COUNT_ATTEMPT: &str = concat!(
+    "INSERT INTO {p}attempt AS a (seq, shard, epoch, attempts, retry_at, error) \
+    SELECT r.seq, ?2::bigint, ?3::bigint, ?4::bigint, ?5::bigint, ?6::bytea \
+    FROM {p}request r WHERE r.seq = ?1 AND ",
+    waits_for_its_turn!(),
+    " ON CONFLICT (seq) DO UPDATE SET epoch = excluded.epoch, attempts = excluded.attempts, \
+    retry_at = excluded.retry_at, error = excluded.error \
+    WHERE excluded.attempts >= a.attempts"
+);
+
+const INSERT_DEFERRED: &str = "INSERT INTO {p}deferred (execution, name, occurrence, id, shard, \
+    epoch, kind, completed_at, payload) SELECT r.seq, ?2::bytea, ?3::bigint, ?4::bytea, \
+    ?5::bigint, ?6::bigint, ?7::bigint, ?8::bigint, ?9::bytea \
+    FROM {p}request r WHERE r.seq = ?1 \
+    AND NOT EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) ON CONFLICT DO NOTHING";
+
+const INSERT_CHUNK: &str = concat!(
+    "INSERT INTO {p}chunk (seq, number, shard, epoch, was_read, payload) \
+    SELECT r.seq, ?2::bigint, ?3::bigint, ?4::bigint, 0, ?5::bytea \
+    FROM {p}request r WHERE r.seq = ?1 AND ",
+    waits_for_its_turn!(),
+    " AND NOT EXISTS (SELECT 1 FROM {p}chunk c WHERE c.seq = ?1 AND c.number >= ?2)"
+);
+
+/// With ?7: no row that those before it fill the page without. Pending requests are those above the
+/// mark of their shard, and those that were registered below it.
+const LOAD_PENDING: &str = concat!(
+    "WITH own AS (SELECT shard, mark FROM {p}shard WHERE owner = ?3), \
+    above AS (SELECT r.seq FROM {p}request r JOIN own s ON s.shard = r.shard \
+    WHERE r.seq > greatest(?1, (SELECT min(mark) FROM own)) AND r.seq > s.mark AND ",
+    is_of_entity!(),
+    " AND ",
+    is_pending!(),
+    " ORDER BY r.seq LIMIT ?2), \
+    below AS (SELECT r.seq FROM {p}behind b JOIN own s ON s.shard = b.shard AND b.seq <= s.mark \
+    JOIN {p}request r ON r.seq = b.seq WHERE b.seq > ?1 AND ",
+    is_of_entity!(),
+    " AND ",
+    is_pending!(),
+    " ORDER BY r.seq LIMIT ?2), \
+    page AS (SELECT seq FROM above UNION ALL SELECT seq FROM below ORDER BY seq LIMIT ?2) \
+    SELECT ",
+    request_columns!("r."),
+    ", r.attempts, r.retry_at FROM (SELECT r.*, a.attempts, a.retry_at, \
+    sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) AS bytes \
+    FROM page JOIN {p}request r ON r.seq = page.seq \
+    LEFT JOIN {p}attempt a ON a.seq = page.seq) r \
+    WHERE r.bytes < ?7 ORDER BY r.seq"
+);
+
+/// With ?5 as [`LOAD_PENDING`] with ?7.
+const LOAD_DUE: &str = concat!(
+    "WITH page AS (SELECT d.seq, d.due_at FROM {p}due d \
+    JOIN {p}shard s ON s.shard = d.shard AND s.owner = ?4 \
+    WHERE (d.due_at, d.seq) > (?1, ?2) ORDER BY d.due_at, d.seq LIMIT ?3) \
+    SELECT ",
+    request_columns!("r."),
+    ", r.attempts, r.at FROM (SELECT r.*, a.attempts, page.due_at AS at, \
+    sum(octet_length(r.arguments)) OVER (ORDER BY page.due_at, page.seq) \
+    - octet_length(r.arguments) AS bytes \
+    FROM page JOIN {p}request r ON r.seq = page.seq \
+    LEFT JOIN {p}attempt a ON a.seq = page.seq) r \
+    WHERE r.bytes < ?5 ORDER BY r.at, r.seq"
+);

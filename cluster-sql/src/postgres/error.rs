@@ -1,0 +1,121 @@
+//! What the driver's errors mean for the caller.
+
+use std::sync::Arc;
+
+use cluster_core::storage::StorageError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+/// What the server said, without the details, which quote what rows hold.
+#[derive(Debug, thiserror::Error)]
+#[error("{message} (SQLSTATE {code})")]
+pub(super) struct Refused {
+    code: String,
+    message: String,
+    /// The connection goes on.
+    goes_on: bool,
+}
+
+impl Refused {
+    fn new(error: &PgDatabaseError) -> Self {
+        let goes_on = !matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
+        Refused { code: error.code().to_owned(), message: error.message().to_owned(), goes_on }
+    }
+}
+
+/// No answer came in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the database has not answered within {0:?}")]
+pub(super) struct TimedOut(pub(super) std::time::Duration);
+
+/// A statement of ours divides by zero where a batch is not to be written.
+const DIVISION_BY_ZERO: &str = "22012";
+/// A transaction that would have to wait for one that waits for it.
+const DEADLOCK: &str = "40P01";
+/// A transaction that others came in the way of.
+const SERIALIZATION: &str = "40001";
+/// The transaction has failed and takes nothing more.
+const ABORTED: &str = "25P02";
+/// The server does not know what became of a statement.
+const COMPLETION_UNKNOWN: &str = "40003";
+/// Connections: the first two characters of their codes.
+const CONNECTION: &str = "08";
+/// A table, index or type of the name is there already, or was made at the same moment.
+const MADE_BY_ANOTHER: [&str; 3] = ["42P07", "42710", "23505"];
+
+/// The error of the server, if it is one.
+fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()
+}
+
+/// Whether the server has refused a statement, and surely did nothing of it; its connection goes on
+/// then.
+pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
+    database(error).is_some_and(|error| {
+        !matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)
+            && error.code() != COMPLETION_UNKNOWN
+            && !error.code().starts_with(CONNECTION)
+    })
+}
+
+/// Whether a statement of ours has found that it must not be done.
+pub(super) fn is_gate(error: &sqlx::Error) -> bool {
+    database(error).is_some_and(|error| error.code() == DIVISION_BY_ZERO)
+}
+
+/// Whether a statement was refused because one before it in its transaction has failed.
+pub(super) fn is_aborted(error: &sqlx::Error) -> bool {
+    database(error).is_some_and(|error| error.code() == ABORTED)
+}
+
+/// Whether another process has made the same table meanwhile.
+pub(super) fn is_made_by_another(error: &sqlx::Error) -> bool {
+    database(error).is_some_and(|error| MADE_BY_ANOTHER.contains(&error.code()))
+}
+
+/// The failure of a statement whose transaction has not been committed, nor ever will be.
+pub(super) fn sure(error: sqlx::Error) -> StorageError {
+    match database(&error) {
+        Some(error) => StorageError::unavailable(Refused::new(error)),
+        None => StorageError::unavailable(error),
+    }
+}
+
+/// The failure of what commits.
+pub(super) fn commit_error(error: sqlx::Error) -> StorageError {
+    match database(&error) {
+        Some(refused) if is_refusal(&error) => StorageError::unavailable(Refused::new(refused)),
+        Some(lost) => StorageError::unknown_outcome(Refused::new(lost)),
+        None => StorageError::unknown_outcome(error),
+    }
+}
+
+/// The failure of a statement that commits by itself: unless the server has refused it, nobody
+/// knows.
+pub(super) fn unsure(error: StorageError) -> StorageError {
+    match error {
+        StorageError::Unavailable { source } if !refusal_goes_on(&source) => {
+            StorageError::UnknownOutcome { source }
+        }
+        error => error,
+    }
+}
+
+fn refusal_goes_on(source: &Arc<dyn std::error::Error + Send + Sync>) -> bool {
+    source.downcast_ref::<Refused>().is_some_and(|refused| refused.goes_on)
+}
+
+/// Whether the connection on which this came about is in a known state.
+pub(super) fn leaves_connection(error: &StorageError) -> bool {
+    match error {
+        StorageError::Unavailable { source } => refusal_goes_on(source),
+        StorageError::UnknownOutcome { .. } => false,
+        _ => true,
+    }
+}
+
+/// Whether the same transaction may succeed at once when it is made again.
+pub(super) fn is_transient(error: &StorageError) -> bool {
+    let StorageError::Unavailable { source } = error else { return false };
+    let refused = source.downcast_ref::<Refused>();
+    refused.is_some_and(|refused| [DEADLOCK, SERIALIZATION].contains(&&*refused.code))
+}

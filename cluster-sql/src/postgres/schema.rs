@@ -1,0 +1,112 @@
+//! Making and updating the tables.
+
+use std::sync::Arc;
+
+use cluster_core::storage::StorageError;
+use sqlx::postgres::PgArguments;
+
+use super::dialect::PostgresDialect;
+use super::error::{commit_error, is_made_by_another, is_refusal, sure};
+use super::session::Session;
+use crate::dialect::Dialect;
+use crate::schema::{SCHEMA_CURRENT, SCHEMA_MINIMUM, check_minimum, schema_version};
+use crate::sql::with_prefix;
+use crate::value::Columns;
+
+/// How often other processes may come in the way of making the tables.
+const ATTEMPTS_MAX: usize = 10;
+
+/// Brings the tables of a prefix to this program's version, in one transaction, which any number of
+/// processes may try at once. Leaves tables alone that a newer program has made and that this one
+/// can still use; then it needs no right to make tables.
+///
+/// # Errors
+/// `SchemaTooNew` when this program is older than the schema's minimum; `Corrupt` when the tables
+/// of the prefix are not ours.
+pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
+    for _ in 0..ATTEMPTS_MAX {
+        match session.simple(format!("SELECT 1 FROM {}meta LIMIT 1", session.texts.prefix)).await {
+            Ok(()) if stored_version(session).await? >= schema_version::<PostgresDialect>() => {
+                return Ok(());
+            }
+            // There is no such table.
+            Ok(()) => {}
+            Err(error) if is_refusal(&error) => {}
+            Err(error) => return Err(sure(error)),
+        }
+        session.begin().await?;
+        match migrate_in_transaction(session).await {
+            Ok(()) => return session.commit().await,
+            Err(error) => session.simple("ROLLBACK".to_owned()).await.map_err(sure).and(error)?,
+        }
+    }
+    let reason = "other processes make and remove the tables".to_owned();
+    Err(StorageError::Corrupt { table: "meta", reason })
+}
+
+/// Fails with `Ok` when another process has made a table meanwhile: it is to be tried again.
+async fn migrate_in_transaction(session: &mut Session) -> Result<(), Result<(), StorageError>> {
+    let lock = "CREATE TABLE IF NOT EXISTS {p}meta (\
+        name TEXT NOT NULL PRIMARY KEY, value BIGINT NOT NULL); \
+        LOCK TABLE {p}meta IN SHARE ROW EXCLUSIVE MODE";
+    run(session, lock).await?;
+    let stored = stored_version(session).await.map_err(Err)?;
+    let missing = PostgresDialect::MIGRATIONS.iter().skip(stored as usize);
+    let mut minimum = None;
+    for migration in missing {
+        run(session, migration.text).await?;
+        minimum = Some(migration.minimum);
+    }
+    if let Some(minimum) = minimum {
+        let current = schema_version::<PostgresDialect>();
+        for (name, version) in [(SCHEMA_CURRENT, current), (SCHEMA_MINIMUM, minimum)] {
+            let set = format!(
+                "INSERT INTO {{p}}meta (name, value) VALUES ('{name}', {version}) \
+                ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            );
+            run(session, &set).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn run(session: &mut Session, text: &str) -> Result<(), Result<(), StorageError>> {
+    let text = with_prefix(text, &session.texts.prefix);
+    session.simple(text).await.map_err(|error| match is_made_by_another(&error) {
+        true => Ok(()),
+        false if is_refusal(&error) => Err(sure(error)),
+        false => Err(commit_error(error)),
+    })
+}
+
+/// The version of the stored schema, zero when there is none.
+async fn stored_version(session: &mut Session) -> Result<u32, StorageError> {
+    let text = format!(
+        "SELECT (SELECT value FROM {p}meta WHERE name = '{SCHEMA_MINIMUM}'), \
+        (SELECT value FROM {p}meta WHERE name = '{SCHEMA_CURRENT}'), \
+        (SELECT count(*) FROM {p}meta)",
+        p = session.texts.prefix
+    );
+    let text = Arc::from(text);
+    let corrupt = |why: String| StorageError::Corrupt {
+        table: "meta",
+        reason: format!("it is not a table of this library: {why}"),
+    };
+    let rows = session.rows(&text, PgArguments::default()).await;
+    let rows = rows.map_err(|error| match is_refusal(&error) {
+        true => corrupt(sure(error).to_string()),
+        false => sure(error),
+    })?;
+    let number = |at: usize| rows.first().and_then(|row| row.integer(at));
+    match (number(0), number(1), number(2)) {
+        (Some(minimum), Some(current), _) => {
+            let version = |number: i64| {
+                u32::try_from(number).map_err(|_| corrupt(format!("its version is {number}")))
+            };
+            check_minimum::<PostgresDialect>(version(minimum)?)?;
+            version(current)
+        }
+        (None, None, Some(0)) => Ok(0),
+        _ => Err(corrupt("it has no schema version".to_owned())),
+    }
+}

@@ -1,0 +1,175 @@
+//! Statements on one connection.
+
+use std::sync::Arc;
+
+use cluster_core::storage::{Fence, StorageError};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::{Arguments, AssertSqlSafe, Encode, Executor, PgConnection, Postgres, Type};
+
+use super::error::{commit_error, is_gate, leaves_connection, sure};
+use super::parameter::Parameter;
+use super::texts::{AllTexts, Own};
+use crate::driver::Driver;
+use crate::sql::Sql;
+use crate::value::{Columns, Value, integer};
+
+/// A connection, and the texts of what is run on it. Statements are prepared when first used, and
+/// kept by the driver.
+pub(super) struct Session {
+    pub(super) connection: PgConnection,
+    pub(super) texts: Arc<AllTexts>,
+}
+
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Commit,
+    /// With the next one open, on a connection that sqlx believes to be in one.
+    CommitAndChain,
+}
+
+impl End {
+    const fn text(self) -> &'static str {
+        match self {
+            End::Commit => "COMMIT",
+            End::CommitAndChain => "COMMIT AND CHAIN",
+        }
+    }
+}
+
+impl Session {
+    /// Runs statements without parameters, in one packet.
+    pub(super) async fn simple(&mut self, text: String) -> Result<(), sqlx::Error> {
+        self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.map(drop)
+    }
+
+    pub(super) async fn begin(&mut self) -> Result<(), StorageError> {
+        self.simple("BEGIN".to_owned()).await.map_err(sure)
+    }
+
+    /// Begins a transaction beside which nobody else changes who owns what.
+    pub(super) async fn begin_alone(&mut self) -> Result<(), StorageError> {
+        self.begin().await?;
+        let text = self.texts.own(Own::Alone).clone();
+        let turn = self.rows(&text, PgArguments::default()).await;
+        let turn = turn.map(drop).map_err(sure);
+        if turn.as_ref().is_err_and(leaves_connection) {
+            self.roll_back().await?;
+        }
+        turn
+    }
+
+    /// Commits what was done in the open transaction, or rolls it back.
+    pub(super) async fn end<T>(
+        &mut self,
+        done: Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        match done {
+            Ok(done) => self.commit().await.map(|()| done),
+            Err(error) => {
+                if leaves_connection(&error) {
+                    self.roll_back().await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the open transaction with nothing written.
+    ///
+    /// # Errors
+    /// The connection is lost, and the transaction with it.
+    pub(super) async fn roll_back(&mut self) -> Result<(), StorageError> {
+        self.simple("ROLLBACK".to_owned()).await.map_err(sure)
+    }
+
+    /// Ends the open transaction.
+    pub(super) async fn commit(&mut self) -> Result<(), StorageError> {
+        self.simple("COMMIT".to_owned()).await.map_err(commit_error)
+    }
+
+    /// Ends the open transaction if the fence holds, in one packet: nobody waits for this process
+    /// while it holds the fence. The transaction is open still after `Fenced`.
+    pub(super) async fn commit_fenced(
+        &mut self,
+        fence: Fence,
+        end: End,
+    ) -> Result<(), StorageError> {
+        let text = format!("{}; {}", self.gate(fence), end.text());
+        self.simple(text).await.map_err(|error| match is_gate(&error) {
+            true => fence.lost(),
+            false => commit_error(error),
+        })
+    }
+
+    /// A statement that fails unless the fence holds, which is then kept to the transaction's end.
+    fn gate(&self, fence: Fence) -> String {
+        format!(
+            "WITH f AS (SELECT 1 FROM {}fence WHERE incarnation = {} AND number = {} \
+            AND alive = 1 FOR SHARE) SELECT 1 / (SELECT count(*) FROM f)",
+            self.texts.prefix,
+            integer(fence.incarnation.as_u64()),
+            integer(fence.number.as_u64()),
+        )
+    }
+
+    /// Runs a query and reads all its rows.
+    pub(super) async fn rows(
+        &mut self,
+        text: &Arc<str>,
+        arguments: PgArguments,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let query = sqlx::query_with(AssertSqlSafe(text.clone()), arguments);
+        query.fetch_all(&mut self.connection).await
+    }
+
+    /// Runs a statement of the common ones and reads all its rows.
+    pub(super) async fn all<T>(
+        &mut self,
+        sql: Sql,
+        values: &[Value<'_>],
+        read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
+    ) -> Result<Vec<T>, StorageError> {
+        let text = self.texts.common.text(sql).clone();
+        let rows = self.rows(&text, plain(values)).await.map_err(sure)?;
+        rows.iter().map(|row| read(row)).collect()
+    }
+}
+
+/// Adds a parameter.
+pub(super) fn add<'q, T>(arguments: &mut PgArguments, value: T)
+where
+    T: Encode<'q, Postgres> + Type<Postgres>,
+{
+    // Nothing of ours comes near what a parameter may hold: a gigabyte.
+    arguments.add(value).expect("a batch is bounded");
+}
+
+/// Parameters of single values.
+pub(super) fn plain(values: &[Value<'_>]) -> PgArguments {
+    let mut arguments = PgArguments::default();
+    for value in values {
+        add(&mut arguments, Parameter(*value));
+    }
+    arguments
+}
+
+impl Driver for Session {
+    async fn execute(&mut self, sql: Sql, values: &[Value<'_>]) -> Result<usize, StorageError> {
+        let text = self.texts.common.text(sql).clone();
+        let query = sqlx::query_with(AssertSqlSafe(text), plain(values));
+        let done = query.execute(&mut self.connection).await.map_err(sure)?;
+        Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+    }
+
+    async fn first<T: Send>(
+        &mut self,
+        sql: Sql,
+        values: &[Value<'_>],
+        read: fn(&dyn Columns) -> Result<T, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
+        let text = self.texts.common.text(sql).clone();
+        let rows = self.rows(&text, plain(values)).await.map_err(sure)?;
+        rows.first().map(|row| read(row)).transpose()
+    }
+}

@@ -1,0 +1,169 @@
+//! The texts of all statements, made once for a prefix.
+
+use std::sync::{Arc, OnceLock};
+
+use super::commit_text::{Groups, commit_text};
+use super::dialect::{PostgresDialect, is_pending};
+use crate::dialect::Dialect;
+use crate::sql::{Texts, request_columns, with_prefix};
+
+/// A request with its outcome and where else it stands, and at which place it was asked for.
+macro_rules! found {
+    ($asked:literal) => {
+        concat!(
+            "SELECT ",
+            request_columns!("r."),
+            ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM ",
+            $asked,
+            " LEFT JOIN {p}outcome o ON o.seq = r.seq LEFT JOIN {p}dead d ON d.seq = r.seq \
+            LEFT JOIN {p}held h ON h.seq = r.seq"
+        )
+    };
+}
+
+macro_rules! own {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
+        /// A statement of this database alone.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Own {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Own {
+            /// All of them, each at the place of its number.
+            const ALL: &[(&str, &str)] = &[$((stringify!($name), $text),)*];
+        }
+    };
+}
+
+own! {
+    /// Lets one transaction in that changes who owns what.
+    Alone = "SELECT value FROM {p}meta WHERE name = 'schema_current' FOR UPDATE";
+    /// → cluster time
+    Time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint + coalesce(\
+        (SELECT value FROM {p}meta WHERE name = 'time_offset_ms'), 0)";
+    /// → a number that is the open transaction's alone
+    TransactionNumber = "SELECT pg_current_xact_id()::text::bigint";
+    /// ids → request, outcome, finished_at, dead, held, place
+    Requests = found!(
+        "unnest($1::bytea[]) WITH ORDINALITY u (id, n) JOIN {p}request r ON r.id = u.id"
+    );
+    /// key_digests → request, outcome, finished_at, dead, held, place
+    Keys = found!(
+        "unnest($1::bytea[]) WITH ORDINALITY u (digest, n) \
+        JOIN {p}request r ON r.key_digest = u.digest"
+    );
+    /// entity_types, entity_ids → version, payload, place
+    States = "SELECT s.version, s.payload, u.n \
+        FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY u (entity_type, entity_id, n) \
+        JOIN {p}state s ON s.entity_type = u.entity_type AND s.entity_id = u.entity_id";
+    /// executions, names, occurrences → as from the journal, place
+    Deferreds = "SELECT d.execution, 0, d.shard, d.epoch, d.kind, d.occurrence, d.completed_at, \
+        NULL::bigint, d.name, d.payload, d.id, u.n \
+        FROM unnest($1::bigint[], $2::bytea[], $3::bigint[]) \
+        WITH ORDINALITY u (execution, name, occurrence, n) \
+        JOIN {p}deferred d ON d.execution = u.execution AND d.name = u.name \
+        AND d.occurrence = u.occurrence";
+    /// after, limit → seq, finished_at, class, id, outer_id, class of the outer one, its end
+    Past = "SELECT o.seq, o.finished_at, r.class, r.id, r.outer_id, p.class, e.finished_at \
+        FROM (SELECT seq, finished_at FROM {p}outcome WHERE seq > $1 ORDER BY seq LIMIT $2) o \
+        JOIN {p}request r ON r.seq = o.seq \
+        LEFT JOIN {p}request p ON r.class = 3 AND p.id = r.outer_id \
+        LEFT JOIN {p}outcome e ON e.seq = p.seq ORDER BY o.seq";
+    /// after, up to → one that has no outcome
+    Unfinished = "SELECT 1 FROM {p}request r WHERE r.seq > $1 AND r.seq <= $2 \
+        AND NOT EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) LIMIT 1";
+    /// incarnation, number, seqs, highest seq or NULL, reached or NULL → whether the fence holds,
+    /// how many were removed. One that runs again meanwhile has no outcome any more, and stays.
+    Remove = "WITH f AS (SELECT 1 FROM {p}fence \
+        WHERE incarnation = $1 AND number = $2 AND alive = 1 FOR SHARE), \
+        g AS (SELECT count(*) = 1 AS ok FROM f), \
+        u AS (SELECT seq FROM unnest($3::bigint[]) u (seq) WHERE (SELECT ok FROM g)), \
+        o AS (DELETE FROM {p}outcome x USING u WHERE x.seq = u.seq RETURNING x.seq), \
+        r AS (DELETE FROM {p}request x USING o WHERE x.seq = o.seq), \
+        b AS (DELETE FROM {p}behind x USING o WHERE x.seq = o.seq), \
+        c AS (DELETE FROM {p}chunk x USING o WHERE x.seq = o.seq), \
+        j AS (DELETE FROM {p}journal x USING o WHERE x.execution = o.seq), \
+        d AS (DELETE FROM {p}deferred x USING o WHERE x.execution = o.seq), \
+        h AS (INSERT INTO {p}meta AS m (name, value) SELECT 'highest_seq', $4::bigint \
+        WHERE (SELECT ok FROM g) AND $4::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE \
+        SET value = greatest(m.value, excluded.value)), \
+        t AS (INSERT INTO {p}meta (name, value) SELECT 'retention_reached', $5::bigint \
+        WHERE (SELECT ok FROM g) AND $5::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE \
+        SET value = excluded.value) SELECT ok, (SELECT count(*) FROM o) FROM g";
+    /// incarnation, number, new mark → nothing. Waits for every write under way.
+    RaiseMark = "UPDATE {p}fence SET mark = $3 \
+        WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark < $3";
+    /// incarnation, number, mark → whether the fence holds
+    MoveMarks = concat!(
+        "WITH f AS (SELECT 1 FROM {p}fence \
+        WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark >= $3 FOR SHARE), \
+        g AS (SELECT count(*) = 1 AS ok FROM f), \
+        own AS (SELECT shard, mark FROM {p}shard WHERE owner = $1 AND mark < $3), \
+        b AS (INSERT INTO {p}behind (seq, shard) SELECT r.seq, r.shard FROM {p}request r \
+        JOIN own s ON s.shard = r.shard AND r.seq > s.mark \
+        WHERE (SELECT ok FROM g) AND r.seq > (SELECT min(mark) FROM own) AND r.seq <= $3 AND ",
+        is_pending!(),
+        " ON CONFLICT DO NOTHING), \
+        s AS (UPDATE {p}shard x SET mark = $3 FROM own \
+        WHERE (SELECT ok FROM g) AND x.shard = own.shard AND x.owner = $1) \
+        SELECT ok FROM g"
+    );
+}
+
+/// The texts for one prefix.
+pub(super) struct AllTexts {
+    pub(super) prefix: String,
+    pub(super) common: Texts,
+    own: Vec<Arc<str>>,
+    /// By the number of the groups.
+    commits: Vec<OnceLock<Arc<str>>>,
+}
+
+impl AllTexts {
+    pub(super) fn new(prefix: &str) -> Self {
+        AllTexts {
+            prefix: prefix.to_owned(),
+            common: Texts::new::<PostgresDialect>(prefix),
+            own: Own::ALL.iter().map(|(_, text)| with_prefix(text, prefix).into()).collect(),
+            commits: (0..Groups::COUNT).map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    pub(super) fn own(&self, own: Own) -> &Arc<str> {
+        &self.own[own as usize]
+    }
+
+    /// The statement that writes a batch of these groups.
+    pub(super) fn commit(&self, groups: Groups) -> &Arc<str> {
+        let make = || with_prefix(&commit_text(groups), &self.prefix).into();
+        self.commits[groups.number()].get_or_init(make)
+    }
+
+    /// Names and texts of all statements.
+    pub(super) fn named(&self) -> Vec<(String, String)> {
+        let common = self.common.named().filter(|(name, _)| !UNUSED.contains(name));
+        let common = common.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let own = Own::ALL.iter().zip(&self.own);
+        let own = own.map(|((name, _), text)| ((*name).to_owned(), text.to_string()));
+        let commits = Groups::all()
+            .map(|groups| (format!("Commit{}", groups.number()), self.commit(groups).to_string()));
+        common.chain(own).chain(commits).collect()
+    }
+}
+
+/// Common statements that this storage has better ones for.
+const UNUSED: [&str; 9] = [
+    "AnyEntry",
+    "AnyDeferred",
+    "AnyUnfinished",
+    "Deferred",
+    "DeleteDeferreds",
+    "DeleteJournal",
+    "DeleteOutcome",
+    "DeleteRequest",
+    "LoadFinished",
+];
+
+/// That the statements of this storage are of its own language.
+const _: () = assert!(matches!(PostgresDialect::PARAMETER, '$'));
