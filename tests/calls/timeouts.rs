@@ -250,6 +250,7 @@ async fn an_uninterruptible_call_is_not_ended_by_its_caller() {
     drop((waiting, ends));
     cluster.advance(limit).await;
     assert!(is_timeout(&soon(running).await, limit));
+    cluster.settle().await;
     stage.let_on(3);
     stage.noted(6).await;
     cluster.settle().await;
