@@ -42,6 +42,8 @@ pub use cluster_core::workflow::{
 };
 pub use cluster_core::{codec, contract, id, message, metric, storage, testing, time};
 pub use cluster_macros::{Entity, activate, deactivate, entity, message, run, step, workflow};
+#[cfg(feature = "postgres")]
+pub use cluster_sql::Postgres;
 #[cfg(feature = "sqlite")]
 pub use cluster_sql::Sqlite;
 
@@ -54,6 +56,8 @@ pub mod prelude {
     pub use cluster_macros::{Entity, activate, deactivate, entity, message, run, step, workflow};
     pub use serde::{Deserialize, Serialize};
 
+    #[cfg(feature = "postgres")]
+    pub use crate::Postgres;
     #[cfg(feature = "sqlite")]
     pub use crate::Sqlite;
     pub use crate::storage::{MemoryStorage, Storage};

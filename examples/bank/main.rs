@@ -27,9 +27,10 @@ struct Options {
     /// The transfers, as `id,from,to,cents` with this header.
     #[arg(long, value_name = "FILE", default_value = "examples/data/transfers.csv")]
     file: PathBuf,
-    /// The database; made if it is missing.
-    #[arg(long, value_name = "FILE", default_value = "bank.db")]
-    db: PathBuf,
+    /// The database: a file, made if it is missing, or (with the feature `postgres`)
+    /// `postgres://user:password@host/database`.
+    #[arg(long, value_name = "FILE or URL", default_value = "bank.db")]
+    db: String,
     /// How many transfers are under way at once.
     #[arg(long, value_name = "NUMBER", default_value = "1024")]
     #[arg(value_parser = value_parser!(u16).range(1..=CONCURRENCY_MAX))]

@@ -2,10 +2,11 @@
 //! was killed just starts again.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::prelude::*;
+use cluster::storage::StorageError;
 use cluster::time::Clock;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hdrhistogram::Histogram;
@@ -65,15 +66,28 @@ pub(crate) struct Tally {
     pub(crate) elapsed: Duration,
 }
 
-/// Opens the bank in a database file, and goes on with what was left undone there.
-pub(crate) async fn open(db: &Path) -> cluster::Result<Cluster> {
+/// Opens the bank in a database, and goes on with what was left undone there.
+pub(crate) async fn open(db: &str) -> cluster::Result<Cluster> {
     let cluster = Cluster::builder()
-        .storage(Sqlite::open(db).await?)
+        .storage(connect(db).await?)
         .config(|config| config.deduplication_window = REMEMBERED)
         .entity::<Account>()
         .start()
         .await?;
     Ok(cluster)
+}
+
+/// The database of a URL, or in a file.
+async fn connect(db: &str) -> Result<Arc<dyn Storage>, StorageError> {
+    match db.split_once("://") {
+        #[cfg(feature = "postgres")]
+        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(Postgres::connect(db).await?)),
+        Some((scheme, _)) => {
+            let reason = format!("this program was built without `{scheme}://`");
+            Err(StorageError::BadSetting { setting: "db", reason })
+        }
+        None => Ok(Arc::new(Sqlite::open(db).await?)),
+    }
 }
 
 /// Makes all transfers, at most `concurrency` at a time, and calls `each` after every one. When it

@@ -30,6 +30,18 @@ macro_rules! is_pending {
     };
 }
 
+/// That the request `r` is of a shard of the owner, and above its mark. A look at the shard of each
+/// one, so that requests are read in their order whatever the planner knows of the tables.
+macro_rules! is_above_mark {
+    ($owner:literal) => {
+        concat!(
+            "r.seq > (SELECT s.mark FROM {p}shard s WHERE s.shard = r.shard AND s.owner = ",
+            $owner,
+            ")"
+        )
+    };
+}
+
 /// That the request `r` is of the entity asked for, if one is.
 macro_rules! is_of_entity {
     () => {
@@ -37,7 +49,7 @@ macro_rules! is_of_entity {
     };
 }
 
-pub(super) use {is_pending, waits_for_its_turn};
+pub(super) use {is_above_mark, is_pending, waits_for_its_turn};
 
 impl Dialect for PostgresDialect {
     const KIND: &'static str = "postgres";
@@ -130,14 +142,16 @@ const INSERT_CHUNK: &str = concat!(
 /// With ?7: no row that those before it fill the page without. Pending requests are those above the
 /// mark of their shard, and those that were registered below it.
 const LOAD_PENDING: &str = concat!(
-    "WITH own AS (SELECT shard, mark FROM {p}shard WHERE owner = ?3), \
-    above AS (SELECT r.seq FROM {p}request r JOIN own s ON s.shard = r.shard \
-    WHERE r.seq > greatest(?1, (SELECT min(mark) FROM own)) AND r.seq > s.mark AND ",
+    "WITH above AS (SELECT r.seq FROM {p}request r WHERE r.seq > \
+    greatest(?1, (SELECT min(mark) FROM {p}shard WHERE owner = ?3)) AND ",
+    is_above_mark!("?3"),
+    " AND ",
     is_of_entity!(),
     " AND ",
     is_pending!(),
     " ORDER BY r.seq LIMIT ?2), \
-    below AS (SELECT r.seq FROM {p}behind b JOIN own s ON s.shard = b.shard AND b.seq <= s.mark \
+    below AS (SELECT r.seq FROM {p}behind b \
+    JOIN {p}shard s ON s.shard = b.shard AND s.owner = ?3 AND b.seq <= s.mark \
     JOIN {p}request r ON r.seq = b.seq WHERE b.seq > ?1 AND ",
     is_of_entity!(),
     " AND ",

@@ -25,14 +25,10 @@ const ATTEMPTS_MAX: usize = 10;
 /// of the prefix are not ours.
 pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
     for _ in 0..ATTEMPTS_MAX {
-        match session.simple(format!("SELECT 1 FROM {}meta LIMIT 1", session.texts.prefix)).await {
-            Ok(()) if stored_version(session).await? >= schema_version::<PostgresDialect>() => {
-                return Ok(());
-            }
-            // There is no such table.
-            Ok(()) => {}
-            Err(error) if is_refusal(&error) => {}
-            Err(error) => return Err(sure(error)),
+        if has_tables(session).await?
+            && stored_version(session).await? >= schema_version::<PostgresDialect>()
+        {
+            return Ok(());
         }
         session.begin().await?;
         match migrate_in_transaction(session).await {
@@ -42,6 +38,13 @@ pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
     }
     let reason = "other processes make and remove the tables".to_owned();
     Err(StorageError::Corrupt { table: "meta", reason })
+}
+
+/// Whether there are tables of the prefix.
+async fn has_tables(session: &mut Session) -> Result<bool, StorageError> {
+    let text = format!("SELECT to_regclass('{}meta') IS NOT NULL", session.texts.prefix);
+    let rows = session.rows(&Arc::from(text), PgArguments::default()).await.map_err(sure)?;
+    Ok(rows.first().and_then(|row| row.integer(0)) == Some(1))
 }
 
 /// Fails with `Ok` when another process has made a table meanwhile: it is to be tried again.

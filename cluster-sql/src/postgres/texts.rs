@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::commit_text::{Groups, commit_text};
-use super::dialect::{PostgresDialect, is_pending};
+use super::dialect::{PostgresDialect, is_above_mark, is_pending};
 use crate::dialect::Dialect;
 use crate::sql::{Texts, request_columns, with_prefix};
 
@@ -99,14 +99,15 @@ own! {
         "WITH f AS (SELECT 1 FROM {p}fence \
         WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark >= $3 FOR SHARE), \
         g AS (SELECT count(*) = 1 AS ok FROM f), \
-        own AS (SELECT shard, mark FROM {p}shard WHERE owner = $1 AND mark < $3), \
         b AS (INSERT INTO {p}behind (seq, shard) SELECT r.seq, r.shard FROM {p}request r \
-        JOIN own s ON s.shard = r.shard AND r.seq > s.mark \
-        WHERE (SELECT ok FROM g) AND r.seq > (SELECT min(mark) FROM own) AND r.seq <= $3 AND ",
+        WHERE (SELECT ok FROM g) \
+        AND r.seq > (SELECT min(mark) FROM {p}shard WHERE owner = $1) AND r.seq <= $3 AND ",
+        is_above_mark!("$1"),
+        " AND ",
         is_pending!(),
         " ON CONFLICT DO NOTHING), \
-        s AS (UPDATE {p}shard x SET mark = $3 FROM own \
-        WHERE (SELECT ok FROM g) AND x.shard = own.shard AND x.owner = $1) \
+        s AS (UPDATE {p}shard SET mark = $3 \
+        WHERE (SELECT ok FROM g) AND owner = $1 AND mark < $3) \
         SELECT ok FROM g"
     );
 }

@@ -4,13 +4,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cluster_core::storage::Storage;
+use bytes::Bytes;
+use cluster_core::id::{
+    EntityId, Epoch, MessageTag, RequestId, SHARD_HASH_VERSION, Seq, ShardCount, ShardId,
+};
+use cluster_core::storage::{
+    Accepted, Batch, Fence, JoinRequest, MessageStorage, OutcomeKind, OutcomeRow, OwnershipStorage,
+    RequestRow, RetentionClass, Storage, StoredOutcome,
+};
 use cluster_core::testing::suite::Backend;
+use cluster_core::time::Timestamp;
 use cluster_sql::{Postgres, PostgresOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 /// Where the server is: a URL without a query.
-const VARIABLE: &str = "CLUSTER_TEST_POSTGRES";
+const VARIABLE: &str = "TEST_SERVERS_POSTGRES";
 
 /// A schema of its own for one case.
 pub(crate) struct PostgresBackend {
@@ -51,5 +59,60 @@ impl Backend for PostgresBackend {
 
     async fn open(&self, prefix: &str) -> Arc<dyn Storage> {
         Arc::new(self.options().prefix(prefix).connect().await.expect("the tables can be made"))
+    }
+}
+
+/// Joins as the next runner and takes all shards.
+pub(crate) async fn join(storage: &Postgres) -> Fence {
+    let request = JoinRequest {
+        shard_count: ShardCount::default(),
+        shard_hash_version: SHARD_HASH_VERSION,
+        groups: vec!["default".into()],
+        advertised: String::new(),
+    };
+    let fence = storage.join(request).await.expect("a runner can join").fence;
+    let shards = (0..ShardCount::default().get()).map(ShardId::new).collect();
+    storage.take_shards(fence, shards).await.expect("the shards are free");
+    fence
+}
+
+/// A plain request, each to an entity of its own.
+pub(crate) fn request(seq: u64) -> RequestRow {
+    let entity_id = EntityId::from(format!("e{seq}"));
+    RequestRow {
+        seq: Seq::new(seq),
+        shard: ShardId::of(&entity_id, ShardCount::default()),
+        epoch: Epoch::new(1),
+        id: RequestId::from_u128(u128::from(seq) << 80),
+        entity_type: "Account".into(),
+        entity_id,
+        message: MessageTag::of("withdraw"),
+        key: None,
+        arguments: Bytes::from_static(b"arguments"),
+        headers: Default::default(),
+        trace: None,
+        class: RetentionClass::Sent,
+        outer: None,
+        accepted_at: Timestamp::from_unix_ms(0),
+        due_at: None,
+    }
+}
+
+/// Accepts requests that are all new.
+pub(crate) async fn accept(storage: &Postgres, fence: Fence, accepts: Vec<RequestRow>) {
+    let batch = Arc::new(Batch { accepts, ..Batch::default() });
+    let committed = storage.commit(fence, batch).await.expect("the batch is written");
+    let new = committed.accepts.iter().all(|accepted| matches!(accepted, Accepted::New));
+    assert!(new, "accepted as new, not {committed:?}");
+}
+
+/// The outcome of the request that [`request`] makes.
+pub(crate) fn outcome(seq: u64) -> OutcomeRow {
+    OutcomeRow {
+        seq: Seq::new(seq),
+        shard: request(seq).shard,
+        epoch: Epoch::new(1),
+        outcome: StoredOutcome { kind: OutcomeKind::Ok, payload: Bytes::from_static(b"done") },
+        finished_at: Timestamp::from_unix_ms(0),
     }
 }
