@@ -59,6 +59,13 @@ impl Owner {
         }
     }
 
+    /// How many requests are registered.
+    async fn registered(&self) -> i64 {
+        let mut tool = self.backend.tool().await;
+        let count = sqlx::query_scalar("SELECT count(*) FROM cluster_behind");
+        count.fetch_one(&mut tool).await.unwrap()
+    }
+
     async fn sql(&self, text: &str) {
         let mut tool = self.backend.tool().await;
         tool.execute(sqlx::raw_sql(AssertSqlSafe(text.to_owned()))).await.unwrap();
@@ -127,6 +134,24 @@ async fn what_comes_back_below_the_mark_is_found() {
     owner.write(Batch { holds: vec![hold(6)], ..Batch::default() }).await;
     owner.storage.move_marks(owner.fence).await.unwrap();
     assert_eq!(owner.recover().await, [1, 4, 5, 7, 8]);
+}
+
+/// What was registered and has ended is not looked at for ever.
+// proves: B105
+#[tokio::test]
+async fn what_has_ended_is_forgotten() {
+    let owner = Owner::start().await;
+    owner.accept(1..=20).await;
+    owner.storage.move_marks(owner.fence).await.unwrap();
+    assert_eq!(owner.registered().await, 20);
+    owner.finish(1..=4).await;
+    assert_eq!(owner.registered().await, 16, "by the statement that finishes them");
+    // As when the marks moved at that moment.
+    owner.sql("INSERT INTO cluster_behind (seq, shard) VALUES (1, 0), (2, 0)").await;
+    assert_eq!(owner.recover().await, (5..=20).collect::<Vec<_>>());
+    owner.storage.move_marks(join(&owner.storage).await).await.unwrap();
+    assert_eq!(owner.registered().await, 16);
+    assert_eq!(owner.recover().await, (5..=20).collect::<Vec<_>>());
 }
 
 /// A write that is under way while the marks move is either seen, or sees them.

@@ -33,18 +33,28 @@ impl Groups {
         bits.iter().rev().fold(0, |number, bit| number << 1 | usize::from(*bit))
     }
 
-    /// All that make sense.
-    pub(super) fn all() -> impl Iterator<Item = Groups> {
-        let has = |number: usize, bit: usize| number >> bit & 1 == 1;
-        let all = (0..Self::COUNT).map(move |number| Groups {
-            accepts: has(number, 0),
-            due: has(number, 1),
-            outcomes: has(number, 2),
-            first_states: has(number, 3),
-            states: has(number, 4),
-            journal: has(number, 5),
-        });
-        all.filter(|groups| groups.accepts || !groups.due)
+    /// None, each alone, and all together: what a batch of any groups is made of.
+    pub(super) fn samples() -> impl Iterator<Item = (&'static str, Groups)> {
+        let none = Groups::default();
+        let all = Groups {
+            accepts: true,
+            due: true,
+            outcomes: true,
+            first_states: true,
+            states: true,
+            journal: true,
+        };
+        let samples = [
+            ("CommitNothing", none),
+            ("CommitAccepts", Groups { accepts: true, ..none }),
+            ("CommitDue", Groups { accepts: true, due: true, ..none }),
+            ("CommitOutcomes", Groups { outcomes: true, ..none }),
+            ("CommitFirstStates", Groups { first_states: true, ..none }),
+            ("CommitStates", Groups { states: true, ..none }),
+            ("CommitJournal", Groups { journal: true, ..none }),
+            ("CommitAll", all),
+        ];
+        samples.into_iter()
     }
 }
 

@@ -12,9 +12,9 @@
 //!    it registers itself.
 //!
 //! Between the steps, or when the second is never made, the old marks hold. What was registered and
-//! has moved on since is left where it is: who reads asks of each whether it is pending. What
-//! becomes pending again registers itself, and so does everything that is written by a transaction
-//! of several statements, which does not know the mark.
+//! has ended since is forgotten the next time; until then it does no harm, for who reads asks of
+//! each whether it is pending. What becomes pending again registers itself, and so does everything
+//! that is written by a transaction of several statements, which does not know the mark.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -28,6 +28,10 @@ use crate::value::{Columns, integer};
 
 /// After so many accepted requests the marks move: as many as are looked at in some milliseconds.
 const ACCEPTED_MAX: u64 = 20_000;
+
+/// How many registered requests that have ended are forgotten each time: more than can be
+/// registered meanwhile.
+const FORGOTTEN_MAX: i64 = 4 * ACCEPTED_MAX as i64;
 
 /// When the marks of a process's shards move.
 #[derive(Default)]
@@ -64,6 +68,8 @@ pub(super) async fn move_marks(session: &mut Session, fence: Fence) -> Result<()
         integer(fence.number.as_u64()).into(),
         mark.into(),
     ];
+    let text = session.texts.own(Own::ForgetBehind).clone();
+    session.rows(&text, plain(&[FORGOTTEN_MAX.into()])).await.map_err(sure)?;
     let text = session.texts.own(Own::RaiseMark).clone();
     session.rows(&text, plain(&values)).await.map_err(sure)?;
     let text = session.texts.own(Own::MoveMarks).clone();

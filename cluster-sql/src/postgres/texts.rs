@@ -4,7 +4,6 @@ use std::sync::{Arc, OnceLock};
 
 use super::commit_text::{Groups, commit_text};
 use super::dialect::{PostgresDialect, is_above_mark, is_pending};
-use crate::dialect::Dialect;
 use crate::sql::{Texts, request_columns, with_prefix};
 
 /// A request with its outcome and where else it stands, and at which place it was asked for.
@@ -91,6 +90,11 @@ own! {
         t AS (INSERT INTO {p}meta (name, value) SELECT 'retention_reached', $5::bigint \
         WHERE (SELECT ok FROM g) AND $5::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE \
         SET value = excluded.value) SELECT ok, (SELECT count(*) FROM o) FROM g";
+    /// limit → nothing. Forgets registered requests that have ended since. Who runs one of them
+    /// again first deletes its outcome, which is locked here: so either is done before the other.
+    ForgetBehind = "WITH done AS (SELECT o.seq FROM {p}behind b \
+        JOIN {p}outcome o ON o.seq = b.seq LIMIT $1 FOR SHARE OF o) \
+        DELETE FROM {p}behind x USING done WHERE x.seq = done.seq";
     /// incarnation, number, new mark → nothing. Waits for every write under way.
     RaiseMark = "UPDATE {p}fence SET mark = $3 \
         WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark < $3";
@@ -141,14 +145,15 @@ impl AllTexts {
         self.commits[groups.number()].get_or_init(make)
     }
 
-    /// Names and texts of all statements.
+    /// Names and texts of all statements; of those that write a batch, samples.
     pub(super) fn named(&self) -> Vec<(String, String)> {
         let common = self.common.named().filter(|(name, _)| !UNUSED.contains(name));
         let common = common.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let own = Own::ALL.iter().zip(&self.own);
         let own = own.map(|((name, _), text)| ((*name).to_owned(), text.to_string()));
-        let commits = Groups::all()
-            .map(|groups| (format!("Commit{}", groups.number()), self.commit(groups).to_string()));
+        let commits = Groups::samples();
+        let commits =
+            commits.map(|(name, groups)| (name.to_owned(), self.commit(groups).to_string()));
         common.chain(own).chain(commits).collect()
     }
 }
@@ -165,6 +170,3 @@ const UNUSED: [&str; 9] = [
     "DeleteRequest",
     "LoadFinished",
 ];
-
-/// That the statements of this storage are of its own language.
-const _: () = assert!(matches!(PostgresDialect::PARAMETER, '$'));

@@ -1,0 +1,434 @@
+-- Meta
+SELECT value FROM p_meta WHERE name = $1;
+
+-- SetMeta
+INSERT INTO p_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value =
+excluded.value;
+
+-- Fence
+SELECT number FROM p_fence WHERE incarnation = $1 AND alive = 1 FOR SHARE;
+
+-- InsertFence
+INSERT INTO p_fence (incarnation, number, alive, mark) VALUES ($1, $2, 1, 0);
+
+-- RaiseFence
+UPDATE p_fence SET number = number + 1 WHERE incarnation = $1 AND number = $2 AND alive = 1;
+
+-- EndFence
+UPDATE p_fence SET alive = 0 WHERE incarnation = $1;
+
+-- EndAllFences
+UPDATE p_fence SET alive = 0 WHERE alive = 1;
+
+-- InsertRunner
+INSERT INTO p_runner (incarnation, machine, advertised, joined_at) VALUES ($1, $2, $3, $4);
+
+-- ForgetRunners
+DELETE FROM p_runner WHERE incarnation < $1;
+
+-- ForgetFences
+DELETE FROM p_fence WHERE incarnation < $1;
+
+-- Group
+SELECT number FROM p_shard_group WHERE name = $1;
+
+-- CountGroups
+SELECT count(*) FROM p_shard_group;
+
+-- InsertGroup
+INSERT INTO p_shard_group (number, name) VALUES ($1, $2);
+
+-- TakeShard
+WITH taken AS (INSERT INTO p_shard AS s (shard, owner, epoch, mark) VALUES ($1, $2, 1, 0) ON
+CONFLICT (shard) DO UPDATE SET owner = excluded.owner, epoch = s.epoch + 1 WHERE s.owner IS NULL
+RETURNING s.mark) UPDATE p_fence f SET mark = taken.mark FROM taken WHERE f.incarnation = $2 AND
+f.mark < taken.mark;
+
+-- OwnedShard
+SELECT epoch FROM p_shard WHERE shard = $1 AND owner = $2;
+
+-- FreeShards
+UPDATE p_shard SET owner = NULL WHERE owner = $1;
+
+-- FreeAllShards
+UPDATE p_shard SET owner = NULL WHERE owner IS NOT NULL;
+
+-- HighestSeq
+SELECT max(seq) FROM p_request;
+
+-- InsertRequest
+INSERT INTO p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message,
+entity_type, entity_id, key_digest, key, trace, headers, arguments) VALUES ($1, $2, $3, $4, $5, $6,
+$7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING;
+
+-- InsertPending
+INSERT INTO p_behind (seq, shard) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- InsertDue
+INSERT INTO p_due (seq, shard, due_at) VALUES ($1, $2, $3) ON CONFLICT (seq) DO UPDATE SET due_at =
+excluded.due_at;
+
+-- RequestById
+SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, o.kind,
+o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o ON o.seq
+= r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE r.id = $1;
+
+-- RequestByKey
+SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, o.kind,
+o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o ON o.seq
+= r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE r.key_digest
+= $1;
+
+-- DeletePending
+WITH b AS (DELETE FROM p_behind WHERE seq = $1), d AS (DELETE FROM p_due WHERE seq = $1) SELECT 1
+FROM p_request r WHERE r.seq = $1 AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq)
+AND NOT EXISTS (SELECT 1 FROM p_held h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d
+WHERE d.seq = r.seq);
+
+-- DeleteDue
+DELETE FROM p_due WHERE seq = $1;
+
+-- DeleteHeld
+DELETE FROM p_held WHERE seq = $1;
+
+-- DeleteDead
+DELETE FROM p_dead WHERE seq = $1;
+
+-- DeleteAttempt
+DELETE FROM p_attempt WHERE seq = $1;
+
+-- AnyAttempt
+SELECT 1 FROM p_attempt LIMIT 1;
+
+-- InsertOutcome
+INSERT INTO p_outcome (seq, shard, epoch, finished_at, kind, payload) VALUES ($1, $2, $3, $4, $5,
+$6);
+
+-- CountAttempt
+INSERT INTO p_attempt AS a (seq, shard, epoch, attempts, retry_at, error) SELECT r.seq, $2::bigint,
+$3::bigint, $4::bigint, $5::bigint, $6::bytea FROM p_request r WHERE r.seq = $1 AND NOT EXISTS
+(SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_held h WHERE h.seq
+= r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) ON CONFLICT (seq) DO UPDATE
+SET epoch = excluded.epoch, attempts = excluded.attempts, retry_at = excluded.retry_at, error =
+excluded.error WHERE excluded.attempts >= a.attempts;
+
+-- SetDue
+INSERT INTO p_due (seq, shard, due_at) VALUES ($1, $2, $3) ON CONFLICT (seq) DO UPDATE SET due_at =
+excluded.due_at;
+
+-- InsertHeld
+INSERT INTO p_held (seq, shard, epoch, held_at, kind, missing) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- RedriveDead
+DELETE FROM p_dead WHERE seq = $1 AND died_at = $2;
+
+-- ForgetOutcome
+DELETE FROM p_outcome WHERE seq = $1 AND finished_at = $2;
+
+-- InsertDead
+INSERT INTO p_dead (seq, shard, epoch, attempts, died_at, error) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- InsertEntry
+INSERT INTO p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at,
+name, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING;
+
+-- Entry
+SELECT execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload FROM
+p_journal WHERE execution = $1 AND position = $2;
+
+-- InsertDeferred
+INSERT INTO p_deferred (execution, name, occurrence, id, shard, epoch, kind, completed_at, payload)
+SELECT r.seq, $2::bytea, $3::bigint, $4::bytea, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
+$9::bytea FROM p_request r WHERE r.seq = $1 AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq =
+r.seq) ON CONFLICT DO NOTHING;
+
+-- Journal
+SELECT execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload,
+NULL AS id FROM p_journal WHERE execution = $1 UNION ALL SELECT execution, 0, shard, epoch, kind,
+occurrence, completed_at, NULL, name, payload, id FROM p_deferred WHERE execution = $1;
+
+-- State
+SELECT version, payload FROM p_state WHERE entity_type = $1 AND entity_id = $2;
+
+-- InsertState
+INSERT INTO p_state (entity_type, entity_id, shard, version, epoch, payload) VALUES ($1, $2, $3,
+$4, $5, $6) ON CONFLICT DO NOTHING;
+
+-- UpdateState
+UPDATE p_state SET version = $4, epoch = $5, payload = $6 WHERE entity_type = $1 AND entity_id = $2
+AND version = $3;
+
+-- LoadPending
+WITH above AS (SELECT r.seq FROM p_request r WHERE r.seq > greatest($1, (SELECT min(mark) FROM
+p_shard WHERE owner = $3)) AND r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND
+s.owner = $3) AND ($4::bigint IS NULL OR r.shard = $4 AND r.entity_type = $5 AND r.entity_id = $6)
+AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_held
+h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) AND NOT EXISTS
+(SELECT 1 FROM p_due w WHERE w.seq = r.seq) ORDER BY r.seq LIMIT $2), below AS (SELECT r.seq FROM
+p_behind b JOIN p_shard s ON s.shard = b.shard AND s.owner = $3 AND b.seq <= s.mark JOIN p_request
+r ON r.seq = b.seq WHERE b.seq > $1 AND ($4::bigint IS NULL OR r.shard = $4 AND r.entity_type = $5
+AND r.entity_id = $6) AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) AND NOT EXISTS
+(SELECT 1 FROM p_held h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE d.seq =
+r.seq) AND NOT EXISTS (SELECT 1 FROM p_due w WHERE w.seq = r.seq) ORDER BY r.seq LIMIT $2), page AS
+(SELECT seq FROM above UNION ALL SELECT seq FROM below ORDER BY seq LIMIT $2) SELECT r.seq, r.id,
+r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type,
+r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.attempts, r.retry_at FROM
+(SELECT r.*, a.attempts, a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) -
+octet_length(r.arguments) AS bytes FROM page JOIN p_request r ON r.seq = page.seq LEFT JOIN
+p_attempt a ON a.seq = page.seq) r WHERE r.bytes < $7 ORDER BY r.seq;
+
+-- LoadDue
+WITH page AS (SELECT d.seq, d.due_at FROM p_due d JOIN p_shard s ON s.shard = d.shard AND s.owner =
+$4 WHERE (d.due_at, d.seq) > ($1, $2) ORDER BY d.due_at, d.seq LIMIT $3) SELECT r.seq, r.id,
+r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type,
+r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.attempts, r.at FROM (SELECT
+r.*, a.attempts, page.due_at AS at, sum(octet_length(r.arguments)) OVER (ORDER BY page.due_at,
+page.seq) - octet_length(r.arguments) AS bytes FROM page JOIN p_request r ON r.seq = page.seq LEFT
+JOIN p_attempt a ON a.seq = page.seq) r WHERE r.bytes < $5 ORDER BY r.at, r.seq;
+
+-- DeadLetters
+SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, d.attempts,
+d.died_at, d.error FROM p_dead d JOIN p_request r ON r.seq = d.seq WHERE d.seq > $1 ORDER BY d.seq
+LIMIT $2;
+
+-- Held
+SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, h.held_at,
+h.kind, h.missing FROM p_held h JOIN p_request r ON r.seq = h.seq WHERE h.seq > $1 ORDER BY h.seq
+LIMIT $2;
+
+-- OuterRequest
+SELECT r.class, o.finished_at FROM p_request r LEFT JOIN p_outcome o ON o.seq = r.seq WHERE r.id =
+$1;
+
+-- InsertChunk
+INSERT INTO p_chunk (seq, number, shard, epoch, was_read, payload) SELECT r.seq, $2::bigint,
+$3::bigint, $4::bigint, 0, $5::bytea FROM p_request r WHERE r.seq = $1 AND NOT EXISTS (SELECT 1
+FROM p_outcome o WHERE o.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_held h WHERE h.seq = r.seq)
+AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_chunk c
+WHERE c.seq = $1 AND c.number >= $2);
+
+-- LastRead
+SELECT max(number) FROM p_chunk WHERE seq = $1 AND number <= $2;
+
+-- DeleteRead
+DELETE FROM p_chunk WHERE seq = $1 AND number < $2;
+
+-- MarkRead
+UPDATE p_chunk SET was_read = 1 WHERE seq = $1 AND number = $2;
+
+-- DeleteChunks
+DELETE FROM p_chunk WHERE seq = $1;
+
+-- LoadChunks
+SELECT number, was_read, payload FROM p_chunk WHERE seq = $1 AND number > $2 ORDER BY number LIMIT
+$3;
+
+-- Shape
+SELECT shape FROM p_shape WHERE fingerprint = $1;
+
+-- InsertShape
+INSERT INTO p_shape (fingerprint, shape) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- SetContract
+INSERT INTO p_contract (entity_type, name, tag, arguments, reply, error) VALUES ($1, $2, $3, $4,
+$5, $6) ON CONFLICT (entity_type, name) DO UPDATE SET tag = excluded.tag, arguments =
+excluded.arguments, reply = excluded.reply, error = excluded.error;
+
+-- Contracts
+SELECT entity_type, name, tag, arguments, reply, error FROM p_contract ORDER BY entity_type, name;
+
+-- Alone
+SELECT value FROM p_meta WHERE name = 'schema_current' FOR UPDATE;
+
+-- Time
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint + coalesce((SELECT value FROM p_meta
+WHERE name = 'time_offset_ms'), 0);
+
+-- TransactionNumber
+SELECT pg_current_xact_id()::text::bigint;
+
+-- Requests
+SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, o.kind,
+o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH ORDINALITY u
+(id, n) JOIN p_request r ON r.id = u.id LEFT JOIN p_outcome o ON o.seq = r.seq LEFT JOIN p_dead d
+ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq;
+
+-- Keys
+SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, o.kind,
+o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH ORDINALITY u
+(digest, n) JOIN p_request r ON r.key_digest = u.digest LEFT JOIN p_outcome o ON o.seq = r.seq LEFT
+JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq;
+
+-- States
+SELECT s.version, s.payload, u.n FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY u
+(entity_type, entity_id, n) JOIN p_state s ON s.entity_type = u.entity_type AND s.entity_id =
+u.entity_id;
+
+-- Deferreds
+SELECT d.execution, 0, d.shard, d.epoch, d.kind, d.occurrence, d.completed_at, NULL::bigint,
+d.name, d.payload, d.id, u.n FROM unnest($1::bigint[], $2::bytea[], $3::bigint[]) WITH ORDINALITY u
+(execution, name, occurrence, n) JOIN p_deferred d ON d.execution = u.execution AND d.name = u.name
+AND d.occurrence = u.occurrence;
+
+-- Past
+SELECT o.seq, o.finished_at, r.class, r.id, r.outer_id, p.class, e.finished_at FROM (SELECT seq,
+finished_at FROM p_outcome WHERE seq > $1 ORDER BY seq LIMIT $2) o JOIN p_request r ON r.seq =
+o.seq LEFT JOIN p_request p ON r.class = 3 AND p.id = r.outer_id LEFT JOIN p_outcome e ON e.seq =
+p.seq ORDER BY o.seq;
+
+-- Unfinished
+SELECT 1 FROM p_request r WHERE r.seq > $1 AND r.seq <= $2 AND NOT EXISTS (SELECT 1 FROM p_outcome
+o WHERE o.seq = r.seq) LIMIT 1;
+
+-- Remove
+WITH f AS (SELECT 1 FROM p_fence WHERE incarnation = $1 AND number = $2 AND alive = 1 FOR SHARE), g
+AS (SELECT count(*) = 1 AS ok FROM f), u AS (SELECT seq FROM unnest($3::bigint[]) u (seq) WHERE
+(SELECT ok FROM g)), o AS (DELETE FROM p_outcome x USING u WHERE x.seq = u.seq RETURNING x.seq), r
+AS (DELETE FROM p_request x USING o WHERE x.seq = o.seq), b AS (DELETE FROM p_behind x USING o
+WHERE x.seq = o.seq), c AS (DELETE FROM p_chunk x USING o WHERE x.seq = o.seq), j AS (DELETE FROM
+p_journal x USING o WHERE x.execution = o.seq), d AS (DELETE FROM p_deferred x USING o WHERE
+x.execution = o.seq), h AS (INSERT INTO p_meta AS m (name, value) SELECT 'highest_seq', $4::bigint
+WHERE (SELECT ok FROM g) AND $4::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE SET value =
+greatest(m.value, excluded.value)), t AS (INSERT INTO p_meta (name, value) SELECT
+'retention_reached', $5::bigint WHERE (SELECT ok FROM g) AND $5::bigint IS NOT NULL ON CONFLICT
+(name) DO UPDATE SET value = excluded.value) SELECT ok, (SELECT count(*) FROM o) FROM g;
+
+-- ForgetBehind
+WITH done AS (SELECT o.seq FROM p_behind b JOIN p_outcome o ON o.seq = b.seq LIMIT $1 FOR SHARE OF
+o) DELETE FROM p_behind x USING done WHERE x.seq = done.seq;
+
+-- RaiseMark
+UPDATE p_fence SET mark = $3 WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark < $3;
+
+-- MoveMarks
+WITH f AS (SELECT 1 FROM p_fence WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark >=
+$3 FOR SHARE), g AS (SELECT count(*) = 1 AS ok FROM f), b AS (INSERT INTO p_behind (seq, shard)
+SELECT r.seq, r.shard FROM p_request r WHERE (SELECT ok FROM g) AND r.seq > (SELECT min(mark) FROM
+p_shard WHERE owner = $1) AND r.seq <= $3 AND r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard =
+r.shard AND s.owner = $1) AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) AND NOT
+EXISTS (SELECT 1 FROM p_held h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE
+d.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_due w WHERE w.seq = r.seq) ON CONFLICT DO NOTHING),
+s AS (UPDATE p_shard SET mark = $3 WHERE (SELECT ok FROM g) AND owner = $1 AND mark < $3) SELECT ok
+FROM g;
+
+-- CommitNothing
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f) SELECT (SELECT ok
+FROM g), NULL::bigint[];
+
+-- CommitAccepts
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
+p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
+entity_id, key_digest, key, trace, headers, arguments) SELECT * FROM unnest($3::bigint[],
+$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
+$11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
+$18::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard, due_at), b AS
+(INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND seq <= (SELECT
+mark FROM g) ON CONFLICT DO NOTHING), c AS (SELECT count(*) AS clashes FROM unnest($3::bigint[],
+$4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq = u.seq AND r.id <> u.id WHERE (SELECT
+count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) <
+cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 / (CASE WHEN NOT (SELECT
+ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
+
+-- CommitDue
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
+p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
+entity_id, key_digest, key, trace, headers, arguments) SELECT * FROM unnest($3::bigint[],
+$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
+$11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
+$18::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard, due_at), b AS
+(INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND seq <= (SELECT
+mark FROM g) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq,
+shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT count(*) AS
+clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq = u.seq AND
+r.id <> u.id WHERE (SELECT count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM g), CASE WHEN
+(SELECT count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END,
+1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
+
+-- CommitOutcomes
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), o AS (INSERT INTO
+p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($3::bigint[],
+$4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) AS u (seq, shard, epoch,
+finished_at, kind, payload) WHERE (SELECT ok FROM g) AND EXISTS (SELECT 1 FROM p_request r WHERE
+r.seq = u.seq) ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind x USING o
+WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due x
+USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM
+p_held x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE
+FROM p_dead x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS
+(DELETE FROM p_attempt x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_attempt)))
+SELECT (SELECT ok FROM g), NULL::bigint[];
+
+-- CommitFirstStates
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), n AS (INSERT INTO
+p_state (entity_type, entity_id, shard, version, epoch, payload) SELECT * FROM unnest($3::bytea[],
+$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) WHERE (SELECT ok FROM g) ON
+CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::bigint[], 1 / (CASE WHEN NOT
+(SELECT ok FROM g) OR ((SELECT count(*) FROM n) = cardinality($3)) THEN 1 ELSE 0 END);
+
+-- CommitStates
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), s AS (UPDATE
+p_state s SET version = u.version, epoch = u.epoch, payload = u.payload FROM unnest($3::bytea[],
+$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) AS u (entity_type, entity_id,
+previous, version, epoch, payload) WHERE (SELECT ok FROM g) AND s.entity_type = u.entity_type AND
+s.entity_id = u.entity_id AND s.version = u.previous RETURNING 1) SELECT (SELECT ok FROM g),
+NULL::bigint[], 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT count(*) FROM s) =
+cardinality($3)) THEN 1 ELSE 0 END);
+
+-- CommitJournal
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), j AS (INSERT INTO
+p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload)
+SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+$8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[]) WHERE (SELECT ok FROM g) ON
+CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::bigint[], 1 / (CASE WHEN NOT
+(SELECT ok FROM g) OR ((SELECT count(*) FROM j) = cardinality($3)) THEN 1 ELSE 0 END);
+
+-- CommitAll
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
+p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
+entity_id, key_digest, key, trace, headers, arguments) SELECT * FROM unnest($3::bigint[],
+$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
+$11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
+$18::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard, due_at), b AS
+(INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND seq <= (SELECT
+mark FROM g) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq,
+shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT count(*) AS
+clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq = u.seq AND
+r.id <> u.id WHERE (SELECT count(*) FROM a) < cardinality($3)), o AS (INSERT INTO p_outcome (seq,
+shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($19::bigint[], $20::bigint[],
+$21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[]) AS u (seq, shard, epoch, finished_at,
+kind, payload) WHERE (SELECT ok FROM g) AND EXISTS (SELECT 1 FROM p_request r WHERE r.seq = u.seq)
+ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind x USING o WHERE x.seq =
+o.seq AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due x USING o WHERE
+x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held x USING o
+WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead x
+USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM
+p_attempt x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), n AS
+(INSERT INTO p_state (entity_type, entity_id, shard, version, epoch, payload) SELECT * FROM
+unnest($25::bytea[], $26::bytea[], $27::bigint[], $28::bigint[], $29::bigint[], $30::bytea[]) WHERE
+(SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1), s AS (UPDATE p_state s SET version =
+u.version, epoch = u.epoch, payload = u.payload FROM unnest($31::bytea[], $32::bytea[],
+$33::bigint[], $34::bigint[], $35::bigint[], $36::bytea[]) AS u (entity_type, entity_id, previous,
+version, epoch, payload) WHERE (SELECT ok FROM g) AND s.entity_type = u.entity_type AND s.entity_id
+= u.entity_id AND s.version = u.previous RETURNING 1), j AS (INSERT INTO p_journal (execution,
+position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload) SELECT * FROM
+unnest($37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[],
+$43::bigint[], $44::bigint[], $45::bytea[], $46::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO
+NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) <
+cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 / (CASE WHEN NOT (SELECT
+ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM n) = cardinality($25) AND
+(SELECT count(*) FROM s) = cardinality($31) AND (SELECT count(*) FROM j) = cardinality($37)) THEN 1
+ELSE 0 END);
+
