@@ -237,8 +237,8 @@ fn check_filters(
 }
 
 /// A call under way. Dropping it cancels a volatile request whose handler has not ended, unless
-/// the handler or the call is `uninterruptible`; a persisted one goes on. Nothing is pinned in it and the handler's own future is never part of it:
-/// a caller who stops polling holds up nobody.
+/// the handler or the call is `uninterruptible`; a persisted one goes on. Nothing is pinned in it
+/// and the handler's own future is never part of it: a caller who stops polling holds up nobody.
 #[must_use = "futures do nothing unless polled"]
 pub struct CallFuture<M: Message> {
     limit: Duration,
