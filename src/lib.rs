@@ -27,8 +27,8 @@ pub use cluster_core::cluster::{
 pub use cluster_core::codec::Json;
 pub use cluster_core::config::{BadSetting, Config, Setting};
 pub use cluster_core::entity::{
-    Call, CallFuture, CallInfo, Cancelled, Context, EntityOptions, OnPanic, Receipt, RetryOptions,
-    TraceBridge, Transaction,
+    Call, CallFuture, CallInfo, Cancelled, Context, EntityOptions, OnPanic, Receipt, Reminder,
+    RetryOptions, TraceBridge, Transaction,
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
@@ -75,10 +75,10 @@ pub mod __private {
     pub use cluster_core::codec::{DecodeError, EncodeError};
     pub use cluster_core::contract::{Schema, TraceError};
     pub use cluster_core::entity::{
-        Access, AnyResult, Arguments, Bytes, Call, Client, Context, Contract, DefaultEntity,
+        Access, AnyResult, Arguments, Bytes, Call, Caller, Client, Context, Contract, DefaultEntity,
         Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn, Fallible,
         Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method, NoError,
-        OnPanic, Outcome, Persisted, Plain, RetryOptions, ReturnOf, Returned, ReturnedPlain,
+        OnPanic, Outcome, Persisted, Plain, ReminderHandle, RetryOptions, ReturnOf, Returned, ReturnedPlain,
         ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context,
         read_arguments, schemas, write_arguments,
     };

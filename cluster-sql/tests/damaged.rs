@@ -163,7 +163,7 @@ async fn requests_of_unknown_classes_are_kept() {
     place.damage(1, "class = 9");
     place.damage(3, "class = 300");
     let scan = RetireScan {
-        finished_before: [Timestamp::from_unix_ms(2); 4],
+        finished_before: [Timestamp::from_unix_ms(2); RetentionClass::COUNT],
         after: Seq::default(),
         limit: 100,
         reached: None,

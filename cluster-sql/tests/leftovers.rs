@@ -83,7 +83,7 @@ async fn finished_requests_leave_nothing_behind() {
     assert_eq!(rows(&folder), [("request", 4), ("outcome", 4)]);
 
     let scan = RetireScan {
-        finished_before: [Timestamp::from_unix_ms(2); 4],
+        finished_before: [Timestamp::from_unix_ms(2); RetentionClass::COUNT],
         after: Seq::new(0),
         limit: 100,
         reached: None,

@@ -140,7 +140,7 @@ async fn every_question_is_short_at_a_million_rows() {
         let accepts = storage.commit(fence, Arc::new(batch)).await.unwrap().accepts;
         assert!(matches!(accepts[..], [Accepted::New, Accepted::SameKey(_)]), "{accepts:?}");
         let scan = RetireScan {
-            finished_before: [Timestamp::from_unix_ms(1); 4],
+            finished_before: [Timestamp::from_unix_ms(1); RetentionClass::COUNT],
             after: Seq::new(after),
             limit: 10,
             reached: None,

@@ -7,6 +7,7 @@ use super::failure::{encode_error, stored_failure, text};
 use super::intake::deliver_sent;
 use super::kind::Kind;
 use super::method::{ReturnOf, Style};
+use super::remind::ended;
 use super::origin::{NoOutcome, Origin, Stored, defect};
 use super::outcome::{Outcome, Verdict};
 use super::run::{Ran, To};
@@ -173,6 +174,10 @@ pub(super) fn writes_of<T: Serves, M: Message>(
     }
     if let Some(ctx) = ctx {
         ctx.hand_over(&mut writes, ending.reply.is_ok());
+    }
+    if let Some(stored) = stored {
+        // After what the handler itself says of the same reminder.
+        writes.reminders.extend(ended(&turn.slot.kind.shared, &stored.row));
     }
     writes
 }

@@ -307,7 +307,8 @@ impl<T: Serves> AnyKind for Kind<T> {
     fn start_due(self: Arc<Self>, pending: PendingRequest) -> bool {
         let slot = self.slot(&pending.request.entity_id);
         let again = pending.attempts > 0;
-        let Some(job) = self.load_job(&slot, pending) else { return false };
+        let Some(mut job) = self.load_job(&slot, pending) else { return false };
+        job.is_due();
         slot.join_queue(job, again);
         true
     }

@@ -447,6 +447,10 @@ impl<T: Serves> Lineage for Slot<T> {
     fn generation(&self) -> u32 {
         self.generation.load(Ordering::SeqCst)
     }
+
+    fn has_out(&self, request: Seq) -> bool {
+        self.lock().is_out(request)
+    }
 }
 
 impl<T: Serves> Endpoint for Slot<T> {

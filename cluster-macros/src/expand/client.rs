@@ -4,41 +4,44 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::message::{MARKER, is_marked};
-use crate::hygiene::{local, twin};
+use crate::hygiene::{local, parameter, twin};
 use crate::model::{Contract, Message, Parameter};
 
+/// What the client wraps: a handle that makes calls, or one that makes reminders.
+const HANDLE: &str = "Handle";
+
 pub(super) fn client(contract: &Contract) -> TokenStream {
-    let (root, client) = (&contract.root, &contract.client);
+    let (root, client, handle) = (&contract.root, &contract.client, parameter(HANDLE));
     let doc = format!(" A client of one `{}`: cheap to clone and to send.", contract.owner.shown());
     let methods = contract.messages.iter().map(|message| method(contract, message));
     quote! {
         #[doc = #doc]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        pub struct #client {
-            handle: #root::Handle,
+        pub struct #client<#handle = #root::Handle> {
+            handle: #handle,
         }
 
         #[doc(hidden)]
-        impl #root::Client for #client {
-            fn new(handle: #root::Handle) -> Self {
+        impl<#handle: #root::Caller> #root::Client<#handle> for #client<#handle> {
+            fn new(handle: #handle) -> Self {
                 Self { handle }
             }
 
-            fn handle(&self) -> &#root::Handle {
+            fn handle(&self) -> &#handle {
                 &self.handle
             }
         }
 
         // What the handlers may have, their twins may have as well.
         #[allow(dead_code, missing_docs, private_interfaces)]
-        impl #client {
+        impl<#handle: #root::Caller> #client<#handle> {
             #(#methods)*
         }
     }
 }
 
 fn method(contract: &Contract, message: &Message) -> TokenStream {
-    let root = &contract.root;
+    let (root, handle) = (&contract.root, parameter(HANDLE));
     let Message { docs, cfgs, visibility, message: name, .. } = message;
     let method = twin(&message.method);
     let parameters = message.parameters.iter().filter_map(|parameter| match parameter {
@@ -59,8 +62,8 @@ fn method(contract: &Contract, message: &Message) -> TokenStream {
     quote! {
         #(#cfgs)*
         #(#docs)*
-        #visibility fn #method(&self, #(#parameters),*) -> #root::Call<#name> {
-            self.handle.call(#name { #(#fields),* })
+        #visibility fn #method(&self, #(#parameters),*) -> #handle::Call<#name> {
+            #root::Caller::call(&self.handle, #name { #(#fields),* })
         }
     }
 }

@@ -8,6 +8,7 @@ mod batch;
 mod connection;
 mod contracts;
 mod driver;
+mod entity;
 mod error;
 mod journal;
 mod lane;

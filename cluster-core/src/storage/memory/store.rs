@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::id::{Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId};
+use crate::storage::entity::{ReminderKey, ReminderRow};
 use crate::storage::journal::{DeferredId, DeferredRow, JournalEntry};
 use crate::storage::rows::{
     ContractRow, Due, Missing, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome,
@@ -45,6 +46,7 @@ pub(super) struct Store {
     pub(super) journal: BTreeMap<(Seq, u32), JournalEntry>,
     pub(super) deferreds: BTreeMap<DeferredId, DeferredRow>,
     pub(super) states: HashMap<StateKey, StateRow>,
+    pub(super) reminders: HashMap<ReminderKey, ReminderRow>,
     pub(super) shapes: BTreeMap<u64, Bytes>,
     /// By type and name.
     pub(super) contracts: BTreeMap<(Arc<str>, Arc<str>), ContractRow>,
