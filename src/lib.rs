@@ -75,12 +75,12 @@ pub mod __private {
     pub use cluster_core::codec::{DecodeError, EncodeError};
     pub use cluster_core::contract::{Schema, TraceError};
     pub use cluster_core::entity::{
-        Access, AnyResult, Arguments, Bytes, Call, Caller, Client, Context, Contract, DefaultEntity,
-        Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn, Fallible,
-        Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method, NoError,
-        OnPanic, Outcome, Persisted, Plain, ReminderHandle, RetryOptions, ReturnOf, Returned, ReturnedPlain,
-        ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context,
-        read_arguments, schemas, write_arguments,
+        Access, AnyResult, Arguments, Bytes, Call, Caller, Client, Context, Contract,
+        DefaultEntity, Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn,
+        Fallible, Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method,
+        NoError, OnPanic, Outcome, Persisted, Plain, ReminderHandle, RetryOptions, ReturnOf,
+        Returned, ReturnedPlain, ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind,
+        Volatile, Wire, context, read_arguments, schemas, write_arguments,
     };
     pub use cluster_core::error::{ClusterError, Source};
     pub use cluster_core::id::MessageTag;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cluster_core::id::{Epoch, Key, KeyDigest, Seq};
 use cluster_core::storage::{
     Batch, DeadWrite, Due, DueScan, Fence, KeyRow, MessageStorage, OutcomeKind, OutcomeRow,
-    PendingScan, RequestRow, RetireScan, StateKey, StoredOutcome,
+    PendingScan, RequestRow, RetentionClass, RetireScan, StateKey, StoredOutcome,
 };
 use cluster_core::time::Timestamp;
 use cluster_sql::Sqlite;

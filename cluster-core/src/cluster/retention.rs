@@ -176,9 +176,7 @@ impl Stretch {
     fn is_due(&self, finished_before: &ByClass) -> bool {
         // A derived one counts as its outer one.
         let mut ends = RetentionClass::ALL.iter().zip(self.oldest).zip(finished_before);
-        ends.any(|((class, oldest), before)| {
-            *class != RetentionClass::Derived && oldest < *before
-        })
+        ends.any(|((class, oldest), before)| *class != RetentionClass::Derived && oldest < *before)
     }
 
     fn and(self, next: Stretch) -> Stretch {

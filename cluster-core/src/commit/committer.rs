@@ -9,9 +9,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, oneshot};
 use super::batching::{
     complete, fail_all, fail_superseded, gather, settle, tell_reminded, what_is_left,
 };
-use super::reminders::{
-    OnReminded, Reminded, ReminderIntent, Reminders, apply_all, keys_of,
-};
+use super::reminders::{OnReminded, Reminded, ReminderIntent, Reminders, apply_all, keys_of};
 use super::seqs::Seqs;
 use super::unit::{CommitFailure, Unit, Writes};
 use crate::config::Config;
@@ -326,10 +324,7 @@ impl Committer {
     ///
     /// # Errors
     /// The storage did not answer, a few times; or what it holds cannot be read.
-    async fn reminders(
-        &self,
-        keys: Vec<ReminderKey>,
-    ) -> Result<Reminders, StorageError> {
+    async fn reminders(&self, keys: Vec<ReminderKey>) -> Result<Reminders, StorageError> {
         let mut pause = Pause::default();
         loop {
             match Reminders::of(&*self.storage, keys.clone()).await {

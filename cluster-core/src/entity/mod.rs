@@ -10,6 +10,7 @@ mod arguments;
 mod bells;
 mod call;
 mod cancel;
+mod clear;
 mod conclude;
 mod context;
 mod contract;
@@ -78,6 +79,7 @@ pub use wire::Wire;
 pub(crate) use alarms::{Alarms, run_alarms};
 pub(crate) use bells::Bell;
 pub(crate) use cancel::{Cancels, cancel};
+pub(crate) use clear::clear;
 pub(crate) use deadlines::{Deadlines, watch_deadlines};
 pub(crate) use failure::{
     decode_error, decode_reply, encode_error, failure_shape, not_committed, text as error_text,

@@ -254,7 +254,14 @@ pub(super) fn end_interrupted<T: Serves, M: Message, S: Style<T, M>>(
     base: Base,
     to: To<M>,
 ) -> Ran<M> {
-    end_with::<T, M, S>(slot, stored, base, StoredOutcome::interrupted(), ClusterError::Interrupted, to)
+    end_with::<T, M, S>(
+        slot,
+        stored,
+        base,
+        StoredOutcome::interrupted(),
+        ClusterError::Interrupted,
+        to,
+    )
 }
 
 fn end_with<T: Serves, M: Message, S: Style<T, M>>(
@@ -297,6 +304,11 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, in_order, error });
     let writes = Writes { attempt, ..Writes::default() };
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, mut stored, to| {
+        if slot.is_cleared(seq) {
+            slot.request_ended(seq);
+            to.fail(ClusterError::Interrupted);
+            return;
+        }
         if in_order {
             stored.attempts = attempts;
             let job = PersistedJob::<M, S>::new(stored, None, to);

@@ -293,8 +293,7 @@ pub(crate) fn reminded(shared: &Arc<Shared>, reminded: Reminded) {
         let (entity, row) = (replaced.entity, replaced.row);
         shared.intake.ended(row.occurrence);
         shared.schedule.ended(row.occurrence);
-        let taken =
-            shared.take_request(&entity.entity_type, &entity.entity_id, row.occurrence);
+        let taken = shared.take_request(&entity.entity_type, &entity.entity_id, row.occurrence);
         if let Whereabouts::Taken(tell) = taken {
             tell(ClusterError::Interrupted);
         }

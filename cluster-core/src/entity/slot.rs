@@ -55,6 +55,8 @@ impl<T: Serves> Slot<T> {
                 running: Running::default(),
                 pumping: false,
                 waits_for_place: false,
+                clearing: false,
+                clears: 0,
                 mailbox: None,
                 ledger: None,
             }),
@@ -102,6 +104,7 @@ impl<T: Serves> Slot<T> {
             && inner.mailbox.is_none()
             && inner.running.admits(access, self.kind.limits.concurrency)
             && inner.may_run_ahead(&self.kind.shared)
+            && inner.clears == 0
             && !inner.must_wait_its_turn(&self.kind.limits);
         free.then(|| {
             self.activity.start(access, plain);
@@ -276,8 +279,8 @@ impl<T: Serves> Slot<T> {
                 job.run(turn);
                 true
             }
-            Step::Displace(job) => {
-                job.displace(ClusterError::ShuttingDown);
+            Step::Displace(job, why) => {
+                job.displace(why);
                 true
             }
             Step::Activate => {
@@ -363,6 +366,7 @@ impl<T: Serves> Slot<T> {
             self.lock().phase = Phase::Vacant;
             self.kind.shared.residents.leave();
         }
+        self.kind.shared.residents.say_room();
         self.start_waiting(Start::Task);
     }
 

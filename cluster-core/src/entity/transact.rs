@@ -261,10 +261,7 @@ async fn what_holds(
 }
 
 /// Commits a handler's writes that has opened no transaction, or whose transaction was rolled back.
-async fn write_alone<T: Serves>(
-    slot: &Arc<Slot<T>>,
-    writes: Writes,
-) -> Result<(), CommitFailure> {
+async fn write_alone<T: Serves>(slot: &Arc<Slot<T>>, writes: Writes) -> Result<(), CommitFailure> {
     let (tell, told) = oneshot::channel();
     let runner = slot.kind.shared.clone();
     let complete = Box::new(move |result: Result<_, CommitFailure>| {

@@ -22,9 +22,7 @@ impl Repeat {
     pub fn as_ms(self) -> i64 {
         match self {
             Repeat::Once => 0,
-            Repeat::Every(period) => {
-                i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1)
-            }
+            Repeat::Every(period) => i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1),
         }
     }
 

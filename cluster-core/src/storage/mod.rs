@@ -18,8 +18,8 @@ mod transaction;
 
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
 pub use entity::{
-    EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow, ReminderWrite, RemovalWrite,
-    Repeat,
+    EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow, ReminderWrite,
+    RemovalWrite, Repeat,
 };
 pub use error::StorageError;
 pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};

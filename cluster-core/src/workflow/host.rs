@@ -12,9 +12,9 @@ use super::drive::Drive;
 use super::running::{Running, Stop};
 use crate::contract::{Schema, TraceError};
 use crate::entity::{
-    Access, Bell, Caller, Client, Context, Contract, Delivery, Durable, Entity, EntityOptions, Handle,
-    Message, MessageInfo, MessageSchema, Method, OnPanic, Outcome, Persisted, ReminderHandle, RetryOptions,
-    ServedBy, Serves, Shared, Verdict,
+    Access, Bell, Caller, Client, Context, Contract, Delivery, Durable, Entity, EntityOptions,
+    Handle, Message, MessageInfo, MessageSchema, Method, OnPanic, Outcome, Persisted,
+    ReminderHandle, RetryOptions, ServedBy, Serves, Shared, Verdict,
 };
 use crate::error::{CallError, ClusterError};
 use crate::id::{ExecutionId, Key, MessageTag};

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
     Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, DeferredId,
-    DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
-    JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey,
-    ReminderRow, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
-    TransactionStorage,
+    DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage, Fence, FoundRequest, HeldRow,
+    History, JoinRequest, Joined, JournalStorage, MessageStorage, OwnershipStorage, PendingRequest,
+    PendingScan, ReminderKey, ReminderRow, RetireScan, Retired, RowLimits, ShapeRow, StateKey,
+    StateRow, Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;

@@ -9,7 +9,8 @@ use super::fixture::{
 };
 use crate::id::{FenceNumber, Incarnation, Seq, ShardCount, ShardId};
 use crate::storage::{
-    Batch, Fence, JoinRequest, PendingScan, RetentionClass, RetireScan, ShardGroup, StorageError, TakenShard,
+    Batch, Fence, JoinRequest, PendingScan, RetentionClass, RetireScan, ShardGroup, StorageError,
+    TakenShard,
 };
 use crate::time::Timestamp;
 

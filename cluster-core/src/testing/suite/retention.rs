@@ -132,7 +132,11 @@ pub(super) async fn a_derived_request_stays_as_long_as_its_outer_one<B: Backend>
     let young = RetireScan { finished_before: [time(0); RetentionClass::COUNT], ..everything() };
     let step = retire(&runner, young).await;
     assert_eq!(step.removed, 0, "the outer one is in its window still");
-    assert_eq!(step.kept.oldest, [None, None, Some(time(0)), None, None], "as long as the outer one");
+    assert_eq!(
+        step.kept.oldest,
+        [None, None, Some(time(0)), None, None],
+        "as long as the outer one"
+    );
     assert_eq!(retire(&runner, everything()).await.removed, 3, "the whole chain at once");
     assert_eq!(kept(&runner, 1..=4).await, Vec::<u64>::new());
 }
