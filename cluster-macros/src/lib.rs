@@ -121,6 +121,7 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | key | meaning |
 /// |---|---|
 /// | `persisted` | durable before the handler starts, run until one outcome is committed |
+/// | `stream` | returns `impl Stream<Item = T> + use<>`, of which the caller reads chunks |
 /// | `uninterruptible` | runs to its end when its caller is gone |
 /// | `name = "withdraw"` | the stored name; the method's own if not given |
 /// | `tag = 0x17` | what is stored with a request; the hash of the name if not given |

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use cluster_core::id::{Epoch, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
-    Batch, MessageStorage, OutcomeKind, OutcomeRow, OwnershipStorage, RetireScan, StateKey,
-    StateWrite, StorageError, StoredOutcome, TransactionStorage,
+    Batch, MessageStorage, OutcomeKind, OutcomeRow, OwnershipStorage, RetentionClass, RetireScan,
+    StateKey, StateWrite, StorageError, StoredOutcome, TransactionStorage,
 };
 use cluster_core::time::Timestamp;
 use rusqlite::Connection;

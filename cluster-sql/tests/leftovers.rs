@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cluster_core::id::{Epoch, Seq};
 use cluster_core::storage::{
     AttemptWrite, Batch, DeadWrite, MessageStorage, OutcomeKind, OutcomeRow, RequestRow,
-    RetireScan, StoredOutcome,
+    RetentionClass, RetireScan, StoredOutcome,
 };
 use cluster_core::time::Timestamp;
 use rusqlite::Connection;

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
-    DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage, Fence, FoundRequest, HeldRow,
-    History, JoinRequest, Joined, JournalStorage, MessageStorage, OpenTransaction,
-    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetentionClass,
-    RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
-    TransactionStorage,
+    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
+    DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage, Fence,
+    FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
+    OpenTransaction, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
+    RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -424,6 +424,10 @@ impl MessageStorage for Guarded {
 
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
         counted!(self, held(after, limit))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        counted!(self, load_chunks(scan))
     }
 
     fn retire(

@@ -12,8 +12,8 @@ use super::loops;
 use super::stats::Stats;
 use crate::config::Config;
 use crate::entity::{
-    Cancelled, Client, Contract, Handle, Message, Persisted, Receipt, Runner, Wire, cancel, clear,
-    reset,
+    Cancelled, Client, Contract, Handle, Message, Persisted, Receipt, Runner, StreamMessage,
+    StreamReceipt, Wire, cancel, clear, reset,
 };
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
@@ -133,8 +133,8 @@ impl Cluster {
     /// its reminders. Its next message finds it as if it had never been, and keys that were used
     /// before run again.
     ///
-    /// Waits for the handlers of the entity that run; nothing else of it starts meanwhile. Persisted
-    /// requests that were accepted before never start, and who waits for them gets `Interrupted`.
+    /// Waits for the handlers of the entity that run and for its open streams; nothing else of it
+    /// starts meanwhile. Persisted requests that were accepted before never start, and who waits for them gets `Interrupted`.
     /// Volatile ones that wait in the mailbox run afterwards, as does what is accepted later. The
     /// instance is dropped, after its `#[deactivate]` method.
     ///
@@ -151,6 +151,11 @@ impl Cluster {
         id: impl Into<EntityId>,
     ) -> Result<(), ClusterError> {
         clear::<C>(self.runner(), id.into()).await
+    }
+
+    /// The receipt of a persisted stream by its request's id, to read it on in any process.
+    pub fn stream_receipt<M: Persisted + StreamMessage>(&self, id: RequestId) -> StreamReceipt<M> {
+        StreamReceipt::of(self.runner().clone(), id)
     }
 
     /// The shard of an entity.
@@ -207,10 +212,10 @@ impl Cluster {
         self.shutdown().await
     }
 
-    /// Ends gracefully: takes no more calls, lets running handlers finish within `drain_limit`,
-    /// writes their commits, and leaves the database. What is accepted and has not run stays stored
-    /// for the next start. Dropped before its end, the drain goes no further, but nothing durable
-    /// is lost.
+    /// Ends gracefully: takes no more calls, lets running handlers and open streams finish within
+    /// `drain_limit`, writes their commits, and leaves the database. What is accepted and has not
+    /// run stays stored for the next start. Dropped before its end, the drain goes no further, but
+    /// nothing durable is lost.
     ///
     /// # Errors
     /// The storage could not be told; everything has ended all the same.

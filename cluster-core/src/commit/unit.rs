@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::reminders::ReminderIntent;
 use crate::id::Seq;
 use crate::storage::{
-    Accepted, AttemptWrite, DeadWrite, DeferredRow, HoldWrite, JournalEntry, OutcomeRow,
-    RedriveWrite, RemovalWrite, RequestRow, StateKey, StateWrite, StorageError,
+    Accepted, AttemptWrite, ChunkWrite, ChunksRead, DeadWrite, DeferredRow, HoldWrite,
+    JournalEntry, OutcomeRow, RedriveWrite, RemovalWrite, RequestRow, StateKey, StateWrite,
+    StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -39,6 +40,8 @@ pub(crate) struct Writes {
     pub(crate) reminders: Vec<ReminderIntent>,
     pub(crate) removals: Vec<RemovalWrite>,
     pub(crate) forgotten: Option<StateKey>,
+    pub(crate) chunks: Vec<ChunkWrite>,
+    pub(crate) chunks_read: Option<ChunksRead>,
 }
 
 impl Writes {
@@ -61,6 +64,8 @@ impl Writes {
             && self.reminders.is_empty()
             && self.removals.is_empty()
             && self.forgotten.is_none()
+            && self.chunks.is_empty()
+            && self.chunks_read.is_none()
     }
 
     /// How many bytes of payloads, headers and texts of errors there are.
@@ -75,6 +80,7 @@ impl Writes {
             + self.deferred.as_ref().map_or(0, |row| row.payload.len())
             + self.reminders.iter().map(ReminderIntent::bytes).sum::<usize>()
             + self.hold.as_ref().map_or(0, |write| write.missing.as_parts().1.len())
+            + self.chunks.iter().map(|chunk| chunk.payload.len()).sum::<usize>()
     }
 }
 

@@ -216,6 +216,8 @@ settings! {
     reminder_period_min: Duration, Time = "1s";
     /// How many requests one transaction removes when an entity is cleared.
     clear_batch: usize, Count = "1000";
+    /// How many chunks of a persisted stream may be unread before its handler waits for the reader.
+    stream_window: usize, Count = "1024";
     /// How many pending requests are loaded from the storage at once.
     load_page: usize, Count = "1024";
     /// How many bytes of pending requests or dead letters are loaded from the storage at once; the

@@ -56,7 +56,7 @@ enum Part {
 struct Gone(Seq);
 
 impl<T: Serves> Slot<T> {
-    /// Waits for the handlers that run; those that wait begin after it. Then takes the instance
+    /// Waits for the handlers that run and the streams that are open; what waits begins after it. Then takes the instance
     /// down, and removes what stands in the storage of everything accepted so far.
     ///
     /// Until the state is gone the entity is what it was, with requests less; until all is gone,
@@ -135,8 +135,11 @@ impl<T: Serves> Inner<T> {
     /// `Changing` then.
     fn begins_to_clear(&mut self) -> bool {
         let quiet = self.ledger.as_ref().is_none_or(|ledger| ledger.uncommitted == 0);
-        let begins =
-            !self.clearing && self.phase != Phase::Changing && self.running.is_idle() && quiet;
+        let begins = !self.clearing
+            && self.phase != Phase::Changing
+            && self.running.is_idle()
+            && self.pins == 0
+            && quiet;
         if begins {
             self.clearing = true;
             self.phase = Phase::Changing;

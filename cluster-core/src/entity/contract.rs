@@ -199,6 +199,8 @@ pub trait Message: Wire {
     /// The class of its requests, where it is not told by how they were made.
     #[doc(hidden)]
     const CLASS: Option<RetentionClass> = None;
+    /// Whether the reply is an open stream, which is handed over as it is.
+    const OPENS: bool = false;
 
     /// Whether this very request runs in the storage's own transaction.
     fn transaction(&self) -> bool {

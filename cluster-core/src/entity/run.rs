@@ -11,7 +11,6 @@ use std::task::{Context as TaskContext, Poll, Waker, ready};
 use tokio::sync::oneshot;
 
 use super::cancel::{Cancellable, is_asked};
-use super::conclude::conclude;
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
@@ -220,7 +219,7 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     let called = span.within(call);
     turn.slot.kind.ended(M::INFO, started);
     match called {
-        Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), origin, to),
+        Ok(returned) => S::conclude(turn, returned, ctx.as_ref(), origin, to),
         Err(panic) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
             turn.give_up();
@@ -251,7 +250,7 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     match span.within(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
         Ok(Poll::Ready((turn, returned))) => {
             slot.kind.ended(M::INFO, started);
-            conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to)
+            S::conclude(turn, returned, Some(&ctx), origin, to)
         }
         Ok(Poll::Pending) => {
             let (to, ran) = to.later();
@@ -326,7 +325,7 @@ where
         match polled {
             Ok(Poll::Ready((turn, returned))) => {
                 this.slot.kind.ended(M::INFO, this.started);
-                conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
+                S::conclude(turn, returned, Some(&this.ctx), origin, to);
             }
             Ok(Poll::Pending) => {
                 if let Origin::Persisted(stored) = origin {

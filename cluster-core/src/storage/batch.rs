@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::chunks::{ChunkWrite, ChunksRead};
 use super::entity::{ReminderWrite, RemovalWrite};
 use super::journal::{DeferredRow, JournalEntry};
 use super::rows::{
@@ -38,6 +39,10 @@ pub struct Batch {
     /// Entities whose states and reminders are forgotten. No state or reminder of them is written
     /// by the same batch.
     pub forgotten: Vec<StateKey>,
+    /// Chunks of streams.
+    pub chunks: Vec<ChunkWrite>,
+    /// Chunks that were read.
+    pub chunks_read: Vec<ChunksRead>,
 }
 
 impl Batch {
@@ -55,6 +60,8 @@ impl Batch {
             && self.reminders.is_empty()
             && self.removals.is_empty()
             && self.forgotten.is_empty()
+            && self.chunks.is_empty()
+            && self.chunks_read.is_empty()
     }
 }
 

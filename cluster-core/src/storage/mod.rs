@@ -5,6 +5,7 @@
 //! same transaction. All methods take and return batches.
 
 mod batch;
+mod chunks;
 mod entity;
 mod error;
 mod faulty;
@@ -17,6 +18,7 @@ mod traits;
 mod transaction;
 
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
+pub use chunks::{ChunkRow, ChunkScan, ChunkWrite, ChunksRead};
 pub use entity::{
     EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow, ReminderWrite,
     RemovalWrite, Repeat,

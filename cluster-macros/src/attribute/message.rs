@@ -11,6 +11,7 @@ use crate::errors::Errors;
 
 const KEYS: &[Key] = &[
     Key::flag("persisted"),
+    Key::flag("stream"),
     Key::flag("uninterruptible"),
     Key::with("name", "\"withdraw\""),
     Key::with("tag", "0x17"),
@@ -26,6 +27,7 @@ const KEYS: &[Key] = &[
 #[derive(Debug, Default)]
 pub(crate) struct MessageOptions {
     pub(crate) persisted: Option<Span>,
+    pub(crate) stream: Option<Span>,
     pub(crate) uninterruptible: Option<Span>,
     pub(crate) name: Option<LitStr>,
     pub(crate) tag: Option<(u64, Span)>,
@@ -56,6 +58,7 @@ impl MessageOptions {
         for entry in entries(tokens, KEYS, errors) {
             match entry.key {
                 "persisted" => options.persisted = entry.flag(errors),
+                "stream" => options.stream = entry.flag(errors),
                 "uninterruptible" => options.uninterruptible = entry.flag(errors),
                 "name" => options.name = entry.name(errors),
                 "tag" => options.tag = entry.number(0..=u64::MAX, errors),

@@ -13,7 +13,19 @@ const HANDLE: &str = "Handle";
 pub(super) fn client(contract: &Contract) -> TokenStream {
     let (root, client, handle) = (&contract.root, &contract.client, parameter(HANDLE));
     let doc = format!(" A client of one `{}`: cheap to clone and to send.", contract.owner.shown());
-    let methods = contract.messages.iter().map(|message| method(contract, message));
+    let (streams, others): (Vec<_>, Vec<_>) =
+        contract.messages.iter().partition(|message| message.options.stream.is_some());
+    let methods = others.into_iter().map(|message| method(contract, message));
+    // Nobody reads what a reminder would stream.
+    let streams = (!streams.is_empty()).then(|| {
+        let methods = streams.into_iter().map(|message| method(contract, message));
+        quote! {
+            #[allow(dead_code, missing_docs, private_interfaces)]
+            impl #client {
+                #(#methods)*
+            }
+        }
+    });
     quote! {
         #[doc = #doc]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
@@ -37,6 +49,8 @@ pub(super) fn client(contract: &Contract) -> TokenStream {
         impl<#handle: #root::Caller> #client<#handle> {
             #(#methods)*
         }
+
+        #streams
     }
 }
 
@@ -59,11 +73,15 @@ fn method(contract: &Contract, message: &Message) -> TokenStream {
         quote!(#marker: ::core::marker::PhantomData)
     });
     let fields = fields.map(|field| quote!(#field)).chain(marker);
+    let (call, make) = match message.options.stream {
+        Some(_) => (quote!(#root::StreamCall), quote!(#root::Handle::stream)),
+        None => (quote!(#handle::Call), quote!(#root::Caller::call)),
+    };
     quote! {
         #(#cfgs)*
         #(#docs)*
-        #visibility fn #method(&self, #(#parameters),*) -> #handle::Call<#name> {
-            #root::Caller::call(&self.handle, #name { #(#fields),* })
+        #visibility fn #method(&self, #(#parameters),*) -> #call<#name> {
+            #make(&self.handle, #name { #(#fields),* })
         }
     }
 }

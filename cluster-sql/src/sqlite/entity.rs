@@ -12,7 +12,7 @@ use super::sql::Sql;
 use super::value::{Columns, Reader, Value, integer};
 
 /// Where a request may stand, and what may stand beside it.
-const EVERYWHERE: [Sql; 9] = [
+const EVERYWHERE: [Sql; 10] = [
     Sql::DeletePending,
     Sql::DeleteDue,
     Sql::DeleteHeld,
@@ -21,6 +21,7 @@ const EVERYWHERE: [Sql; 9] = [
     Sql::DeleteOutcome,
     Sql::DeleteJournal,
     Sql::DeleteDeferreds,
+    Sql::DeleteChunks,
     Sql::DeleteRequest,
 ];
 

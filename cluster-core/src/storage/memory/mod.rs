@@ -1,5 +1,6 @@
 //! The reference storage, in memory.
 
+mod chunks;
 mod entity;
 mod journal;
 mod ownership;
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 
 use self::store::Store;
 use super::batch::{Batch, Committed};
+use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
@@ -186,6 +188,10 @@ impl MessageStorage for MemoryStorage {
 
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
         self.run(move |store| Ok(store.held(after, limit)))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        self.run(move |store| Ok(store.load_chunks(&scan)))
     }
 
     fn retire(

@@ -38,6 +38,9 @@ macro_rules! __storage_cases {
             outcomes::a_dead_letter_is_listed_until_it_has_an_outcome
             outcomes::rows_of_requests_that_are_not_stored_are_dropped
             outcomes::nothing_happens_to_a_finished_request
+            chunks::chunks_are_read_in_order_page_by_page
+            chunks::what_was_read_goes_but_for_its_last
+            chunks::chunks_stay_with_their_request
             states::states_load_in_the_order_of_the_question
             states::a_state_is_written_over_its_own_version_only
             states::a_conflict_writes_nothing_of_its_batch
