@@ -206,6 +206,12 @@ pub(crate) struct Plain {
     probe: Probe,
 }
 
+impl Plain {
+    pub(crate) fn new(probe: &Probe) -> Self {
+        Plain { probe: probe.clone() }
+    }
+}
+
 #[entity]
 impl Plain {
     #[message(persisted)]
@@ -244,7 +250,7 @@ pub(crate) async fn start_with(
         configure(
             builder
                 .entity_with::<Clock>(move |_| Clock::new(&clocks))
-                .entity_with::<Plain>(move |_| Plain { probe: plain.clone() }),
+                .entity_with::<Plain>(move |_| Plain::new(&plain)),
         )
     })
     .await
