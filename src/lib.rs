@@ -72,11 +72,11 @@ pub mod __private {
     pub use cluster_core::entity::{
         Access, AnyResult, Arguments, Bytes, Call, Caller, Client, Context, Contract,
         DefaultEntity, Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn,
-        Fallible, Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method,
-        NoError, OnPanic, Outcome, Persisted, Plain, ReminderHandle, RetryOptions, ReturnOf,
-        Returned, ReturnedPlain, ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind,
-        StreamCall, StreamMessage, StreamOf, Streams, StreamsMut, Unstored, Volatile, Wire,
-        context, read_arguments, schemas, stream, write_arguments,
+        Fallible, Fields, Handle, HookResult, IsReminder, Lifted, Message, MessageInfo,
+        MessageSchema, Method, NoError, OnPanic, Outcome, Persisted, Plain, ReminderHandle,
+        RetryOptions, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves, ServesTrait, Shared,
+        SharedFn, StateKind, StreamCall, StreamMessage, StreamOf, Streams, StreamsMut, Unstored,
+        Volatile, Wire, context, read_arguments, schemas, stream, write_arguments,
     };
     pub use cluster_core::error::{ClusterError, Source};
     pub use cluster_core::id::MessageTag;

@@ -71,7 +71,7 @@ pub use handle::Handle;
 pub use method::{Exclusive, ExclusiveFn, Method, ReturnOf, Shared, SharedFn};
 pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, RetryOptions, StateKind};
 pub use outcome::{AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
-pub use remind::{Caller, Reminder, ReminderHandle};
+pub use remind::{Caller, IsReminder, Reminder, ReminderHandle};
 pub use schema::MessageSchema;
 pub use send::{Receipt, SendCall};
 pub use stream::{

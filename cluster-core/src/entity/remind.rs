@@ -29,6 +29,16 @@ pub trait Caller: Clone + fmt::Debug + Send + Sync + 'static {
     fn call<M: Message>(&self, message: M) -> Self::Call<M>;
 }
 
+/// What can repeat and be cleared. No call is.
+#[diagnostic::on_unimplemented(
+    message = "a call comes once: only a reminder has `every` and `clear`",
+    label = "this is no reminder",
+    note = "in a handler, begin with `ctx.remind::<Self>()` instead of a client"
+)]
+pub trait IsReminder {}
+
+impl<M: Message> IsReminder for Reminder<M> {}
+
 /// What `ctx.remind::<Self>()` wraps in the client of its entity.
 #[derive(Clone)]
 pub struct ReminderHandle {
