@@ -30,3 +30,4 @@ mod support;
 mod transactions;
 mod unknown;
 mod visibility;
+mod windows;

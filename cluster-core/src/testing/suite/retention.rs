@@ -4,8 +4,8 @@ use super::Backend;
 use super::fixture::{Runner, accepts, join, keyed, outcome, request, request_id, time};
 use crate::id::{Epoch, Seq};
 use crate::storage::{
-    Accepted, AttemptWrite, Batch, DeadWrite, Kept, OutcomeRow, RequestRow, RetentionClass,
-    RetireScan, Retired,
+    Accepted, AttemptWrite, Batch, DeadWrite, HoldWrite, Kept, Missing, OutcomeRow, RequestRow,
+    RetentionClass, RetireScan, Retired,
 };
 use crate::time::Timestamp;
 
@@ -81,7 +81,8 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
     let runner = Runner::start(&backend).await;
     let due = RequestRow { due_at: Some(Timestamp::from_unix_ms(i64::MAX)), ..request(2) };
     let orphan = RequestRow { class: RetentionClass::Derived, ..request(5) };
-    runner.accept(vec![request(1), due, request(3), request(4), orphan, request(6)]).await;
+    let held = request(7);
+    runner.accept(vec![request(1), due, request(3), request(4), orphan, request(6), held]).await;
     let shard = request(1).shard;
     let batch = Batch {
         attempts: vec![AttemptWrite {
@@ -101,6 +102,13 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
             error: String::new(),
             died_at: time(-1_000_000),
         }],
+        holds: vec![HoldWrite {
+            seq: Seq::new(7),
+            shard,
+            epoch: Epoch::default(),
+            held_at: time(-1_000_000),
+            missing: Missing::Message,
+        }],
         outcomes: vec![outcome(6)],
         ..Batch::default()
     };
@@ -108,7 +116,8 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
     let step = retire(&runner, everything()).await;
     let others = Kept { unfinished: true, ..Kept::nothing(Seq::new(6)) };
     assert_eq!(step, Retired { removed: 1, next: None, kept: others });
-    assert_eq!(kept(&runner, 1..=6).await, [1, 2, 3, 4, 5]);
+    assert_eq!(kept(&runner, 1..=7).await, [1, 2, 3, 4, 5, 7]);
+    assert_eq!(runner.storage.held(Seq::new(0), 9).await.unwrap().len(), 1);
     assert_eq!(runner.waiting_seqs().await, [1, 2, 3, 5]);
     assert_eq!(runner.storage.dead_letters(Seq::new(0), 9).await.unwrap().len(), 1);
 }
