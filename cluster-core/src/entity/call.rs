@@ -18,6 +18,7 @@ use super::filter::CallInfo;
 use super::handle::Handle;
 use super::options::{Delivery, MessageInfo};
 use super::outcome::Outcome;
+use super::remind::IsReminder;
 use super::send::SendCall;
 use super::shared::Shared;
 use super::trace::Trace;
@@ -144,6 +145,25 @@ impl<M: Message> Call<M> {
         M: Persisted,
     {
         self.options.extra.get_or_insert_default().due = Some(DueSpec::After(delay));
+        self
+    }
+
+    /// Not of a call: here to say so.
+    #[doc(hidden)]
+    pub fn every(self, period: Duration) -> Self
+    where
+        Self: IsReminder,
+    {
+        let _ = period;
+        self
+    }
+
+    /// Not of a call: here to say so.
+    #[doc(hidden)]
+    pub fn clear(self) -> Self
+    where
+        Self: IsReminder,
+    {
         self
     }
 

@@ -9,6 +9,7 @@ mod chunks;
 mod connection;
 mod contracts;
 mod driver;
+mod entity;
 mod error;
 mod journal;
 mod lane;
