@@ -8,6 +8,7 @@ use cluster_core::storage::{
 
 use super::chunks::write_chunks;
 use super::driver::Driver;
+use super::entity::{forget, remind, remove};
 use super::journal::{append, complete};
 use super::rows::{
     EncodedRequest, first_state_values, is_first, known, outcome_values, read_found, state_values,
@@ -68,6 +69,13 @@ pub(crate) async fn write_batch<D: Driver>(
     }
     for write in &batch.redrives {
         redrive(driver, write).await?;
+    }
+    for write in &batch.reminders {
+        remind(driver, write).await?;
+    }
+    remove(driver, &batch.removals).await?;
+    for entity in &batch.forgotten {
+        forget(driver, entity).await?;
     }
     Ok(Committed { accepts })
 }

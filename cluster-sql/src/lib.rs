@@ -8,6 +8,7 @@ mod chunks;
 mod contracts;
 mod dialect;
 mod driver;
+mod entity;
 mod journal;
 mod ownership;
 #[cfg(feature = "postgres")]

@@ -5,14 +5,15 @@ use cluster_core::message::{Headers, TraceContext};
 use cluster_core::metric::UNREADABLE;
 use cluster_core::storage::{
     DeadLetterRow, FoundRequest, HeldRow, KeyRow, KnownRequest, Missing, OutcomeKind, OutcomeRow,
-    PendingRequest, RequestRow, RetentionClass, StateRow, StateWrite, StorageError, StoredOutcome,
+    PendingRequest, Repeat, RequestRow, RetentionClass, StateRow, StateWrite, StorageError,
+    StoredOutcome,
 };
 use cluster_core::time::Timestamp;
 
 use super::value::{Columns, Reader, Value, integer};
 
 /// How many columns a request has; what a statement reads beside it follows after them.
-pub(crate) const REQUEST_COLUMNS: usize = 16;
+pub(crate) const REQUEST_COLUMNS: usize = 17;
 
 /// The parts of a request that need another form in the database.
 pub(crate) struct EncodedRequest<'a> {
@@ -55,6 +56,7 @@ impl<'a> EncodedRequest<'a> {
             self.trace.as_deref().into(),
             self.headers.as_deref().map_or(Value::Null, Value::Text),
             Value::Bytes(&row.arguments),
+            row.reminder.map(Repeat::as_ms).into(),
         ]
     }
 }
@@ -100,6 +102,10 @@ pub(crate) fn state_values(write: &StateWrite) -> [Value<'_>; 6] {
 pub(crate) fn read_request(columns: &dyn Columns) -> Result<RequestRow, StorageError> {
     let read = Reader::new(columns, "request");
     let class = read.number(4)?;
+    let reminder = match read.integer_or_null(16) {
+        None => None,
+        Some(ms) => Some(Repeat::from_ms(ms).ok_or_else(|| read.corrupt("a negative period"))?),
+    };
     let entity_type = read.shared_text(9)?;
     let entity_id = EntityId::from(read.text(10)?);
     let message = MessageTag::new(read.integer(8)?.cast_unsigned());
@@ -131,6 +137,7 @@ pub(crate) fn read_request(columns: &dyn Columns) -> Result<RequestRow, StorageE
         trace: read.bytes_or_null(13).and_then(TraceContext::from_bytes),
         headers: decode_headers(&read, 14)?,
         arguments: read.payload(15)?,
+        reminder,
     })
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use cluster_core::id::{Epoch, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
-    Batch, MessageStorage, OutcomeKind, OutcomeRow, OwnershipStorage, RetireScan, StateKey,
-    StateWrite, StorageError, StoredOutcome, TransactionStorage,
+    Batch, MessageStorage, OutcomeKind, OutcomeRow, OwnershipStorage, RetentionClass, RetireScan,
+    StateKey, StateWrite, StorageError, StoredOutcome, TransactionStorage,
 };
 use cluster_core::time::Timestamp;
 use rusqlite::Connection;
@@ -72,7 +72,7 @@ async fn retention_that_finds_nothing_to_remove_takes_no_write_lock() {
     let batch = Batch { accepts, outcomes, ..Batch::default() };
     storage.commit(fence, Arc::new(batch)).await.unwrap();
     let before = |ms: i64| RetireScan {
-        finished_before: [Timestamp::from_unix_ms(ms); 4],
+        finished_before: [Timestamp::from_unix_ms(ms); RetentionClass::COUNT],
         after: Seq::new(0),
         limit: 10,
         reached: None,

@@ -31,3 +31,4 @@ mod support;
 mod transactions;
 mod unknown;
 mod visibility;
+mod windows;

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
-    DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
-    JournalStorage, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest, PendingScan,
+    DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage, Fence,
+    FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
+    OpenTransaction, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
     RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
     TakenShard, TransactionStorage,
 };
@@ -435,6 +436,22 @@ impl MessageStorage for Guarded {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         counted!(self, retire(fence, scan))
+    }
+}
+
+impl EntityStorage for Guarded {
+    fn find_reminders(
+        &self,
+        keys: Vec<ReminderKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
+        counted!(self, find_reminders(keys))
+    }
+
+    fn requests_of(
+        &self,
+        scan: EntityScan,
+    ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
+        counted!(self, requests_of(scan))
     }
 }
 

@@ -18,6 +18,7 @@ use super::filter::CallInfo;
 use super::handle::Handle;
 use super::options::{Delivery, MessageInfo};
 use super::outcome::Outcome;
+use super::remind::IsReminder;
 use super::send::SendCall;
 use super::shared::Shared;
 use super::trace::Trace;
@@ -98,9 +99,9 @@ impl<M: Message> Call<M> {
         self
     }
 
-    /// The handler runs to its end although this caller goes away or its time is over, as if it were
-    /// declared `uninterruptible`. Counts once the call has been polled: before that nothing is
-    /// sent.
+    /// The handler runs to its end although this caller goes away or its time is over, as if it
+    /// were declared `uninterruptible`. Counts once the call has been polled: before that nothing
+    /// is sent.
     pub fn uninterruptible(mut self) -> Self
     where
         M::Delivery: EndsWithCaller,
@@ -144,6 +145,25 @@ impl<M: Message> Call<M> {
         M: Persisted,
     {
         self.options.extra.get_or_insert_default().due = Some(DueSpec::After(delay));
+        self
+    }
+
+    /// Not of a call: here to say so.
+    #[doc(hidden)]
+    pub fn every(self, period: Duration) -> Self
+    where
+        Self: IsReminder,
+    {
+        let _ = period;
+        self
+    }
+
+    /// Not of a call: here to say so.
+    #[doc(hidden)]
+    pub fn clear(self) -> Self
+    where
+        Self: IsReminder,
+    {
         self
     }
 
@@ -236,9 +256,9 @@ fn check_filters(
     filters.try_for_each(|filter| filter.check(&call)).map_err(ClusterError::Refused)
 }
 
-/// A call under way. Dropping it cancels a volatile request whose handler has not ended, unless the
-/// handler or the call is `uninterruptible`; a persisted one goes on. Nothing is pinned in it and the handler's own future is never part of it:
-/// a caller who stops polling holds up nobody.
+/// A call under way. Dropping it cancels a volatile request whose handler has not ended, unless
+/// the handler or the call is `uninterruptible`; a persisted one goes on. Nothing is pinned in it
+/// and the handler's own future is never part of it: a caller who stops polling holds up nobody.
 #[must_use = "futures do nothing unless polled"]
 pub struct CallFuture<M: Message> {
     limit: Duration,

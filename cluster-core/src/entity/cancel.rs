@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Poll};
 
-use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -13,6 +12,7 @@ use tokio::sync::oneshot;
 use super::contract::Serves;
 use super::failure::not_committed;
 use super::job::Job;
+use super::remind::ended;
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::commit::{CommitFailure, Unit, Writes};
@@ -191,11 +191,6 @@ pub(super) async fn cancelled(shared: &Shared, request: RequestId) {
     }
 }
 
-/// The outcome of a cancelled request.
-pub(super) fn interrupted() -> StoredOutcome {
-    StoredOutcome { kind: OutcomeKind::Interrupted, payload: Bytes::new() }
-}
-
 /// Where a request is that shall end.
 pub(crate) enum Whereabouts {
     /// It runs or is being committed: its run sees that it shall end.
@@ -225,7 +220,12 @@ impl<T: Serves> Slot<T> {
 }
 
 impl Shared {
-    fn take_request(&self, entity_type: &str, id: &EntityId, request: Seq) -> Whereabouts {
+    pub(super) fn take_request(
+        &self,
+        entity_type: &str,
+        id: &EntityId,
+        request: Seq,
+    ) -> Whereabouts {
         match self.kind_named(entity_type) {
             Some(kind) => kind.take(id, request),
             None => Whereabouts::Stored,
@@ -285,7 +285,7 @@ async fn cancel_to_end(
         let why = written.as_ref().err().cloned().unwrap_or(ClusterError::Interrupted);
         taken.into_iter().chain(late).for_each(|tell| tell(why.clone()));
         written?;
-        shared.waiters.tell(request, || Ok(interrupted()));
+        shared.waiters.tell(request, || Ok(StoredOutcome::interrupted()));
         // The first outcome holds: it may have been another.
         let outcome = find(shared, request).await?.outcome;
         return Ok(outcome.map_or(Cancelled::Interrupted, |outcome| of_outcome(outcome.kind)));
@@ -306,10 +306,11 @@ async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<(), ClusterEr
         seq: row.seq,
         shard: row.shard,
         epoch: shared.epoch_of(row.shard).unwrap_or(row.epoch),
-        outcome: interrupted(),
+        outcome: StoredOutcome::interrupted(),
         finished_at: shared.clock.wall(),
     };
-    write(shared, Writes { outcome: Some(outcome), ..Writes::default() }).await
+    let reminders = ended(shared, row);
+    write(shared, Writes { outcome: Some(outcome), reminders, ..Writes::default() }).await
 }
 
 /// Commits writes that belong to no instance.

@@ -9,6 +9,7 @@ use super::kind::Kind;
 use super::method::{ReturnOf, Style};
 use super::origin::{NoOutcome, Origin, Stored, defect};
 use super::outcome::{Outcome, Verdict};
+use super::remind::ended;
 use super::run::{Ran, To};
 use super::turn::{Change, Turn};
 use super::wire::Wire;
@@ -173,6 +174,10 @@ pub(super) fn writes_of<T: Serves, M: Message>(
     }
     if let Some(ctx) = ctx {
         ctx.hand_over(&mut writes, ending.reply.is_ok());
+    }
+    if let Some(stored) = stored {
+        // After what the handler itself says of the same reminder.
+        writes.reminders.extend(ended(&turn.slot.kind.shared, &stored.row));
     }
     writes
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::context::Nesting;
 use super::contract::Serves;
 use super::job::Job;
 use super::kind::Limits;
@@ -15,6 +16,7 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::turn::{Back, Turn};
 use crate::commit::Lineage;
+use crate::error::ClusterError;
 use crate::id::{Seq, StateVersion};
 
 /// Guarded by the slot's lock; no user code runs under it.
@@ -29,6 +31,10 @@ pub(super) struct Inner<T: Serves> {
     pub(super) pumping: bool,
     /// It stands in the queue of those for whom there was no room in memory.
     pub(super) waits_for_place: bool,
+    /// It is being cleared; its phase is `Changing`.
+    pub(super) clearing: bool,
+    /// How many wait to clear it, or do: nothing else starts, but what a running handler waits for.
+    pub(super) clears: u16,
     /// `None` while nobody waits.
     pub(super) mailbox: Option<Box<Mailbox<Box<dyn Job<T>>>>>,
     /// What is known of the entity's stored rows; `None` while there was no need.
@@ -64,6 +70,8 @@ pub(super) struct Ledger {
     /// Those that have left it and have not ended: they run or are being committed; where order is
     /// strict also the one that is in back-off or held.
     pub(super) out: VecDeque<Seq>,
+    /// Requests up to here were removed with the entity: none of them runs any more.
+    pub(super) cleared: Seq,
 }
 
 /// What became of an entity that a handler gave back.
@@ -85,7 +93,7 @@ pub(super) struct Freed {
 
 pub(super) enum Step<T: Serves> {
     Run(Box<dyn Job<T>>, Turn<T>),
-    Displace(Box<dyn Job<T>>),
+    Displace(Box<dyn Job<T>>, ClusterError),
     Activate,
     Rest,
 }
@@ -226,7 +234,16 @@ impl<T: Serves> Inner<T> {
         let Some(first) = mailbox.front() else { return Step::Rest };
         let gate = &slot.kind.shared.gate;
         if !gate.is_open() && gate.check(first.is_from_handler()).is_err() {
-            return mailbox.pop_front().map_or(Step::Rest, Step::Displace);
+            let why = ClusterError::ShuttingDown;
+            return mailbox.pop_front().map_or(Step::Rest, |job| Step::Displace(job, why));
+        }
+        if self.clears > 0 && first.nesting() == Nesting::None {
+            return Step::Rest;
+        }
+        let cleared = self.ledger.as_ref().map_or(Seq::default(), |ledger| ledger.cleared);
+        if first.seq().is_some_and(|seq| seq <= cleared) {
+            let why = ClusterError::Interrupted;
+            return mailbox.pop_front().map_or(Step::Rest, |job| Step::Displace(job, why));
         }
         match self.phase {
             Phase::Changing => Step::Rest,

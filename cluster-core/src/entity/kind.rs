@@ -19,9 +19,9 @@ use super::slot::Slot;
 use super::watch::KindMetrics;
 use crate::config::{Config, Retry};
 use crate::contract::{Schema, TraceError};
-use crate::error::Source;
+use crate::error::{ClusterError, Source};
 use crate::id::{Address, EntityId, Epoch, MessageTag, Seq, ShardCount, ShardId};
-use crate::storage::{ContractRow, PendingRequest, ShapeRow, ShardGroup, StateKey};
+use crate::storage::{BoxFuture, ContractRow, PendingRequest, ShapeRow, ShardGroup, StateKey};
 use crate::time::Moment;
 
 /// Makes an entity from its id.
@@ -216,6 +216,9 @@ pub(crate) trait AnyKind: Send + Sync {
     /// Takes a request out of its entity's mailbox, if it is there.
     fn take(self: Arc<Self>, id: &EntityId, request: Seq) -> Whereabouts;
 
+    /// Forgets everything of an entity; see [`Slot::clear`].
+    fn clear(self: Arc<Self>, id: &EntityId) -> BoxFuture<'static, Result<(), ClusterError>>;
+
     /// The slot of an id that has been checked.
     fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint>;
 
@@ -290,6 +293,10 @@ impl<T: Serves> AnyKind for Kind<T> {
         self.slots.get(id).map_or(Whereabouts::Stored, |slot| slot.take(request))
     }
 
+    fn clear(self: Arc<Self>, id: &EntityId) -> BoxFuture<'static, Result<(), ClusterError>> {
+        Box::pin(self.slot(id).clear())
+    }
+
     fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint> {
         self.slot(id)
     }
@@ -307,7 +314,8 @@ impl<T: Serves> AnyKind for Kind<T> {
     fn start_due(self: Arc<Self>, pending: PendingRequest) -> bool {
         let slot = self.slot(&pending.request.entity_id);
         let again = pending.attempts > 0;
-        let Some(job) = self.load_job(&slot, pending) else { return false };
+        let Some(mut job) = self.load_job(&slot, pending) else { return false };
+        job.is_due();
         slot.join_queue(job, again);
         true
     }

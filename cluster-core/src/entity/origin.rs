@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::cancel::{Asked, interrupted};
+use super::cancel::Asked;
 use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
 use super::failure::{cut, not_committed, stored_failure, text};
@@ -11,6 +11,7 @@ use super::filter::GivenUp;
 use super::job::{PersistedJob, wait_for_outcome};
 use super::method::Style;
 use super::options::OnPanic;
+use super::remind::ended;
 use super::run::{Ran, To};
 use super::shared::Shared;
 use super::slot::Slot;
@@ -31,11 +32,14 @@ pub(crate) struct Stored {
     pub(super) nesting: Nesting,
     /// It runs in the storage's own transaction.
     pub(super) transaction: bool,
+    /// It has come from the queue of those that are due, which knows it until it ends.
+    pub(super) was_due: bool,
 }
 
 impl Stored {
     pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
-        Stored { row, attempts, parent, nesting: Nesting::None, transaction: false }
+        let nesting = Nesting::None;
+        Stored { row, attempts, parent, nesting, transaction: false, was_due: false }
     }
 
     pub(super) fn outcome(&self, outcome: StoredOutcome, finished_at: Timestamp) -> OutcomeRow {
@@ -250,7 +254,14 @@ pub(super) fn end_interrupted<T: Serves, M: Message, S: Style<T, M>>(
     base: Base,
     to: To<M>,
 ) -> Ran<M> {
-    end_with::<T, M, S>(slot, stored, base, interrupted(), ClusterError::Interrupted, to)
+    end_with::<T, M, S>(
+        slot,
+        stored,
+        base,
+        StoredOutcome::interrupted(),
+        ClusterError::Interrupted,
+        to,
+    )
 }
 
 fn end_with<T: Serves, M: Message, S: Style<T, M>>(
@@ -262,7 +273,8 @@ fn end_with<T: Serves, M: Message, S: Style<T, M>>(
     to: To<M>,
 ) -> Ran<M> {
     let row = stored.outcome(outcome.clone(), slot.kind.shared.clock.wall());
-    let writes = Writes { outcome: Some(row), ..Writes::default() };
+    let reminders = ended(&slot.kind.shared, &stored.row);
+    let writes = Writes { outcome: Some(row), reminders, ..Writes::default() };
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
         slot.request_ended(stored.row.seq);
         slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
@@ -292,6 +304,11 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, in_order, error });
     let writes = Writes { attempt, ..Writes::default() };
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, mut stored, to| {
+        if slot.is_cleared(seq) {
+            slot.request_ended(seq);
+            to.fail(ClusterError::Interrupted);
+            return;
+        }
         if in_order {
             stored.attempts = attempts;
             let job = PersistedJob::<M, S>::new(stored, None, to);
@@ -320,7 +337,8 @@ fn bury<T: Serves, M: Message, S: Style<T, M>>(
     let epoch = slot.kind.shards.epoch(shard);
     let (attempts, died_at) = (stored.attempts + 1, slot.kind.shared.clock.wall());
     let dead = Some(DeadWrite { seq, shard, epoch, attempts, error: cut(&reason), died_at });
-    let writes = Writes { dead, ..Writes::default() };
+    let reminders = ended(&slot.kind.shared, &stored.row);
+    let writes = Writes { dead, reminders, ..Writes::default() };
     let error = defect::<T, M>(slot, attempts, reason.clone());
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
         slot.request_ended(stored.row.seq);

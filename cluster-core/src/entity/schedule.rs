@@ -163,14 +163,18 @@ impl Schedule {
         self.room.notify_one();
     }
 
-    /// A request has been started.
-    pub(super) fn started(&self, request: Seq) {
+    /// A request has been started; says whether it is known here.
+    pub(super) fn started(&self, request: Seq) -> bool {
+        let mut known = false;
         self.change(|queue| {
-            if let Some(stage @ Stage::Waiting) = queue.known.get_mut(&request) {
+            let stage = queue.known.get_mut(&request);
+            known = stage.is_some() || queue.closed;
+            if let Some(stage @ Stage::Waiting) = stage {
                 *stage = Stage::Started;
                 queue.waiting -= 1;
             }
         });
+        known
     }
 
     /// A request has left those that are due: it has ended, or is due at another time. Costs one

@@ -56,6 +56,8 @@ impl<T: Serves> Slot<T> {
                 pins: 0,
                 pumping: false,
                 waits_for_place: false,
+                clearing: false,
+                clears: 0,
                 mailbox: None,
                 ledger: None,
             }),
@@ -103,6 +105,7 @@ impl<T: Serves> Slot<T> {
             && inner.mailbox.is_none()
             && inner.running.admits(access, self.kind.limits.concurrency)
             && inner.may_run_ahead(&self.kind.shared)
+            && inner.clears == 0
             && !inner.must_wait_its_turn(&self.kind.limits);
         free.then(|| {
             self.activity.start(access, plain);
@@ -277,8 +280,8 @@ impl<T: Serves> Slot<T> {
                 job.run(turn);
                 true
             }
-            Step::Displace(job) => {
-                job.displace(ClusterError::ShuttingDown);
+            Step::Displace(job, why) => {
+                job.displace(why);
                 true
             }
             Step::Activate => {
@@ -364,6 +367,7 @@ impl<T: Serves> Slot<T> {
             self.lock().phase = Phase::Vacant;
             self.kind.shared.residents.leave();
         }
+        self.kind.shared.residents.say_room();
         self.start_waiting(Start::Task);
     }
 
@@ -449,6 +453,10 @@ pub(super) enum Start {
 impl<T: Serves> Lineage for Slot<T> {
     fn generation(&self) -> u32 {
         self.generation.load(Ordering::SeqCst)
+    }
+
+    fn has_out(&self, request: Seq) -> bool {
+        self.lock().is_out(request)
     }
 }
 

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 
 use super::chunks::{ChunkWrite, ChunksRead};
+use super::entity::{ReminderWrite, RemovalWrite};
 use super::journal::{DeferredRow, JournalEntry};
 use super::rows::{
-    AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateWrite,
-    StoredOutcome,
+    AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateKey,
+    StateWrite, StoredOutcome,
 };
 use crate::id::{RequestId, Seq};
 
@@ -31,6 +32,13 @@ pub struct Batch {
     pub holds: Vec<HoldWrite>,
     /// Requests that shall run again.
     pub redrives: Vec<RedriveWrite>,
+    /// What reminders are from now on; at most one for each.
+    pub reminders: Vec<ReminderWrite>,
+    /// Requests to forget.
+    pub removals: Vec<RemovalWrite>,
+    /// Entities whose states and reminders are forgotten. No state or reminder of them is written
+    /// by the same batch.
+    pub forgotten: Vec<StateKey>,
     /// Chunks of streams.
     pub chunks: Vec<ChunkWrite>,
     /// Chunks that were read.
@@ -49,6 +57,9 @@ impl Batch {
             && self.deferreds.is_empty()
             && self.holds.is_empty()
             && self.redrives.is_empty()
+            && self.reminders.is_empty()
+            && self.removals.is_empty()
+            && self.forgotten.is_empty()
             && self.chunks.is_empty()
             && self.chunks_read.is_empty()
     }

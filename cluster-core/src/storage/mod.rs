@@ -6,6 +6,7 @@
 
 mod batch;
 mod chunks;
+mod entity;
 mod error;
 mod faulty;
 mod journal;
@@ -18,6 +19,10 @@ mod transaction;
 
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
 pub use chunks::{ChunkRow, ChunkScan, ChunkWrite, ChunksRead};
+pub use entity::{
+    EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow, ReminderWrite,
+    RemovalWrite, Repeat,
+};
 pub use error::StorageError;
 pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};
 pub use journal::{

@@ -42,6 +42,9 @@ fn fits_one_statement(batch: &Batch) -> bool {
         redrives,
         chunks,
         chunks_read,
+        reminders,
+        removals,
+        forgotten,
     } = batch;
     let rare = attempts.is_empty()
         && dead.is_empty()
@@ -49,7 +52,10 @@ fn fits_one_statement(batch: &Batch) -> bool {
         && holds.is_empty()
         && redrives.is_empty()
         && chunks.is_empty()
-        && chunks_read.is_empty();
+        && chunks_read.is_empty()
+        && reminders.is_empty()
+        && removals.is_empty()
+        && forgotten.is_empty();
     let first = accepts.first().map(|row| row.seq);
     rare && accepts.is_sorted_by(|a, b| a.seq < b.seq)
         && first.is_none_or(|first| outcomes.iter().all(|row| row.seq < first))

@@ -59,9 +59,9 @@ impl Groups {
 }
 
 /// The columns of a request.
-pub(super) const REQUEST: [Element; 16] = [
+pub(super) const REQUEST: [Element; 17] = [
     Integer, Bytes, Integer, Integer, Integer, Integer, Integer, Bytes, Integer, Bytes, Bytes,
-    Bytes, Bytes, Bytes, Text, Bytes,
+    Bytes, Bytes, Bytes, Text, Bytes, Integer,
 ];
 /// The columns of an outcome.
 pub(super) const OUTCOME: [Element; 6] = [Integer, Integer, Integer, Integer, Integer, Bytes];

@@ -102,6 +102,16 @@ impl Dialect for PostgresDialect {
                 FROM {p}held h JOIN {p}request r ON r.seq = h.seq \
                 WHERE h.seq > ?1 ORDER BY h.seq LIMIT ?2"
             ),
+            Sql::RequestsOf => {
+                "SELECT r.seq, r.id, \
+                EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) FROM {p}request r \
+                WHERE r.shard = ?1 AND r.seq > ?2 AND r.entity_type = ?3 AND r.entity_id = ?4 \
+                ORDER BY r.seq LIMIT ?5"
+            }
+            Sql::RaiseMeta => {
+                "INSERT INTO {p}meta AS m (name, value) VALUES (?1, ?2) \
+                ON CONFLICT (name) DO UPDATE SET value = greatest(m.value, excluded.value)"
+            }
             _ => return None,
         };
         Some(text)

@@ -2,9 +2,9 @@
 
 use cluster_core::id::{KeyDigest, RequestId, Seq};
 use cluster_core::storage::{
-    ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence,
-    FoundRequest, HeldRow, History, PageRoom, PendingRequest, PendingScan, StateKey, StateRow,
-    StorageError,
+    ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DeferredId, DeferredRow, DueScan,
+    EntityRequest, EntityScan, Fence, FoundRequest, HeldRow, History, PageRoom, PendingRequest,
+    PendingScan, ReminderKey, ReminderRow, StateKey, StateRow, StorageError,
 };
 use cluster_core::time::Timestamp;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -18,6 +18,7 @@ use crate::batch::check_fence;
 use crate::chunks::read_chunk;
 use crate::contracts::read_contract;
 use crate::dialect::Dialect;
+use crate::entity::{read_reminder, read_request_of, scan_values};
 use crate::journal::{history, read_deferred, read_row};
 use crate::rows::{
     REQUEST_COLUMNS, if_readable, read_dead_letter, read_found, read_held, read_pending, read_state,
@@ -104,6 +105,25 @@ pub(super) async fn find_deferreds(
         Array::integers(deferreds.iter().map(|id| id.occurrence.into())),
     ];
     answers(session, Own::Deferreds, arrays, deferreds.len(), 11, read_deferred).await
+}
+
+pub(super) async fn find_reminders(
+    session: &mut Session,
+    keys: &[ReminderKey],
+) -> Result<Vec<Option<ReminderRow>>, StorageError> {
+    let arrays = [
+        Array::bytes(keys.iter().map(|key| key.entity.entity_type.as_bytes())),
+        Array::bytes(keys.iter().map(|key| key.entity.entity_id.as_str().as_bytes())),
+        Array::integers(keys.iter().map(|key| key.message.as_u64().cast_signed())),
+    ];
+    answers(session, Own::Reminders, arrays, keys.len(), 2, read_reminder).await
+}
+
+pub(super) async fn requests_of(
+    session: &mut Session,
+    scan: &EntityScan,
+) -> Result<Vec<EntityRequest>, StorageError> {
+    session.all(Sql::RequestsOf, &scan_values(scan), read_request_of).await
 }
 
 pub(super) async fn load_journal(

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
     Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, Database,
-    DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History,
-    JoinRequest, Joined, JournalStorage, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard, TransactionStorage,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
+    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
+    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetireScan, Retired,
+    RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 
@@ -374,6 +374,24 @@ impl MessageStorage for Postgres {
                 writing!(self.inner, session => retention::remove(session, fence, &scan, &look));
             Ok(Retired { removed: removed?, ..look.retired })
         })
+    }
+}
+
+impl EntityStorage for Postgres {
+    fn find_reminders(
+        &self,
+        keys: Vec<ReminderKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
+        Box::pin(
+            async move { reading!(self.inner, session => reads::find_reminders(session, &keys)) },
+        )
+    }
+
+    fn requests_of(
+        &self,
+        scan: EntityScan,
+    ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
+        Box::pin(async move { reading!(self.inner, session => reads::requests_of(session, &scan)) })
     }
 }
 

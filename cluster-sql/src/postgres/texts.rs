@@ -56,6 +56,12 @@ own! {
     States = "SELECT s.version, s.payload, u.n \
         FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY u (entity_type, entity_id, n) \
         JOIN {p}state s ON s.entity_type = u.entity_type AND s.entity_id = u.entity_id";
+    /// entity_types, entity_ids, messages → seq, request_id, place
+    Reminders = "SELECT x.seq, x.request_id, u.n \
+        FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) \
+        WITH ORDINALITY u (entity_type, entity_id, message, n) \
+        JOIN {p}reminder x ON x.entity_type = u.entity_type AND x.entity_id = u.entity_id \
+        AND x.message = u.message";
     /// executions, names, occurrences → as from the journal, place
     Deferreds = "SELECT d.execution, 0, d.shard, d.epoch, d.kind, d.occurrence, d.completed_at, \
         NULL::bigint, d.name, d.payload, d.id, u.n \
@@ -159,14 +165,5 @@ impl AllTexts {
 }
 
 /// Common statements that this storage has better ones for.
-const UNUSED: [&str; 9] = [
-    "AnyEntry",
-    "AnyDeferred",
-    "AnyUnfinished",
-    "Deferred",
-    "DeleteDeferreds",
-    "DeleteJournal",
-    "DeleteOutcome",
-    "DeleteRequest",
-    "LoadFinished",
-];
+const UNUSED: [&str; 6] =
+    ["AnyEntry", "AnyDeferred", "AnyUnfinished", "Deferred", "LoadFinished", "Reminder"];

@@ -2,9 +2,9 @@
 
 use cluster_core::id::{KeyDigest, RequestId, Seq};
 use cluster_core::storage::{
-    ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence,
-    FoundRequest, HeldRow, History, PageRoom, PendingRequest, PendingScan, StateKey, StateRow,
-    StorageError,
+    ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DeferredId, DeferredRow, DueScan,
+    EntityRequest, EntityScan, Fence, FoundRequest, HeldRow, History, PageRoom, PendingRequest,
+    PendingScan, ReminderKey, ReminderRow, StateKey, StateRow, StorageError,
 };
 
 use super::at_once::at_once;
@@ -14,6 +14,7 @@ use crate::batch::check_fence;
 use crate::chunks::read_chunk;
 use crate::contracts::read_contract;
 use crate::dialect::Dialect;
+use crate::entity::{read_reminder, read_request_of, scan_values};
 use crate::journal::{history, read_deferred, read_row};
 use crate::rows::{
     REQUEST_COLUMNS, if_readable, read_dead_letter, read_found, read_held, read_pending, read_state,
@@ -78,6 +79,26 @@ impl Session<'_> {
             self.first(Sql::Deferred, &values, read_deferred)
         };
         deferreds.iter().map(find).collect()
+    }
+
+    pub(super) fn find_reminders(
+        &mut self,
+        keys: &[ReminderKey],
+    ) -> Result<Vec<Option<ReminderRow>>, StorageError> {
+        let find = |ReminderKey { entity, message }: &ReminderKey| {
+            let entity_type = Value::Bytes(entity.entity_type.as_bytes());
+            let message = message.as_u64().cast_signed().into();
+            let values = [entity_type, (&entity.entity_id).into(), message];
+            self.first(Sql::Reminder, &values, read_reminder)
+        };
+        keys.iter().map(find).collect()
+    }
+
+    pub(super) fn requests_of(
+        &mut self,
+        scan: &EntityScan,
+    ) -> Result<Vec<EntityRequest>, StorageError> {
+        self.all(Sql::RequestsOf, &scan_values(scan), read_request_of)
     }
 
     pub(super) fn contracts(&mut self) -> Result<Vec<ContractRow>, StorageError> {

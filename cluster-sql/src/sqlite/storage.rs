@@ -7,10 +7,10 @@ use std::sync::Arc;
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
     Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, Database,
-    DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History,
-    JoinRequest, Joined, JournalStorage, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard, TransactionStorage,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
+    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
+    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetireScan, Retired,
+    RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
@@ -297,6 +297,22 @@ impl MessageStorage for Sqlite {
             }
             Ok(retired)
         })
+    }
+}
+
+impl EntityStorage for Sqlite {
+    fn find_reminders(
+        &self,
+        keys: Vec<ReminderKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
+        self.read(move |session| session.find_reminders(&keys))
+    }
+
+    fn requests_of(
+        &self,
+        scan: EntityScan,
+    ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
+        self.read(move |session| session.requests_of(&scan))
     }
 }
 

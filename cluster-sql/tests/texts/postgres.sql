@@ -58,8 +58,8 @@ SELECT max(seq) FROM p_request;
 
 -- InsertRequest
 INSERT INTO p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message,
-entity_type, entity_id, key_digest, key, trace, headers, arguments) VALUES ($1, $2, $3, $4, $5, $6,
-$7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING;
+entity_type, entity_id, key_digest, key, trace, headers, arguments, reminder) VALUES ($1, $2, $3,
+$4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING;
 
 -- InsertPending
 INSERT INTO p_behind (seq, shard) VALUES ($1, $2) ON CONFLICT DO NOTHING;
@@ -70,16 +70,17 @@ excluded.due_at;
 
 -- RequestById
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, o.kind,
-o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o ON o.seq
-= r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE r.id = $1;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o
+ON o.seq = r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE r.id
+= $1;
 
 -- RequestByKey
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, o.kind,
-o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o ON o.seq
-= r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE r.key_digest
-= $1;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o
+ON o.seq = r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE
+r.key_digest = $1;
 
 -- DeletePending
 WITH b AS (DELETE FROM p_behind WHERE seq = $1), d AS (DELETE FROM p_due WHERE seq = $1) SELECT 1
@@ -149,6 +150,12 @@ SELECT execution, position, shard, epoch, kind, occurrence, recorded_at, due_at,
 NULL AS id FROM p_journal WHERE execution = $1 UNION ALL SELECT execution, 0, shard, epoch, kind,
 occurrence, completed_at, NULL, name, payload, id FROM p_deferred WHERE execution = $1;
 
+-- DeleteJournal
+DELETE FROM p_journal WHERE execution = $1;
+
+-- DeleteDeferreds
+DELETE FROM p_deferred WHERE execution = $1;
+
 -- State
 SELECT version, payload FROM p_state WHERE entity_type = $1 AND entity_id = $2;
 
@@ -174,35 +181,63 @@ AND r.entity_id = $6) AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.
 r.seq) AND NOT EXISTS (SELECT 1 FROM p_due w WHERE w.seq = r.seq) ORDER BY r.seq LIMIT $2), page AS
 (SELECT seq FROM above UNION ALL SELECT seq FROM below ORDER BY seq LIMIT $2) SELECT r.seq, r.id,
 r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type,
-r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.attempts, r.retry_at FROM
-(SELECT r.*, a.attempts, a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) -
-octet_length(r.arguments) AS bytes FROM page JOIN p_request r ON r.seq = page.seq LEFT JOIN
-p_attempt a ON a.seq = page.seq) r WHERE r.bytes < $7 ORDER BY r.seq;
+r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts,
+r.retry_at FROM (SELECT r.*, a.attempts, a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER BY
+r.seq) - octet_length(r.arguments) AS bytes FROM page JOIN p_request r ON r.seq = page.seq LEFT
+JOIN p_attempt a ON a.seq = page.seq) r WHERE r.bytes < $7 ORDER BY r.seq;
 
 -- LoadDue
 WITH page AS (SELECT d.seq, d.due_at FROM p_due d JOIN p_shard s ON s.shard = d.shard AND s.owner =
 $4 WHERE (d.due_at, d.seq) > ($1, $2) ORDER BY d.due_at, d.seq LIMIT $3) SELECT r.seq, r.id,
 r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type,
-r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.attempts, r.at FROM (SELECT
-r.*, a.attempts, page.due_at AS at, sum(octet_length(r.arguments)) OVER (ORDER BY page.due_at,
-page.seq) - octet_length(r.arguments) AS bytes FROM page JOIN p_request r ON r.seq = page.seq LEFT
-JOIN p_attempt a ON a.seq = page.seq) r WHERE r.bytes < $5 ORDER BY r.at, r.seq;
+r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.at
+FROM (SELECT r.*, a.attempts, page.due_at AS at, sum(octet_length(r.arguments)) OVER (ORDER BY
+page.due_at, page.seq) - octet_length(r.arguments) AS bytes FROM page JOIN p_request r ON r.seq =
+page.seq LEFT JOIN p_attempt a ON a.seq = page.seq) r WHERE r.bytes < $5 ORDER BY r.at, r.seq;
 
 -- DeadLetters
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, d.attempts,
-d.died_at, d.error FROM p_dead d JOIN p_request r ON r.seq = d.seq WHERE d.seq > $1 ORDER BY d.seq
-LIMIT $2;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+d.attempts, d.died_at, d.error FROM p_dead d JOIN p_request r ON r.seq = d.seq WHERE d.seq > $1
+ORDER BY d.seq LIMIT $2;
 
 -- Held
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, h.held_at,
-h.kind, h.missing FROM p_held h JOIN p_request r ON r.seq = h.seq WHERE h.seq > $1 ORDER BY h.seq
-LIMIT $2;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+h.held_at, h.kind, h.missing FROM p_held h JOIN p_request r ON r.seq = h.seq WHERE h.seq > $1 ORDER
+BY h.seq LIMIT $2;
 
 -- OuterRequest
 SELECT r.class, o.finished_at FROM p_request r LEFT JOIN p_outcome o ON o.seq = r.seq WHERE r.id =
 $1;
+
+-- DeleteRequest
+DELETE FROM p_request WHERE seq = $1;
+
+-- DeleteOutcome
+DELETE FROM p_outcome WHERE seq = $1;
+
+-- SetReminder
+INSERT INTO p_reminder (entity_type, entity_id, message, shard, epoch, seq, request_id) VALUES ($1,
+$2, $3, $4, $5, $6, $7) ON CONFLICT (entity_type, entity_id, message) DO UPDATE SET shard =
+excluded.shard, epoch = excluded.epoch, seq = excluded.seq, request_id = excluded.request_id;
+
+-- DeleteReminder
+DELETE FROM p_reminder WHERE entity_type = $1 AND entity_id = $2 AND message = $3;
+
+-- DeleteReminders
+DELETE FROM p_reminder WHERE entity_type = $1 AND entity_id = $2;
+
+-- DeleteState
+DELETE FROM p_state WHERE entity_type = $1 AND entity_id = $2;
+
+-- RequestsOf
+SELECT r.seq, r.id, EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) FROM p_request r WHERE
+r.shard = $1 AND r.seq > $2 AND r.entity_type = $3 AND r.entity_id = $4 ORDER BY r.seq LIMIT $5;
+
+-- RaiseMeta
+INSERT INTO p_meta AS m (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value =
+greatest(m.value, excluded.value);
 
 -- InsertChunk
 INSERT INTO p_chunk (seq, number, shard, epoch, was_read, payload) SELECT r.seq, $2::bigint,
@@ -253,22 +288,27 @@ SELECT pg_current_xact_id()::text::bigint;
 
 -- Requests
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, o.kind,
-o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH ORDINALITY u
-(id, n) JOIN p_request r ON r.id = u.id LEFT JOIN p_outcome o ON o.seq = r.seq LEFT JOIN p_dead d
-ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH
+ORDINALITY u (id, n) JOIN p_request r ON r.id = u.id LEFT JOIN p_outcome o ON o.seq = r.seq LEFT
+JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq;
 
 -- Keys
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, o.kind,
-o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH ORDINALITY u
-(digest, n) JOIN p_request r ON r.key_digest = u.digest LEFT JOIN p_outcome o ON o.seq = r.seq LEFT
-JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH
+ORDINALITY u (digest, n) JOIN p_request r ON r.key_digest = u.digest LEFT JOIN p_outcome o ON o.seq
+= r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq;
 
 -- States
 SELECT s.version, s.payload, u.n FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY u
 (entity_type, entity_id, n) JOIN p_state s ON s.entity_type = u.entity_type AND s.entity_id =
 u.entity_id;
+
+-- Reminders
+SELECT x.seq, x.request_id, u.n FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) WITH ORDINALITY
+u (entity_type, entity_id, message, n) JOIN p_reminder x ON x.entity_type = u.entity_type AND
+x.entity_id = u.entity_id AND x.message = u.message;
 
 -- Deferreds
 SELECT d.execution, 0, d.shard, d.epoch, d.kind, d.occurrence, d.completed_at, NULL::bigint,
@@ -326,32 +366,33 @@ FROM g), NULL::bigint[];
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments) SELECT * FROM unnest($3::bigint[],
+entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
 $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
 $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
-$18::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard, due_at), b AS
-(INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND seq <= (SELECT
-mark FROM g) ON CONFLICT DO NOTHING), c AS (SELECT count(*) AS clashes FROM unnest($3::bigint[],
-$4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq = u.seq AND r.id <> u.id WHERE (SELECT
-count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) <
-cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 / (CASE WHEN NOT (SELECT
-ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
+$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard,
+due_at), b AS (INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND
+seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), c AS (SELECT count(*) AS clashes FROM
+unnest($3::bigint[], $4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq = u.seq AND r.id <> u.id
+WHERE (SELECT count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM g), CASE WHEN (SELECT
+count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 /
+(CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
 
 -- CommitDue
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments) SELECT * FROM unnest($3::bigint[],
+entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
 $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
 $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
-$18::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard, due_at), b AS
-(INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND seq <= (SELECT
-mark FROM g) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq,
-shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT count(*) AS
-clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq = u.seq AND
-r.id <> u.id WHERE (SELECT count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM g), CASE WHEN
-(SELECT count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END,
-1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
+$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard,
+due_at), b AS (INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND
+seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at)
+SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT
+count(*) AS clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq
+= u.seq AND r.id <> u.id WHERE (SELECT count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM
+g), CASE WHEN (SELECT count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(array_agg(seq),
+'{}') FROM a) END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1
+ELSE 0 END);
 
 -- CommitOutcomes
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -398,37 +439,37 @@ CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::bigint[], 1 / 
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments) SELECT * FROM unnest($3::bigint[],
+entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
 $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
 $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
-$18::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard, due_at), b AS
-(INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND seq <= (SELECT
-mark FROM g) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq,
-shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT count(*) AS
-clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq = u.seq AND
-r.id <> u.id WHERE (SELECT count(*) FROM a) < cardinality($3)), o AS (INSERT INTO p_outcome (seq,
-shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($19::bigint[], $20::bigint[],
-$21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[]) AS u (seq, shard, epoch, finished_at,
-kind, payload) WHERE (SELECT ok FROM g) AND EXISTS (SELECT 1 FROM p_request r WHERE r.seq = u.seq)
-ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind x USING o WHERE x.seq =
-o.seq AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due x USING o WHERE
-x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held x USING o
-WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead x
-USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM
-p_attempt x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), n AS
-(INSERT INTO p_state (entity_type, entity_id, shard, version, epoch, payload) SELECT * FROM
-unnest($25::bytea[], $26::bytea[], $27::bigint[], $28::bigint[], $29::bigint[], $30::bytea[]) WHERE
-(SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1), s AS (UPDATE p_state s SET version =
-u.version, epoch = u.epoch, payload = u.payload FROM unnest($31::bytea[], $32::bytea[],
-$33::bigint[], $34::bigint[], $35::bigint[], $36::bytea[]) AS u (entity_type, entity_id, previous,
-version, epoch, payload) WHERE (SELECT ok FROM g) AND s.entity_type = u.entity_type AND s.entity_id
-= u.entity_id AND s.version = u.previous RETURNING 1), j AS (INSERT INTO p_journal (execution,
-position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload) SELECT * FROM
-unnest($37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[],
-$43::bigint[], $44::bigint[], $45::bytea[], $46::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO
-NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) <
-cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 / (CASE WHEN NOT (SELECT
-ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM n) = cardinality($25) AND
-(SELECT count(*) FROM s) = cardinality($31) AND (SELECT count(*) FROM j) = cardinality($37)) THEN 1
-ELSE 0 END);
+$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard,
+due_at), b AS (INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND
+seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at)
+SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT
+count(*) AS clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq
+= u.seq AND r.id <> u.id WHERE (SELECT count(*) FROM a) < cardinality($3)), o AS (INSERT INTO
+p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($20::bigint[],
+$21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bytea[]) AS u (seq, shard, epoch,
+finished_at, kind, payload) WHERE (SELECT ok FROM g) AND EXISTS (SELECT 1 FROM p_request r WHERE
+r.seq = u.seq) ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind x USING o
+WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due x
+USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM
+p_held x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE
+FROM p_dead x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS
+(DELETE FROM p_attempt x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM
+p_attempt))), n AS (INSERT INTO p_state (entity_type, entity_id, shard, version, epoch, payload)
+SELECT * FROM unnest($26::bytea[], $27::bytea[], $28::bigint[], $29::bigint[], $30::bigint[],
+$31::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1), s AS (UPDATE p_state s
+SET version = u.version, epoch = u.epoch, payload = u.payload FROM unnest($32::bytea[],
+$33::bytea[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bytea[]) AS u (entity_type,
+entity_id, previous, version, epoch, payload) WHERE (SELECT ok FROM g) AND s.entity_type =
+u.entity_type AND s.entity_id = u.entity_id AND s.version = u.previous RETURNING 1), j AS (INSERT
+INTO p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name,
+payload) SELECT * FROM unnest($38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[],
+$42::bigint[], $43::bigint[], $44::bigint[], $45::bigint[], $46::bytea[], $47::bytea[]) WHERE
+(SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT
+count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 /
+(CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM n) =
+cardinality($26) AND (SELECT count(*) FROM s) = cardinality($32) AND (SELECT count(*) FROM j) =
+cardinality($38)) THEN 1 ELSE 0 END);
 

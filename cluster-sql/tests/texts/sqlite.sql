@@ -56,8 +56,8 @@ SELECT max(seq) FROM p_request;
 
 -- InsertRequest
 INSERT INTO p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message,
-entity_type, entity_id, key_digest, key, trace, headers, arguments) VALUES (?1, ?2, ?3, ?4, ?5, ?6,
-?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO NOTHING;
+entity_type, entity_id, key_digest, key, trace, headers, arguments, reminder) VALUES (?1, ?2, ?3,
+?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT DO NOTHING;
 
 -- InsertPending
 INSERT INTO p_pending (seq, shard) VALUES (?1, ?2);
@@ -67,16 +67,17 @@ INSERT INTO p_due (seq, shard, due_at) VALUES (?1, ?2, ?3);
 
 -- RequestById
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, o.kind,
-o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o ON o.seq
-= r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE r.id = ?1;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o
+ON o.seq = r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE r.id
+= ?1;
 
 -- RequestByKey
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, o.kind,
-o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o ON o.seq
-= r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE r.key_digest
-= ?1;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o
+ON o.seq = r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE
+r.key_digest = ?1;
 
 -- DeletePending
 DELETE FROM p_pending WHERE seq = ?1;
@@ -170,29 +171,29 @@ AND version = ?3;
 
 -- LoadPending
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, a.attempts,
-a.retry_at FROM p_pending p CROSS JOIN p_shard s ON s.shard = p.shard AND s.owner = ?3 CROSS JOIN
-p_request r ON r.seq = p.seq LEFT JOIN p_attempt a ON a.seq = p.seq WHERE p.seq > ?1 AND (?4 IS
-NULL OR p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6) ORDER BY p.seq LIMIT ?2;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+a.attempts, a.retry_at FROM p_pending p CROSS JOIN p_shard s ON s.shard = p.shard AND s.owner = ?3
+CROSS JOIN p_request r ON r.seq = p.seq LEFT JOIN p_attempt a ON a.seq = p.seq WHERE p.seq > ?1 AND
+(?4 IS NULL OR p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6) ORDER BY p.seq LIMIT ?2;
 
 -- LoadDue
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, a.attempts,
-p.due_at FROM p_due p INDEXED BY p_due_at CROSS JOIN p_shard s ON s.shard = p.shard AND s.owner =
-?4 CROSS JOIN p_request r ON r.seq = p.seq LEFT JOIN p_attempt a ON a.seq = p.seq WHERE p.due_at >=
-?1 AND (p.due_at > ?1 OR p.seq > ?2) ORDER BY p.due_at, p.seq LIMIT ?3;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+a.attempts, p.due_at FROM p_due p INDEXED BY p_due_at CROSS JOIN p_shard s ON s.shard = p.shard AND
+s.owner = ?4 CROSS JOIN p_request r ON r.seq = p.seq LEFT JOIN p_attempt a ON a.seq = p.seq WHERE
+p.due_at >= ?1 AND (p.due_at > ?1 OR p.seq > ?2) ORDER BY p.due_at, p.seq LIMIT ?3;
 
 -- DeadLetters
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, d.attempts,
-d.died_at, d.error FROM p_dead d CROSS JOIN p_request r ON r.seq = d.seq WHERE d.seq > ?1 ORDER BY
-d.seq LIMIT ?2;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+d.attempts, d.died_at, d.error FROM p_dead d CROSS JOIN p_request r ON r.seq = d.seq WHERE d.seq >
+?1 ORDER BY d.seq LIMIT ?2;
 
 -- Held
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, h.held_at,
-h.kind, h.missing FROM p_held h CROSS JOIN p_request r ON r.seq = h.seq WHERE h.seq > ?1 ORDER BY
-h.seq LIMIT ?2;
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+h.held_at, h.kind, h.missing FROM p_held h CROSS JOIN p_request r ON r.seq = h.seq WHERE h.seq > ?1
+ORDER BY h.seq LIMIT ?2;
 
 -- LoadFinished
 SELECT o.seq, o.finished_at, r.class, r.id, r.outer_id FROM p_outcome o CROSS JOIN p_request r ON
@@ -212,6 +213,32 @@ DELETE FROM p_request WHERE seq = ?1;
 
 -- DeleteOutcome
 DELETE FROM p_outcome WHERE seq = ?1;
+
+-- Reminder
+SELECT seq, request_id FROM p_reminder WHERE entity_type = ?1 AND entity_id = ?2 AND message = ?3;
+
+-- SetReminder
+INSERT INTO p_reminder (entity_type, entity_id, message, shard, epoch, seq, request_id) VALUES (?1,
+?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (entity_type, entity_id, message) DO UPDATE SET shard =
+excluded.shard, epoch = excluded.epoch, seq = excluded.seq, request_id = excluded.request_id;
+
+-- DeleteReminder
+DELETE FROM p_reminder WHERE entity_type = ?1 AND entity_id = ?2 AND message = ?3;
+
+-- DeleteReminders
+DELETE FROM p_reminder WHERE entity_type = ?1 AND entity_id = ?2;
+
+-- DeleteState
+DELETE FROM p_state WHERE entity_type = ?1 AND entity_id = ?2;
+
+-- RequestsOf
+SELECT r.seq, r.id, EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) FROM p_request r INDEXED
+BY p_request_shard WHERE r.shard = ?1 AND r.seq > ?2 AND r.entity_type = ?3 AND r.entity_id = ?4
+ORDER BY r.seq LIMIT ?5;
+
+-- RaiseMeta
+INSERT INTO p_meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value =
+max(value, excluded.value);
 
 -- InsertChunk
 INSERT INTO p_chunk (seq, number, shard, epoch, was_read, payload) SELECT ?1, ?2, ?3, ?4, 0, ?5

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::id::{Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId};
 use crate::storage::chunks::ChunkRow;
+use crate::storage::entity::{ReminderKey, ReminderRow};
 use crate::storage::journal::{DeferredId, DeferredRow, JournalEntry};
 use crate::storage::rows::{
     ContractRow, Due, Missing, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome,
@@ -48,6 +49,7 @@ pub(super) struct Store {
     pub(super) journal: BTreeMap<(Seq, u32), JournalEntry>,
     pub(super) deferreds: BTreeMap<DeferredId, DeferredRow>,
     pub(super) states: HashMap<StateKey, StateRow>,
+    pub(super) reminders: HashMap<ReminderKey, ReminderRow>,
     pub(super) shapes: BTreeMap<u64, Bytes>,
     /// By type and name.
     pub(super) contracts: BTreeMap<(Arc<str>, Arc<str>), ContractRow>,

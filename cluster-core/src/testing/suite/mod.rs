@@ -34,6 +34,7 @@ mod cases;
 mod accepting;
 mod chunks;
 mod contracts;
+mod entities;
 mod fixture;
 mod journal;
 mod later;

@@ -50,6 +50,8 @@ CREATE TABLE {p}request (
     class BIGINT NOT NULL,
     accepted_at BIGINT NOT NULL,
     due_at BIGINT,
+    -- Of a reminder's request: its period in milliseconds, zero for one that comes once.
+    reminder BIGINT,
     message BIGINT NOT NULL,
     id BYTEA NOT NULL,
     outer_id BYTEA,
@@ -65,6 +67,9 @@ CREATE TABLE {p}request (
 CREATE UNIQUE INDEX {p}request_id ON {p}request (id);
 -- Digests are spread over the whole index, so only requests with a key pay for it.
 CREATE UNIQUE INDEX {p}request_key ON {p}request (key_digest) WHERE key_digest IS NOT NULL;
+-- By shard, to find what is stored of one entity. It grows at as many places as there are shards,
+-- whatever the ids of entities are.
+CREATE INDEX {p}request_shard ON {p}request (shard);
 
 -- How requests ended, each written once.
 CREATE TABLE {p}outcome (
@@ -172,6 +177,19 @@ CREATE TABLE {p}state (
     payload BYTEA NOT NULL,
     PRIMARY KEY (entity_type, entity_id)
 ) WITH (fillfactor = 60);
+
+-- Reminders that are set: which request comes next. The row moves on in the transaction that ends
+-- this request.
+CREATE TABLE {p}reminder (
+    message BIGINT NOT NULL,
+    shard BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    seq BIGINT NOT NULL,
+    entity_type BYTEA NOT NULL,
+    entity_id BYTEA NOT NULL,
+    request_id BYTEA NOT NULL,
+    PRIMARY KEY (entity_type, entity_id, message)
+);
 
 -- Shapes of payloads. The row of a fingerprint never changes.
 CREATE TABLE {p}shape (
