@@ -1,13 +1,34 @@
 //! One body, each storage.
 
-/// Makes tests of bodies that take a [`Bed`](super::Bed): `memory::name` and `sqlite::name` of
-/// each.
+/// Makes tests of bodies that take a [`Bed`](super::Bed): `memory::name`, `sqlite::name` and, where
+/// there is a server, `postgres::name` of each.
 ///
 /// - `backends!(a, b)`: on one thread.
 /// - `backends!(a, b on threads)`: `b` on two, where what runs at once is what it is about.
 /// - `backends!(in virtual time: a, b)`: on a clock that only the body moves.
 /// - `backends!(only sqlite: a, b)`: what memory does not offer.
 macro_rules! backends {
+    (@ postgres $name:ident) => {
+        #[tokio::test]
+        async fn $name() {
+            let Some(bed) = crate::support::Bed::postgres().await else { return };
+            crate::support::soon(super::$name(bed)).await;
+        }
+    };
+    (@ postgres $name:ident on threads) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let Some(bed) = crate::support::Bed::postgres().await else { return };
+            crate::support::soon(super::$name(bed)).await;
+        }
+    };
+    (@ postgres $name:ident in virtual time) => {
+        #[tokio::test]
+        async fn $name() {
+            let Some(bed) = crate::support::Bed::postgres().await else { return };
+            crate::support::soon(super::$name(bed.with_virtual_time())).await;
+        }
+    };
     (@ $place:ident $name:ident) => {
         #[tokio::test]
         async fn $name() {
@@ -41,6 +62,9 @@ macro_rules! backends {
         }
         mod sqlite {
             $(crate::support::backends!(@ sqlite $name $($mode)*);)+
+        }
+        mod postgres {
+            $(crate::support::backends!(@ postgres $name $($mode)*);)+
         }
     };
 }

@@ -10,7 +10,7 @@ use cluster::storage::{Faults, FaultyStorage, MemoryStorage, Storage};
 use cluster::time::{Clock, Timestamp, VirtualClock};
 use cluster::{Cluster, ClusterBuilder};
 
-use super::{Door, Folder, Probe, open_sqlite, poll_once, settle};
+use super::{Door, Folder, Probe, Schema, open_sqlite, poll_once, settle};
 
 /// A database that outlives its clusters, with a door and faults before it.
 pub(crate) struct Bed {
@@ -32,6 +32,7 @@ pub(crate) struct Bed {
 enum Place {
     Memory(MemoryStorage),
     Sqlite(Folder),
+    Postgres(Schema),
     /// A file that others use as well, before or after.
     File(PathBuf),
 }
@@ -44,6 +45,11 @@ impl Bed {
 
     pub(crate) fn sqlite() -> Self {
         Bed::at(Place::Sqlite(Folder::new()), Clock::system())
+    }
+
+    /// On a server; `None` where there is none.
+    pub(crate) async fn postgres() -> Option<Self> {
+        Some(Bed::at(Place::Postgres(Schema::new().await?), Clock::system()))
     }
 
     /// On a file that others use as well, before or after.
@@ -92,7 +98,7 @@ impl Bed {
     /// The database's file, where there is one.
     pub(crate) fn file(&self) -> Option<PathBuf> {
         match &self.place {
-            Place::Memory(_) => None,
+            Place::Memory(_) | Place::Postgres(_) => None,
             Place::Sqlite(folder) => Some(folder.database()),
             Place::File(path) => Some(path.clone()),
         }
@@ -113,6 +119,7 @@ impl Bed {
         let storage: Arc<dyn Storage> = match (&self.place, self.file()) {
             (_, Some(file)) => Arc::new(open_sqlite(&file, &self.clock).await),
             (Place::Memory(storage), None) => Arc::new(storage.clone()),
+            (Place::Postgres(schema), None) => Arc::new(schema.open(&self.clock).await),
             (_, None) => unreachable!("all others are files"),
         };
         let storage = self.floor.before(storage);

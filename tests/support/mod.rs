@@ -8,6 +8,7 @@ mod backends;
 mod bed;
 mod door;
 mod folder;
+mod postgres;
 mod probe;
 mod waiting;
 
@@ -15,5 +16,6 @@ pub(crate) use backends::backends;
 pub(crate) use bed::Bed;
 pub(crate) use door::{Door, Side, refused, unknown};
 pub(crate) use folder::{Folder, open_sqlite};
+pub(crate) use postgres::Schema;
 pub(crate) use probe::Probe;
 pub(crate) use waiting::{HANG, is_waiting, poll_once, settle, soon, until};

@@ -1,0 +1,48 @@
+//! Where databases on a PostgreSQL server are.
+
+use std::io::Write;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cluster::time::Clock;
+use cluster_sql::Postgres;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+/// Names the server: a superuser's URL without a query.
+const VARIABLE: &str = "TEST_SERVERS_POSTGRES";
+
+/// A schema of its own on the server that all tests share.
+pub(crate) struct Schema {
+    url: String,
+}
+
+impl Schema {
+    /// Makes a new one; `None` without a server, which is said once.
+    pub(crate) async fn new() -> Option<Schema> {
+        static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+        let server = server()?;
+        let number = SCHEMAS.fetch_add(1, Ordering::Relaxed);
+        let schema = format!("test_{}_{number}", std::process::id());
+        let mut tool = PgConnection::connect(&server).await.expect("the server answers");
+        let text = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
+        let made = tool.execute(sqlx::raw_sql(AssertSqlSafe(text))).await;
+        made.expect("a schema can be made");
+        Some(Schema { url: format!("{server}?options[search_path]={schema}") })
+    }
+
+    pub(crate) async fn open(&self, clock: &Clock) -> Postgres {
+        let opened = Postgres::options(&self.url).clock(clock.clone()).connections(4).connect();
+        opened.await.expect("the tables can be made")
+    }
+}
+
+fn server() -> Option<String> {
+    static SAID: Once = Once::new();
+    let server = std::env::var(VARIABLE).ok();
+    if server.is_none() {
+        // Past the capture of the output of tests that pass.
+        let text = format!("\nLEFT OUT: tests that need PostgreSQL; {VARIABLE} names a server\n");
+        SAID.call_once(|| _ = std::io::stderr().write_all(text.as_bytes()));
+    }
+    server
+}
