@@ -95,6 +95,11 @@ impl Bed {
         Duration::from_nanos(self.time().now().as_nanos())
     }
 
+    /// Whether nothing is written to any disk: then more can be asked of it.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
+    }
+
     /// The database's file, where there is one.
     pub(crate) fn file(&self) -> Option<PathBuf> {
         match &self.place {
@@ -160,13 +165,17 @@ impl Bed {
         self.start(|builder| configure(impatient(builder))).await
     }
 
-    /// Starts a cluster beside one that runs, which is then fenced off; in memory only.
+    /// Starts a cluster beside one that runs, which is then fenced off; not on a file.
     pub(crate) async fn start_beside(
         &self,
         configure: impl FnOnce(ClusterBuilder) -> ClusterBuilder,
     ) -> Cluster {
-        let Place::Memory(storage) = &self.place else { panic!("the file is locked") };
-        let builder = Cluster::builder().storage(storage.clone()).clock(self.clock.clone());
+        let storage: Arc<dyn Storage> = match &self.place {
+            Place::Memory(storage) => Arc::new(storage.clone()),
+            Place::Postgres(schema) => Arc::new(schema.open(&self.clock).await),
+            Place::Sqlite(_) | Place::File(_) => panic!("the file is locked"),
+        };
+        let builder = Cluster::builder().storage(storage).clock(self.clock.clone());
         configure(builder).start().await.expect("the cluster starts")
     }
 

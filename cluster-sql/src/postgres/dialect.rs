@@ -160,13 +160,13 @@ const LOAD_PENDING: &str = concat!(
     " AND ",
     is_pending!(),
     " ORDER BY r.seq LIMIT ?2), \
-    below AS (SELECT r.seq FROM {p}behind b \
-    JOIN {p}shard s ON s.shard = b.shard AND s.owner = ?3 AND b.seq <= s.mark \
-    JOIN {p}request r ON r.seq = b.seq WHERE b.seq > ?1 AND ",
+    below AS (SELECT r.seq FROM {p}behind b JOIN {p}request r ON r.seq = b.seq \
+    WHERE b.seq <= (SELECT s.mark FROM {p}shard s WHERE s.shard = b.shard AND s.owner = ?3) \
+    AND b.seq > ?1 AND ",
     is_of_entity!(),
     " AND ",
     is_pending!(),
-    " ORDER BY r.seq LIMIT ?2), \
+    " ORDER BY b.seq LIMIT ?2), \
     page AS (SELECT seq FROM above UNION ALL SELECT seq FROM below ORDER BY seq LIMIT ?2) \
     SELECT ",
     request_columns!("r."),

@@ -174,17 +174,17 @@ s.owner = $3) AND ($4::bigint IS NULL OR r.shard = $4 AND r.entity_type = $5 AND
 AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_held
 h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) AND NOT EXISTS
 (SELECT 1 FROM p_due w WHERE w.seq = r.seq) ORDER BY r.seq LIMIT $2), below AS (SELECT r.seq FROM
-p_behind b JOIN p_shard s ON s.shard = b.shard AND s.owner = $3 AND b.seq <= s.mark JOIN p_request
-r ON r.seq = b.seq WHERE b.seq > $1 AND ($4::bigint IS NULL OR r.shard = $4 AND r.entity_type = $5
-AND r.entity_id = $6) AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) AND NOT EXISTS
-(SELECT 1 FROM p_held h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE d.seq =
-r.seq) AND NOT EXISTS (SELECT 1 FROM p_due w WHERE w.seq = r.seq) ORDER BY r.seq LIMIT $2), page AS
-(SELECT seq FROM above UNION ALL SELECT seq FROM below ORDER BY seq LIMIT $2) SELECT r.seq, r.id,
-r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type,
-r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts,
-r.retry_at FROM (SELECT r.*, a.attempts, a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER BY
-r.seq) - octet_length(r.arguments) AS bytes FROM page JOIN p_request r ON r.seq = page.seq LEFT
-JOIN p_attempt a ON a.seq = page.seq) r WHERE r.bytes < $7 ORDER BY r.seq;
+p_behind b JOIN p_request r ON r.seq = b.seq WHERE b.seq <= (SELECT s.mark FROM p_shard s WHERE
+s.shard = b.shard AND s.owner = $3) AND b.seq > $1 AND ($4::bigint IS NULL OR r.shard = $4 AND
+r.entity_type = $5 AND r.entity_id = $6) AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq =
+r.seq) AND NOT EXISTS (SELECT 1 FROM p_held h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM
+p_dead d WHERE d.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_due w WHERE w.seq = r.seq) ORDER BY
+b.seq LIMIT $2), page AS (SELECT seq FROM above UNION ALL SELECT seq FROM below ORDER BY seq LIMIT
+$2) SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+r.attempts, r.retry_at FROM (SELECT r.*, a.attempts, a.retry_at, sum(octet_length(r.arguments))
+OVER (ORDER BY r.seq) - octet_length(r.arguments) AS bytes FROM page JOIN p_request r ON r.seq =
+page.seq LEFT JOIN p_attempt a ON a.seq = page.seq) r WHERE r.bytes < $7 ORDER BY r.seq;
 
 -- LoadDue
 WITH page AS (SELECT d.seq, d.due_at FROM p_due d JOIN p_shard s ON s.shard = d.shard AND s.owner =
