@@ -49,6 +49,13 @@ impl Marks {
         count >= ACCEPTED_MAX && !self.moving.swap(true, Ordering::AcqRel)
     }
 
+    /// Whether the marks shall move now that there is time for it, however few requests that are;
+    /// else runners that soon end would leave more and more to look at. Then [`Marks::moved`]
+    /// follows.
+    pub(super) fn are_behind(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed) > 0 && !self.moving.swap(true, Ordering::AcqRel)
+    }
+
     /// They have moved, or could not.
     pub(super) fn moved(&self) {
         self.accepted.store(0, Ordering::Relaxed);

@@ -121,6 +121,17 @@ impl Postgres {
         reading!(self.inner, session => move_marks(session, fence))
     }
 
+    /// Moves the marks beside everything else.
+    fn start_moving_marks(&self, fence: Fence) {
+        let storage = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = storage.move_marks(fence).await {
+                tracing::debug!(%error, "the marks of recovery stay where they are");
+            }
+            storage.inner.marks.moved();
+        });
+    }
+
     pub(super) async fn connect_with(options: PostgresOptions) -> Result<Self, StorageError> {
         let driver = options.driver()?;
         let texts = Arc::new(AllTexts::new(&options.prefix));
@@ -283,13 +294,7 @@ impl MessageStorage for Postgres {
         Box::pin(async move {
             let committed = self.inner.commit(fence, &batch).await?;
             if self.inner.marks.count(batch.accepts.len() as u64) {
-                let storage = self.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = storage.move_marks(fence).await {
-                        tracing::debug!(%error, "the marks of recovery stay where they are");
-                    }
-                    storage.inner.marks.moved();
-                });
+                self.start_moving_marks(fence);
             }
             Ok(committed)
         })
@@ -364,6 +369,9 @@ impl MessageStorage for Postgres {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         Box::pin(async move {
+            if self.inner.marks.are_behind() {
+                self.start_moving_marks(fence);
+            }
             let look: Result<retention::Look, StorageError> =
                 reading!(self.inner, session => retention::look(session, fence, &scan));
             let look = look?;
