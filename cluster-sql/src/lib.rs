@@ -10,6 +10,8 @@ mod dialect;
 mod driver;
 mod entity;
 mod journal;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod ownership;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -20,6 +22,8 @@ mod sql;
 mod sqlite;
 mod value;
 
+#[cfg(feature = "mysql")]
+pub use mysql::{MySql, MySqlOptions};
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions};
 #[cfg(feature = "sqlite")]

@@ -1,0 +1,286 @@
+//! Statements on one connection.
+
+use std::sync::Arc;
+
+use cluster_core::storage::{Fence, StorageError};
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlQueryResult, MySqlRow};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Executor, MySqlConnection};
+
+use super::error::{commit_error, is_duplicate, is_fence_lost, leaves_connection, sure};
+use super::parameter::Parameter;
+use super::texts::{AllTexts, Own, Statement};
+use crate::driver::Driver;
+use crate::sql::Sql;
+use crate::value::{Columns, Value, integer};
+
+/// What every connection is set to, whatever the server's defaults are, and again after a user has
+/// had it: each statement sees what was committed when it began, values are refused rather than
+/// changed to fit, and the time is UTC.
+const SETTINGS: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+    SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
+    time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, \
+    sql_safe_updates = 0, sql_select_limit = DEFAULT";
+
+/// What the server says of itself.
+const SERVER: &str = "SELECT @@max_allowed_packet, VERSION() LIKE '%MariaDB%'";
+
+/// Room for what stands around the text in a packet.
+const PACKET_MARGIN: usize = 1024;
+
+/// A connection, and the texts of what is run on it. Statements with parameters are prepared when
+/// first used, and kept by the driver; those with lists are sent as text.
+pub(super) struct Session {
+    pub(super) connection: MySqlConnection,
+    pub(super) texts: Arc<AllTexts>,
+    /// The server is a MariaDB.
+    pub(super) has_compound_statements: bool,
+    /// The largest packet that the server takes.
+    pub(super) packet_bytes_max: usize,
+}
+
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Commit,
+    /// With the next one open, on a connection that sqlx believes to be in one.
+    CommitAndChain,
+}
+
+impl End {
+    const fn text(self) -> &'static str {
+        match self {
+            End::Commit => "COMMIT",
+            End::CommitAndChain => "COMMIT AND CHAIN",
+        }
+    }
+}
+
+impl Session {
+    /// Connects, with nothing left to the server's defaults.
+    pub(super) async fn connect(
+        options: &MySqlConnectOptions,
+        texts: Arc<AllTexts>,
+    ) -> Result<Session, StorageError> {
+        let mut connection = options.connect().await.map_err(sure)?;
+        let text = format!("{SETTINGS}; {SERVER}");
+        let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut connection).await;
+        let rows = rows.map_err(sure)?;
+        let number = |at: usize| rows.first().and_then(|row| row.integer(at));
+        let packet_bytes_max = number(0).and_then(|bytes| usize::try_from(bytes).ok());
+        Ok(Session {
+            connection,
+            texts,
+            has_compound_statements: number(1) == Some(1),
+            packet_bytes_max: packet_bytes_max.unwrap_or(0),
+        })
+    }
+
+    /// Whether a text of so many bytes fits into a packet.
+    pub(super) fn takes(&self, bytes: usize) -> bool {
+        bytes.saturating_add(PACKET_MARGIN) <= self.packet_bytes_max
+    }
+
+    /// Runs statements without parameters, in one packet, and reads all rows that they give.
+    pub(super) async fn ask(&mut self, text: String) -> Result<Vec<MySqlRow>, sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut self.connection).await
+    }
+
+    /// Runs statements without parameters, in one packet.
+    pub(super) async fn simple(&mut self, text: String) -> Result<(), sqlx::Error> {
+        self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.map(drop)
+    }
+
+    pub(super) async fn begin(&mut self) -> Result<(), StorageError> {
+        self.simple("START TRANSACTION".to_owned()).await.map_err(sure)
+    }
+
+    /// Begins a transaction beside which nobody else changes who owns what.
+    pub(super) async fn begin_alone(&mut self) -> Result<(), StorageError> {
+        self.begin().await?;
+        let turn = self.rows_of(Own::Alone, &[]).await.map(drop);
+        if turn.as_ref().is_err_and(leaves_connection) {
+            self.roll_back().await?;
+        }
+        turn
+    }
+
+    /// Commits what was done in the open transaction, or rolls it back.
+    pub(super) async fn end<T>(
+        &mut self,
+        done: Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let committed = match done {
+            Ok(done) => self.commit().await.map(|()| done),
+            Err(error) => Err(error),
+        };
+        self.roll_back_after(committed).await
+    }
+
+    /// Rolls back what is open after a failure, if the connection is there still.
+    pub(super) async fn roll_back_after<T>(
+        &mut self,
+        done: Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        if done.as_ref().is_err_and(leaves_connection) {
+            self.roll_back().await?;
+        }
+        done
+    }
+
+    /// Ends the open transaction with nothing written.
+    ///
+    /// # Errors
+    /// The connection is lost, and the transaction with it.
+    pub(super) async fn roll_back(&mut self) -> Result<(), StorageError> {
+        self.simple("ROLLBACK".to_owned()).await.map_err(sure)
+    }
+
+    /// The same, and whatever a user may have set is set back.
+    pub(super) async fn give_back(&mut self) -> Result<(), StorageError> {
+        self.simple(format!("ROLLBACK; {SETTINGS}")).await.map_err(sure)
+    }
+
+    /// Ends the open transaction.
+    pub(super) async fn commit(&mut self) -> Result<(), StorageError> {
+        self.simple("COMMIT".to_owned()).await.map_err(commit_error)
+    }
+
+    /// Ends the open transaction if the fence holds, in one packet: nobody waits for this process
+    /// while it holds the fence. The transaction is open still after `Fenced`.
+    pub(super) async fn commit_fenced(
+        &mut self,
+        fence: Fence,
+        end: End,
+    ) -> Result<(), StorageError> {
+        let text = format!("{}; {}", self.gate(fence, 0), end.text());
+        self.fenced(fence, text).await
+    }
+
+    /// Runs a packet that has a gate and commits.
+    pub(super) async fn fenced(
+        &mut self,
+        fence: Fence,
+        text: String,
+    ) -> Result<(), StorageError> {
+        self.simple(text).await.map_err(|error| match is_fence_lost(&error) {
+            true => fence.lost(),
+            false => commit_error(error),
+        })
+    }
+
+    /// A statement that fails unless the fence holds, and has this mark; it is then kept to the
+    /// transaction's end.
+    pub(super) fn gate(&self, fence: Fence, mark: i64) -> String {
+        format!(
+            "SELECT IF(EXISTS(SELECT 1 FROM {}fence WHERE incarnation = {} AND number = {} \
+            AND alive = 1 AND mark >= {mark} LOCK IN SHARE MODE), 1, (SELECT 1 UNION ALL SELECT 2))",
+            self.texts.prefix,
+            integer(fence.incarnation.as_u64()),
+            integer(fence.number.as_u64()),
+        )
+    }
+
+    /// Runs a query of this database alone.
+    pub(super) async fn rows_of(
+        &mut self,
+        own: Own,
+        values: &[Value<'_>],
+    ) -> Result<Vec<MySqlRow>, StorageError> {
+        let texts = self.texts.clone();
+        let query = query(texts.own(own), values);
+        query.fetch_all(&mut self.connection).await.map_err(sure)
+    }
+
+    /// Runs a statement of this database alone.
+    pub(super) async fn run(
+        &mut self,
+        own: Own,
+        values: &[Value<'_>],
+    ) -> Result<(), sqlx::Error> {
+        let texts = self.texts.clone();
+        query(texts.own(own), values).execute(&mut self.connection).await.map(drop)
+    }
+
+    /// Runs a query of the common ones.
+    pub(super) async fn rows(
+        &mut self,
+        sql: Sql,
+        values: &[Value<'_>],
+    ) -> Result<Vec<MySqlRow>, StorageError> {
+        let texts = self.texts.clone();
+        let query = query(texts.common(sql), values);
+        query.fetch_all(&mut self.connection).await.map_err(sure)
+    }
+
+    /// Runs a query of the common ones and reads all its rows.
+    pub(super) async fn all<T>(
+        &mut self,
+        sql: Sql,
+        values: &[Value<'_>],
+        read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
+    ) -> Result<Vec<T>, StorageError> {
+        self.rows(sql, values).await?.iter().map(|row| read(row)).collect()
+    }
+
+    /// Takes a request from where it waits for its turn; says whether it was there.
+    async fn stop_waiting(&mut self, values: &[Value<'_>]) -> Result<bool, StorageError> {
+        if self.rows(Sql::DeletePending, values).await?.is_empty() {
+            return Ok(false);
+        }
+        self.run(Own::ForgetTurn, values).await.map(|()| true).map_err(sure)
+    }
+}
+
+/// A statement with its parameters.
+fn query<'q>(
+    statement: &Statement,
+    values: &[Value<'_>],
+) -> sqlx::query::Query<'q, sqlx::MySql, MySqlArguments> {
+    let mut arguments = MySqlArguments::default();
+    for place in &statement.order {
+        let value = values.get(*place).copied().unwrap_or(Value::Null);
+        arguments.add(Parameter(value)).expect("values become bytes");
+    }
+    sqlx::query_with(AssertSqlSafe(statement.text.clone()), arguments)
+}
+
+/// Whether it does not matter that a row is there already.
+fn may_be_there(sql: Sql) -> bool {
+    matches!(
+        sql,
+        Sql::InsertRequest
+            | Sql::InsertPending
+            | Sql::InsertEntry
+            | Sql::InsertDeferred
+            | Sql::InsertState
+            | Sql::InsertChunk
+            | Sql::InsertShape
+    )
+}
+
+impl Driver for Session {
+    /// A row that was found and is as it was counts as changed; one that was there and was to be
+    /// inserted does not. No more than one is counted, for a change in place of an insert is two.
+    async fn execute(&mut self, sql: Sql, values: &[Value<'_>]) -> Result<usize, StorageError> {
+        if sql == Sql::DeletePending {
+            return self.stop_waiting(values).await.map(usize::from);
+        }
+        let texts = self.texts.clone();
+        let done: Result<MySqlQueryResult, sqlx::Error> =
+            query(texts.common(sql), values).execute(&mut self.connection).await;
+        match done {
+            Ok(done) => Ok(usize::from(done.rows_affected() > 0)),
+            Err(error) if may_be_there(sql) && is_duplicate(&error) => Ok(0),
+            Err(error) => Err(sure(error)),
+        }
+    }
+
+    async fn first<T: Send>(
+        &mut self,
+        sql: Sql,
+        values: &[Value<'_>],
+        read: fn(&dyn Columns) -> Result<T, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
+        self.rows(sql, values).await?.first().map(|row| read(row)).transpose()
+    }
+}
