@@ -27,8 +27,8 @@ pub use cluster_core::cluster::{
 pub use cluster_core::codec::Json;
 pub use cluster_core::config::{BadSetting, Config, Setting};
 pub use cluster_core::entity::{
-    Call, CallFuture, CallInfo, Cancelled, Context, EntityOptions, OnPanic, Receipt, RetryOptions,
-    TraceBridge, Transaction,
+    Call, CallFuture, CallInfo, Cancelled, Context, EntityOptions, Later, OnPanic, Receipt, Reply,
+    RetryOptions, TraceBridge, Transaction,
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
@@ -57,8 +57,8 @@ pub mod prelude {
     pub use crate::Sqlite;
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
-        CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
-        Refused, RequestId, Workflow,
+        CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, Later, OrRetry,
+        Receipt, Refused, Reply, RequestId, Workflow,
     };
 }
 
@@ -75,12 +75,12 @@ pub mod __private {
     pub use cluster_core::codec::{DecodeError, EncodeError};
     pub use cluster_core::contract::{Schema, TraceError};
     pub use cluster_core::entity::{
-        Access, AnyResult, Arguments, Bytes, Call, Client, Context, Contract, DefaultEntity,
-        Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn, Fallible,
-        Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method, NoError,
-        OnPanic, Outcome, Persisted, Plain, RetryOptions, ReturnOf, Returned, ReturnedPlain,
-        ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context,
-        read_arguments, schemas, write_arguments,
+        Access, AnyResult, Arguments, Bytes, Call, Changed, Client, Context, Contract,
+        DefaultEntity, Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn,
+        Fallible, Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method,
+        NoError, OnPanic, Outcome, Persisted, Plain, Postponed, RetryOptions, ReturnOf, Returned,
+        ReturnedPlain, ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind, Unstored,
+        Volatile, Wire, context, read_arguments, schemas, write_arguments,
     };
     pub use cluster_core::error::{ClusterError, Source};
     pub use cluster_core::id::MessageTag;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
-    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    AliveScan, Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow,
+    DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
     JournalStorage, MemoryStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan,
     RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
@@ -165,6 +165,14 @@ impl<H: Habit> MessageStorage for Outside<H> {
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
         self.inner.load_due(fence, scan)
+    }
+
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        self.inner.load_kept_alive(fence, scan)
     }
 
     fn find_requests(

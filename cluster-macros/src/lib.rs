@@ -116,12 +116,15 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// A handler is a plain `fn` or an `async fn` with `&self` (runs beside other `&self` handlers) or
 /// `&mut self` (runs alone). Its arguments are owned; one of them may be `&Context`. It returns a
-/// plain value, `Result<T, E>`, or `Result<T, CallError<E>>`.
+/// plain value, `Result<T, E>`, or `Result<T, CallError<E>>`; or one of these as `Later<..>`, whose
+/// reply comes later. That is for `&self` handlers, and for volatile `&mut self` ones of entities
+/// of which nothing is stored.
 ///
 /// | key | meaning |
 /// |---|---|
 /// | `persisted` | durable before the handler starts, run until one outcome is committed |
 /// | `uninterruptible` | runs to its end when its caller is gone |
+/// | `fenced` | no answer leaves before the storage has confirmed that this runner owns the entity |
 /// | `name = "withdraw"` | the stored name; the method's own if not given |
 /// | `tag = 0x17` | what is stored with a request; the hash of the name if not given |
 /// | `timeout = "10s"` | the default time limit of its calls |

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
-    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    AliveScan, Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow,
+    DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
     JournalStorage, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest, PendingScan,
     RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
     TakenShard, TransactionStorage,
@@ -390,6 +390,14 @@ impl MessageStorage for Guarded {
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
         counted!(self, load_due(fence, scan))
+    }
+
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        counted!(self, load_kept_alive(fence, scan))
     }
 
     fn find_requests(

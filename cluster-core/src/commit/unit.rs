@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::storage::{
-    Accepted, AttemptWrite, DeadWrite, DeferredRow, HoldWrite, JournalEntry, OutcomeRow,
-    RedriveWrite, RequestRow, StateWrite, StorageError,
+    Accepted, AliveWrite, AttemptWrite, DeadWrite, DeferredRow, HoldWrite, JournalEntry,
+    OutcomeRow, RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -28,6 +28,9 @@ pub(crate) struct Writes {
     pub(crate) deferred: Option<DeferredRow>,
     pub(crate) hold: Option<HoldWrite>,
     pub(crate) redrive: Option<RedriveWrite>,
+    pub(crate) alive: Option<AliveWrite>,
+    /// The fence is compared even where nothing is written: an answer waits for it.
+    pub(crate) confirm: bool,
 }
 
 impl Writes {
@@ -47,6 +50,12 @@ impl Writes {
             && self.deferred.is_none()
             && self.hold.is_none()
             && self.redrive.is_none()
+            && self.alive.is_none()
+    }
+
+    /// Whether nothing of it need reach the storage.
+    pub(crate) fn asks_nothing(&self) -> bool {
+        self.is_empty() && !self.confirm
     }
 
     /// How many bytes of payloads, headers and texts of errors there are.

@@ -140,6 +140,15 @@ pub trait Entity: Sized + Send + Sync + 'static {
     }
 }
 
+/// An entity of which nothing is stored, as the derive says.
+#[diagnostic::on_unimplemented(
+    message = "something of `{Self}` is stored: a `&mut self` handler commits it with its reply, \
+               which cannot come later",
+    label = "replies later",
+    note = "take `&self`, or return the value itself"
+)]
+pub trait Unstored: Entity {}
+
 /// What `#[entity]` on the impl block says of an entity: its contract and its life-cycle hooks.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` serves no contract",

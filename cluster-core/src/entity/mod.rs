@@ -26,12 +26,15 @@ mod hold;
 mod inner;
 mod intake;
 mod job;
+mod keep_alive;
 mod kind;
+mod later;
 mod mailbox;
 mod method;
 mod options;
 mod origin;
 mod outcome;
+mod outstanding;
 mod recording;
 mod redrive;
 mod residents;
@@ -59,14 +62,15 @@ pub use context::Context;
 pub(crate) use contract::ContractOf;
 pub use contract::{
     Client, Contract, DefaultEntity, Deliver, Durable, Entity, Message, Persisted, ServedBy,
-    Serves, ServesTrait, Volatile,
+    Serves, ServesTrait, Unstored, Volatile,
 };
 pub use filter::{CallInfo, GivenUp};
-pub use generated::{HookResult, PlainValue, Returned, ReturnedPlain, context, schemas};
+pub use generated::{Changed, HookResult, PlainValue, Returned, ReturnedPlain, context, schemas};
 pub use handle::Handle;
+pub use later::{Later, Postponed, Reply};
 pub use method::{Exclusive, ExclusiveFn, Method, ReturnOf, Shared, SharedFn};
 pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, RetryOptions, StateKind};
-pub use outcome::{AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
+pub use outcome::{Answer, AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
 pub use schema::MessageSchema;
 pub use send::{Receipt, SendCall};
 pub use trace::TraceBridge;
@@ -83,6 +87,7 @@ pub(crate) use failure::{
 pub(crate) use filter::{Filter, GivenUpHook};
 pub(crate) use hold::held;
 pub(crate) use intake::{Intake, load_pending};
+pub(crate) use keep_alive::{Keeper, bring_back_kept};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};
 pub(crate) use recording::{Place, Record};
 pub(crate) use redrive::{redrive, release_held, reset};

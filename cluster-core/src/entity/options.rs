@@ -23,6 +23,8 @@ pub struct MessageInfo {
     pub timeout: Option<Duration>,
     /// `uninterruptible`: runs to its end when its caller is gone.
     pub uninterruptible: bool,
+    /// `fenced`: no answer leaves before the storage has confirmed who owns the entity.
+    pub fenced: bool,
     /// `transaction` was declared in any form.
     pub transaction: bool,
     /// How a persisted request is tried again.

@@ -16,9 +16,13 @@ use super::context::Context;
 use super::contract::{Message, Serves};
 use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
 use super::job::VolatileJob;
+use super::kind::Kind;
+use super::later::collecting;
 use super::method::{ReturnOf, Style};
 use super::options::Delivery;
 use super::origin::{Origin, end_interrupted};
+use super::outcome::Outcome;
+use super::outstanding::check_room;
 use super::slot::{Slot, Start};
 use super::submit::submit;
 use super::trace::{HandlerSpan, Trace};
@@ -195,11 +199,23 @@ pub(super) fn run<T: Serves, M: Message, S: Style<T, M>>(
     origin: Origin,
     to: To<M>,
 ) -> Ran<M> {
+    let (turn, origin, to) = match <M::Outcome as Outcome>::LATER {
+        false => (turn, origin, to),
+        true => match check_room::<T, M, S>(turn, origin, to) {
+            Ok(there_is) => there_is,
+            Err(ended) => return ended,
+        },
+    };
     if S::PLAIN {
         run_plain::<T, M, S>(turn, message, around, origin, to)
     } else {
         run_async::<T, M, S>(turn, message, around, origin, to)
     }
+}
+
+/// Whether a handler gives others' replies with its own commit. Otherwise it has none.
+pub(super) const fn collects<T: Serves, M: Message>() -> bool {
+    Kind::<T>::is_durable() || matches!(M::INFO.delivery, Delivery::Persisted)
 }
 
 #[inline]
@@ -217,10 +233,10 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     let started = turn.slot.kind.started(M::INFO);
     let entity = turn.entity();
     let call = || catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
-    let called = span.within(call);
+    let (called, parcels) = collecting(collects::<T, M>(), || span.within(call));
     turn.slot.kind.ended(M::INFO, started);
     match called {
-        Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), origin, to),
+        Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), parcels, origin, to),
         Err(panic) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
             turn.give_up();
@@ -251,7 +267,7 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     match span.within(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
         Ok(Poll::Ready((turn, returned))) => {
             slot.kind.ended(M::INFO, started);
-            conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to)
+            conclude::<T, M, S>(turn, returned, Some(&ctx), ctx.parcels(), origin, to)
         }
         Ok(Poll::Pending) => {
             let (to, ran) = to.later();
@@ -323,10 +339,13 @@ where
         let (handler, origin, to) = this.handler.take().expect("there until it has ended");
         this.slot.stay();
         drop(handler);
+        // Whoever goes on with the request is told of a cancel in its place.
+        this.cancel = None;
         match polled {
             Ok(Poll::Ready((turn, returned))) => {
                 this.slot.kind.ended(M::INFO, this.started);
-                conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
+                let (ctx, parcels) = (&this.ctx, this.ctx.parcels());
+                conclude::<T, M, S>(turn, returned, Some(ctx), parcels, origin, to);
             }
             Ok(Poll::Pending) => {
                 if let Origin::Persisted(stored) = origin {
@@ -350,5 +369,8 @@ pub(super) fn poll_handler<F: Future + ?Sized>(
     handler: Pin<&mut F>,
     cx: &mut TaskContext<'_>,
 ) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
-    catch_unwind(AssertUnwindSafe(|| ctx.enter(|| handler.poll(cx))))
+    let poll = || catch_unwind(AssertUnwindSafe(|| ctx.enter(|| handler.poll(cx))));
+    let (polled, parcels) = collecting(ctx.0.collects, poll);
+    ctx.keep_parcels(parcels);
+    polled
 }

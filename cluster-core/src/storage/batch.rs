@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::alive::AliveWrite;
 use super::journal::{DeferredRow, JournalEntry};
 use super::rows::{
     AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateWrite,
@@ -30,6 +31,8 @@ pub struct Batch {
     pub holds: Vec<HoldWrite>,
     /// Requests that shall run again.
     pub redrives: Vec<RedriveWrite>,
+    /// Entities that are kept alive from now on, or not any more; the last word of each counts.
+    pub alive: Vec<AliveWrite>,
 }
 
 impl Batch {
@@ -44,6 +47,7 @@ impl Batch {
             && self.deferreds.is_empty()
             && self.holds.is_empty()
             && self.redrives.is_empty()
+            && self.alive.is_empty()
     }
 }
 

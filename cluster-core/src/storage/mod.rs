@@ -4,6 +4,7 @@
 //! Only the owner of a shard writes its rows, and every write compares the owner's [`Fence`] in the
 //! same transaction. All methods take and return batches.
 
+mod alive;
 mod batch;
 mod error;
 mod faulty;
@@ -15,6 +16,7 @@ mod rows;
 mod traits;
 mod transaction;
 
+pub use alive::{Alive, AliveScan, AliveWrite};
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
 pub use error::StorageError;
 pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};

@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::message::changes_and_replies_later;
 use crate::hygiene::parameter;
 use crate::model::{Access, Contract, Message, Owner};
 
@@ -42,7 +43,9 @@ fn table(contract: &Contract) -> TokenStream {
         Owner::Entity(entity) => (TokenStream::new(), quote!(#entity)),
         Owner::Trait(name) => {
             let entity = parameter("Entity");
-            (quote!(<#entity: #name + #root::Serves>), quote!(#entity))
+            let later = contract.messages.iter().any(changes_and_replies_later);
+            let unstored = later.then(|| quote!(+ #root::Unstored));
+            (quote!(<#entity: #name + #root::Serves #unstored>), quote!(#entity))
         }
     };
     let entries = contract.messages.iter().map(|message| {

@@ -6,6 +6,7 @@ use cluster_core::storage::{
     RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
+use super::alive::set_alive;
 use super::driver::Driver;
 use super::journal::{append, complete};
 use super::rows::{EncodedRequest, known, read_found};
@@ -64,6 +65,9 @@ pub(super) async fn write_batch<D: Driver>(
     }
     for write in &batch.redrives {
         redrive(driver, write).await?;
+    }
+    for write in &batch.alive {
+        set_alive(driver, write).await?;
     }
     Ok(Committed { accepts })
 }

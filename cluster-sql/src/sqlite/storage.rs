@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, DeferredId,
-    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    AliveScan, Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow,
+    DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
     JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
     Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
     TransactionStorage,
@@ -244,6 +244,14 @@ impl MessageStorage for Sqlite {
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
         self.read(move |session| session.load_due(fence, scan))
+    }
+
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        self.read(move |session| session.load_kept_alive(fence, &scan))
     }
 
     fn find_requests(

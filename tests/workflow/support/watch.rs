@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
-    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    AliveScan, Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow,
+    DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
     JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
     Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
@@ -223,6 +223,10 @@ impl MessageStorage for Watched {
 
     fn load_pending(&self, fence: Fence, scan: PendingScan) -> Answer<'_, Vec<PendingRequest>> {
         watched!(self, load_pending(fence, scan))
+    }
+
+    fn load_kept_alive(&self, fence: Fence, scan: AliveScan) -> Answer<'_, Vec<StateKey>> {
+        watched!(self, load_kept_alive(fence, scan))
     }
 
     fn load_due(&self, fence: Fence, scan: DueScan) -> Answer<'_, Vec<PendingRequest>> {

@@ -1,5 +1,6 @@
 //! The reference storage, in memory.
 
+mod alive;
 mod journal;
 mod ownership;
 mod places;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use self::store::Store;
+use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
@@ -151,6 +153,14 @@ impl MessageStorage for MemoryStorage {
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
         self.run(move |store| store.load_due(fence, scan))
+    }
+
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        self.run(move |store| store.load_kept_alive(fence, &scan))
     }
 
     fn find_requests(

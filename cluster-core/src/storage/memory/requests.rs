@@ -33,6 +33,7 @@ impl Store {
         batch.dead.iter().for_each(|write| self.bury(write));
         batch.holds.iter().for_each(|write| self.hold(write));
         batch.redrives.iter().for_each(|write| self.redrive(write));
+        batch.alive.iter().for_each(|write| self.set_alive(write));
         Ok(Committed { accepts })
     }
 
