@@ -61,6 +61,11 @@ mod messages {
     pub(super) mod transactions;
 }
 
+#[path = "ui/streams/pass"]
+mod streams {
+    pub(super) mod every_form;
+}
+
 #[path = "ui/types/pass"]
 mod types {
     pub(super) mod results;
@@ -93,6 +98,7 @@ fn right_programs_compile_and_run() {
     messages::documented::main();
     messages::exclusive::main();
     messages::transactions::main();
+    streams::every_form::main();
     types::results::main();
     types::self_types::main();
     workflow::every_form::main();
@@ -115,7 +121,7 @@ fn broken_programs_are_refused() {
 }
 
 /// Programs with more than one mistake.
-const SEVERAL_MESSAGES: &[(&str, usize)] = &[("five_mistakes", 5)];
+const SEVERAL_MESSAGES: &[(&str, usize)] = &[("five_mistakes", 5), ("time_of_a_volatile_call", 2)];
 
 // One mistake is one message, and every program is there for another one.
 #[test]

@@ -20,12 +20,14 @@ use support::{Folder, join, request};
 const ROWS: u64 = 1_000_000;
 
 /// Statements that read a table of few rows whole, or one row of any table.
-const MAY_SCAN: [&str; 6] = [
+const MAY_SCAN: [&str; 8] = [
     "EndAllFences",  // live incarnations: one
     "CountGroups",   // shard groups: few
     "FreeShards",    // shards: few, and only when a runner starts or ends
     "FreeAllShards", // the same
     "AnyAttempt",    // the first row
+    "AnyEntry",      // the same
+    "AnyDeferred",   // the same
     "Contracts",     // asks for all
 ];
 

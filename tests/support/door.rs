@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    AliveScan, Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow,
-    DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
-    JournalStorage, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest, PendingScan,
-    RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard, TransactionStorage,
+    AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History,
+    JoinRequest, Joined, JournalStorage, MessageStorage, OpenTransaction, OwnershipStorage,
+    PendingRequest, PendingScan, RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow,
+    Storage, StorageError, TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -431,6 +431,10 @@ impl MessageStorage for Guarded {
 
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
         counted!(self, held(after, limit))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        counted!(self, load_chunks(scan))
     }
 
     fn retire(

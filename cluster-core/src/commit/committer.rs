@@ -267,7 +267,6 @@ impl Committer {
             self.metrics.batch_units.record(units.len() as f64);
             let now = self.clock.wall();
             let batch = Arc::new(gather(&mut units, || self.seqs.next(now)));
-            // An empty batch compares the fence all the same, once for all that ask for it.
             let asks = !batch.is_empty() || units.iter().any(|unit| unit.writes.confirm);
             let result = if asks { self.write(&batch).await } else { Ok(Committed::default()) };
             let error = match result {

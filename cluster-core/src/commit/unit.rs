@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::storage::{
-    Accepted, AliveWrite, AttemptWrite, DeadWrite, DeferredRow, HoldWrite, JournalEntry,
-    OutcomeRow, RedriveWrite, RequestRow, StateWrite, StorageError,
+    Accepted, AliveWrite, AttemptWrite, ChunkWrite, ChunksRead, DeadWrite, DeferredRow, HoldWrite,
+    JournalEntry, OutcomeRow, RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -29,7 +29,9 @@ pub(crate) struct Writes {
     pub(crate) hold: Option<HoldWrite>,
     pub(crate) redrive: Option<RedriveWrite>,
     pub(crate) alive: Option<AliveWrite>,
-    /// The fence is compared even where nothing is written: an answer waits for it.
+    pub(crate) chunks: Vec<ChunkWrite>,
+    pub(crate) chunks_read: Option<ChunksRead>,
+    /// The storage is asked whether the fence holds, though nothing may be written.
     pub(crate) confirm: bool,
 }
 
@@ -39,7 +41,8 @@ impl Writes {
         Writes { accepts: vec![row], ..Writes::default() }
     }
 
-    /// A unit without writes is a barrier: it completes when all before it have.
+    /// A unit without writes is a barrier: it completes when all before it have, and if it is to be
+    /// confirmed, when the storage says that this runner is still the owner.
     pub(crate) fn is_empty(&self) -> bool {
         self.accepts.is_empty()
             && self.outcome.is_none()
@@ -51,6 +54,8 @@ impl Writes {
             && self.hold.is_none()
             && self.redrive.is_none()
             && self.alive.is_none()
+            && self.chunks.is_empty()
+            && self.chunks_read.is_none()
     }
 
     /// Whether nothing of it need reach the storage.
@@ -69,6 +74,7 @@ impl Writes {
             + self.journal.iter().map(|entry| entry.payload.len()).sum::<usize>()
             + self.deferred.as_ref().map_or(0, |row| row.payload.len())
             + self.hold.as_ref().map_or(0, |write| write.missing.as_parts().1.len())
+            + self.chunks.iter().map(|chunk| chunk.payload.len()).sum::<usize>()
     }
 }
 

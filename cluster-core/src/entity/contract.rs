@@ -140,15 +140,6 @@ pub trait Entity: Sized + Send + Sync + 'static {
     }
 }
 
-/// An entity of which nothing is stored, as the derive says.
-#[diagnostic::on_unimplemented(
-    message = "something of `{Self}` is stored: a `&mut self` handler commits it with its reply, \
-               which cannot come later",
-    label = "replies later",
-    note = "take `&self`, or return the value itself"
-)]
-pub trait Unstored: Entity {}
-
 /// What `#[entity]` on the impl block says of an entity: its contract and its life-cycle hooks.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` serves no contract",
@@ -200,6 +191,8 @@ pub trait Message: Wire {
     type Delivery: Deliver<Self>;
     /// What its attribute declared.
     const INFO: &'static MessageInfo;
+    /// Whether the reply is an open stream, which is handed over as it is.
+    const OPENS: bool = false;
 
     /// Whether this very request runs in the storage's own transaction.
     fn transaction(&self) -> bool {

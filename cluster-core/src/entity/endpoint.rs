@@ -36,6 +36,14 @@ pub(crate) trait Endpoint: Send + Sync {
 
     /// There may be room in memory for the entity, which waits for it.
     fn place_is_free(self: Arc<Self>);
+
+    /// Keeps the entity in memory until [`Endpoint::unpin`] was called as often.
+    fn pin(&self);
+
+    fn unpin(&self);
+
+    /// Counts a panic of the entity's code.
+    fn count_panic(&self);
 }
 
 /// A request before it reached its entity.

@@ -35,6 +35,7 @@ mod options;
 mod origin;
 mod outcome;
 mod outstanding;
+mod pinned;
 mod recording;
 mod redrive;
 mod residents;
@@ -44,6 +45,7 @@ mod schema;
 mod send;
 mod shared;
 mod slot;
+mod stream;
 mod submit;
 mod tasks;
 mod trace;
@@ -62,7 +64,7 @@ pub use context::Context;
 pub(crate) use contract::ContractOf;
 pub use contract::{
     Client, Contract, DefaultEntity, Deliver, Durable, Entity, Message, Persisted, ServedBy,
-    Serves, ServesTrait, Unstored, Volatile,
+    Serves, ServesTrait, Volatile,
 };
 pub use filter::{CallInfo, GivenUp};
 pub use generated::{Changed, HookResult, PlainValue, Returned, ReturnedPlain, context, schemas};
@@ -73,6 +75,10 @@ pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, RetryOp
 pub use outcome::{Answer, AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
 pub use schema::MessageSchema;
 pub use send::{Receipt, SendCall};
+pub use stream::{
+    Chunks, Stream, StreamCall, StreamFuture, StreamMessage, StreamOf, StreamReceipt, Streams,
+    StreamsMut, Unstored, stream,
+};
 pub use trace::TraceBridge;
 pub use transaction::Transaction;
 pub use wire::Wire;
@@ -94,6 +100,7 @@ pub(crate) use redrive::{redrive, release_held, reset};
 pub(crate) use residents::Residents;
 pub(crate) use schedule::{Schedule, load_due, run_schedule};
 pub(crate) use shared::{Gate, Kinds, Shared as Runner};
+pub(crate) use stream::OpenStreams;
 pub(crate) use submit::dead_letter;
 pub(crate) use tasks::Tasks;
 pub(crate) use waiters::Waiters;

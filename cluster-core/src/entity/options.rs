@@ -23,7 +23,7 @@ pub struct MessageInfo {
     pub timeout: Option<Duration>,
     /// `uninterruptible`: runs to its end when its caller is gone.
     pub uninterruptible: bool,
-    /// `fenced`: no answer leaves before the storage has confirmed who owns the entity.
+    /// `fenced`: the storage confirms that this runner is the owner before the reply leaves.
     pub fenced: bool,
     /// `transaction` was declared in any form.
     pub transaction: bool,

@@ -43,22 +43,18 @@ impl<T: Serves> Place<T> {
     fn take(slot: &Arc<Slot<T>>) -> Option<Self> {
         let mut inner = slot.lock();
         let free = inner.outstanding < slot.later_max();
-        inner.outstanding += usize::from(free);
+        if free {
+            inner.outstanding += 1;
+            inner.pins += 1;
+        }
         free.then(|| Place(slot.clone()))
     }
 }
 
 impl<T: Serves> Drop for Place<T> {
     fn drop(&mut self) {
-        self.0.stay();
-        let idle = {
-            let mut inner = self.0.lock();
-            inner.outstanding -= 1;
-            inner.is_idle()
-        };
-        if idle {
-            self.0.kind.shared.residents.say_room();
-        }
+        self.0.lock().outstanding -= 1;
+        self.0.unpinned();
     }
 }
 
@@ -122,9 +118,9 @@ pub(super) fn wait_for_answer<T: Serves, M: Message, S: Style<T, M>>(
     ran
 }
 
-/// Gives out replies that a handler has given which returned without its own, when all is durable
-/// that it could have read.
-fn hand_out_after<T: Serves>(slot: &Slot<T>, base: &Base, parcels: Parcels) {
+/// Gives out the replies of a handler that has returned without its own outcome, when all is
+/// durable that it could have read.
+pub(super) fn hand_out_after<T: Serves>(slot: &Slot<T>, base: &Base, parcels: Parcels) {
     if parcels.is_empty() {
         return;
     }

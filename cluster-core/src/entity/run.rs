@@ -11,7 +11,6 @@ use std::task::{Context as TaskContext, Poll, Waker, ready};
 use tokio::sync::oneshot;
 
 use super::cancel::{Cancellable, is_asked};
-use super::conclude::conclude;
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
@@ -236,7 +235,7 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     let (called, parcels) = collecting(collects::<T, M>(), || span.within(call));
     turn.slot.kind.ended(M::INFO, started);
     match called {
-        Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), parcels, origin, to),
+        Ok(returned) => S::conclude(turn, returned, ctx.as_ref(), parcels, origin, to),
         Err(panic) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
             turn.give_up();
@@ -267,7 +266,7 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     match span.within(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
         Ok(Poll::Ready((turn, returned))) => {
             slot.kind.ended(M::INFO, started);
-            conclude::<T, M, S>(turn, returned, Some(&ctx), ctx.parcels(), origin, to)
+            S::conclude(turn, returned, Some(&ctx), ctx.parcels(), origin, to)
         }
         Ok(Poll::Pending) => {
             let (to, ran) = to.later();
@@ -345,7 +344,7 @@ where
             Ok(Poll::Ready((turn, returned))) => {
                 this.slot.kind.ended(M::INFO, this.started);
                 let (ctx, parcels) = (&this.ctx, this.ctx.parcels());
-                conclude::<T, M, S>(turn, returned, Some(ctx), parcels, origin, to);
+                S::conclude(turn, returned, Some(ctx), parcels, origin, to);
             }
             Ok(Poll::Pending) => {
                 if let Origin::Persisted(stored) = origin {

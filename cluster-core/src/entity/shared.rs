@@ -19,6 +19,7 @@ use super::keep_alive::Keeper;
 use super::kind::AnyKind;
 use super::residents::Residents;
 use super::schedule::Schedule;
+use super::stream::OpenStreams;
 use super::tasks::Tasks;
 use super::trace::TraceBridge;
 use super::waiters::Waiters;
@@ -48,6 +49,7 @@ pub struct Shared {
     pub(crate) cancels: Cancels,
     pub(crate) deadlines: Deadlines,
     pub(crate) bells: Arc<Bells>,
+    pub(crate) streams: OpenStreams,
     pub(crate) filters: Vec<Filter>,
     pub(crate) serving_filters: Vec<Filter>,
     pub(crate) bridge: Option<Box<dyn TraceBridge>>,

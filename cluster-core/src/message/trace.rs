@@ -45,7 +45,7 @@ impl TraceContext {
     /// that is not is left out.
     ///
     /// ```
-    /// use cluster::message::TraceContext;
+    /// use cluster_core::message::TraceContext;
     ///
     /// let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     /// let caller = TraceContext::from_headers(parent, "vendor=value").unwrap();

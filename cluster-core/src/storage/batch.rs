@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::alive::AliveWrite;
+use super::chunks::{ChunkWrite, ChunksRead};
 use super::journal::{DeferredRow, JournalEntry};
 use super::rows::{
     AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateWrite,
@@ -33,6 +34,10 @@ pub struct Batch {
     pub redrives: Vec<RedriveWrite>,
     /// Entities that are kept alive from now on, or not any more; the last word of each counts.
     pub alive: Vec<AliveWrite>,
+    /// Chunks of streams.
+    pub chunks: Vec<ChunkWrite>,
+    /// Chunks that were read.
+    pub chunks_read: Vec<ChunksRead>,
 }
 
 impl Batch {
@@ -48,6 +53,8 @@ impl Batch {
             && self.holds.is_empty()
             && self.redrives.is_empty()
             && self.alive.is_empty()
+            && self.chunks.is_empty()
+            && self.chunks_read.is_empty()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod alive;
 mod batch;
+mod chunks;
 mod error;
 mod faulty;
 mod journal;
@@ -18,6 +19,7 @@ mod transaction;
 
 pub use alive::{Alive, AliveScan, AliveWrite};
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
+pub use chunks::{ChunkRow, ChunkScan, ChunkWrite, ChunksRead};
 pub use error::StorageError;
 pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};
 pub use journal::{

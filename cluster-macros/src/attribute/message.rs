@@ -11,6 +11,7 @@ use crate::errors::Errors;
 
 const KEYS: &[Key] = &[
     Key::flag("persisted"),
+    Key::flag("stream"),
     Key::flag("uninterruptible"),
     Key::flag("fenced"),
     Key::with("name", "\"withdraw\""),
@@ -27,6 +28,7 @@ const KEYS: &[Key] = &[
 #[derive(Debug, Default)]
 pub(crate) struct MessageOptions {
     pub(crate) persisted: Option<Span>,
+    pub(crate) stream: Option<Span>,
     pub(crate) uninterruptible: Option<Span>,
     pub(crate) fenced: Option<Span>,
     pub(crate) name: Option<LitStr>,
@@ -58,6 +60,7 @@ impl MessageOptions {
         for entry in entries(tokens, KEYS, errors) {
             match entry.key {
                 "persisted" => options.persisted = entry.flag(errors),
+                "stream" => options.stream = entry.flag(errors),
                 "uninterruptible" => options.uninterruptible = entry.flag(errors),
                 "fenced" => options.fenced = entry.flag(errors),
                 "name" => options.name = entry.name(errors),

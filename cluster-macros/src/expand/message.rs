@@ -67,6 +67,7 @@ impl Expander<'_> {
         items.extend(arguments::arguments(self.contract, self.message));
         items.push(self.describe());
         items.extend(self.persisted());
+        items.extend(self.stream());
         items.push(run::run(self.contract, self.message));
         items.extend(ask(&self.contract.root, &self.message.returns));
         items.extend(self.unstored());
@@ -256,6 +257,16 @@ impl Expander<'_> {
                 #[diagnostic::do_not_recommend]
                 #[doc(hidden)]
                 impl #root::Persisted for #message {}
+            }
+        })
+    }
+
+    fn stream(&self) -> Option<TokenStream> {
+        let (root, message) = (&self.contract.root, &self.message.message);
+        self.message.options.stream.map(|_| {
+            quote! {
+                #[doc(hidden)]
+                impl #root::StreamMessage for #message {}
             }
         })
     }

@@ -6,6 +6,7 @@
 
 mod alive;
 mod batch;
+mod chunks;
 mod connection;
 mod contracts;
 mod driver;
