@@ -1,0 +1,12 @@
+//! Other ways of a message: replies that come later, entities that are kept alive. The same bodies
+//! run on every storage.
+
+// A failed step fails the test.
+#![allow(clippy::unwrap_used)]
+
+mod keep_alive;
+mod later;
+mod later_durable;
+mod processes;
+#[path = "../support/mod.rs"]
+mod support;
