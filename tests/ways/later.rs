@@ -219,7 +219,8 @@ async fn a_shutdown_waits_for_a_reply_within_its_limit(bed: Bed) {
     let other = desk.clone();
     let lasts = spawn(async move { other.wait("b".into()).await });
     until(|| owed.has("b")).await;
-    let mut ends = spawn(cluster.shutdown());
+    let ending = cluster.clone();
+    let mut ends = spawn(async move { ending.shutdown().await });
     assert!(is_waiting(&mut ends).await);
     owed.take("a").send("in time".into());
     assert_eq!(waits.await.unwrap(), "in time");
