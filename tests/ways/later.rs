@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use cluster::prelude::*;
 use tokio::spawn;
 
-use crate::support::{Bed, backends, is_waiting, until};
+use crate::support::{Bed, backends, is_waiting, settle, until};
 
 /// The replies that are owed, by the name of who waits.
 #[derive(Clone, Default)]
@@ -145,12 +145,18 @@ async fn the_holder_sees_that_nobody_waits_any_more(bed: Bed) {
     assert!(matches!(told, Err(ClusterError::Timeout { .. })), "{told:?}");
     owed.take("late").closed().await;
 
-    // Whoever runs on without its caller is owed nothing less.
+    // By the handler's word or the caller's, it goes on without its caller.
     let mut waits = desk.wait_on("on".into()).into_future();
     assert!(is_waiting(&mut waits).await);
     drop(waits);
-    desk.served().await.unwrap();
-    assert!(!owed.take("on").is_closed());
+    let mut waits = desk.wait("on too".into()).uninterruptible().into_future();
+    assert!(is_waiting(&mut waits).await);
+    drop(waits);
+    for _ in 0..3 {
+        desk.served().await.unwrap();
+        settle().await;
+    }
+    assert!(!owed.take("on").is_closed() && !owed.take("on too").is_closed());
 }
 
 // proves: B62, B64

@@ -191,10 +191,7 @@ impl<T: Serves, M: Message> Waiting<T, M> {
         if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
             return Poll::Ready(answered.map_or(Ended::Unanswered, Ended::Answered));
         }
-        if M::INFO.uninterruptible {
-            return Poll::Pending;
-        }
-        if is_asked(cancel, cx) {
+        if !M::INFO.uninterruptible && is_asked(cancel, cx) {
             return Poll::Ready(Ended::Cancelled);
         }
         match (&self.origin, &mut self.to) {

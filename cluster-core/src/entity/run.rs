@@ -212,18 +212,42 @@ pub(super) fn run<T: Serves, M: Message, S: Style<T, M>>(
     origin: Origin,
     to: To<M>,
 ) -> Ran<M> {
-    let (turn, origin, to) = match <M::Outcome as Outcome>::LATER {
-        false => (turn, origin, to),
-        true => match check_room::<T, M, S>(turn, origin, to) {
-            Ok(there_is) => there_is,
-            Err(ended) => return ended,
-        },
-    };
+    if <M::Outcome as Outcome>::LATER {
+        return run_with_later_reply::<T, M, S>(turn, message, around, origin, to);
+    }
+    run_to_return::<T, M, S>(turn, message, around, origin, to)
+}
+
+#[inline]
+fn run_to_return<T: Serves, M: Message, S: Style<T, M>>(
+    turn: Turn<T>,
+    message: M,
+    around: Surroundings,
+    origin: Origin,
+    to: To<M>,
+) -> Ran<M> {
     if S::PLAIN {
         run_plain::<T, M, S>(turn, message, around, origin, to)
     } else {
         run_async::<T, M, S>(turn, message, around, origin, to)
     }
+}
+
+/// Runs a handler whose reply comes later, if one more may be outstanding.
+fn run_with_later_reply<T: Serves, M: Message, S: Style<T, M>>(
+    turn: Turn<T>,
+    message: M,
+    around: Surroundings,
+    origin: Origin,
+    to: To<M>,
+) -> Ran<M> {
+    let uninterruptible = M::INFO.uninterruptible || around.uninterruptible;
+    let (to, ran) = to.later();
+    let to = if uninterruptible && matches!(origin, Origin::Volatile) { to.patient() } else { to };
+    if let Ok((turn, origin, to)) = check_room::<T, M, S>(turn, origin, to) {
+        drop(run_to_return::<T, M, S>(turn, message, around, origin, to));
+    }
+    ran
 }
 
 /// Whether a handler gives others' replies with its own commit. Otherwise it has none.
