@@ -70,4 +70,6 @@ impl Watch for Guard {
     }
 }
 
-pub fn main() {}
+pub fn main() {
+    let _ = Guard;
+}
