@@ -18,6 +18,7 @@ mod keyed_outbox;
 mod outbox;
 mod pressure;
 mod processes;
+mod races;
 mod readable;
 mod replies;
 mod retention;
@@ -25,6 +26,7 @@ mod retries;
 mod runs;
 mod scheduled;
 mod state;
+mod strict;
 #[path = "../support/mod.rs"]
 mod support;
 mod transactions;

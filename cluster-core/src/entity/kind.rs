@@ -6,7 +6,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::activate::Evicted;
-use super::cancel::Whereabouts;
+use super::cancel::{Tell, Whereabouts};
 use super::contract::{Contract, ContractOf, Entity, ServedBy, Serves};
 use super::directory::Directory;
 use super::endpoint::Endpoint;
@@ -216,6 +216,9 @@ pub(crate) trait AnyKind: Send + Sync {
     /// Takes a request out of its entity's mailbox, if it is there.
     fn take(self: Arc<Self>, id: &EntityId, request: Seq) -> Whereabouts;
 
+    /// A request of the entity was ended by who has cancelled it; whom to tell so.
+    fn cancelled(self: Arc<Self>, id: &EntityId, request: Seq) -> Option<Tell>;
+
     /// The slot of an id that has been checked.
     fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint>;
 
@@ -290,6 +293,10 @@ impl<T: Serves> AnyKind for Kind<T> {
         self.slots.get(id).map_or(Whereabouts::Stored, |slot| slot.take(request))
     }
 
+    fn cancelled(self: Arc<Self>, id: &EntityId, request: Seq) -> Option<Tell> {
+        self.slots.get(id)?.cancelled(request)
+    }
+
     fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint> {
         self.slot(id)
     }
@@ -306,9 +313,9 @@ impl<T: Serves> AnyKind for Kind<T> {
 
     fn start_due(self: Arc<Self>, pending: PendingRequest) -> bool {
         let slot = self.slot(&pending.request.entity_id);
-        let again = pending.attempts > 0;
+        let (seq, again) = (pending.request.seq, pending.attempts > 0);
         let Some(job) = self.load_job(&slot, pending) else { return false };
-        slot.join_queue(job, again);
+        slot.join_queue(seq, job, again);
         true
     }
 

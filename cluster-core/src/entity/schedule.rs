@@ -163,6 +163,22 @@ impl Schedule {
         self.room.notify_one();
     }
 
+    /// Whether the request is due and has neither started nor ended. Where it comes into its
+    /// mailbox this is looked at under the entity's lock: who ends it says so here, then looks
+    /// there.
+    pub(super) fn is_waiting(&self, request: Seq) -> bool {
+        matches!(self.queue.lock().known.get(&request), Some(Stage::Waiting))
+    }
+
+    /// A request that runs is about to be stored as due: a page may hold it before that is told.
+    pub(super) fn expect(&self, request: Seq) {
+        let mut queue = self.queue.lock();
+        if !queue.closed {
+            queue.known.entry(request).or_insert(Stage::Started);
+            self.changed(&queue);
+        }
+    }
+
     /// A request has been started.
     pub(super) fn started(&self, request: Seq) {
         self.change(|queue| {
@@ -213,8 +229,8 @@ impl Schedule {
 
     fn wants_page(&self, queue: &Queue) -> bool {
         matches!(queue.horizon, Horizon::Upto(_))
-            && queue.in_memory() <= self.max / 2
-            && queue.bytes <= self.bytes_max / 2
+            && (queue.is_behind()
+                || queue.in_memory() <= self.max / 2 && queue.bytes <= self.bytes_max / 2)
     }
 
     /// Takes what is due by now; the time of the first one that is not.
@@ -245,7 +261,9 @@ impl Schedule {
                 if let (Horizon::Upto(after), true) = (queue.horizon, self.wants_page(&queue)) {
                     queue.loading = Some(Loading::default());
                     self.count.store(queue.known.len() + 1, Ordering::SeqCst);
-                    let limit = page.min(self.max - queue.in_memory()).max(1);
+                    let room = self.max.saturating_sub(queue.in_memory()).max(1);
+                    // What comes earlier takes the places of the latest.
+                    let limit = if queue.is_behind() { page } else { page.min(room) };
                     return DueScan { after, limit, bytes };
                 }
             }
@@ -321,6 +339,12 @@ impl Schedule {
 impl Queue {
     fn in_memory(&self) -> usize {
         self.armed.len() + self.waiting
+    }
+
+    /// Whether the storage may hold earlier ones than are armed here: it has been written to where
+    /// only the time of a request is known.
+    fn is_behind(&self) -> bool {
+        self.armed.last_key_value().is_some_and(|(last, _)| !self.horizon.covers(*last))
     }
 
     /// Arms a request, unless it is known already.

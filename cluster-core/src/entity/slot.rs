@@ -175,13 +175,17 @@ impl<T: Serves> Slot<T> {
         if seq <= ledger.delivered || self.kind.shared.intake.has_ended(seq) {
             return Delivered::Twice;
         }
+        if self.kind.limits.strict_order && inner.is_here(seq) {
+            return Delivered::Twice;
+        }
+        let ledger = inner.ledger.get_or_insert_default();
         let mailbox = inner.mailbox.get_or_insert_default();
         if let Some(spill) = &mut mailbox.spill {
             spill.missed = true;
             return Delivered::Spilled;
         }
         if mailbox.len() >= self.kind.limits.mailbox {
-            mailbox.spill = Some(Spill { missed: true, loading: false });
+            mailbox.spill = Some(Spill { missed: true, ..Spill::default() });
             return Delivered::Spilled;
         }
         ledger.delivered = seq;
