@@ -6,6 +6,7 @@
 
 mod again;
 mod backlog;
+mod building;
 mod bytes;
 mod cancels;
 mod caught_up;

@@ -31,7 +31,11 @@ impl<T: Serves> Slot<T> {
                 return;
             }
             let mailbox = inner.mailbox.get_or_insert_default();
-            if again { mailbox.push_again(job) } else { mailbox.push(job) }
+            if again {
+                mailbox.push_again(job, self.kind.limits.strict_order);
+            } else {
+                mailbox.push(job);
+            }
         }
         self.start_waiting(Start::Task);
     }

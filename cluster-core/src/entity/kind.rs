@@ -15,7 +15,7 @@ use super::method::Method;
 use super::options::{EntityOptions, MessageInfo, StateKind};
 use super::schema::MessageSchema;
 use super::shared::Shared;
-use super::slot::Slot;
+use super::slot::{Slot, Start};
 use super::watch::KindMetrics;
 use crate::config::{Config, Retry};
 use crate::contract::{Schema, TraceError};
@@ -216,6 +216,9 @@ pub(crate) trait AnyKind: Send + Sync {
     /// Takes a request out of its entity's mailbox, if it is there.
     fn take(self: Arc<Self>, id: &EntityId, request: Seq) -> Whereabouts;
 
+    /// Starts what waits in the mailboxes of all its entities.
+    fn start_waiting(&self);
+
     /// A request of the entity was ended by who has cancelled it; whom to tell so.
     fn cancelled(self: Arc<Self>, id: &EntityId, request: Seq) -> Option<Tell>;
 
@@ -291,6 +294,10 @@ impl<T: Serves> AnyKind for Kind<T> {
 
     fn take(self: Arc<Self>, id: &EntityId, request: Seq) -> Whereabouts {
         self.slots.get(id).map_or(Whereabouts::Stored, |slot| slot.take(request))
+    }
+
+    fn start_waiting(&self) {
+        self.slots.sweep(|_| true, |slot| slot.start_waiting(Start::Task));
     }
 
     fn cancelled(self: Arc<Self>, id: &EntityId, request: Seq) -> Option<Tell> {

@@ -163,6 +163,11 @@ impl Schedule {
         self.room.notify_one();
     }
 
+    /// What is due may be started now that was not before.
+    pub(super) fn look(&self) {
+        self.first.notify_one();
+    }
+
     /// Whether the request is due and has neither started nor ended. Where it comes into its
     /// mailbox this is looked at under the entity's lock: who ends it says so here, then looks
     /// there.
@@ -402,12 +407,20 @@ impl Loading {
 /// Starts requests when they are due. Never ends; to be dropped at the end of the runner.
 pub(crate) async fn run_schedule(shared: Arc<Shared>) {
     let schedule = &shared.schedule;
+    // Of entities with strict order, while it is not known what stands before them. Bounded by
+    // `schedule_max`, as what is due.
+    let mut early = Vec::new();
     loop {
         let changed = schedule.first.notified();
         let now = shared.clock.wall_passed();
-        let (due, next) = schedule.take_due(now);
-        for (number, pending) in due.into_iter().enumerate() {
-            start(&shared, pending);
+        let known = shared.intake.is_known();
+        let (new, next) = schedule.take_due(now);
+        let due = if known { std::mem::take(&mut early) } else { Vec::new() };
+        for (number, pending) in due.into_iter().chain(new).enumerate() {
+            match known || !shared.is_strict(&pending) {
+                true => start(&shared, pending),
+                false => early.push(pending),
+            }
             if number % BURST == BURST - 1 {
                 tokio::task::yield_now().await;
             }
@@ -422,6 +435,12 @@ pub(crate) async fn run_schedule(shared: Arc<Shared>) {
             () = shared.clock.sleep(wait) => {}
             () = changed => {}
         }
+    }
+}
+
+impl Shared {
+    fn is_strict(&self, pending: &PendingRequest) -> bool {
+        self.kind_named(&pending.request.entity_type).is_some_and(|kind| kind.is_strict())
     }
 }
 

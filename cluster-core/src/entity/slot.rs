@@ -103,7 +103,7 @@ impl<T: Serves> Slot<T> {
             && inner.mailbox.is_none()
             && inner.running.admits(access, self.kind.limits.concurrency)
             && inner.may_run_ahead(&self.kind.shared)
-            && !inner.must_wait_its_turn(&self.kind.limits);
+            && !inner.must_wait_its_turn(&self.kind, None);
         free.then(|| {
             self.activity.start(access, plain);
             inner.turn(self, access)
@@ -190,7 +190,11 @@ impl<T: Serves> Slot<T> {
             return Delivered::Spilled;
         }
         ledger.delivered = seq;
-        mailbox.push(make());
+        if self.kind.limits.strict_order && !self.kind.shared.intake.is_known() {
+            mailbox.push_before_calls(make());
+        } else {
+            mailbox.push(make());
+        }
         Delivered::Queued
     }
 
@@ -201,7 +205,8 @@ impl<T: Serves> Slot<T> {
             if let Some(seq) = job.seq() {
                 inner.is_back(seq);
             }
-            inner.mailbox.get_or_insert_default().push_again(job);
+            let strict = self.kind.limits.strict_order;
+            inner.mailbox.get_or_insert_default().push_again(job, strict);
         }
         self.start_waiting(Start::Task);
     }
