@@ -250,8 +250,6 @@ statements! {
         LEFT JOIN {p}outcome o ON o.seq = r.seq WHERE r.id = ?1";
     /// seq
     DeleteRequest = "DELETE FROM {p}request WHERE seq = ?1";
-    /// seq
-    DeleteOutcome = "DELETE FROM {p}outcome WHERE seq = ?1";
 
     /// seq, number, shard, epoch, payload
     InsertChunk = "INSERT INTO {p}chunk (seq, number, shard, epoch, was_read, payload) \
