@@ -334,7 +334,7 @@ impl ClusterBuilder {
             request_ids: self.seed.map_or_else(RequestIds::new, RequestIds::seeded),
             snowflakes: Snowflakes::above(joined.machine, Seq::default()),
             waiters: Waiters::default(),
-            intake: Intake::loading(),
+            intake: Intake::loading(floor),
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
             schedule: Schedule::new(self.clock.clone(), &self.config, self.backoff_longest),

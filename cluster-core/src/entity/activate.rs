@@ -212,6 +212,9 @@ impl<T: Serves> Slot<T> {
         let waiting = self.lock().mailbox.take();
         drop(unfinished);
         for job in waiting.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
+            if let Some(request) = job.seq() {
+                self.kind.shared.schedule.ended(request);
+            }
             job.displace(why.clone());
         }
     }

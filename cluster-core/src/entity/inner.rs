@@ -10,7 +10,7 @@ use super::context::Nesting;
 use super::contract::Serves;
 use super::job::Job;
 use super::keep_alive::KeptAlive;
-use super::kind::Limits;
+use super::kind::Kind;
 use super::mailbox::{Mailbox, Running};
 use super::options::Access;
 use super::shared::Shared;
@@ -209,9 +209,13 @@ impl<T: Serves> Inner<T> {
         self.ledger.as_ref().is_some_and(|ledger| ledger.out.contains(&request))
     }
 
-    /// Whether, by strict order, nothing may start before a request has ended that is out.
-    pub(super) fn must_wait_its_turn(&self, limits: &Limits) -> bool {
-        limits.strict_order && self.ledger.as_ref().is_some_and(|ledger| !ledger.out.is_empty())
+    /// Whether, by strict order, this request (`None` for one that is not stored) may not start
+    /// before others have ended.
+    pub(super) fn must_wait_its_turn(&self, kind: &Kind<T>, request: Option<Seq>) -> bool {
+        // While what stands in the storage is not known, only what comes from there is in order.
+        kind.limits.strict_order
+            && (self.ledger.as_ref().is_some_and(|ledger| !ledger.out.is_empty())
+                || request.is_none() && !kind.shared.intake.is_known())
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -241,12 +245,14 @@ impl<T: Serves> Inner<T> {
 
     fn next_start(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
         let may_run = self.mailbox.is_none() || self.may_run_ahead(&slot.kind.shared);
-        let in_order = self.must_wait_its_turn(&slot.kind.limits);
         let gate = &slot.kind.shared.gate;
         if self.mailbox.is_none() && self.is_missed() && gate.is_open() {
             self.phase = Phase::Changing;
             return Step::Activate;
         }
+        let first = self.mailbox.as_ref().and_then(|mailbox| mailbox.front());
+        let Some(first) = first.map(|first| first.seq()) else { return Step::Rest };
+        let in_order = self.must_wait_its_turn(&slot.kind, first);
         let Some(mailbox) = &mut self.mailbox else { return Step::Rest };
         let Some(first) = mailbox.front() else { return Step::Rest };
         if !gate.is_open() && gate.check(first.is_from_handler()).is_err() {

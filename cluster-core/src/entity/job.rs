@@ -317,6 +317,7 @@ pub(super) fn load<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Box<dyn Job<T>> {
     let parent = slot.kind.shared.waiters.caller(pending.request.id);
     let mut stored = Box::new(Stored::new(pending.request, pending.attempts, parent));
+    stored.due_at = pending.due_at;
     stored.nesting = slot.nesting(stored.parent.as_ref());
     stored.transaction = M::INFO.transaction
         && wants_transaction(|| {

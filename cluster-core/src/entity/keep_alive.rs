@@ -119,8 +119,8 @@ impl Wish {
 
 impl Context {
     /// Keeps the entity alive: from this handler's commit on it stays in memory, and after a crash,
-    /// a move or a restart its owner brings it back by itself and runs its `#[activate]` hook, until
-    /// a handler calls [`Context::release`]. If the handler fails, nothing has changed.
+    /// a move or a restart its owner brings it back by itself and runs its `#[activate]` hook,
+    /// until a handler calls [`Context::release`]. If the handler fails, nothing has changed.
     ///
     /// Of a handler that replies [`Later`](super::Later) the commit is that of its reply; a
     /// persisted stream has none, and cannot ask. Asked when the handler has ended it does nothing.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cancel::Asked;
 use super::context::{Context, Nesting};
@@ -34,15 +35,24 @@ pub(crate) struct Stored {
     pub(super) transaction: bool,
     /// It has come from the queue of those that are due, which knows it until it ends.
     pub(super) was_due: bool,
+    /// When it was due, if it was at a time.
+    pub(super) due_at: Option<Timestamp>,
 }
 
 impl Stored {
     pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
-        let nesting = Nesting::None;
-        Stored { row, attempts, parent, nesting, transaction: false, was_due: false }
+        let (nesting, transaction) = (Nesting::None, false);
+        Stored { row, attempts, parent, nesting, transaction, was_due: false, due_at: None }
     }
 
-    pub(super) fn outcome(&self, outcome: StoredOutcome, finished_at: Timestamp) -> OutcomeRow {
+    /// When it ends, if it does so now: later than it was due. So two ends of one request differ in
+    /// their times, by which a redrive names the end that it undoes.
+    fn ends_at(&self, now: Timestamp) -> Timestamp {
+        if self.due_at == Some(now) { now.after(Duration::from_millis(1)) } else { now }
+    }
+
+    pub(super) fn outcome(&self, outcome: StoredOutcome, now: Timestamp) -> OutcomeRow {
+        let finished_at = self.ends_at(now);
         let RequestRow { seq, shard, epoch, .. } = self.row;
         OutcomeRow { seq, shard, epoch, outcome, finished_at }
     }
@@ -326,6 +336,7 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     let in_order = slot.kind.limits.strict_order;
     let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, in_order, error });
     let writes = Writes { attempt, ..Writes::default() };
+    slot.kind.shared.schedule.expect(seq);
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, mut stored, to| {
         if slot.is_cleared(seq) {
             slot.request_ended(seq);
@@ -358,7 +369,8 @@ fn bury<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Ran<M> {
     let RequestRow { seq, shard, .. } = stored.row;
     let epoch = slot.kind.shards.epoch(shard);
-    let (attempts, died_at) = (stored.attempts + 1, slot.kind.shared.clock.wall());
+    let attempts = stored.attempts + 1;
+    let died_at = stored.ends_at(slot.kind.shared.clock.wall());
     let dead = Some(DeadWrite { seq, shard, epoch, attempts, error: cut(&reason), died_at });
     let reminders = ended(&slot.kind.shared, &stored.row);
     let writes = Writes { dead, reminders, ..Writes::default() };

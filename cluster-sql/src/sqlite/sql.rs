@@ -158,6 +158,8 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     /// seq, died_at
     RedriveDead = "DELETE FROM {p}dead WHERE seq = ?1 AND died_at = ?2";
+    /// seq
+    DeleteOutcome = "DELETE FROM {p}outcome WHERE seq = ?1";
     /// seq, finished_at
     ForgetOutcome = "DELETE FROM {p}outcome WHERE seq = ?1 AND finished_at = ?2";
     /// seq, shard, epoch, attempts, died_at, error
@@ -263,8 +265,6 @@ statements! {
         LEFT JOIN {p}outcome o ON o.seq = r.seq WHERE r.id = ?1";
     /// seq
     DeleteRequest = "DELETE FROM {p}request WHERE seq = ?1";
-    /// seq
-    DeleteOutcome = "DELETE FROM {p}outcome WHERE seq = ?1";
 
     /// entity_type, entity_id, message → seq, request_id
     Reminder = "SELECT seq, request_id FROM {p}reminder \

@@ -300,11 +300,10 @@ impl MessageStorage for Sqlite {
         Box::pin(async move {
             let asked = scan.clone();
             let look = self.read(move |session| session.look_for_past(fence, &asked)).await?;
-            let retired = look.retired;
-            if !look.is_idle(&scan) {
-                self.write(move |session| session.remove_past(fence, &scan, &look)).await?;
+            if look.is_idle(&scan) {
+                return Ok(look.retired);
             }
-            Ok(retired)
+            self.write(move |session| session.remove_past(fence, &scan, look)).await
         })
     }
 }

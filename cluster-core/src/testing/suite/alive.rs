@@ -105,5 +105,5 @@ pub(super) async fn the_owner_of_its_shard_alone_is_told_who_is_kept<B: Backend>
     let c = vec![state_key("c").shard];
     next.storage.take_shards(late.fence, c).await.unwrap();
     let page = next.storage.load_kept_alive(late.fence, scan).await.unwrap();
-    assert!(page.iter().all(|key| key.entity_id != EntityId::from("c")), "{page:?}");
+    assert!(page.iter().all(|key| key.entity_id != "c"), "{page:?}");
 }
