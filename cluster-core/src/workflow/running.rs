@@ -146,8 +146,7 @@ impl Running {
 
     /// A step has ended with this result, and has sent these messages.
     pub(super) fn step_ended(&self, step: &Command, result: Bytes, sent: Vec<RequestRow>) {
-        self.ctx.record(|record| record.sent.extend(sent));
-        self.state.lock().replay.ended(step.clone(), result);
+        self.state.lock().replay.ended(step.clone(), result, sent);
     }
 
     /// Ends the run without an outcome; the first reason holds.
@@ -202,10 +201,13 @@ impl Running {
         let mut state = self.state.lock();
         let wakers = match state.replay.next(now) {
             Ok(Next::Deliver(command, end)) => state.deliver(command, end),
-            Ok(Next::DeliverNew(command, end)) => {
+            Ok(Next::DeliverNew(command, end, sent)) => {
                 let position = state.replay.next_position();
                 let entry = self.end_entry(&command, &end, position);
-                self.ctx.record(|record| record.entries.push(entry));
+                self.ctx.record(|record| {
+                    record.entries.push(entry);
+                    record.sent.extend(sent);
+                });
                 state.deliver(command, end)
             }
             Ok(Next::Rest) if !state.live => {
