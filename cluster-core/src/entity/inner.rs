@@ -198,10 +198,16 @@ impl<T: Serves> Inner<T> {
 
     /// A request that was out is back, or has ended.
     pub(super) fn is_back(&mut self, request: Seq) {
-        if let Some(ledger) = &mut self.ledger
-            && let Some(at) = ledger.out.iter().position(|out| *out == request)
+        let Some(ledger) = &mut self.ledger else { return };
+        let Some(at) = ledger.out.iter().position(|out| *out == request) else { return };
+        ledger.out.remove(at);
+        // One that was due at a time has overtaken those in the storage: a page that is on its way
+        // from there may hold it, as an attempt left it where order is strict.
+        if request > ledger.delivered
+            && let Some(spill) = self.mailbox.as_mut().and_then(|mailbox| mailbox.spill.as_mut())
+            && spill.loading
         {
-            ledger.out.remove(at);
+            spill.ended.push(request);
         }
     }
 

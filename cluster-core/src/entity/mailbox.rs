@@ -72,7 +72,8 @@ pub(super) struct Spill {
     pub(super) missed: bool,
     /// A task loads the next page.
     pub(super) loading: bool,
-    /// Cancelled since that page was asked for: it may still hold these.
+    /// Cancelled, or ended before their turn, since that page was asked for: it may still hold
+    /// these.
     pub(super) ended: Vec<Seq>,
 }
 
