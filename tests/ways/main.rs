@@ -1,5 +1,5 @@
-//! Other ways of a message: replies that come later, entities that are kept alive, choices that hold,
-//! requests that run once more. The same bodies run on every storage.
+//! Other ways of a message: replies that come later, entities that are kept alive, choices that
+//! hold, requests that run once more. The same bodies run on every storage.
 
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]

@@ -98,9 +98,9 @@ impl<M: Message> Call<M> {
         self
     }
 
-    /// The handler runs to its end although this caller goes away or its time is over, as if it were
-    /// declared `uninterruptible`. Counts once the call has been polled: before that nothing is
-    /// sent.
+    /// The handler runs to its end although this caller goes away or its time is over, as if it
+    /// were declared `uninterruptible`. Counts once the call has been polled: before that nothing
+    /// is sent.
     pub fn uninterruptible(mut self) -> Self
     where
         M::Delivery: EndsWithCaller,
@@ -237,8 +237,8 @@ fn check_filters(
 }
 
 /// A call under way. Dropping it cancels a volatile request whose handler has not ended, unless the
-/// handler or the call is `uninterruptible`; a persisted one goes on. Nothing is pinned in it and the handler's own future is never part of it:
-/// a caller who stops polling holds up nobody.
+/// handler or the call is `uninterruptible`; a persisted one goes on. Nothing is pinned in it and
+/// the handler's own future is never part of it: a caller who stops polling holds up nobody.
 #[must_use = "futures do nothing unless polled"]
 pub struct CallFuture<M: Message> {
     limit: Duration,

@@ -1,4 +1,10 @@
 //! Entities that are kept alive: they stay in memory, and their owner brings them back by itself.
+//!
+//! A handler's wish is written with its outcome and takes effect when that is durable. From then on
+//! the slot has a place among those that are kept, is neither passivated nor evicted, and without
+//! an instance counts as one that somebody waits for: whatever takes an instance away brings it
+//! back by the slot's own pump. A start loads the stored ones page by page and brings back a few at
+//! a time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -119,8 +125,8 @@ impl Wish {
 
 impl Context {
     /// Keeps the entity alive: from this handler's commit on it stays in memory, and after a crash,
-    /// a move or a restart its owner brings it back by itself and runs its `#[activate]` hook, until
-    /// a handler calls [`Context::release`]. If the handler fails, nothing has changed.
+    /// a move or a restart its owner brings it back by itself and runs its `#[activate]` hook,
+    /// until a handler calls [`Context::release`]. If the handler fails, nothing has changed.
     ///
     /// Of a handler that replies [`Later`](super::Later) the commit is that of its reply; a
     /// persisted stream has none, and cannot ask. Asked when the handler has ended it does nothing.

@@ -30,8 +30,9 @@ pub enum Verdict<T, E> {
 pub type Answer<T, E> = BoxFuture<'static, Option<Verdict<T, E>>>;
 
 /// A handler's return type, taken apart. Implemented by the three markers that generated code picks
-/// by the spelling of the return type, and by [`Postponed`](super::Postponed) around one of them. That value and error can travel is asked by
-/// [`Message`](super::Message), so that it is asked once.
+/// by the spelling of the return type, and by [`Postponed`](super::Postponed) around one of them.
+/// That value and error can travel is asked by [`Message`](super::Message), so that it is asked
+/// once.
 pub trait Outcome: 'static {
     /// The handler's Rust return type.
     type Return: Send;
