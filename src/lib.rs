@@ -29,7 +29,8 @@ pub use cluster_core::codec::Json;
 pub use cluster_core::config::{BadSetting, Config, Setting};
 pub use cluster_core::entity::{
     Call, CallFuture, CallInfo, Cancelled, Chunks, Context, EntityOptions, Later, OnPanic, Receipt,
-    Reply, RetryOptions, Stream, StreamCall, StreamFuture, StreamReceipt, TraceBridge, Transaction,
+    Reminder, Reply, RetryOptions, Stream, StreamCall, StreamFuture, StreamReceipt, TraceBridge,
+    Transaction,
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
@@ -69,13 +70,14 @@ pub mod __private {
     pub use cluster_core::codec::{DecodeError, EncodeError};
     pub use cluster_core::contract::{Schema, TraceError};
     pub use cluster_core::entity::{
-        Access, AnyResult, Arguments, Bytes, Call, Changed, Client, Context, Contract,
+        Access, AnyResult, Arguments, Bytes, Call, Caller, Changed, Client, Context, Contract,
         DefaultEntity, Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn,
-        Fallible, Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method,
-        NoError, OnPanic, Outcome, Persisted, Plain, Postponed, RetryOptions, ReturnOf, Returned,
-        ReturnedPlain, ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind, StreamCall,
-        StreamMessage, StreamOf, Streams, StreamsMut, Unstored, Volatile, Wire, context,
-        read_arguments, schemas, stream, write_arguments,
+        Fallible, Fields, Handle, HookResult, IsReminder, Lifted, Message, MessageInfo,
+        MessageSchema, Method, NoError, OnPanic, Outcome, Persisted, Plain, Postponed,
+        ReminderHandle, RetryOptions, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves,
+        ServesTrait, Shared, SharedFn, StateKind, StreamCall, StreamMessage, StreamOf, Streams,
+        StreamsMut, Unstored, Volatile, Wire, context, read_arguments, schemas, stream,
+        write_arguments,
     };
     pub use cluster_core::error::{ClusterError, Source};
     pub use cluster_core::id::MessageTag;

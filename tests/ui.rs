@@ -71,6 +71,11 @@ mod streams {
     pub(super) mod every_form;
 }
 
+#[path = "ui/reminders/pass"]
+mod reminders {
+    pub(super) mod every_form;
+}
+
 #[path = "ui/types/pass"]
 mod types {
     pub(super) mod results;
@@ -105,6 +110,7 @@ fn right_programs_compile_and_run() {
     messages::exclusive::main();
     messages::transactions::main();
     streams::every_form::main();
+    reminders::every_form::main();
     types::results::main();
     types::self_types::main();
     workflow::every_form::main();

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
     AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
-    DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History,
-    JoinRequest, Joined, JournalStorage, MemoryStorage, MessageStorage, OwnershipStorage,
-    PendingRequest, PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
+    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MemoryStorage,
+    MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
+    RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
 use cluster_core::testing::suite::{Backend, run};
 use cluster_core::time::Timestamp;
@@ -232,6 +232,22 @@ impl<H: Habit> JournalStorage for Outside<H> {
         deferreds: Vec<DeferredId>,
     ) -> BoxFuture<'_, Result<Vec<Option<DeferredRow>>, StorageError>> {
         self.inner.find_deferreds(deferreds)
+    }
+}
+
+impl<H: Habit> EntityStorage for Outside<H> {
+    fn find_reminders(
+        &self,
+        keys: Vec<ReminderKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
+        self.inner.find_reminders(keys)
+    }
+
+    fn requests_of(
+        &self,
+        scan: EntityScan,
+    ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
+        self.inner.requests_of(scan)
     }
 }
 

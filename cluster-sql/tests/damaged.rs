@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cluster_core::id::{Epoch, Key, KeyDigest, Seq};
 use cluster_core::storage::{
     Batch, DeadWrite, Due, DueScan, Fence, KeyRow, MessageStorage, OutcomeKind, OutcomeRow,
-    PendingScan, RequestRow, RetireScan, StateKey, StoredOutcome,
+    PendingScan, RequestRow, RetentionClass, RetireScan, StateKey, StoredOutcome,
 };
 use cluster_core::time::Timestamp;
 use cluster_sql::Sqlite;
@@ -163,7 +163,7 @@ async fn requests_of_unknown_classes_are_kept() {
     place.damage(1, "class = 9");
     place.damage(3, "class = 300");
     let scan = RetireScan {
-        finished_before: [Timestamp::from_unix_ms(2); 4],
+        finished_before: [Timestamp::from_unix_ms(2); RetentionClass::COUNT],
         after: Seq::default(),
         limit: 100,
         reached: None,

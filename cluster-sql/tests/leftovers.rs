@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cluster_core::id::{Epoch, Seq};
 use cluster_core::storage::{
     AttemptWrite, Batch, DeadWrite, MessageStorage, OutcomeKind, OutcomeRow, RequestRow,
-    RetireScan, StoredOutcome,
+    RetentionClass, RetireScan, StoredOutcome,
 };
 use cluster_core::time::Timestamp;
 use rusqlite::Connection;
@@ -83,7 +83,7 @@ async fn finished_requests_leave_nothing_behind() {
     assert_eq!(rows(&folder), [("request", 4), ("outcome", 4)]);
 
     let scan = RetireScan {
-        finished_before: [Timestamp::from_unix_ms(2); 4],
+        finished_before: [Timestamp::from_unix_ms(2); RetentionClass::COUNT],
         after: Seq::new(0),
         limit: 100,
         reached: None,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use cluster_core::id::{Key, KeyDigest, RequestId, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
-    Accepted, Batch, KeyRow, MessageStorage, OwnershipStorage, PendingScan, RequestRow,
-    RetentionClass, RetireScan, StateKey,
+    Accepted, Batch, EntityScan, EntityStorage, Fence, KeyRow, MessageStorage, OwnershipStorage,
+    PendingScan, RemovalWrite, RequestRow, RetentionClass, RetireScan, StateKey,
 };
 use cluster_core::time::{Clock, Timestamp};
 use cluster_sql::Sqlite;
@@ -40,12 +40,14 @@ fn fill(connection: &Connection) {
             CREATE TEMP TABLE n AS WITH RECURSIVE g (n) AS
                 (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < {ROWS}) SELECT n FROM g;
             INSERT INTO cluster_request SELECT n, CAST(printf('%016d', n) AS BLOB), n % 256, 1, 2,
-                0, NULL, NULL, 5, CAST('Account' AS BLOB), CAST('e' || n AS BLOB),
+                0, NULL, NULL, NULL, 5, CAST('Account' AS BLOB), CAST('e' || n AS BLOB),
                 CASE n % 2 WHEN 1 THEN randomblob(32) END, CASE n % 2 WHEN 1 THEN x'6b' END,
                 NULL, NULL, zeroblob(20) FROM n;
             INSERT INTO cluster_outcome SELECT n, n % 256, 1, 0, 0, zeroblob(10) FROM n
                 WHERE n % 1000 <> 0;
             INSERT INTO cluster_pending SELECT n, n % 256 FROM n WHERE n % 1000 = 0;
+            INSERT INTO cluster_reminder SELECT CAST('Account' AS BLOB), CAST('e' || n AS BLOB), 5,
+                n % 256, 1, n, CAST(printf('%016d', n) AS BLOB) FROM n WHERE n % 1000 = 0;
             INSERT INTO cluster_state SELECT n, n % 256, 1, 1, CAST('Account' AS BLOB),
                 CAST('e' || n AS BLOB), zeroblob(20) FROM n;
             COMMIT;"
@@ -87,8 +89,9 @@ fn assert_short(connection: &Connection, name: &str, values: &[rusqlite::types::
     assert!(found > 0, "{name} finds something");
     assert_eq!(statement.get_status(StatementStatus::FullscanStep), 0, "{name} scans");
     let steps = statement.get_status(StatementStatus::VmStep);
-    // One entity's pending requests are found among the thousand pending ones.
-    assert!(steps < 20_000, "{name} takes {steps} steps for {found} rows");
+    // One entity's pending requests are found among the thousand pending ones, and all of its
+    // requests among the four thousand of its shard.
+    assert!(steps < 60_000, "{name} takes {steps} steps for {found} rows");
 }
 
 // proves: B116
@@ -117,6 +120,10 @@ async fn every_question_is_short_at_a_million_rows() {
         [number(0), number(100), owner, number(500_000 % 256), blob("Account"), blob("e500000")];
     assert_short(&connection, "LoadPending", &of_entity);
     assert_short(&connection, "LoadFinished", &[number(900_000), number(100)]);
+    let reminder = [blob("Account"), blob("e500000"), number(5)];
+    assert_short(&connection, "Reminder", &reminder);
+    let all = [number(500_000 % 256), number(0), blob("Account"), blob("e500000"), number(1_000)];
+    assert_short(&connection, "RequestsOf", &all);
     drop(connection);
 
     // The same through the storage: a scan in each of these would take minutes together.
@@ -141,8 +148,9 @@ async fn every_question_is_short_at_a_million_rows() {
         let batch = Batch { accepts: rows, ..Batch::default() };
         let accepts = storage.commit(fence, Arc::new(batch)).await.unwrap().accepts;
         assert!(matches!(accepts[..], [Accepted::New, Accepted::SameKey(_)]), "{accepts:?}");
+        assert_cleared(&storage, fence, 300_000 + round).await;
         let scan = RetireScan {
-            finished_before: [Timestamp::from_unix_ms(1); 4],
+            finished_before: [Timestamp::from_unix_ms(1); RetentionClass::COUNT],
             after: Seq::new(after),
             limit: 10,
             reached: None,
@@ -151,6 +159,21 @@ async fn every_question_is_short_at_a_million_rows() {
     }
     let taken = clock.now() - started;
     assert!(taken < Duration::from_secs(10), "700 questions took {taken:?}");
+}
+
+/// Clears the entity that the request of this number is for.
+async fn assert_cleared(storage: &Sqlite, fence: Fence, number: u64) {
+    let shard = ShardId::new((number % 256) as u32);
+    let entity_id = format!("e{number}").as_str().into();
+    let entity = StateKey { shard, entity_type: "Account".into(), entity_id };
+    let scan = EntityScan { entity: entity.clone(), after: Seq::new(0), limit: 10 };
+    let found = storage.requests_of(scan.clone()).await.unwrap();
+    assert_eq!(found.iter().map(|found| found.seq.as_u64()).collect::<Vec<_>>(), [number]);
+    let removals = vec![RemovalWrite { seq: found[0].seq, shard }];
+    let forgotten = vec![entity];
+    let batch = Batch { removals, forgotten, ..Batch::default() };
+    storage.commit(fence, Arc::new(batch)).await.unwrap();
+    assert_eq!(storage.requests_of(scan).await.unwrap(), []);
 }
 
 /// A request whose key is one of many.

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex};
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
-    DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History,
-    JoinRequest, Joined, JournalStorage, MessageStorage, OpenTransaction, OwnershipStorage,
-    PendingRequest, PendingScan, RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow,
-    Storage, StorageError, TakenShard, TransactionStorage,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
+    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
+    OpenTransaction, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
+    RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -34,6 +35,8 @@ struct State {
     /// How many of the next calls of this name fail.
     failing: BTreeMap<&'static str, u32>,
     calls: BTreeMap<&'static str, u64>,
+    /// Calls of these names wait before the storage, or with its answer behind it.
+    stopped: BTreeMap<(&'static str, Reading), usize>,
     /// Calls that have ended, where that matters.
     done: BTreeMap<&'static str, u64>,
     /// Calls that the storage works on.
@@ -51,6 +54,15 @@ struct Leaf {
     arrived: usize,
     /// For those that wait, first come first served.
     verdicts: VecDeque<Verdict>,
+}
+
+/// Where a call that only reads waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reading {
+    /// Before it reads.
+    Before,
+    /// When it has read.
+    After,
 }
 
 enum Verdict {
@@ -149,6 +161,30 @@ impl Door {
     /// Opens the whole door.
     pub(crate) fn release(&self) {
         self.change(|state| state.leaves.iter_mut().for_each(|leaf| leaf.closed = false));
+    }
+
+    /// From now on calls of this name wait here.
+    pub(crate) fn stop(&self, call: &'static str, at: Reading) {
+        self.change(|state| _ = state.stopped.insert((call, at), 0));
+    }
+
+    /// Waits until so many calls of this name have come here since.
+    pub(crate) async fn stopped(&self, call: &'static str, at: Reading, many: usize) {
+        self.until(|state| (state.stopped.get(&(call, at)) >= Some(&many)).then_some(())).await;
+    }
+
+    /// Lets calls of this name pass again.
+    pub(crate) fn go_on(&self, call: &'static str) {
+        self.change(|state| state.stopped.retain(|(stopped, _), _| *stopped != call));
+    }
+
+    async fn read(&self, call: &'static str, at: Reading) {
+        self.change(|state| {
+            if let Some(arrived) = state.stopped.get_mut(&(call, at)) {
+                *arrived += 1;
+            }
+        });
+        self.until(|state| (!state.stopped.contains_key(&(call, at))).then_some(())).await;
     }
 
     /// The next calls of this name fail, with nothing done.
@@ -302,9 +338,11 @@ macro_rules! counted {
     ($self:ident, $call:ident ( $($argument:expr),* )) => {
         Box::pin(async move {
             $self.door.count(stringify!($call))?;
+            $self.door.read(stringify!($call), Reading::Before).await;
             let inside = $self.door.enter();
             let done = $self.storage.$call($($argument),*).await;
             drop(inside);
+            $self.door.read(stringify!($call), Reading::After).await;
             $self.door.change(|state| *state.done.entry(stringify!($call)).or_default() += 1);
             done
         })
@@ -443,6 +481,22 @@ impl MessageStorage for Guarded {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         counted!(self, retire(fence, scan))
+    }
+}
+
+impl EntityStorage for Guarded {
+    fn find_reminders(
+        &self,
+        keys: Vec<ReminderKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
+        counted!(self, find_reminders(keys))
+    }
+
+    fn requests_of(
+        &self,
+        scan: EntityScan,
+    ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
+        counted!(self, requests_of(scan))
     }
 }
 

@@ -13,7 +13,7 @@ mod waiting;
 
 pub(crate) use backends::backends;
 pub(crate) use bed::Bed;
-pub(crate) use door::{Door, Side, refused, unknown};
+pub(crate) use door::{Door, Reading, Side, refused, unknown};
 pub(crate) use folder::{Folder, open_sqlite};
 pub(crate) use probe::Probe;
 pub(crate) use waiting::{HANG, is_waiting, poll_once, settle, soon, until};

@@ -18,7 +18,7 @@ use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, Cancels, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, GivenUp,
     GivenUpHook, Intake, Keeper, Kinds, OpenStreams, Residents, Runner, Schedule, Serves, Shards,
-    Tasks, TraceBridge, Waiters, failure_shape, release_held,
+    Tasks, TraceBridge, Waiters, failure_shape, release_held, reminded,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -286,6 +286,12 @@ impl ClusterBuilder {
         let shards = self.take_shards(&*storage, joined.fence, &joined.groups).await?;
         let floor = storage.highest_seq().await?;
         let runner = Arc::new(self.runner(runtime, storage, &joined, groups.clone(), floor));
+        let told = Arc::downgrade(&runner);
+        runner.committer.tell_reminded_to(Box::new(move |what| {
+            if let Some(runner) = told.upgrade() {
+                reminded(&runner, what);
+            }
+        }));
         let mut kinds = Kinds::default();
         let (mut shapes, mut contracts) = (vec![failure_shape()], Vec::new());
         for member in members {
@@ -328,7 +334,7 @@ impl ClusterBuilder {
             request_ids: self.seed.map_or_else(RequestIds::new, RequestIds::seeded),
             snowflakes: Snowflakes::above(joined.machine, Seq::default()),
             waiters: Waiters::default(),
-            intake: Intake::loading(),
+            intake: Intake::loading(floor),
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
             schedule: Schedule::new(self.clock.clone(), &self.config, self.backoff_longest),

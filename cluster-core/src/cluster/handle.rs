@@ -13,7 +13,7 @@ use super::stats::Stats;
 use crate::config::Config;
 use crate::entity::{
     Cancelled, Client, Contract, Handle, Message, Persisted, Receipt, Runner, StreamMessage,
-    StreamReceipt, Wire, cancel, reset,
+    StreamReceipt, Wire, cancel, clear, reset,
 };
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
@@ -127,6 +127,30 @@ impl Cluster {
     /// As [`Receipt::reset`].
     pub async fn reset(&self, request: RequestId) -> Result<bool, ClusterError> {
         reset(self.runner(), request).await
+    }
+
+    /// Forgets an entity: its state, its requests wherever they stand, their outcomes and keys, and
+    /// its reminders. Its next message finds it as if it had never been, and keys that were used
+    /// before run again.
+    ///
+    /// Waits for the handlers of the entity that run and for its open streams; nothing else of it
+    /// starts meanwhile. Persisted requests that were accepted before never start, and who waits
+    /// for them gets `Interrupted`. Volatile ones that wait in the mailbox run afterwards, as does
+    /// what is accepted later. The instance is dropped, after its `#[deactivate]` method.
+    ///
+    /// Works in transactions of at most `clear_batch` requests each: first those without an
+    /// outcome, then state and reminders, then the rest. After a crash or an error in between call
+    /// it again: what is gone is gone, and what was done before was done once. What the entity has
+    /// sent to others stays, and so do their answers. Goes on when it is dropped.
+    ///
+    /// # Errors
+    /// `NotAssigned` when nobody here hosts the contract; `Reentrant` inside a handler that would
+    /// wait for itself; `Persistence` when the storage failed: call it again.
+    pub async fn clear<C: ?Sized + Contract>(
+        &self,
+        id: impl Into<EntityId>,
+    ) -> Result<(), ClusterError> {
+        clear::<C>(self.runner(), id.into()).await
     }
 
     /// The receipt of a persisted stream by its request's id, to read it on in any process.

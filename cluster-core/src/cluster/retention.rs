@@ -17,11 +17,8 @@ const REACHED_STORED_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How many stretches are remembered; beyond it neighbours become one.
 const STRETCHES_MAX: usize = 4_096;
 
-/// The last class.
-const DERIVED: usize = RetentionClass::Derived as usize;
-
 /// By class, as in [`RetireScan::finished_before`].
-type ByClass = [Timestamp; 4];
+type ByClass = [Timestamp; RetentionClass::COUNT];
 
 const NEVER: Timestamp = Timestamp::from_unix_ms(i64::MAX);
 
@@ -94,13 +91,14 @@ fn finished_before(runner: &Runner) -> ByClass {
 }
 
 /// How long a finished request is kept, by class.
-fn ages(config: &Config) -> [Duration; 4] {
+fn ages(config: &Config) -> [Duration; RetentionClass::COUNT] {
     RetentionClass::ALL.map(|class| match class {
         RetentionClass::Awaited => config.retention_awaited,
         RetentionClass::Sent => config.retention_sent,
         RetentionClass::Keyed => config.deduplication_window,
         // Goes with its outer request.
         RetentionClass::Derived => Duration::ZERO,
+        RetentionClass::Execution => config.retention_executions,
     })
 }
 
@@ -177,8 +175,8 @@ impl Stretch {
 
     fn is_due(&self, finished_before: &ByClass) -> bool {
         // A derived one counts as its outer one.
-        let mut classes = self.oldest.iter().zip(finished_before).take(DERIVED);
-        classes.any(|(oldest, before)| oldest < before)
+        let mut ends = RetentionClass::ALL.iter().zip(self.oldest).zip(finished_before);
+        ends.any(|((class, oldest), before)| *class != RetentionClass::Derived && oldest < *before)
     }
 
     fn and(self, next: Stretch) -> Stretch {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::reminders::{OnReminded, Reminded};
 use super::unit::{CommitFailure, Completion, Unit};
 use crate::id::Seq;
 use crate::storage::{Accepted, Batch, Committed, RequestRow, StateKey, StorageError};
@@ -27,6 +28,8 @@ pub(super) fn gather(units: &mut [Unit], next_seq: impl Fn() -> Seq) -> Batch {
         batch.deferreds.extend(writes.deferred.clone());
         batch.holds.extend(writes.hold.clone());
         batch.redrives.extend(writes.redrive.clone());
+        batch.removals.extend(writes.removals.iter().copied());
+        batch.forgotten.extend(writes.forgotten.clone());
         batch.alive.extend(writes.alive.clone());
         batch.chunks.extend(writes.chunks.iter().cloned());
         batch.chunks_read.extend(writes.chunks_read.clone());
@@ -49,13 +52,31 @@ pub(super) fn gather(units: &mut [Unit], next_seq: impl Fn() -> Seq) -> Batch {
     batch
 }
 
-/// Tells every unit that it is durable.
-pub(super) fn complete(units: Vec<Unit>, batch: Arc<Batch>, mut committed: Committed) {
+/// Tells every unit that it is durable, and first what has become of reminders with it.
+pub(super) fn complete(
+    units: Vec<Unit>,
+    batch: Arc<Batch>,
+    mut committed: Committed,
+    reminded: Vec<Reminded>,
+    on_reminded: Option<&OnReminded>,
+) {
     add_ends(&batch, &mut committed.accepts);
     let mut accepts = rows_of(batch).into_iter().zip(committed.accepts);
+    let mut reminded = reminded.into_iter();
     for unit in units {
         let mine = accepts.by_ref().take(unit.accepts).collect();
+        if let Some(reminded) = reminded.next().filter(|reminded| !reminded.is_empty()) {
+            tell_reminded(reminded, on_reminded);
+        }
         settle(unit.complete, Ok(mine));
+    }
+}
+
+/// Tells what has become of reminders; it may drop values of users' types.
+pub(super) fn tell_reminded(reminded: Reminded, on_reminded: Option<&OnReminded>) {
+    let Some(tell) = on_reminded else { return };
+    if catch_unwind(AssertUnwindSafe(|| tell(reminded))).is_err() {
+        tracing::error!("a value panicked while its request was displaced");
     }
 }
 

@@ -1,18 +1,21 @@
 //! The one writer of a runner.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, oneshot};
 
-use super::batching::{complete, fail_all, fail_superseded, gather, settle, what_is_left};
+use super::batching::{
+    complete, fail_all, fail_superseded, gather, settle, tell_reminded, what_is_left,
+};
+use super::reminders::{OnReminded, Reminded, ReminderIntent, Reminders, apply_all, keys_of};
 use super::seqs::Seqs;
 use super::unit::{CommitFailure, Unit, Writes};
 use crate::config::Config;
 use crate::id::Seq;
 use crate::metric;
-use crate::storage::{Batch, Committed, Fence, Joined, Storage, StorageError};
+use crate::storage::{Batch, Committed, Fence, Joined, ReminderKey, Storage, StorageError};
 use crate::time::{Clock, WallHistory};
 
 /// Gathers units while a transaction runs and commits what has gathered in the next one. One
@@ -35,6 +38,7 @@ pub(crate) struct Committer {
     fence: Mutex<Fence>,
     /// Told the stamps of all outcomes that are written here, before they can be read.
     history: Mutex<WallHistory>,
+    on_reminded: OnceLock<OnReminded>,
     metrics: Metrics,
 }
 
@@ -104,6 +108,14 @@ impl Committer {
             lane: Arc::default(),
             fence: Mutex::new(joined.fence),
             history: Mutex::new(history),
+            on_reminded: OnceLock::new(),
+        }
+    }
+
+    /// Who is told of reminders; to be said before it runs.
+    pub(crate) fn tell_reminded_to(&self, tell: OnReminded) {
+        if self.on_reminded.set(tell).is_err() {
+            unreachable!("one runner has one committer");
         }
     }
 
@@ -265,13 +277,28 @@ impl Committer {
                 continue;
             }
             self.metrics.batch_units.record(units.len() as f64);
+            let keys = keys_of(units.iter().flat_map(|unit| &unit.writes.reminders));
+            let reminders = match self.reminders(keys).await {
+                Ok(reminders) => reminders,
+                Err(error) => {
+                    tracing::warn!(%error, "reminders could not be read for a commit");
+                    let speaks = |unit: &Unit| !unit.writes.reminders.is_empty();
+                    let (speaking, others) = units.into_iter().partition(speaks);
+                    fail_all(speaking, &CommitFailure::Storage(error));
+                    parts.push(others);
+                    continue;
+                }
+            };
             let now = self.clock.wall();
-            let batch = Arc::new(gather(&mut units, || self.seqs.next(now)));
+            let next_seq = || self.seqs.next(now);
+            let mut batch = gather(&mut units, next_seq);
+            let reminded = apply_all(reminders, &units, now, next_seq, &mut batch);
+            let batch = Arc::new(batch);
             let asks = !batch.is_empty() || units.iter().any(|unit| unit.writes.confirm);
             let result = if asks { self.write(&batch).await } else { Ok(Committed::default()) };
             let error = match result {
                 Ok(committed) => {
-                    complete(units, batch, committed);
+                    complete(units, batch, committed, reminded, self.on_reminded.get());
                     continue;
                 }
                 Err(error) => error,
@@ -289,6 +316,22 @@ impl Committer {
                     tracing::warn!(%error, units = units.len(), "a commit failed");
                     parts.extend(what_is_left(units, batch, &error));
                 }
+            }
+        }
+    }
+
+    /// The reminders of these keys, as they stand; to be called with the lane.
+    ///
+    /// # Errors
+    /// The storage did not answer, a few times; or what it holds cannot be read.
+    async fn reminders(&self, keys: Vec<ReminderKey>) -> Result<Reminders, StorageError> {
+        let mut pause = Pause::default();
+        loop {
+            match Reminders::of(&*self.storage, keys.clone()).await {
+                Err(StorageError::Unavailable { .. }) if pause.count < self.attempts - 1 => {
+                    pause.wait(&self.clock).await;
+                }
+                result => return result,
             }
         }
     }
@@ -392,6 +435,24 @@ impl Lane {
     /// The next place in the owner's order.
     pub(crate) fn next_seq(&self) -> Seq {
         self.committer.seqs.next(self.committer.clock.wall())
+    }
+
+    /// The reminders that the intents speak of, as they stand.
+    ///
+    /// # Errors
+    /// The storage did not answer.
+    pub(crate) async fn reminders(
+        &self,
+        intents: &[ReminderIntent],
+    ) -> Result<Reminders, StorageError> {
+        self.committer.reminders(keys_of(intents.iter())).await
+    }
+
+    /// Tells what has become durable of reminders, before the request's own end is told.
+    pub(crate) fn tell_reminded(&self, reminded: Reminded) {
+        if !reminded.is_empty() {
+            tell_reminded(reminded, self.committer.on_reminded.get());
+        }
     }
 
     /// A handler's own transaction writes this next.

@@ -2,8 +2,10 @@
 
 mod batching;
 mod committer;
+mod reminders;
 mod seqs;
 mod unit;
 
 pub(crate) use committer::{Committer, Full, Lane};
+pub(crate) use reminders::{Reminded, ReminderChange, ReminderIntent};
 pub(crate) use unit::{CommitFailure, Completion, Lineage, Unit, Writes};

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::reminders::ReminderIntent;
+use crate::id::Seq;
 use crate::storage::{
     Accepted, AliveWrite, AttemptWrite, ChunkWrite, ChunksRead, DeadWrite, DeferredRow, HoldWrite,
-    JournalEntry, OutcomeRow, RedriveWrite, RequestRow, StateWrite, StorageError,
+    JournalEntry, OutcomeRow, RedriveWrite, RemovalWrite, RequestRow, StateKey, StateWrite,
+    StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -13,6 +16,10 @@ use crate::storage::{
 pub(crate) trait Lineage: Send + Sync {
     /// The generation of the instance; a unit of another one must not be committed.
     fn generation(&self) -> u32;
+
+    /// Whether a request of the entity has left its mailbox and not ended: it runs or is being
+    /// committed.
+    fn has_out(&self, request: Seq) -> bool;
 }
 
 /// The writes of one unit. They are committed together or not at all.
@@ -28,6 +35,11 @@ pub(crate) struct Writes {
     pub(crate) deferred: Option<DeferredRow>,
     pub(crate) hold: Option<HoldWrite>,
     pub(crate) redrive: Option<RedriveWrite>,
+    /// In the order in which they hold. Those that set and clear belong to the unit of an instance
+    /// of their entity.
+    pub(crate) reminders: Vec<ReminderIntent>,
+    pub(crate) removals: Vec<RemovalWrite>,
+    pub(crate) forgotten: Option<StateKey>,
     pub(crate) alive: Option<AliveWrite>,
     pub(crate) chunks: Vec<ChunkWrite>,
     pub(crate) chunks_read: Option<ChunksRead>,
@@ -53,6 +65,9 @@ impl Writes {
             && self.deferred.is_none()
             && self.hold.is_none()
             && self.redrive.is_none()
+            && self.reminders.is_empty()
+            && self.removals.is_empty()
+            && self.forgotten.is_none()
             && self.alive.is_none()
             && self.chunks.is_empty()
             && self.chunks_read.is_none()
@@ -73,6 +88,7 @@ impl Writes {
             + self.dead.as_ref().map_or(0, |write| write.error.len())
             + self.journal.iter().map(|entry| entry.payload.len()).sum::<usize>()
             + self.deferred.as_ref().map_or(0, |row| row.payload.len())
+            + self.reminders.iter().map(ReminderIntent::bytes).sum::<usize>()
             + self.hold.as_ref().map_or(0, |write| write.missing.as_parts().1.len())
             + self.chunks.iter().map(|chunk| chunk.payload.len()).sum::<usize>()
     }

@@ -187,6 +187,8 @@ settings! {
     retention_awaited: Duration, Time = "10m";
     /// How long a finished request handed over with `send` is kept.
     retention_sent: Duration, Time = "1h";
+    /// How long the finished execution of a workflow is kept, with its journal and its key.
+    retention_executions: Duration, Time = "7d";
     /// The pause between two looks for finished requests to remove.
     retention_interval: Duration, Time = "30s";
     /// How many requests one retention transaction looks at.
@@ -215,6 +217,10 @@ settings! {
     schedule_max: usize, Count = "16384";
     /// How many bytes of payloads these may have.
     schedule_bytes: usize, Bytes = "64MiB";
+    /// The shortest period of a reminder.
+    reminder_period_min: Duration, Time = "1s";
+    /// How many requests one transaction removes when an entity is cleared.
+    clear_batch: usize, Count = "1000";
     /// How many chunks of a persisted stream may be unread before its handler waits for the reader.
     stream_window: usize, Count = "1024";
     /// How many pending requests are loaded from the storage at once.

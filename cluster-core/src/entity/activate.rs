@@ -24,7 +24,7 @@ use super::trace::{life_span, outside};
 use super::turn::Turn;
 use crate::commit::Lineage;
 use crate::error::{ClusterError, Source, panic_text};
-use crate::id::StateVersion;
+use crate::id::{Seq, StateVersion};
 use crate::storage::{BoxFuture, StateRow};
 use crate::time::Moment;
 
@@ -93,6 +93,7 @@ impl<T: Serves> Slot<T> {
             let mut inner = self.lock();
             let free =
                 inner.phase == Phase::Vacant && inner.running.is_idle() && inner.mailbox.is_none();
+            let free = free && inner.clears == 0;
             if !free {
                 return None;
             }
@@ -189,6 +190,7 @@ impl<T: Serves> Slot<T> {
                         return;
                     }
                     unfinished.done();
+                    slot.kind.shared.residents.say_room();
                     slot.has_come();
                     slot.start_waiting(Start::Inline);
                 }
@@ -210,6 +212,9 @@ impl<T: Serves> Slot<T> {
         let waiting = self.lock().mailbox.take();
         drop(unfinished);
         for job in waiting.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
+            if let Some(request) = job.seq() {
+                self.kind.shared.schedule.ended(request);
+            }
             job.displace(why.clone());
         }
     }
@@ -219,7 +224,7 @@ impl<T: Serves> Slot<T> {
         let shared = &self.kind.shared;
         let slot = self.clone();
         shared.alarms.arm(&shared.clock, shared.config.backoff(failures), move || {
-            if slot.drop_unwanted() {
+            if slot.is_to_be_cleared() || slot.drop_unwanted() {
                 drop(unfinished);
                 slot.start_waiting(Start::Task);
             } else {
@@ -355,7 +360,8 @@ impl<T: Serves> Slot<T> {
     pub(super) fn try_again(self: &Arc<Self>) {
         {
             let mut inner = self.lock();
-            if mem::take(&mut inner.waits_for_place) && inner.phase == Phase::Changing {
+            let waits = mem::take(&mut inner.waits_for_place) && !inner.clearing;
+            if waits && inner.phase == Phase::Changing {
                 inner.phase = Phase::Vacant;
             }
         }
@@ -389,25 +395,36 @@ impl<T: Serves> Slot<T> {
         let slot = self.clone();
         self.kind.shared.tasks.spawn(async move {
             let unfinished = Unfinished(Some(slot.clone()));
-            let mut entity = Arc::into_inner(entity).expect("idle, so nobody reads it");
-            let ctx = Context::of_hook(&slot, "deactivate");
-            let span = life_span(&slot, "deactivate");
-            let hook = run_hook(&ctx, entity.deactivate(&ctx)).instrument(span.clone());
-            if let Err(error) = caught(hook).await {
-                slot.report(&*error);
-            }
-            span.in_scope(|| discard(entity));
+            slot.take_down(entity).await;
             unfinished.done();
             slot.vacated();
         });
         Evicted::Leaving
     }
 
+    /// Ends an instance that is idle, and its hook before it.
+    pub(super) async fn take_down(self: &Arc<Self>, entity: Arc<T>) {
+        if !T::DEACTIVATES {
+            return outside(|| life_span(self, "drop").in_scope(|| discard(entity)));
+        }
+        let mut entity = Arc::into_inner(entity).expect("idle, so nobody reads it");
+        let ctx = Context::of_hook(self, "deactivate");
+        let span = life_span(self, "deactivate");
+        let hook = run_hook(&ctx, entity.deactivate(&ctx)).instrument(span.clone());
+        if let Err(error) = caught(hook).await {
+            self.report(&*error);
+        }
+        span.in_scope(|| discard(entity));
+    }
+
     fn vacated(self: &Arc<Self>) {
         {
             let mut inner = self.lock();
             inner.phase = Phase::Vacant;
-            let needed = inner.ledger.as_ref().is_some_and(|ledger| !ledger.out.is_empty());
+            let needed = inner
+                .ledger
+                .as_ref()
+                .is_some_and(|ledger| !ledger.out.is_empty() || ledger.cleared > Seq::default());
             if inner.mailbox.is_none() && !needed {
                 // What is stored is known to the storage; the record shrinks to its bones.
                 inner.ledger = None;

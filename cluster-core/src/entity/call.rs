@@ -18,6 +18,7 @@ use super::filter::CallInfo;
 use super::handle::Handle;
 use super::options::{Delivery, MessageInfo};
 use super::outcome::Outcome;
+use super::remind::IsReminder;
 use super::send::SendCall;
 use super::shared::Shared;
 use super::trace::Trace;
@@ -147,6 +148,25 @@ impl<M: Message> Call<M> {
         self
     }
 
+    /// Not of a call: here to say so.
+    #[doc(hidden)]
+    pub fn every(self, period: Duration) -> Self
+    where
+        Self: IsReminder,
+    {
+        let _ = period;
+        self
+    }
+
+    /// Not of a call: here to say so.
+    #[doc(hidden)]
+    pub fn clear(self) -> Self
+    where
+        Self: IsReminder,
+    {
+        self
+    }
+
     /// Hands the request over without waiting for its outcome. A persisted one is durable then and
     /// gives a receipt; a volatile one is in the mailbox.
     pub fn send(self) -> SendCall<M>
@@ -236,9 +256,9 @@ fn check_filters(
     filters.try_for_each(|filter| filter.check(&call)).map_err(ClusterError::Refused)
 }
 
-/// A call under way. Dropping it cancels a volatile request whose handler has not ended, unless the
-/// handler or the call is `uninterruptible`; a persisted one goes on. Nothing is pinned in it and
-/// the handler's own future is never part of it: a caller who stops polling holds up nobody.
+/// A call under way. Dropping it cancels a volatile request whose handler has not ended, unless
+/// the handler or the call is `uninterruptible`; a persisted one goes on. Nothing is pinned in it
+/// and the handler's own future is never part of it: a caller who stops polling holds up nobody.
 #[must_use = "futures do nothing unless polled"]
 pub struct CallFuture<M: Message> {
     limit: Duration,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Poll};
 
-use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -13,8 +12,10 @@ use tokio::sync::oneshot;
 use super::contract::Serves;
 use super::failure::not_committed;
 use super::job::Job;
+use super::origin::try_to_record;
+use super::remind::ended;
 use super::shared::Shared;
-use super::slot::Slot;
+use super::slot::{Slot, Start};
 use crate::commit::{CommitFailure, Unit, Writes};
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, Seq};
@@ -191,22 +192,43 @@ pub(super) async fn cancelled(shared: &Shared, request: RequestId) {
     }
 }
 
-/// The outcome of a cancelled request.
-pub(super) fn interrupted() -> StoredOutcome {
-    StoredOutcome { kind: OutcomeKind::Interrupted, payload: Bytes::new() }
-}
+/// Tells who waited for a request that has left its mailbox.
+pub(crate) type Tell = Box<dyn FnOnce(ClusterError) + Send>;
 
 /// Where a request is that shall end.
 pub(crate) enum Whereabouts {
     /// It runs or is being committed: its run sees that it shall end.
     Out,
-    /// It was in the mailbox; this tells who waited.
-    Taken(Box<dyn FnOnce(ClusterError) + Send>),
+    /// It was in the mailbox.
+    Taken(Tell),
     /// It is in the storage, or on its way from there.
     Stored,
 }
 
+fn tell_of<T: Serves>(job: Box<dyn Job<T>>) -> Tell {
+    Box::new(move |why| Job::<T>::displace(job, why))
+}
+
 impl<T: Serves> Slot<T> {
+    /// A request was ended by who has cancelled it: what is on its way brings it no more, and what
+    /// waits for it goes on. Who waits in its name, if it was in the mailbox.
+    pub(super) fn cancelled(self: &Arc<Self>, request: Seq) -> Option<Tell> {
+        let taken = {
+            let mut inner = self.lock();
+            inner.is_back(request);
+            inner.mailbox.as_mut().and_then(|mailbox| {
+                if let Some(spill) = &mut mailbox.spill {
+                    spill.ended.push(request);
+                }
+                mailbox.take_if(|job| job.seq() == Some(request)).pop_front()
+            })
+        };
+        if self.kind.limits.strict_order {
+            self.start_waiting(Start::Task);
+        }
+        taken.map(tell_of)
+    }
+
     /// Takes a request out of the mailbox, if it is there.
     pub(super) fn take(self: &Arc<Self>, request: Seq) -> Whereabouts {
         let taken = {
@@ -218,17 +240,32 @@ impl<T: Serves> Slot<T> {
             mailbox.and_then(|m| m.take_if(|job| job.seq() == Some(request)).pop_front())
         };
         match taken {
-            Some(job) => Whereabouts::Taken(Box::new(move |why| Job::<T>::displace(job, why))),
+            Some(job) => Whereabouts::Taken(tell_of(job)),
             None => Whereabouts::Stored,
         }
     }
 }
 
 impl Shared {
-    fn take_request(&self, entity_type: &str, id: &EntityId, request: Seq) -> Whereabouts {
+    pub(super) fn take_request(
+        &self,
+        entity_type: &str,
+        id: &EntityId,
+        request: Seq,
+    ) -> Whereabouts {
         match self.kind_named(entity_type) {
             Some(kind) => kind.take(id, request),
             None => Whereabouts::Stored,
+        }
+    }
+
+    /// Where a request is; takes it from its mailbox.
+    fn whereabouts(&self, found: &FoundRequest) -> Whereabouts {
+        let row = &found.request;
+        match found.held {
+            None => self.take_request(&row.entity_type, &row.entity_id, row.seq),
+            // Where order is strict others wait for it as for one that runs.
+            Some(_) => Whereabouts::Stored,
         }
     }
 }
@@ -261,8 +298,9 @@ async fn cancel_to_end(
             return Ok(of_outcome(outcome.kind));
         }
         let row = &found.request;
-        let taken = match shared.take_request(&row.entity_type, &row.entity_id, row.seq) {
+        let taken = match shared.whereabouts(&found) {
             Whereabouts::Out => {
+                shared.alarms.hurry(row.seq);
                 if let Ok(Ok(outcome)) = told.await {
                     return Ok(of_outcome(outcome.kind));
                 }
@@ -274,18 +312,16 @@ async fn cancel_to_end(
         };
         asking.writes();
         let written = end(shared, &found).await;
-        // What was under way to the mailbox is there by now: it was accepted before.
-        let late = shared.take_request(&row.entity_type, &row.entity_id, row.seq);
+        // In this order: what is on its way is either stopped by these or is in the mailbox then.
         shared.intake.ended(row.seq);
         shared.schedule.ended(row.seq);
-        let late = match late {
-            Whereabouts::Taken(tell) => Some(tell),
-            Whereabouts::Out | Whereabouts::Stored => None,
-        };
+        let late = shared
+            .kind_named(&row.entity_type)
+            .and_then(|kind| kind.cancelled(&row.entity_id, row.seq));
         let why = written.as_ref().err().cloned().unwrap_or(ClusterError::Interrupted);
         taken.into_iter().chain(late).for_each(|tell| tell(why.clone()));
         written?;
-        shared.waiters.tell(request, || Ok(interrupted()));
+        shared.waiters.tell(request, || Ok(StoredOutcome::interrupted()));
         // The first outcome holds: it may have been another.
         let outcome = find(shared, request).await?.outcome;
         return Ok(outcome.map_or(Cancelled::Interrupted, |outcome| of_outcome(outcome.kind)));
@@ -299,17 +335,25 @@ fn of_outcome(kind: OutcomeKind) -> Cancelled {
     }
 }
 
-/// Writes that a request that is not out has ended.
+/// Writes that a request that is not out has ended, however often the storage refuses: it has left
+/// its mailbox, and would be lost until the next start.
 async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<(), ClusterError> {
     let row = &found.request;
     let outcome = OutcomeRow {
         seq: row.seq,
         shard: row.shard,
         epoch: shared.epoch_of(row.shard).unwrap_or(row.epoch),
-        outcome: interrupted(),
+        outcome: StoredOutcome::interrupted(),
         finished_at: shared.clock.wall(),
     };
-    write(shared, Writes { outcome: Some(outcome), ..Writes::default() }).await
+    let (tell, told) = oneshot::channel();
+    let reminders = ended(shared, row);
+    let writes = Writes { outcome: Some(outcome), reminders, ..Writes::default() };
+    // Nobody waits for it when the runner ends.
+    let then = move |result| _ = tell.send(result);
+    try_to_record(shared.clone(), 1, None, writes, Box::new(then));
+    let result = told.await.unwrap_or(Err(CommitFailure::Stopped));
+    result.map_err(|failure| not_committed(&failure))
 }
 
 /// Commits writes that belong to no instance.

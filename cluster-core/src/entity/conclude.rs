@@ -14,6 +14,7 @@ use super::method::{ReturnOf, Style};
 use super::origin::{NoOutcome, Origin, Stored, defect};
 use super::outcome::{Outcome, Verdict};
 use super::outstanding::wait_for_answer;
+use super::remind::ended;
 use super::run::{Ran, To};
 use super::slot::Slot;
 use super::turn::{Change, Turn};
@@ -222,6 +223,10 @@ pub(super) fn writes_of<T: Serves, M: Message>(
     }
     if let Some(ctx) = ctx {
         ctx.hand_over(&mut writes, ending.reply.is_ok());
+    }
+    if let Some(stored) = stored {
+        // After what the handler itself says of the same reminder.
+        writes.reminders.extend(ended(&slot.kind.shared, &stored.row));
     }
     writes
 }

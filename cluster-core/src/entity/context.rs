@@ -29,7 +29,7 @@ use super::trace::Trace;
 use super::transaction::TransactionSlot;
 use super::turn::Turn;
 use super::wire::Wire;
-use crate::commit::{Lineage, Unit, Writes};
+use crate::commit::{Lineage, ReminderIntent, Unit, Writes};
 use crate::error::ClusterError;
 use crate::id::{Address, EntityId, Key, RequestId, Seq};
 use crate::message::{Headers, TraceContext};
@@ -121,6 +121,8 @@ pub(super) enum Nesting {
 pub(super) struct Sent {
     /// Durable messages that leave with the commit; at most `outbox_max`.
     pub(super) outbox: Vec<RequestRow>,
+    /// What becomes of reminders with the commit; at most one for each message.
+    pub(super) reminders: Vec<ReminderIntent>,
     /// How often each (type, id, message) was called, for derived keys.
     pub(super) occurrences: HashMap<(Address, u64), u32>,
     /// What has happened in an execution and is not handed to the committer yet.
@@ -129,6 +131,22 @@ pub(super) struct Sent {
     pub(super) parcels: Parcels,
     /// What is to become of its being kept alive.
     pub(super) wish: Option<Wish>,
+}
+
+impl Sent {
+    /// Puts a message into the outbox.
+    ///
+    /// # Errors
+    /// `LimitExceeded`: there are so many already.
+    pub(super) fn put(&mut self, row: RequestRow, max: usize) -> Result<(), ClusterError> {
+        let actual = self.outbox.len() + 1;
+        if actual > max {
+            let what = "the number of messages sent by one handler".to_owned();
+            return Err(ClusterError::LimitExceeded { limit: "outbox_max", what, max, actual });
+        }
+        self.outbox.push(row);
+        Ok(())
+    }
 }
 
 impl Context {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::method::Method;
 use super::options::{EntityOptions, MessageInfo, StateKind};
 use super::outcome::Outcome;
+use super::remind::{Caller, ReminderHandle};
 use super::schema::MessageSchema;
 use super::shared::Shared;
 use super::wire::Wire;
@@ -15,7 +16,7 @@ use crate::codec::{DecodeError, EncodeError};
 use crate::contract::{Schema, TraceError};
 use crate::error::Source;
 use crate::id::{KeyDigest, RequestId};
-use crate::storage::BoxFuture;
+use crate::storage::{BoxFuture, RetentionClass};
 
 /// A set of messages with a typed client: an entity type itself, or `dyn SomeTrait`.
 #[diagnostic::on_unimplemented(
@@ -28,6 +29,8 @@ pub trait Contract: Send + Sync + 'static {
     const NAME: &'static str;
     /// The generated client.
     type Client: Client;
+    /// The same client, whose methods make reminders: what `ctx.remind::<Self>()` gives.
+    type Reminders: Client<ReminderHandle>;
 
     /// Its messages, in the order of the dispatch table.
     fn messages() -> &'static [&'static MessageInfo];
@@ -47,13 +50,14 @@ pub trait Contract: Send + Sync + 'static {
     }
 }
 
-/// A generated client: a typed, cheap, cloneable handle.
-pub trait Client: Clone + Send + Sync + 'static {
+/// A generated client: a typed, cheap, cloneable handle. What its methods make, the handle says:
+/// calls, or reminders.
+pub trait Client<H: Caller = Handle>: Clone + Send + Sync + 'static {
     /// Wraps a handle.
-    fn new(handle: Handle) -> Self;
+    fn new(handle: H) -> Self;
 
     /// The handle within.
-    fn handle(&self) -> &Handle;
+    fn handle(&self) -> &H;
 }
 
 /// The dispatch table of contract `Self` for the entity `T`.
@@ -89,6 +93,7 @@ pub trait ServesTrait: Serves {}
 impl<T: ServesTrait> Contract for T {
     const NAME: &'static str = <ContractOf<T> as Contract>::NAME;
     type Client = <ContractOf<T> as Contract>::Client;
+    type Reminders = <ContractOf<T> as Contract>::Reminders;
 
     fn messages() -> &'static [&'static MessageInfo] {
         <ContractOf<T> as Contract>::messages()
@@ -191,6 +196,9 @@ pub trait Message: Wire {
     type Delivery: Deliver<Self>;
     /// What its attribute declared.
     const INFO: &'static MessageInfo;
+    /// The class of its requests, where it is not told by how they were made.
+    #[doc(hidden)]
+    const CLASS: Option<RetentionClass> = None;
     /// Whether the reply is an open stream, which is handed over as it is.
     const OPENS: bool = false;
 

@@ -8,6 +8,7 @@ use super::call::Call;
 use super::contract::{Contract, Message};
 use super::endpoint::Endpoint;
 use super::kind::AnyKind;
+use super::remind::Caller;
 use super::shared::Shared;
 use crate::error::ClusterError;
 use crate::id::{Address, EntityId, ShardId};
@@ -38,11 +39,6 @@ impl Handle {
             id,
             endpoint: OnceLock::new(),
         }))
-    }
-
-    /// A call of one of the contract's messages; does nothing until awaited or sent.
-    pub fn call<M: Message>(&self, message: M) -> Call<M> {
-        Call::new(self.clone(), message)
     }
 
     /// The id of the entity.
@@ -93,6 +89,14 @@ impl Handle {
         ClusterError::check_id(id, self.0.shared.config.entity_id_bytes_max)?;
         let found = self.kind()?.clone().endpoint(id);
         Ok(self.0.endpoint.get_or_init(|| found))
+    }
+}
+
+impl Caller for Handle {
+    type Call<M: Message> = Call<M>;
+
+    fn call<M: Message>(&self, message: M) -> Call<M> {
+        Call::new(self.clone(), message)
     }
 }
 

@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::context::Nesting;
 use super::contract::Serves;
 use super::job::Job;
 use super::keep_alive::KeptAlive;
-use super::kind::Limits;
+use super::kind::Kind;
 use super::mailbox::{Mailbox, Running};
 use super::options::Access;
 use super::shared::Shared;
 use super::slot::Slot;
 use super::turn::{Back, Turn};
 use crate::commit::Lineage;
+use crate::error::ClusterError;
 use crate::id::{Seq, StateVersion};
 
 /// Guarded by the slot's lock; no user code runs under it.
@@ -30,6 +32,10 @@ pub(super) struct Inner<T: Serves> {
     pub(super) pumping: bool,
     /// It stands in the queue of those for whom there was no room in memory.
     pub(super) waits_for_place: bool,
+    /// It is being cleared; its phase is `Changing`.
+    pub(super) clearing: bool,
+    /// How many wait to clear it, or do: nothing else starts, but what a running handler waits for.
+    pub(super) clears: u16,
     /// Requests whose handler has returned and whose reply comes later; at most
     /// `later_replies_max`.
     pub(super) outstanding: usize,
@@ -70,6 +76,8 @@ pub(super) struct Ledger {
     /// Those that have left it and have not ended: they run or are being committed; where order is
     /// strict also the one that is in back-off or held.
     pub(super) out: VecDeque<Seq>,
+    /// Requests up to here were removed with the entity: none of them runs any more.
+    pub(super) cleared: Seq,
 }
 
 /// What became of an entity that a handler gave back.
@@ -91,7 +99,7 @@ pub(super) struct Freed {
 
 pub(super) enum Step<T: Serves> {
     Run(Box<dyn Job<T>>, Turn<T>),
-    Displace(Box<dyn Job<T>>),
+    Displace(Box<dyn Job<T>>, ClusterError),
     Activate,
     Rest,
 }
@@ -201,9 +209,13 @@ impl<T: Serves> Inner<T> {
         self.ledger.as_ref().is_some_and(|ledger| ledger.out.contains(&request))
     }
 
-    /// Whether, by strict order, nothing may start before a request has ended that is out.
-    pub(super) fn must_wait_its_turn(&self, limits: &Limits) -> bool {
-        limits.strict_order && self.ledger.as_ref().is_some_and(|ledger| !ledger.out.is_empty())
+    /// Whether, by strict order, this request (`None` for one that is not stored) may not start
+    /// before others have ended.
+    pub(super) fn must_wait_its_turn(&self, kind: &Kind<T>, request: Option<Seq>) -> bool {
+        // While what stands in the storage is not known, only what comes from there is in order.
+        kind.limits.strict_order
+            && (self.ledger.as_ref().is_some_and(|ledger| !ledger.out.is_empty())
+                || request.is_none() && !kind.shared.intake.is_known())
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -233,16 +245,27 @@ impl<T: Serves> Inner<T> {
 
     fn next_start(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
         let may_run = self.mailbox.is_none() || self.may_run_ahead(&slot.kind.shared);
-        let in_order = self.must_wait_its_turn(&slot.kind.limits);
         let gate = &slot.kind.shared.gate;
         if self.mailbox.is_none() && self.is_missed() && gate.is_open() {
             self.phase = Phase::Changing;
             return Step::Activate;
         }
+        let first = self.mailbox.as_ref().and_then(|mailbox| mailbox.front());
+        let Some(first) = first.map(|first| first.seq()) else { return Step::Rest };
+        let in_order = self.must_wait_its_turn(&slot.kind, first);
         let Some(mailbox) = &mut self.mailbox else { return Step::Rest };
         let Some(first) = mailbox.front() else { return Step::Rest };
         if !gate.is_open() && gate.check(first.is_from_handler()).is_err() {
-            return mailbox.pop_front().map_or(Step::Rest, Step::Displace);
+            let why = ClusterError::ShuttingDown;
+            return mailbox.pop_front().map_or(Step::Rest, |job| Step::Displace(job, why));
+        }
+        if self.clears > 0 && first.nesting() == Nesting::None {
+            return Step::Rest;
+        }
+        let cleared = self.ledger.as_ref().map_or(Seq::default(), |ledger| ledger.cleared);
+        if first.seq().is_some_and(|seq| seq <= cleared) {
+            let why = ClusterError::Interrupted;
+            return mailbox.pop_front().map_or(Step::Rest, |job| Step::Displace(job, why));
         }
         match self.phase {
             Phase::Changing => Step::Rest,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::activate::Evicted;
-use super::cancel::Whereabouts;
+use super::cancel::{Tell, Whereabouts};
 use super::contract::{Contract, ContractOf, Entity, ServedBy, Serves};
 use super::directory::Directory;
 use super::endpoint::Endpoint;
@@ -16,13 +16,13 @@ use super::method::Method;
 use super::options::{EntityOptions, MessageInfo, StateKind};
 use super::schema::MessageSchema;
 use super::shared::Shared;
-use super::slot::Slot;
+use super::slot::{Slot, Start};
 use super::watch::KindMetrics;
 use crate::config::{Config, Retry};
 use crate::contract::{Schema, TraceError};
-use crate::error::Source;
+use crate::error::{ClusterError, Source};
 use crate::id::{Address, EntityId, Epoch, MessageTag, Seq, ShardCount, ShardId};
-use crate::storage::{ContractRow, PendingRequest, ShapeRow, ShardGroup, StateKey};
+use crate::storage::{BoxFuture, ContractRow, PendingRequest, ShapeRow, ShardGroup, StateKey};
 use crate::time::Moment;
 
 /// Makes an entity from its id.
@@ -217,6 +217,14 @@ pub(crate) trait AnyKind: Send + Sync {
     /// Takes a request out of its entity's mailbox, if it is there.
     fn take(self: Arc<Self>, id: &EntityId, request: Seq) -> Whereabouts;
 
+    /// Forgets everything of an entity; see [`Slot::clear`].
+    fn clear(self: Arc<Self>, id: &EntityId) -> BoxFuture<'static, Result<(), ClusterError>>;
+    /// Starts what waits in the mailboxes of all its entities.
+    fn start_waiting(&self);
+
+    /// A request of the entity was ended by who has cancelled it; whom to tell so.
+    fn cancelled(self: Arc<Self>, id: &EntityId, request: Seq) -> Option<Tell>;
+
     /// The slot of an id that has been checked.
     fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint>;
 
@@ -294,6 +302,18 @@ impl<T: Serves> AnyKind for Kind<T> {
         self.slots.get(id).map_or(Whereabouts::Stored, |slot| slot.take(request))
     }
 
+    fn clear(self: Arc<Self>, id: &EntityId) -> BoxFuture<'static, Result<(), ClusterError>> {
+        Box::pin(self.slot(id).clear())
+    }
+
+    fn start_waiting(&self) {
+        self.slots.sweep(|_| true, |slot| slot.start_waiting(Start::Task));
+    }
+
+    fn cancelled(self: Arc<Self>, id: &EntityId, request: Seq) -> Option<Tell> {
+        self.slots.get(id)?.cancelled(request)
+    }
+
     fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint> {
         self.slot(id)
     }
@@ -310,9 +330,10 @@ impl<T: Serves> AnyKind for Kind<T> {
 
     fn start_due(self: Arc<Self>, pending: PendingRequest) -> bool {
         let slot = self.slot(&pending.request.entity_id);
-        let again = pending.attempts > 0;
-        let Some(job) = self.load_job(&slot, pending) else { return false };
-        slot.join_queue(job, again);
+        let (seq, again) = (pending.request.seq, pending.attempts > 0);
+        let Some(mut job) = self.load_job(&slot, pending) else { return false };
+        job.is_due();
+        slot.join_queue(seq, job, again);
         true
     }
 

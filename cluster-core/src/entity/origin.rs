@@ -2,8 +2,9 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::cancel::{Asked, interrupted};
+use super::cancel::Asked;
 use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
 use super::failure::{cut, not_committed, stored_failure, text};
@@ -11,6 +12,7 @@ use super::filter::GivenUp;
 use super::job::{PersistedJob, wait_for_outcome};
 use super::method::Style;
 use super::options::{Access, OnPanic};
+use super::remind::ended;
 use super::run::{Ran, To};
 use super::shared::Shared;
 use super::slot::Slot;
@@ -31,14 +33,26 @@ pub(crate) struct Stored {
     pub(super) nesting: Nesting,
     /// It runs in the storage's own transaction.
     pub(super) transaction: bool,
+    /// It has come from the queue of those that are due, which knows it until it ends.
+    pub(super) was_due: bool,
+    /// When it was due, if it was at a time.
+    pub(super) due_at: Option<Timestamp>,
 }
 
 impl Stored {
     pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
-        Stored { row, attempts, parent, nesting: Nesting::None, transaction: false }
+        let (nesting, transaction) = (Nesting::None, false);
+        Stored { row, attempts, parent, nesting, transaction, was_due: false, due_at: None }
     }
 
-    pub(super) fn outcome(&self, outcome: StoredOutcome, finished_at: Timestamp) -> OutcomeRow {
+    /// When it ends, if it does so now: later than it was due. So two ends of one request differ in
+    /// their times, by which a redrive names the end that it undoes.
+    fn ends_at(&self, now: Timestamp) -> Timestamp {
+        if self.due_at == Some(now) { now.after(Duration::from_millis(1)) } else { now }
+    }
+
+    pub(super) fn outcome(&self, outcome: StoredOutcome, now: Timestamp) -> OutcomeRow {
+        let finished_at = self.ends_at(now);
         let RequestRow { seq, shard, epoch, .. } = self.row;
         OutcomeRow { seq, shard, epoch, outcome, finished_at }
     }
@@ -273,7 +287,14 @@ pub(super) fn end_interrupted<T: Serves, M: Message, S: Style<T, M>>(
     base: Base,
     to: To<M>,
 ) -> Ran<M> {
-    end_with::<T, M, S>(slot, stored, base, interrupted(), ClusterError::Interrupted, to)
+    end_with::<T, M, S>(
+        slot,
+        stored,
+        base,
+        StoredOutcome::interrupted(),
+        ClusterError::Interrupted,
+        to,
+    )
 }
 
 fn end_with<T: Serves, M: Message, S: Style<T, M>>(
@@ -285,7 +306,8 @@ fn end_with<T: Serves, M: Message, S: Style<T, M>>(
     to: To<M>,
 ) -> Ran<M> {
     let row = stored.outcome(outcome.clone(), slot.kind.shared.clock.wall());
-    let writes = Writes { outcome: Some(row), ..Writes::default() };
+    let reminders = ended(&slot.kind.shared, &stored.row);
+    let writes = Writes { outcome: Some(row), reminders, ..Writes::default() };
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
         slot.request_ended(stored.row.seq);
         slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
@@ -314,7 +336,13 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     let in_order = slot.kind.limits.strict_order;
     let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, in_order, error });
     let writes = Writes { attempt, ..Writes::default() };
+    slot.kind.shared.schedule.expect(seq);
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, mut stored, to| {
+        if slot.is_cleared(seq) {
+            slot.request_ended(seq);
+            to.fail(ClusterError::Interrupted);
+            return;
+        }
         if in_order {
             stored.attempts = attempts;
             let job = PersistedJob::<M, S>::new(stored, None, to);
@@ -341,9 +369,11 @@ fn bury<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Ran<M> {
     let RequestRow { seq, shard, .. } = stored.row;
     let epoch = slot.kind.shards.epoch(shard);
-    let (attempts, died_at) = (stored.attempts + 1, slot.kind.shared.clock.wall());
+    let attempts = stored.attempts + 1;
+    let died_at = stored.ends_at(slot.kind.shared.clock.wall());
     let dead = Some(DeadWrite { seq, shard, epoch, attempts, error: cut(&reason), died_at });
-    let writes = Writes { dead, ..Writes::default() };
+    let reminders = ended(&slot.kind.shared, &stored.row);
+    let writes = Writes { dead, reminders, ..Writes::default() };
     let error = defect::<T, M>(slot, attempts, reason.clone());
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
         slot.request_ended(stored.row.seq);

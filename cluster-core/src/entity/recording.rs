@@ -108,6 +108,7 @@ impl Context {
         writes.accepts = of_steps;
         if succeeded {
             writes.accepts.append(&mut sent.outbox);
+            writes.reminders.append(&mut sent.reminders);
         }
     }
 }

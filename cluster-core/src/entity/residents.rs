@@ -26,6 +26,8 @@ pub(crate) struct Residents {
     /// to [`QUEUE_MAX`] whose requests are all in the storage.
     queue: Mutex<Queue>,
     room: Notify,
+    /// Wakes all who watch single entities.
+    watched: Notify,
 }
 
 #[derive(Default)]
@@ -44,6 +46,7 @@ impl Residents {
             wanted: AtomicUsize::new(0),
             queue: Mutex::default(),
             room: Notify::new(),
+            watched: Notify::new(),
         }
     }
 
@@ -95,6 +98,7 @@ impl Residents {
 
     fn tell_waiting(&self) {
         self.room.notify_one();
+        self.watched.notify_waiters();
         let first = self.queue.lock().waiting.pop_front();
         if let Some(first) = first {
             self.wanted.fetch_sub(1, Ordering::SeqCst);
@@ -133,6 +137,19 @@ impl Residents {
                 return;
             }
             room.await;
+        }
+    }
+
+    /// Waits until `is_so`, looking again whenever an entity has left or become idle. Cancel safe.
+    pub(super) async fn watch(&self, is_so: impl Fn() -> bool) {
+        let _wanted = Wanted::new(&self.wanted);
+        loop {
+            let mut changed = std::pin::pin!(self.watched.notified());
+            changed.as_mut().enable();
+            if is_so() {
+                return;
+            }
+            changed.await;
         }
     }
 }

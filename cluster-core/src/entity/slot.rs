@@ -56,6 +56,8 @@ impl<T: Serves> Slot<T> {
                 pins: 0,
                 pumping: false,
                 waits_for_place: false,
+                clearing: false,
+                clears: 0,
                 outstanding: 0,
                 kept: None,
                 mailbox: None,
@@ -105,7 +107,8 @@ impl<T: Serves> Slot<T> {
             && inner.mailbox.is_none()
             && inner.running.admits(access, self.kind.limits.concurrency)
             && inner.may_run_ahead(&self.kind.shared)
-            && !inner.must_wait_its_turn(&self.kind.limits);
+            && inner.clears == 0
+            && !inner.must_wait_its_turn(&self.kind, None);
         free.then(|| {
             self.activity.start(access, plain);
             inner.turn(self, access)
@@ -178,17 +181,25 @@ impl<T: Serves> Slot<T> {
         if seq <= ledger.delivered || self.kind.shared.intake.has_ended(seq) {
             return Delivered::Twice;
         }
+        if self.kind.limits.strict_order && inner.is_here(seq) {
+            return Delivered::Twice;
+        }
+        let ledger = inner.ledger.get_or_insert_default();
         let mailbox = inner.mailbox.get_or_insert_default();
         if let Some(spill) = &mut mailbox.spill {
             spill.missed = true;
             return Delivered::Spilled;
         }
         if mailbox.len() >= self.kind.limits.mailbox {
-            mailbox.spill = Some(Spill { missed: true, loading: false });
+            mailbox.spill = Some(Spill { missed: true, ..Spill::default() });
             return Delivered::Spilled;
         }
         ledger.delivered = seq;
-        mailbox.push(make());
+        if self.kind.limits.strict_order && !self.kind.shared.intake.is_known() {
+            mailbox.push_before_calls(make());
+        } else {
+            mailbox.push(make());
+        }
         Delivered::Queued
     }
 
@@ -199,7 +210,8 @@ impl<T: Serves> Slot<T> {
             if let Some(seq) = job.seq() {
                 inner.is_back(seq);
             }
-            inner.mailbox.get_or_insert_default().push_again(job);
+            let strict = self.kind.limits.strict_order;
+            inner.mailbox.get_or_insert_default().push_again(job, strict);
         }
         self.start_waiting(Start::Task);
     }
@@ -279,8 +291,8 @@ impl<T: Serves> Slot<T> {
                 job.run(turn);
                 true
             }
-            Step::Displace(job) => {
-                job.displace(ClusterError::ShuttingDown);
+            Step::Displace(job, why) => {
+                job.displace(why);
                 true
             }
             Step::Activate => {
@@ -366,6 +378,7 @@ impl<T: Serves> Slot<T> {
             self.lock().phase = Phase::Vacant;
             self.kind.shared.residents.leave();
         }
+        self.kind.shared.residents.say_room();
         self.start_waiting(Start::Task);
     }
 
@@ -456,6 +469,10 @@ pub(super) enum Start {
 impl<T: Serves> Lineage for Slot<T> {
     fn generation(&self) -> u32 {
         self.generation.load(Ordering::SeqCst)
+    }
+
+    fn has_out(&self, request: Seq) -> bool {
+        self.lock().is_out(request)
     }
 }
 

@@ -163,10 +163,11 @@ impl<M: Message> NewRow<'_, M> {
             arguments,
             headers: self.request.headers.clone(),
             trace: self.request.trace.context().cloned(),
-            class: class_of(key, outer, self.request.wanted),
+            class: M::CLASS.unwrap_or_else(|| class_of(key, outer, self.request.wanted)),
             outer,
             accepted_at: now,
             due_at: self.request.due.map(|due| due.at(now)).filter(|at| *at > now),
+            reminder: None,
         })
     }
 }
@@ -296,16 +297,10 @@ impl Context {
         handle: &Handle,
         request: Request<M>,
     ) -> Result<(RequestId, Option<KeyDigest>), ClusterError> {
-        let id = handle.entity_id();
-        ClusterError::check_id(id, self.shared().config.entity_id_bytes_max)?;
-        let kind = handle.kind()?;
-        let address = kind.address(id);
+        let row = self.row_of(handle, &request)?;
+        let (shared, kind) = (self.shared(), handle.kind()?);
+        let address = kind.address(handle.entity_id());
         let schema = kind.schema(M::INFO.index).expect("the contract is the type's own");
-        let shared = self.shared();
-        let entity_type = kind.name();
-        let row = NewRow { shared, id, schema: &schema.arguments, request: &request }
-            .build(entity_type, address.shard())?;
-        let row = RequestRow { epoch: kind.epoch(address.shard()), ..row };
         let shape = schema.arguments.shape();
         let same = |known: &RequestRow| match codec::arguments_equal(
             &row.arguments,
@@ -332,12 +327,22 @@ impl Context {
         {
             return same(known);
         }
-        let (max, actual) = (shared.config.outbox_max, sent.outbox.len() + 1);
-        if actual > max {
-            let what = "the number of messages sent by one handler".to_owned();
-            return Err(ClusterError::LimitExceeded { limit: "outbox_max", what, max, actual });
-        }
-        sent.outbox.push(row);
+        sent.put(row, shared.config.outbox_max)?;
         Ok(request)
+    }
+
+    /// Everything that is stored of a request that this handler sends, but its place in the order.
+    pub(super) fn row_of<M: Message>(
+        &self,
+        handle: &Handle,
+        request: &Request<M>,
+    ) -> Result<RequestRow, ClusterError> {
+        let (shared, id) = (self.shared(), handle.entity_id());
+        ClusterError::check_id(id, shared.config.entity_id_bytes_max)?;
+        let kind = handle.kind()?;
+        let shard = kind.address(id).shard();
+        let schema = kind.schema(M::INFO.index).expect("the contract is the type's own");
+        let row = NewRow { shared, id, schema: &schema.arguments, request };
+        Ok(RequestRow { epoch: kind.epoch(shard), ..row.build(kind.name(), shard)? })
     }
 }

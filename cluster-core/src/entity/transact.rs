@@ -20,9 +20,10 @@ use super::method::{ReturnOf, Style};
 use super::origin::{Origin, Stored, end_interrupted};
 use super::run::{Surroundings, To, poll_handler};
 use super::shared::Shared;
+use super::slot::Slot;
 use super::transaction::Opened;
 use super::turn::Turn;
-use crate::commit::{CommitFailure, Unit, Writes};
+use crate::commit::{CommitFailure, Lineage, Unit, Writes};
 use crate::error::ClusterError;
 use crate::id::RequestId;
 use crate::storage::{Accepted, Batch, RequestRow, StorageError};
@@ -179,13 +180,12 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
     let writes = writes_of(&turn.slot, &ending, Some(ctx), &then, Some(&stored));
     let written = match opened {
         Some(opened) if ending.reply.is_ok() => {
-            let request = stored.row.id;
-            write(&slot.kind.shared, opened, writes, request).await.map_err(Unwritten::Own)
+            write(&slot, opened, writes, stored.row.id).await.map_err(Unwritten::Own)
         }
         opened => {
             // An error rolls the user's rows back; it is the outcome all the same.
             roll_back_opened(opened).await;
-            write_alone(&slot.kind.shared, writes).await.map_err(Unwritten::Alone)
+            write_alone(&slot, writes).await.map_err(Unwritten::Alone)
         }
     };
     match written {
@@ -198,23 +198,29 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
 ///
 /// # Errors
 /// Nothing was written, unless it is `UnknownOutcome`.
-async fn write(
-    shared: &Arc<Shared>,
+async fn write<T: Serves>(
+    slot: &Arc<Slot<T>>,
     opened: Opened,
     mut writes: Writes,
     request: RequestId,
 ) -> Result<(), StorageError> {
+    let shared = &slot.kind.shared;
     let Opened { transaction, lane } = opened;
     for row in &mut writes.accepts {
         row.seq = lane.next_seq();
     }
-    let batch = Arc::new(Batch {
+    let mut batch = Batch {
         accepts: writes.accepts,
         outcomes: writes.outcome.into_iter().collect(),
         states: writes.state.into_iter().collect(),
         alive: writes.alive.into_iter().collect(),
         ..Batch::default()
-    });
+    };
+    let mut reminders = lane.reminders(&writes.reminders).await?;
+    let now = shared.clock.wall();
+    let (has_out, next_seq) = (|seq| slot.has_out(seq), || lane.next_seq());
+    let reminded = reminders.apply(&writes.reminders, has_out, now, &next_seq, &mut batch);
+    let batch = Arc::new(batch);
     lane.writes_next(&batch);
     let sent = match transaction.commit(lane.fence(), batch.clone()).await {
         Ok(committed) => batch.accepts.iter().cloned().zip(committed.accepts).collect(),
@@ -228,6 +234,7 @@ async fn write(
         Err(error) => return Err(error),
     };
     // While nobody else writes, so that others come into the mailboxes after these.
+    lane.tell_reminded(reminded);
     deliver_sent(shared, sent);
     Ok(())
 }
@@ -259,14 +266,15 @@ async fn what_holds(
 }
 
 /// Commits a handler's writes that has opened no transaction, or whose transaction was rolled back.
-async fn write_alone(shared: &Arc<Shared>, writes: Writes) -> Result<(), CommitFailure> {
+async fn write_alone<T: Serves>(slot: &Arc<Slot<T>>, writes: Writes) -> Result<(), CommitFailure> {
     let (tell, told) = oneshot::channel();
-    let runner = shared.clone();
+    let runner = slot.kind.shared.clone();
     let complete = Box::new(move |result: Result<_, CommitFailure>| {
         // Nobody waits for it when the runner ends.
         let _ = tell.send(result.map(|accepted| deliver_sent(&runner, accepted)));
     });
-    shared.committer.push(Unit::new(writes, complete));
+    let unit = Unit::of(slot.clone(), slot.generation(), writes, complete);
+    slot.kind.shared.committer.push(unit);
     told.await.unwrap_or(Err(CommitFailure::Stopped))
 }
 

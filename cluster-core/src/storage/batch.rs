@@ -4,10 +4,11 @@ use bytes::Bytes;
 
 use super::alive::AliveWrite;
 use super::chunks::{ChunkWrite, ChunksRead};
+use super::entity::{ReminderWrite, RemovalWrite};
 use super::journal::{DeferredRow, JournalEntry};
 use super::rows::{
-    AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateWrite,
-    StoredOutcome,
+    AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateKey,
+    StateWrite, StoredOutcome,
 };
 use crate::id::{RequestId, Seq};
 
@@ -32,6 +33,13 @@ pub struct Batch {
     pub holds: Vec<HoldWrite>,
     /// Requests that shall run again.
     pub redrives: Vec<RedriveWrite>,
+    /// What reminders are from now on; at most one for each.
+    pub reminders: Vec<ReminderWrite>,
+    /// Requests to forget.
+    pub removals: Vec<RemovalWrite>,
+    /// Entities whose states and reminders are forgotten. No state or reminder of them is written
+    /// by the same batch.
+    pub forgotten: Vec<StateKey>,
     /// Entities that are kept alive from now on, or not any more; the last word of each counts.
     pub alive: Vec<AliveWrite>,
     /// Chunks of streams.
@@ -52,6 +60,9 @@ impl Batch {
             && self.deferreds.is_empty()
             && self.holds.is_empty()
             && self.redrives.is_empty()
+            && self.reminders.is_empty()
+            && self.removals.is_empty()
+            && self.forgotten.is_empty()
             && self.alive.is_empty()
             && self.chunks.is_empty()
             && self.chunks_read.is_empty()

@@ -66,6 +66,10 @@ impl RowLimits {
         for row in &batch.holds {
             at_most(payload, "error text", row.missing.as_parts().1.len())?;
         }
+        for row in &batch.reminders {
+            at_most(TEXT_BYTES_MAX, "entity type", row.key.entity.entity_type.len())?;
+            at_most(TEXT_BYTES_MAX, "entity id", row.key.entity.entity_id.as_str().len())?;
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 mod alive;
 mod batch;
 mod chunks;
+mod entity;
 mod error;
 mod faulty;
 mod journal;
@@ -20,6 +21,10 @@ mod transaction;
 pub use alive::{Alive, AliveScan, AliveWrite};
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
 pub use chunks::{ChunkRow, ChunkScan, ChunkWrite, ChunksRead};
+pub use entity::{
+    EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow, ReminderWrite,
+    RemovalWrite, Repeat,
+};
 pub use error::StorageError;
 pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};
 pub use journal::{

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::entity::Repeat;
 use crate::id::{
     EntityId, Epoch, Key, KeyDigest, MessageTag, RequestId, Seq, ShardId, StateVersion,
 };
@@ -43,6 +44,8 @@ pub struct RequestRow {
     pub accepted_at: Timestamp,
     /// Not to be started before, in cluster time; `None`: at once.
     pub due_at: Option<Timestamp>,
+    /// How often it comes, if it is a reminder's.
+    pub reminder: Option<Repeat>,
 }
 
 impl RequestRow {
@@ -93,11 +96,17 @@ pub enum RetentionClass {
     Keyed = 2,
     /// Its key was derived inside another request: kept as long as that one.
     Derived = 3,
+    /// It is the run of a workflow's execution.
+    Execution = 4,
 }
 
 impl RetentionClass {
     /// All classes, in the order of their stored numbers.
-    pub const ALL: [RetentionClass; 4] = [Self::Awaited, Self::Sent, Self::Keyed, Self::Derived];
+    pub const ALL: [RetentionClass; Self::COUNT] =
+        [Self::Awaited, Self::Sent, Self::Keyed, Self::Derived, Self::Execution];
+
+    /// How many there are.
+    pub const COUNT: usize = 5;
 
     /// The stored number.
     pub const fn as_u8(self) -> u8 {
@@ -158,6 +167,13 @@ pub struct StoredOutcome {
     pub kind: OutcomeKind,
     /// The encoded value or error, with format and fingerprint.
     pub payload: Bytes,
+}
+
+impl StoredOutcome {
+    /// The outcome of a request that was cancelled.
+    pub const fn interrupted() -> Self {
+        StoredOutcome { kind: OutcomeKind::Interrupted, payload: Bytes::new() }
+    }
 }
 
 /// The key of a state row.
@@ -437,7 +453,7 @@ pub struct FoundRequest {
 pub struct RetireScan {
     /// By class ([`RetentionClass::as_u8`]): remove what finished before. The entry of `Derived` is
     /// not used: those go when their outer request's row is gone.
-    pub finished_before: [Timestamp; 4],
+    pub finished_before: [Timestamp; RetentionClass::COUNT],
     /// Look only after this request; zero starts anew.
     pub after: Seq,
     /// Look at this many finished requests at most.
@@ -470,7 +486,7 @@ pub struct Kept {
     pub requests: usize,
     /// By class: when the first one of those kept finished. A derived request counts as its outer
     /// one.
-    pub oldest: [Option<Timestamp>; 4],
+    pub oldest: [Option<Timestamp>; RetentionClass::COUNT],
     /// Whether there are requests among these that are not finished, or derived ones whose outer
     /// request is not finished or is derived as well.
     pub unfinished: bool,
@@ -479,7 +495,7 @@ pub struct Kept {
 impl Kept {
     /// Nothing, up to this request.
     pub const fn nothing(upto: Seq) -> Self {
-        Kept { upto, requests: 0, oldest: [None; 4], unfinished: false }
+        Kept { upto, requests: 0, oldest: [None; RetentionClass::COUNT], unfinished: false }
     }
 
     /// Counts a request that is kept because itself or its outer request, of this class, finished

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
 use super::chunks::{ChunkRow, ChunkScan};
+use super::entity::EntityStorage;
 use super::journal::JournalStorage;
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
@@ -21,7 +22,9 @@ use crate::time::Timestamp;
 ///
 /// Every future may be dropped at any await: the work is then done wholly or not at all, and which
 /// of both is unknown.
-pub trait Storage: OwnershipStorage + MessageStorage + JournalStorage + ContractStorage {
+pub trait Storage:
+    OwnershipStorage + MessageStorage + JournalStorage + EntityStorage + ContractStorage
+{
     /// The kind of the database in one lower-case word, for metrics and errors.
     fn kind(&self) -> &'static str;
 
@@ -107,6 +110,10 @@ pub trait MessageStorage: Send + Sync + 'static {
     /// An entry of a journal is written at its position once: where another one stands, nothing of
     /// the batch is written. The first completion of a deferred holds, a later one changes nothing;
     /// one for an execution that is finished, or not stored, is dropped.
+    ///
+    /// A removal forgets a request wherever it stands; it still counts for
+    /// [`highest_seq`](OwnershipStorage::highest_seq). Removals are the last that a batch says of
+    /// requests.
     ///
     /// Chunks are stored for a request that waits; others change nothing, and neither does a chunk
     /// of a number that is stored or was removed. What was read goes, but for the last one of it.

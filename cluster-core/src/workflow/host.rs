@@ -12,13 +12,13 @@ use super::drive::Drive;
 use super::running::{Running, Stop};
 use crate::contract::{Schema, TraceError};
 use crate::entity::{
-    Access, Bell, Client, Context, Contract, Delivery, Durable, Entity, EntityOptions, Handle,
-    Message, MessageInfo, MessageSchema, Method, OnPanic, Outcome, Persisted, RetryOptions,
-    ServedBy, Serves, Shared, Verdict,
+    Access, Bell, Caller, Client, Context, Contract, Delivery, Durable, Entity, EntityOptions,
+    Handle, Message, MessageInfo, MessageSchema, Method, OnPanic, Outcome, Persisted,
+    ReminderHandle, RetryOptions, ServedBy, Serves, Shared, Verdict,
 };
 use crate::error::{CallError, ClusterError};
 use crate::id::{ExecutionId, Key, MessageTag};
-use crate::storage::{History, StorageError};
+use crate::storage::{History, RetentionClass, StorageError};
 
 /// The message that runs an execution.
 pub(super) const RUN: &str = "run";
@@ -36,6 +36,7 @@ impl<W: WorkflowType> Entity for Host<W> {
 impl<W: WorkflowType> Contract for Host<W> {
     const NAME: &'static str = W::ENTITY_TYPE;
     type Client = HostClient;
+    type Reminders = HostClient<ReminderHandle>;
 
     fn messages() -> &'static [&'static MessageInfo] {
         const { &[<Run<W> as Message>::INFO] }
@@ -64,14 +65,14 @@ impl<W: WorkflowType> Serves for Host<W> {
 
 /// The untyped client of an execution.
 #[derive(Clone)]
-pub(crate) struct HostClient(Handle);
+pub(crate) struct HostClient<H = Handle>(H);
 
-impl Client for HostClient {
-    fn new(handle: Handle) -> Self {
+impl<H: Caller> Client<H> for HostClient<H> {
+    fn new(handle: H) -> Self {
         HostClient(handle)
     }
 
-    fn handle(&self) -> &Handle {
+    fn handle(&self) -> &H {
         &self.0
     }
 }
@@ -98,6 +99,7 @@ impl<W: WorkflowType> Message for Run<W> {
     type Outcome = Executed<W>;
     type Delivery = Durable;
 
+    const CLASS: Option<RetentionClass> = Some(RetentionClass::Execution);
     const INFO: &'static MessageInfo = &MessageInfo {
         name: RUN,
         tag: MessageTag::of(RUN),

@@ -165,6 +165,11 @@ impl Replay {
         command
     }
 
+    /// The number of a command that has not ended, in the order in which all were made.
+    pub(super) fn number_of(&self, command: &Command) -> Option<u64> {
+        self.open.get(command).copied()
+    }
+
     /// A sleep was made, which ends then unless the journal says otherwise.
     pub(super) fn began(&mut self, sleep: &Command, due_at: Timestamp) -> Result<Began, Mismatch> {
         let began = match self.due.get(sleep) {

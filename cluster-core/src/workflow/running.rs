@@ -189,6 +189,13 @@ impl Running {
         !self.state.lock().writing
     }
 
+    /// Whether the body may have to look once more before it is told of another end: at the last
+    /// one, or at its journal, for which it must have made the next command.
+    pub(super) fn may_be_unseen(&self) -> bool {
+        let state = self.state.lock();
+        !state.live || !state.delivered.is_empty()
+    }
+
     /// The body was polled and waits: hands it the next end.
     pub(super) fn turn(&self) -> Turn {
         let now = self.now();
@@ -329,7 +336,10 @@ impl State {
         waker.into_iter().collect()
     }
 
+    /// In the order in which their commands were made.
     fn all_wakers(&mut self) -> Vec<Waker> {
-        self.wakers.drain().map(|(_, waker)| waker).collect()
+        let mut wakers: Vec<_> = self.wakers.drain().collect();
+        wakers.sort_by_key(|(command, _)| self.replay.number_of(command));
+        wakers.into_iter().map(|(_, waker)| waker).collect()
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::definition::WorkflowType;
 use super::handle::ExecutionHandle;
 use super::host::{Host, RUN, Run, VERSION_HEADER};
-use crate::entity::{Context, Handle, Message, Outcome, Runner};
+use crate::entity::{Caller, Context, Handle, Message, Outcome, Runner};
 use crate::error::{CallError, ClusterError};
 use crate::id::{EntityId, ExecutionId, Key, KeyDigest};
 use crate::storage::{BoxFuture, FoundRequest};

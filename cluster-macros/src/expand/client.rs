@@ -4,41 +4,59 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::message::{MARKER, is_marked};
-use crate::hygiene::{local, twin};
+use crate::hygiene::{local, parameter, twin};
 use crate::model::{Contract, Message, Parameter};
 
+/// What the client wraps: a handle that makes calls, or one that makes reminders.
+const HANDLE: &str = "Handle";
+
 pub(super) fn client(contract: &Contract) -> TokenStream {
-    let (root, client) = (&contract.root, &contract.client);
+    let (root, client, handle) = (&contract.root, &contract.client, parameter(HANDLE));
     let doc = format!(" A client of one `{}`: cheap to clone and to send.", contract.owner.shown());
-    let methods = contract.messages.iter().map(|message| method(contract, message));
+    let (streams, others): (Vec<_>, Vec<_>) =
+        contract.messages.iter().partition(|message| message.options.stream.is_some());
+    let methods = others.into_iter().map(|message| method(contract, message));
+    // Nobody reads what a reminder would stream.
+    let streams = (!streams.is_empty()).then(|| {
+        let methods = streams.into_iter().map(|message| method(contract, message));
+        quote! {
+            // As the client that they are methods of.
+            #[allow(dead_code, missing_docs, private_interfaces)]
+            impl #client {
+                #(#methods)*
+            }
+        }
+    });
     quote! {
         #[doc = #doc]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        pub struct #client {
-            handle: #root::Handle,
+        pub struct #client<#handle = #root::Handle> {
+            handle: #handle,
         }
 
         #[doc(hidden)]
-        impl #root::Client for #client {
-            fn new(handle: #root::Handle) -> Self {
+        impl<#handle: #root::Caller> #root::Client<#handle> for #client<#handle> {
+            fn new(handle: #handle) -> Self {
                 Self { handle }
             }
 
-            fn handle(&self) -> &#root::Handle {
+            fn handle(&self) -> &#handle {
                 &self.handle
             }
         }
 
         // What the handlers may have, their twins may have as well.
         #[allow(dead_code, missing_docs, private_interfaces)]
-        impl #client {
+        impl<#handle: #root::Caller> #client<#handle> {
             #(#methods)*
         }
+
+        #streams
     }
 }
 
 fn method(contract: &Contract, message: &Message) -> TokenStream {
-    let root = &contract.root;
+    let (root, handle) = (&contract.root, parameter(HANDLE));
     let Message { docs, cfgs, visibility, message: name, .. } = message;
     let method = twin(&message.method);
     let parameters = message.parameters.iter().filter_map(|parameter| match parameter {
@@ -57,14 +75,14 @@ fn method(contract: &Contract, message: &Message) -> TokenStream {
     });
     let fields = fields.map(|field| quote!(#field)).chain(marker);
     let (call, make) = match message.options.stream {
-        Some(_) => (quote!(StreamCall), quote!(stream)),
-        None => (quote!(Call), quote!(call)),
+        Some(_) => (quote!(#root::StreamCall), quote!(#root::Handle::stream)),
+        None => (quote!(#handle::Call), quote!(#root::Caller::call)),
     };
     quote! {
         #(#cfgs)*
         #(#docs)*
-        #visibility fn #method(&self, #(#parameters),*) -> #root::#call<#name> {
-            self.handle.#make(#name { #(#fields),* })
+        #visibility fn #method(&self, #(#parameters),*) -> #call<#name> {
+            #make(&self.handle, #name { #(#fields),* })
         }
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn contract(contract: &Contract) -> TokenStream {
         impl #root::Contract for #contract_type {
             const NAME: &'static str = #name;
             type Client = #client;
+            type Reminders = #client<#root::ReminderHandle>;
 
             fn messages() -> &'static [&'static #root::MessageInfo] {
                 const { &[#(#(#cfgs)* <#messages as #root::Message>::INFO),*] }

@@ -10,6 +10,7 @@ mod chunks;
 mod connection;
 mod contracts;
 mod driver;
+mod entity;
 mod error;
 mod journal;
 mod lane;

@@ -3,7 +3,7 @@
 use cluster_core::id::{EntityId, Epoch, Key, KeyDigest, MessageTag, ShardId};
 use cluster_core::message::{Headers, TraceContext};
 use cluster_core::storage::{
-    FoundRequest, KeyRow, KnownRequest, Missing, OutcomeKind, RequestRow, RetentionClass,
+    FoundRequest, KeyRow, KnownRequest, Missing, OutcomeKind, Repeat, RequestRow, RetentionClass,
     StorageError, StoredOutcome,
 };
 use cluster_core::time::Timestamp;
@@ -11,7 +11,7 @@ use cluster_core::time::Timestamp;
 use super::value::{Columns, Reader, Value, integer};
 
 /// How many columns a request has; what a statement reads beside it follows after them.
-pub(super) const REQUEST_COLUMNS: usize = 16;
+pub(super) const REQUEST_COLUMNS: usize = 17;
 
 /// The parts of a request that need another form in the database.
 pub(super) struct EncodedRequest<'a> {
@@ -54,6 +54,7 @@ impl<'a> EncodedRequest<'a> {
             self.trace.as_deref().into(),
             self.headers.as_deref().map_or(Value::Null, Value::Text),
             Value::Bytes(&row.arguments),
+            row.reminder.map(Repeat::as_ms).into(),
         ]
     }
 }
@@ -62,6 +63,10 @@ impl<'a> EncodedRequest<'a> {
 pub(super) fn read_request(columns: &dyn Columns) -> Result<RequestRow, StorageError> {
     let read = Reader::new(columns, "request");
     let class = read.number(4)?;
+    let reminder = match read.integer_or_null(16) {
+        None => None,
+        Some(ms) => Some(Repeat::from_ms(ms).ok_or_else(|| read.corrupt("a negative period"))?),
+    };
     let entity_type = read.shared_text(9)?;
     let entity_id = EntityId::from(read.text(10)?);
     let message = MessageTag::new(read.integer(8)?.cast_unsigned());
@@ -93,6 +98,7 @@ pub(super) fn read_request(columns: &dyn Columns) -> Result<RequestRow, StorageE
         trace: read.bytes_or_null(13).and_then(TraceContext::from_bytes),
         headers: decode_headers(&read, 14)?,
         arguments: read.payload(15)?,
+        reminder,
     })
 }
 

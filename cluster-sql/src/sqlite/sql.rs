@@ -37,7 +37,9 @@ macro_rules! request_columns {
             $table,
             "headers, ",
             $table,
-            "arguments"
+            "arguments, ",
+            $table,
+            "reminder"
         )
     };
 }
@@ -102,7 +104,7 @@ statements! {
     /// all columns of a request
     InsertRequest = concat!(
         "INSERT INTO {p}request (", request_columns!(""), ") \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
         ON CONFLICT DO NOTHING"
     );
     /// seq, shard
@@ -156,6 +158,8 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     /// seq, died_at
     RedriveDead = "DELETE FROM {p}dead WHERE seq = ?1 AND died_at = ?2";
+    /// seq
+    DeleteOutcome = "DELETE FROM {p}outcome WHERE seq = ?1";
     /// seq, finished_at
     ForgetOutcome = "DELETE FROM {p}outcome WHERE seq = ?1 AND finished_at = ?2";
     /// seq, shard, epoch, attempts, died_at, error
@@ -261,8 +265,29 @@ statements! {
         LEFT JOIN {p}outcome o ON o.seq = r.seq WHERE r.id = ?1";
     /// seq
     DeleteRequest = "DELETE FROM {p}request WHERE seq = ?1";
-    /// seq
-    DeleteOutcome = "DELETE FROM {p}outcome WHERE seq = ?1";
+
+    /// entity_type, entity_id, message → seq, request_id
+    Reminder = "SELECT seq, request_id FROM {p}reminder \
+        WHERE entity_type = ?1 AND entity_id = ?2 AND message = ?3";
+    /// entity_type, entity_id, message, shard, epoch, seq, request_id
+    SetReminder = "INSERT INTO {p}reminder (entity_type, entity_id, message, shard, epoch, seq, \
+        request_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+        ON CONFLICT (entity_type, entity_id, message) DO UPDATE SET shard = excluded.shard, \
+        epoch = excluded.epoch, seq = excluded.seq, request_id = excluded.request_id";
+    /// entity_type, entity_id, message
+    DeleteReminder = "DELETE FROM {p}reminder \
+        WHERE entity_type = ?1 AND entity_id = ?2 AND message = ?3";
+    /// entity_type, entity_id
+    DeleteReminders = "DELETE FROM {p}reminder WHERE entity_type = ?1 AND entity_id = ?2";
+    /// entity_type, entity_id
+    DeleteState = "DELETE FROM {p}state WHERE entity_type = ?1 AND entity_id = ?2";
+    /// shard, after, entity_type, entity_id, limit → seq, id, finished
+    RequestsOf = "SELECT r.seq, r.id, EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) \
+        FROM {p}request r INDEXED BY {p}request_shard WHERE r.shard = ?1 AND r.seq > ?2 \
+        AND r.entity_type = ?3 AND r.entity_id = ?4 ORDER BY r.seq LIMIT ?5";
+    /// name, value
+    RaiseMeta = "INSERT INTO {p}meta (name, value) VALUES (?1, ?2) \
+        ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
 
     /// seq, number, shard, epoch, payload
     InsertChunk = "INSERT INTO {p}chunk (seq, number, shard, epoch, was_read, payload) \

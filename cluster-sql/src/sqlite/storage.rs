@@ -7,10 +7,11 @@ use std::sync::Arc;
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
     AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
-    Database, DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow,
-    History, JoinRequest, Joined, JournalStorage, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard, TransactionStorage,
+    Database, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan,
+    EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage,
+    MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
+    RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
@@ -299,12 +300,27 @@ impl MessageStorage for Sqlite {
         Box::pin(async move {
             let asked = scan.clone();
             let look = self.read(move |session| session.look_for_past(fence, &asked)).await?;
-            let retired = look.retired;
-            if !look.is_idle(&scan) {
-                self.write(move |session| session.remove_past(fence, &scan, &look)).await?;
+            if look.is_idle(&scan) {
+                return Ok(look.retired);
             }
-            Ok(retired)
+            self.write(move |session| session.remove_past(fence, &scan, look)).await
         })
+    }
+}
+
+impl EntityStorage for Sqlite {
+    fn find_reminders(
+        &self,
+        keys: Vec<ReminderKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
+        self.read(move |session| session.find_reminders(&keys))
+    }
+
+    fn requests_of(
+        &self,
+        scan: EntityScan,
+    ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
+        self.read(move |session| session.requests_of(&scan))
     }
 }
 

@@ -95,6 +95,7 @@ pub(crate) fn request(seq: u64) -> RequestRow {
         outer: None,
         accepted_at: Timestamp::from_unix_ms(0),
         due_at: None,
+        reminder: None,
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
-    DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History,
-    JoinRequest, Joined, JournalStorage, MessageStorage, OwnershipStorage, PendingRequest,
-    PendingScan, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
+    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
+    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetireScan, Retired,
+    ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -260,6 +260,16 @@ impl MessageStorage for Watched {
 
     fn retire(&self, fence: Fence, scan: RetireScan) -> Answer<'_, Retired> {
         watched!(self, retire(fence, scan))
+    }
+}
+
+impl EntityStorage for Watched {
+    fn find_reminders(&self, keys: Vec<ReminderKey>) -> Answer<'_, Vec<Option<ReminderRow>>> {
+        watched!(self, find_reminders(keys))
+    }
+
+    fn requests_of(&self, scan: EntityScan) -> Answer<'_, Vec<EntityRequest>> {
+        watched!(self, requests_of(scan))
     }
 }
 

@@ -18,6 +18,7 @@ pub use self::faults::{Fault, FaultCounts, Faults, Write};
 use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
 use super::chunks::{ChunkRow, ChunkScan};
+use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
@@ -408,6 +409,22 @@ impl MessageStorage for FaultyStorage {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         Box::pin(self.write(Write::Retire, self.shared.inner.retire(fence, scan)))
+    }
+}
+
+impl EntityStorage for FaultyStorage {
+    fn find_reminders(
+        &self,
+        keys: Vec<ReminderKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.find_reminders(keys)))
+    }
+
+    fn requests_of(
+        &self,
+        scan: EntityScan,
+    ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.requests_of(scan)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod alive;
 mod chunks;
+mod entity;
 mod journal;
 mod ownership;
 mod places;
@@ -17,6 +18,7 @@ use self::store::Store;
 use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
 use super::chunks::{ChunkRow, ChunkScan};
+use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
@@ -208,6 +210,24 @@ impl MessageStorage for MemoryStorage {
         scan: RetireScan,
     ) -> BoxFuture<'_, Result<Retired, StorageError>> {
         self.run(move |store| store.retire(fence, &scan))
+    }
+}
+
+impl EntityStorage for MemoryStorage {
+    fn find_reminders(
+        &self,
+        keys: Vec<ReminderKey>,
+    ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
+        self.run(move |store| {
+            Ok(keys.iter().map(|key| store.reminders.get(key).copied()).collect())
+        })
+    }
+
+    fn requests_of(
+        &self,
+        scan: EntityScan,
+    ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
+        self.run(move |store| Ok(store.requests_of(&scan)))
     }
 }
 

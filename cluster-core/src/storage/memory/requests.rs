@@ -35,6 +35,9 @@ impl Store {
         batch.dead.iter().for_each(|write| self.bury(write));
         batch.holds.iter().for_each(|write| self.hold(write));
         batch.redrives.iter().for_each(|write| self.redrive(write));
+        batch.reminders.iter().for_each(|write| self.remind(write));
+        batch.removals.iter().for_each(|write| self.forget_request(write));
+        batch.forgotten.iter().for_each(|entity| self.forget_entity(entity));
         batch.alive.iter().for_each(|write| self.set_alive(write));
         Ok(Committed { accepts })
     }
@@ -246,7 +249,7 @@ impl Store {
         }
     }
 
-    fn remove(&mut self, seq: Seq) {
+    pub(super) fn remove(&mut self, seq: Seq) {
         let Some(request) = self.requests.remove(&seq) else { return };
         self.remove_chunks(seq);
         self.ids.remove(&request.row.id);

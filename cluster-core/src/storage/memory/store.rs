@@ -9,6 +9,7 @@ use crate::id::{
     EntityId, Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId,
 };
 use crate::storage::chunks::ChunkRow;
+use crate::storage::entity::{ReminderKey, ReminderRow};
 use crate::storage::journal::{DeferredId, DeferredRow, JournalEntry};
 use crate::storage::rows::{
     ContractRow, Due, Missing, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome,
@@ -50,6 +51,7 @@ pub(super) struct Store {
     pub(super) journal: BTreeMap<(Seq, u32), JournalEntry>,
     pub(super) deferreds: BTreeMap<DeferredId, DeferredRow>,
     pub(super) states: HashMap<StateKey, StateRow>,
+    pub(super) reminders: HashMap<ReminderKey, ReminderRow>,
     /// The shards of entities that are kept alive.
     pub(super) alive: BTreeMap<(Arc<str>, EntityId), ShardId>,
     pub(super) shapes: BTreeMap<u64, Bytes>,

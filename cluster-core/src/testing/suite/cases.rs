@@ -89,6 +89,12 @@ macro_rules! __storage_cases {
             retention::a_request_of_the_future_holds_up_no_other
             retention::the_time_that_retention_reached_is_told_to_the_next
             retention::a_retired_key_runs_again
+            entities::a_reminders_request_reads_back_with_its_period
+            entities::a_reminder_is_what_was_written_last
+            entities::the_requests_of_an_entity_are_listed_wherever_they_stand
+            entities::a_removed_request_is_gone_from_wherever_it_stood
+            entities::a_forgotten_entity_has_neither_state_nor_reminders
+            entities::what_was_cleared_begins_anew
             retries::a_batch_written_again_has_its_effect_once
             retries::a_request_is_moved_once_however_often_it_is_written
             retries::every_write_of_ownership_may_be_repeated

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use super::Backend;
 use super::fixture::{Runner, request};
 use crate::id::{Epoch, Seq};
-use crate::storage::{Batch, ChunkRow, ChunkScan, ChunkWrite, ChunksRead, RetireScan};
+use crate::storage::{
+    Batch, ChunkRow, ChunkScan, ChunkWrite, ChunksRead, RetentionClass, RetireScan,
+};
 use crate::time::Timestamp;
 
 pub(super) fn chunk(seq: u64, number: u64) -> ChunkWrite {
@@ -92,7 +94,7 @@ pub(super) async fn chunks_stay_with_their_request<B: Backend>(backend: B) {
     runner.commit(read(1, 1)).await.unwrap();
     assert_eq!(stored(&runner, all(1)).await, [(1, true), (2, false)]);
     let everything = RetireScan {
-        finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
+        finished_before: [Timestamp::from_unix_ms(i64::MAX); RetentionClass::COUNT],
         after: Seq::new(0),
         limit: 10,
         reached: None,

@@ -152,6 +152,7 @@ pub(super) fn request_to(seq: u64, entity: &str) -> RequestRow {
         outer: None,
         accepted_at: time(0),
         due_at: None,
+        reminder: None,
     }
 }
 

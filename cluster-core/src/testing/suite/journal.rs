@@ -9,7 +9,7 @@ use super::fixture::{Runner, assert_fenced, outcome, request, request_id, time};
 use crate::id::{Epoch, RequestId, Seq};
 use crate::storage::{
     AttemptWrite, Batch, DeadWrite, DeferredId, DeferredKind, DeferredRow, History, JournalEntry,
-    JournalKind, RetireScan, StorageError,
+    JournalKind, RetentionClass, RetireScan, StorageError,
 };
 
 /// An entry of the execution that [`request`] makes for a `seq`.
@@ -250,7 +250,7 @@ pub(super) async fn a_history_goes_with_its_request<B: Backend>(backend: B) {
     };
     runner.commit(batch).await.unwrap();
     let scan = RetireScan {
-        finished_before: [time(1_000_000); 4],
+        finished_before: [time(1_000_000); RetentionClass::COUNT],
         after: Seq::new(0),
         limit: 100,
         reached: None,

@@ -35,6 +35,7 @@ mod accepting;
 mod alive;
 mod chunks;
 mod contracts;
+mod entities;
 mod fixture;
 mod journal;
 mod later;

@@ -9,7 +9,8 @@ use super::fixture::{
 };
 use crate::id::{FenceNumber, Incarnation, Seq, ShardCount, ShardId};
 use crate::storage::{
-    Batch, Fence, JoinRequest, PendingScan, RetireScan, ShardGroup, StorageError, TakenShard,
+    Batch, Fence, JoinRequest, PendingScan, RetentionClass, RetireScan, ShardGroup, StorageError,
+    TakenShard,
 };
 use crate::time::Timestamp;
 
@@ -79,7 +80,7 @@ pub(super) async fn joining_fences_off_every_earlier_incarnation<B: Backend>(bac
     let scan = PendingScan { after: Seq::new(0), entity: None, limit: 10, bytes: usize::MAX };
     assert_fenced(old.storage.load_pending(old.fence, scan).await);
     let past = RetireScan {
-        finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
+        finished_before: [Timestamp::from_unix_ms(i64::MAX); RetentionClass::COUNT],
         after: Seq::new(0),
         limit: 10,
         reached: None,
@@ -179,7 +180,7 @@ pub(super) async fn the_highest_seq_is_never_forgotten<B: Backend>(backend: B) {
 
     runner.finish([5, top]).await;
     let past = RetireScan {
-        finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
+        finished_before: [Timestamp::from_unix_ms(i64::MAX); RetentionClass::COUNT],
         after: Seq::new(0),
         limit: 100,
         reached: None,

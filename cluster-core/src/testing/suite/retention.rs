@@ -4,15 +4,15 @@ use super::Backend;
 use super::fixture::{Runner, accepts, join, keyed, outcome, request, request_id, time};
 use crate::id::{Epoch, Seq};
 use crate::storage::{
-    Accepted, AttemptWrite, Batch, DeadWrite, Kept, OutcomeRow, RequestRow, RetentionClass,
-    RetireScan, Retired,
+    Accepted, AttemptWrite, Batch, DeadWrite, HoldWrite, Kept, Missing, OutcomeRow, RequestRow,
+    RetentionClass, RetireScan, Retired,
 };
 use crate::time::Timestamp;
 
 /// Removes everything finished that may go.
 fn everything() -> RetireScan {
     RetireScan {
-        finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
+        finished_before: [Timestamp::from_unix_ms(i64::MAX); RetentionClass::COUNT],
         after: Seq::new(0),
         limit: 1_000,
         reached: None,
@@ -44,7 +44,12 @@ async fn kept(runner: &Runner, seqs: impl IntoIterator<Item = u64>) -> Vec<u64> 
 // proves: B111
 pub(super) async fn finished_requests_go_by_their_class_and_age<B: Backend>(backend: B) {
     let runner = Runner::start(&backend).await;
-    let classes = [RetentionClass::Awaited, RetentionClass::Sent, RetentionClass::Keyed];
+    let classes = [
+        RetentionClass::Awaited,
+        RetentionClass::Sent,
+        RetentionClass::Keyed,
+        RetentionClass::Execution,
+    ];
     let mut seqs = 0;
     for class in classes {
         runner.accept((1..=2).map(|offset| of_class(seqs + offset, class)).collect()).await;
@@ -52,18 +57,20 @@ pub(super) async fn finished_requests_go_by_their_class_and_age<B: Backend>(back
         runner.commit(Batch { outcomes, ..Batch::default() }).await.unwrap();
         seqs += 2;
     }
-    // Awaited ones finished before 15 go, sent ones before 10, keyed ones before 21.
-    let finished_before = [time(15), time(10), time(21), Timestamp::from_unix_ms(i64::MAX)];
+    // Awaited ones finished before 15 go, sent ones before 10, keyed ones before 21, executions
+    // before 20.
+    let never = Timestamp::from_unix_ms(i64::MAX);
+    let finished_before = [time(15), time(10), time(21), never, time(20)];
     let scan = RetireScan { finished_before, ..everything() };
     let kept_ones = Kept {
-        upto: Seq::new(6),
-        requests: 3,
-        oldest: [Some(time(20)), Some(time(10)), None, None],
+        upto: Seq::new(8),
+        requests: 4,
+        oldest: [Some(time(20)), Some(time(10)), None, None, Some(time(20))],
         unfinished: false,
     };
-    let retired = Retired { removed: 3, next: None, kept: kept_ones };
+    let retired = Retired { removed: 4, next: None, kept: kept_ones };
     assert_eq!(retire(&runner, scan.clone()).await, retired);
-    assert_eq!(kept(&runner, 1..=6).await, [2, 3, 4]);
+    assert_eq!(kept(&runner, 1..=8).await, [2, 3, 4, 8]);
     assert_eq!(retire(&runner, scan).await.removed, 0);
     let found = runner.find(request_id(2)).await.unwrap();
     assert!(found.outcome.is_some(), "what is kept keeps its outcome");
@@ -74,7 +81,8 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
     let runner = Runner::start(&backend).await;
     let due = RequestRow { due_at: Some(Timestamp::from_unix_ms(i64::MAX)), ..request(2) };
     let orphan = RequestRow { class: RetentionClass::Derived, ..request(5) };
-    runner.accept(vec![request(1), due, request(3), request(4), orphan, request(6)]).await;
+    let held = request(7);
+    runner.accept(vec![request(1), due, request(3), request(4), orphan, request(6), held]).await;
     let shard = request(1).shard;
     let batch = Batch {
         attempts: vec![AttemptWrite {
@@ -94,6 +102,13 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
             error: String::new(),
             died_at: time(-1_000_000),
         }],
+        holds: vec![HoldWrite {
+            seq: Seq::new(7),
+            shard,
+            epoch: Epoch::default(),
+            held_at: time(-1_000_000),
+            missing: Missing::Message,
+        }],
         outcomes: vec![outcome(6)],
         ..Batch::default()
     };
@@ -101,7 +116,8 @@ pub(super) async fn what_is_not_finished_is_never_retired<B: Backend>(backend: B
     let step = retire(&runner, everything()).await;
     let others = Kept { unfinished: true, ..Kept::nothing(Seq::new(6)) };
     assert_eq!(step, Retired { removed: 1, next: None, kept: others });
-    assert_eq!(kept(&runner, 1..=6).await, [1, 2, 3, 4, 5]);
+    assert_eq!(kept(&runner, 1..=7).await, [1, 2, 3, 4, 5, 7]);
+    assert_eq!(runner.storage.held(Seq::new(0), 9).await.unwrap().len(), 1);
     assert_eq!(runner.waiting_seqs().await, [1, 2, 3, 5]);
     assert_eq!(runner.storage.dead_letters(Seq::new(0), 9).await.unwrap().len(), 1);
 }
@@ -122,10 +138,14 @@ pub(super) async fn a_derived_request_stays_as_long_as_its_outer_one<B: Backend>
     assert_eq!(kept(&runner, 1..=4).await, [1, 2, 3], "the outer one is pending still");
 
     runner.finish([1]).await;
-    let young = RetireScan { finished_before: [time(0); 4], ..everything() };
+    let young = RetireScan { finished_before: [time(0); RetentionClass::COUNT], ..everything() };
     let step = retire(&runner, young).await;
     assert_eq!(step.removed, 0, "the outer one is in its window still");
-    assert_eq!(step.kept.oldest, [None, None, Some(time(0)), None], "as long as the outer one");
+    assert_eq!(
+        step.kept.oldest,
+        [None, None, Some(time(0)), None, None],
+        "as long as the outer one"
+    );
     assert_eq!(retire(&runner, everything()).await.removed, 3, "the whole chain at once");
     assert_eq!(kept(&runner, 1..=4).await, Vec::<u64>::new());
 }
@@ -163,7 +183,7 @@ pub(super) async fn a_request_of_the_future_holds_up_no_other<B: Backend>(backen
     runner.accept(vec![ahead, request(2)]).await;
     let outcomes = vec![finished_at(1, 1_000_000), finished_at(2, 10)];
     runner.commit(Batch { outcomes, ..Batch::default() }).await.unwrap();
-    let scan = RetireScan { finished_before: [time(20); 4], ..everything() };
+    let scan = RetireScan { finished_before: [time(20); RetentionClass::COUNT], ..everything() };
     assert_eq!(retire(&runner, scan).await.removed, 1);
     assert_eq!(kept(&runner, 1..=2).await, [1]);
 }

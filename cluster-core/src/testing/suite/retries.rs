@@ -13,7 +13,7 @@ use crate::storage::ContractStorage;
 use crate::storage::{
     Accepted, AttemptWrite, Batch, ChunksRead, Committed, ContractRow, DeadWrite, Fault, Faults,
     FaultyStorage, Fence, HoldWrite, MessageStorage, Missing, OwnershipStorage, RedriveFrom,
-    RedriveWrite, RetireScan, ShapeRow, Storage, StorageError, Write,
+    RedriveWrite, RetentionClass, RetireScan, ShapeRow, Storage, StorageError, Write,
 };
 use crate::time::{Clock, Timestamp};
 
@@ -235,7 +235,7 @@ pub(super) async fn every_other_write_may_be_repeated<B: Backend>(backend: B) {
         runner.accept(vec![request(2 * round + 1), request(2 * round + 2)]).await;
         runner.finish([2 * round + 1]).await;
         let scan = RetireScan {
-            finished_before: [Timestamp::from_unix_ms(i64::MAX); 4],
+            finished_before: [Timestamp::from_unix_ms(i64::MAX); RetentionClass::COUNT],
             after: Seq::new(0),
             limit: 100,
             reached: None,

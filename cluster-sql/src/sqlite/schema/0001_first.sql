@@ -49,6 +49,8 @@ CREATE TABLE {p}request (
     class INTEGER NOT NULL,
     accepted_at INTEGER NOT NULL,
     due_at INTEGER,
+    -- Of a reminder's request: its period in milliseconds, zero for one that comes once.
+    reminder INTEGER,
     outer_id BLOB,
     message INTEGER NOT NULL,
     entity_type BLOB NOT NULL,
@@ -63,6 +65,10 @@ CREATE TABLE {p}request (
 CREATE UNIQUE INDEX {p}request_id ON {p}request (id);
 -- Digests are spread over the whole index, so only requests with a key pay for it.
 CREATE UNIQUE INDEX {p}request_key ON {p}request (key_digest) WHERE key_digest IS NOT NULL;
+
+-- By shard, in the owner's order: to find what is stored of one entity. It grows at as many places
+-- as there are shards, whatever the ids of entities are.
+CREATE INDEX {p}request_shard ON {p}request (shard);
 
 -- How requests ended, each written once.
 CREATE TABLE {p}outcome (
@@ -174,6 +180,19 @@ CREATE TABLE {p}state (
     payload BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX {p}state_entity ON {p}state (entity_type, entity_id);
+
+-- Reminders that are set: which request comes next. The row moves on in the transaction that ends
+-- this request.
+CREATE TABLE {p}reminder (
+    entity_type BLOB NOT NULL,
+    entity_id BLOB NOT NULL,
+    message INTEGER NOT NULL,
+    shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    request_id BLOB NOT NULL,
+    PRIMARY KEY (entity_type, entity_id, message)
+) STRICT, WITHOUT ROWID;
 
 -- Entities that are kept alive: their owner brings them back by itself.
 CREATE TABLE {p}alive (

@@ -1,0 +1,123 @@
+//! What stands of single entities: written and read here alone.
+
+use cluster_core::storage::{
+    EntityRequest, EntityScan, ReminderKey, ReminderRow, ReminderWrite, RemovalWrite, StateKey,
+    StorageError,
+};
+
+use super::driver::Driver;
+use super::ownership::HIGHEST_SEQ;
+use super::session::Session;
+use super::sql::Sql;
+use super::value::{Columns, Reader, Value, integer};
+
+/// Where a request may stand, and what may stand beside it.
+const EVERYWHERE: [Sql; 10] = [
+    Sql::DeletePending,
+    Sql::DeleteDue,
+    Sql::DeleteHeld,
+    Sql::DeleteDead,
+    Sql::DeleteAttempt,
+    Sql::DeleteOutcome,
+    Sql::DeleteJournal,
+    Sql::DeleteDeferreds,
+    Sql::DeleteChunks,
+    Sql::DeleteRequest,
+];
+
+/// Writes what a reminder is from now on.
+pub(super) async fn remind<D: Driver>(
+    driver: &mut D,
+    write: &ReminderWrite,
+) -> Result<(), StorageError> {
+    let StateKey { shard, entity_type, entity_id } = &write.key.entity;
+    let entity_type = Value::Bytes(entity_type.as_bytes());
+    let message = write.key.message.as_u64().cast_signed().into();
+    match &write.to {
+        None => {
+            let values = [entity_type, entity_id.into(), message];
+            driver.execute(Sql::DeleteReminder, &values).await
+        }
+        Some(row) => {
+            let request = row.request.to_bytes();
+            let values: [Value<'_>; 7] = [
+                entity_type,
+                entity_id.into(),
+                message,
+                shard.as_u32().into(),
+                integer(write.epoch.as_u64()).into(),
+                row.occurrence.into(),
+                Value::Bytes(&request),
+            ];
+            driver.execute(Sql::SetReminder, &values).await
+        }
+    }
+    .map(drop)
+}
+
+/// Forgets requests wherever they stand. They still count for the highest `seq`.
+pub(super) async fn remove<D: Driver>(
+    driver: &mut D,
+    removals: &[RemovalWrite],
+) -> Result<(), StorageError> {
+    for removal in removals {
+        for place in EVERYWHERE {
+            driver.execute(place, &[removal.seq.into()]).await?;
+        }
+    }
+    let Some(highest) = removals.iter().map(|removal| removal.seq).max() else { return Ok(()) };
+    let values = [Value::Text(HIGHEST_SEQ), highest.into()];
+    driver.execute(Sql::RaiseMeta, &values).await.map(drop)
+}
+
+/// Forgets an entity's state and reminders.
+pub(super) async fn forget<D: Driver>(
+    driver: &mut D,
+    entity: &StateKey,
+) -> Result<(), StorageError> {
+    let values = [Value::Bytes(entity.entity_type.as_bytes()), (&entity.entity_id).into()];
+    driver.execute(Sql::DeleteState, &values).await?;
+    driver.execute(Sql::DeleteAlive, &values).await?;
+    driver.execute(Sql::DeleteReminders, &values).await.map(drop)
+}
+
+impl Session<'_> {
+    pub(super) fn find_reminders(
+        &mut self,
+        keys: &[ReminderKey],
+    ) -> Result<Vec<Option<ReminderRow>>, StorageError> {
+        let find = |ReminderKey { entity, message }: &ReminderKey| {
+            let entity_type = Value::Bytes(entity.entity_type.as_bytes());
+            let message = message.as_u64().cast_signed().into();
+            let values = [entity_type, (&entity.entity_id).into(), message];
+            self.first(Sql::Reminder, &values, read_reminder)
+        };
+        keys.iter().map(find).collect()
+    }
+
+    pub(super) fn requests_of(
+        &mut self,
+        scan: &EntityScan,
+    ) -> Result<Vec<EntityRequest>, StorageError> {
+        let EntityScan { entity, after, limit } = scan;
+        let values: [Value<'_>; 5] = [
+            entity.shard.as_u32().into(),
+            (*after).into(),
+            Value::Bytes(entity.entity_type.as_bytes()),
+            (&entity.entity_id).into(),
+            i64::try_from(*limit).unwrap_or(i64::MAX).into(),
+        ];
+        self.all(Sql::RequestsOf, &values, read_request_of)
+    }
+}
+
+fn read_reminder(columns: &dyn Columns) -> Result<ReminderRow, StorageError> {
+    let read = Reader::new(columns, "reminder");
+    Ok(ReminderRow { occurrence: read.seq(0)?, request: read.request_id(1)? })
+}
+
+fn read_request_of(columns: &dyn Columns) -> Result<EntityRequest, StorageError> {
+    let read = Reader::new(columns, "request");
+    let finished = read.integer(2)? != 0;
+    Ok(EntityRequest { seq: read.seq(0)?, id: read.request_id(1)?, finished })
+}

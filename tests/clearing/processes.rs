@@ -1,0 +1,96 @@
+//! A process dies in the middle of a clearing, by SIGKILL: what is gone is gone, nothing has
+//! happened twice, and clearing again removes the rest.
+//!
+//! The process that dies is this test's own executable, told by its environment what to do.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use cluster::prelude::*;
+
+use crate::entities::{List, start, start_with};
+use crate::support::{Bed, Folder, soon, until};
+
+/// How many commits of the clearing pass before the kill.
+const PASS: &str = "CLUSTER_CLEARING_PASS";
+const DATABASE: &str = "CLUSTER_CLEARING_DATABASE";
+const SAYS: &str = "says: in the middle";
+
+/// Keys that were used before.
+const WORDS: [&str; 5] = ["one", "two", "three", "four", "five"];
+/// How many commits it takes, two requests a page: three of what waits, the last with the state,
+/// then three of what has ended.
+const COMMITS: usize = 6;
+
+/// Not a test by itself: what the process does that is to die.
+#[test]
+fn victim() {
+    let Ok(pass) = std::env::var(PASS) else { return };
+    let bed = Bed::on_file(PathBuf::from(std::env::var_os(DATABASE).expect("set with it")));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    runtime.block_on(async {
+        let cluster = start_with(&bed, |builder| builder.config(|c| c.clear_batch = 2)).await;
+        let list = cluster.get::<List>("a");
+        for word in WORDS {
+            list.add(word.into()).key(word).await.unwrap();
+        }
+        for word in ["later", "latest"] {
+            list.add(word.into()).after(Duration::from_secs(3_600)).send().await.unwrap();
+        }
+        list.remind("again".into(), 3_600_000).await.unwrap();
+        bed.door.hold_commits();
+        let clearing = tokio::spawn(async move { cluster.clear::<List>("a").await });
+        for _ in 0..pass.parse().unwrap() {
+            bed.door.commits_held(1).await;
+            bed.door.pass_one();
+        }
+        bed.door.commits_held(1).await;
+        println!("{SAYS}");
+        clearing.await.unwrap().unwrap();
+    });
+}
+
+fn kill_after(pass: usize, folder: &Folder) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["processes::victim", "--exact", "--nocapture"])
+        .env(PASS, pass.to_string())
+        .env(DATABASE, folder.database())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this very executable can be started");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    assert!(lines.any(|line| line.unwrap().contains(SAYS)), "it comes to the middle");
+    child.kill().expect("it can be killed");
+    child.wait().expect("it has ended");
+}
+
+// proves: B117
+#[tokio::test]
+async fn killed_anywhere_and_asked_for_again_it_is_cleared() {
+    for pass in 0..COMMITS {
+        let folder = Folder::new();
+        kill_after(pass, &folder);
+        soon(async {
+            let bed = Bed::on_file(folder.database());
+            let cluster = start(&bed).await;
+            let list = cluster.get::<List>("a");
+            // With its state gone, an old key is known still, or runs on the fresh entity; before
+            // it is, none runs again.
+            let count = list.count().await.unwrap();
+            assert!(count == 0 || count == WORDS.len(), "{count} after {pass}");
+            if count == WORDS.len() {
+                assert_eq!(list.add("two".into()).key("two").await.unwrap(), 2, "{pass}");
+                assert_eq!(list.count().await.unwrap(), count);
+            }
+            cluster.clear::<List>("a").await.unwrap();
+            assert_eq!(list.count().await.unwrap(), 0);
+            for (place, word) in WORDS.into_iter().enumerate() {
+                assert_eq!(list.add(word.into()).key(word).await.unwrap(), place + 1);
+            }
+            drop((list, cluster));
+            until(|| !bed.is_held()).await;
+        })
+        .await;
+    }
+}

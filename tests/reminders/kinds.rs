@@ -1,0 +1,125 @@
+//! Which handlers can set reminders, and of which entities.
+
+use std::time::Duration;
+
+use cluster::prelude::*;
+use cluster::testing::TestCluster;
+
+use crate::entities::{Clock, End, Order, Plain, rung, start};
+use crate::support::{Bed, Probe, backends};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+// proves: B82
+async fn every_handler_with_a_commit_sets_reminders(bed: Bed) {
+    let cluster = start(&bed).await;
+    let clock = cluster.get::<Clock>("c");
+    clock.order_beside(Order::Once("beside".into(), 1_000)).await.unwrap();
+    bed.advance(SECOND).await;
+    // Not persisted, but the state that it could change is.
+    clock.order_at_once(Order::Once("at once".into(), 1_000)).await.unwrap();
+    bed.advance(SECOND).await;
+    assert_eq!(rung(&cluster).await, ["beside", "at once"]);
+    // Nothing of the entity is stored; the request and its reminder are.
+    let plain = cluster.get::<Plain>("p");
+    plain.order("plain".into()).await.unwrap();
+    bed.advance(3 * SECOND).await;
+    assert_eq!(bed.probe.count("plain"), 3);
+}
+
+/// In the user's own transaction, and in one that was never opened.
+// proves: B82
+async fn a_handler_with_its_own_transaction_sets_reminders(bed: Bed) {
+    let cluster = start(&bed).await;
+    let clock = cluster.get::<Clock>("c");
+    for opens in [true, false] {
+        let every = |name: &str, period| Order::Every(format!("{name} {opens}"), period);
+        let first = clock.order_in_transaction(every("old", 4_000), opens).await.unwrap();
+        clock.order_in_transaction(every("new", 3_000), opens).await.unwrap();
+        bed.advance(6 * SECOND).await;
+        assert_eq!(bed.probe.count(&format!("new {opens}")), 2);
+        assert_eq!(bed.probe.count(&format!("old {opens}")), 0);
+        let first: RequestId = first.unwrap().parse().unwrap();
+        assert_eq!(cluster.cancel(first).await.unwrap(), cluster::Cancelled::Interrupted);
+        clock.order_in_transaction(Order::Clear, opens).await.unwrap();
+        bed.advance(6 * SECOND).await;
+        assert_eq!(bed.probe.count(&format!("new {opens}")), 2);
+    }
+}
+
+fn reason(refused: ClusterError) -> String {
+    let ClusterError::Persistence { source } = refused else { panic!("{refused:?}") };
+    source.to_string()
+}
+
+// proves: B82
+async fn what_cannot_be_set_is_refused_with_its_reason(bed: Bed) {
+    let cluster = start(&bed).await;
+    let clock = cluster.get::<Clock>("c");
+    let refused = clock.order_in_vain(Order::Once("x".into(), 1)).await;
+    let Err(CallError::Cluster(refused)) = refused else { panic!("{refused:?}") };
+    assert!(reason(refused).contains("make it `persisted`"));
+    assert!(cluster.get::<Plain>("p").order_in_vain().await.unwrap());
+    clock.order_another().await.unwrap();
+    let short = clock.order_at_once(Order::Every("x".into(), 999)).await;
+    let Err(CallError::Cluster(short)) = short else { panic!("{short:?}") };
+    assert!(reason(short).contains("reminder_period_min"));
+}
+
+/// Its handler takes `&self`: while it runs others may clear it or set it anew.
+// proves: B82
+async fn one_that_runs_while_it_is_changed_ends_by_itself(bed: Bed) {
+    let cluster = start(&bed).await;
+    let clock = cluster.get::<Clock>("c");
+    clock.order_chime("dong".into(), Some(2_000)).await.unwrap();
+    bed.probe.close("dong");
+    bed.advance(2 * SECOND).await;
+    bed.probe.wait_for("dong", 1).await;
+    // It runs: cleared now it ends by itself, and is the last.
+    clock.order_chime(String::new(), None).await.unwrap();
+    bed.probe.open("dong");
+    bed.advance(20 * SECOND).await;
+    assert_eq!(bed.probe.count("dong"), 1);
+    // The same when it is set anew meanwhile.
+    clock.order_chime("ding".into(), Some(2_000)).await.unwrap();
+    bed.probe.close("ding");
+    bed.advance(2 * SECOND).await;
+    bed.probe.wait_for("ding", 1).await;
+    clock.order_chime("dang".into(), Some(5_000)).await.unwrap();
+    bed.probe.open("ding");
+    bed.advance(20 * SECOND).await;
+    assert_eq!((bed.probe.count("ding"), bed.probe.count("dang")), (1, 4));
+}
+
+backends!(in virtual time:
+    every_handler_with_a_commit_sets_reminders,
+    what_cannot_be_set_is_refused_with_its_reason,
+    one_that_runs_while_it_is_changed_ends_by_itself,
+);
+
+mod of_transactions {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_with_its_own_transaction_sets_reminders() {
+        let bed = Bed::sqlite().with_virtual_time();
+        crate::support::soon(super::a_handler_with_its_own_transaction_sets_reminders(bed)).await;
+    }
+}
+
+/// Users' own tests: a month is a few steps.
+// proves: B82
+#[tokio::test]
+async fn a_month_of_daily_reminders_passes_in_milliseconds() {
+    let probe = Probe::default();
+    let clocks = probe.clone();
+    let cluster = TestCluster::new().entity_with(move |_| Clock::new(&clocks)).start().await;
+    let clock = cluster.get::<Clock>("c");
+    clock.order(Order::Every("day".into(), 86_400_000), End::Ok).await.unwrap();
+    let system = cluster::time::Clock::system();
+    let began = system.now();
+    cluster.advance(30 * 86_400 * SECOND).await;
+    let took = system.now() - began;
+    assert_eq!(clock.rung().await.unwrap(), ["day"; 30]);
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}

@@ -1,0 +1,159 @@
+//! The same promises when a process dies for real: SIGKILL, then a new start on the same file.
+//!
+//! The process that dies is this test's own executable, told by its environment what to do.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use cluster::prelude::*;
+
+use crate::entities::{Clock, End, Order, rung, start};
+use crate::support::{Bed, Folder, soon, until};
+
+const SCENARIO: &str = "CLUSTER_REMINDERS_SCENARIO";
+const DATABASE: &str = "CLUSTER_REMINDERS_DATABASE";
+/// What the process that dies says begins with this.
+const SAYS: &str = "says: ";
+
+/// A process that runs a scenario; killed when dropped.
+struct Victim {
+    child: Child,
+    says: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Victim {
+    fn start(scenario: &str, database: &Path) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["processes::victim", "--exact", "--nocapture"])
+            .env(SCENARIO, scenario)
+            .env(DATABASE, database)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this very executable can be started");
+        let stdout = child.stdout.take().expect("it is piped");
+        Victim { child, says: BufReader::new(stdout).lines() }
+    }
+
+    /// Waits until it says this.
+    fn wait_for(&mut self, what: &str) {
+        loop {
+            let line = self.says.next().expect("it goes on").expect("its output can be read");
+            // What stands before it is the test runner's own.
+            if line.split_once(SAYS).is_some_and(|(_, said)| said == what) {
+                return;
+            }
+        }
+    }
+
+    /// Kills it, as no process can prevent, and waits until it is gone.
+    fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it has ended");
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn say(what: &str) {
+    println!("{SAYS}{what}");
+}
+
+/// Not a test by itself: what the process does that is to die.
+#[test]
+fn victim() {
+    let Ok(scenario) = std::env::var(SCENARIO) else { return };
+    let bed = Bed::on_file(PathBuf::from(std::env::var_os(DATABASE).expect("set with it")));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    runtime.block_on(async {
+        let cluster = start(&bed).await;
+        let clock = cluster.get::<Clock>("c");
+        let every = |what: &str, ms| Order::Every(what.to_owned(), ms);
+        match &*scenario {
+            "before" => {
+                bed.probe.close("order");
+                clock.order(every("tick", 1_000), End::Ok).send().await.unwrap();
+                bed.probe.wait_for("order", 1).await;
+            }
+            "after" => {
+                bed.door.hold_answers();
+                let receipt = clock.order(every("tick", 1_000), End::Ok).send();
+                let call = tokio::spawn(async move { receipt.await });
+                // Its acceptance, then its end.
+                bed.door.answers_held(1).await;
+                bed.door.pass_one();
+                bed.door.answers_held(1).await;
+                drop(call);
+            }
+            "in the middle" => {
+                bed.probe.close("tick");
+                bed.probe.wait_for("tick", 1).await;
+            }
+            "at the end" => {
+                bed.probe.close("tick");
+                bed.probe.wait_for("tick", 1).await;
+                bed.door.hold_answers();
+                bed.probe.open("tick");
+                bed.door.answers_held(1).await;
+            }
+            "cleared" => {
+                clock.order(Order::Clear, End::Ok).await.unwrap();
+            }
+            other => panic!("no such scenario: {other}"),
+        }
+        say(&scenario);
+        std::future::pending::<()>().await;
+    });
+}
+
+fn kill_in(scenario: &str, folder: &Folder) {
+    let mut victim = Victim::start(scenario, &folder.database());
+    victim.wait_for(scenario);
+    victim.kill();
+}
+
+// proves: B82
+#[tokio::test]
+async fn a_reminder_is_there_once_however_often_its_process_is_killed() {
+    let folder = Folder::new();
+    // Before the commit that sets it, and after; in its handler, twice, and at the end of that.
+    for scenario in ["before", "after", "in the middle", "in the middle", "at the end"] {
+        kill_in(scenario, &folder);
+    }
+    soon(async {
+        let bed = Bed::on_file(folder.database());
+        let cluster = start(&bed).await;
+        // It is set by two requests now, the second in the place of the first; one series.
+        bed.probe.wait_for("tick", 2).await;
+        let come = rung(&cluster).await.len();
+        let rows = bed.door.commits();
+        let ended: usize = rows.iter().map(|batch| batch.outcomes.len()).sum();
+        let next: usize = rows
+            .iter()
+            .flat_map(|batch| &batch.accepts)
+            .filter(|row| row.reminder.is_some())
+            .count();
+        assert!(ended >= 1 && next <= ended + 1, "{next} set by {ended} ends");
+        assert!(come >= 2, "one has come before, and it goes on: {come}");
+        drop(cluster);
+        // Another process can have the file then.
+        until(|| !bed.is_held()).await;
+    })
+    .await;
+    kill_in("cleared", &folder);
+    soon(async {
+        let bed = Bed::on_file(folder.database());
+        let cluster = start(&bed).await;
+        let come = rung(&cluster).await.len();
+        bed.clock().sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(rung(&cluster).await.len(), come, "it was cleared");
+        let stored = cluster.caught_up().await;
+        stored.unwrap();
+    })
+    .await;
+}
