@@ -1,4 +1,10 @@
 //! Entities that are kept alive: they stay in memory, and their owner brings them back by itself.
+//!
+//! A handler's wish is written with its outcome and takes effect when that is durable. From then on
+//! the slot has a place among those that are kept, is neither passivated nor evicted, and without
+//! an instance counts as one that somebody waits for: whatever takes an instance away brings it
+//! back by the slot's own pump. A start loads the stored ones page by page and brings back a few at
+//! a time.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,13 @@
 //! Requests whose handler has returned and whose reply comes later.
+//!
+//! The turn ends when the handler returns, so others run meanwhile; the entity is pinned instead. A
+//! task waits for the reply, the end of the caller or a cancel, whichever comes first, and is
+//! waited for by a drain as a running handler is. The reply is concluded as a returned value is,
+//! but without a turn: it writes no state. A persisted request is *out* all the time, as one that
+//! runs.
+//!
+//! A dropped reply is a failure of the handler, with the attempts, back-off and dead letter of a
+//! panic.
 
 use std::future::poll_fn;
 use std::sync::Arc;
