@@ -74,6 +74,40 @@ async fn a_scheduled_request_in_back_off_is_not_found_a_second_time(bed: Bed) {
     assert_eq!(papers.iter().filter(|paper| *paper == "one").count(), 1, "{papers:?}");
 }
 
+/// The page holds it as failed, and comes when it has ended.
+// proves: B90, B257
+async fn a_page_that_was_read_before_its_end_does_not_start_it_again(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let probe = Probe::default();
+    let cluster = start_strict(&bed, &probe).await;
+    let desk = cluster.get::<Desk>("d");
+    cluster.caught_up().await.unwrap();
+    bed.settle().await;
+    ["a", "c"].iter().for_each(|point| probe.close(point));
+    for paper in ["a", "b", "c"] {
+        desk.file(paper.into()).send().await.unwrap();
+    }
+    probe.panic_at("one!", 1);
+    desk.file("one".into()).after(SECOND).send().await.unwrap();
+    let last = desk.file("last".into()).send().await.unwrap();
+    bed.advance(SECOND).await;
+    bed.door.stop("load_pending", Reading::Before);
+    probe.open("a");
+    probe.wait_for("c", 1).await;
+    bed.door.stopped("load_pending", Reading::Before, 1).await;
+    probe.open("c");
+    probe.wait_for("one!", 1).await;
+    bed.settle().await;
+    bed.door.let_read("load_pending");
+    bed.door.stopped("load_pending", Reading::After, 1).await;
+    bed.advance(10 * SECOND).await;
+    probe.wait_for("one!", 2).await;
+    bed.settle().await;
+    bed.door.go_on("load_pending");
+    assert_eq!(last.outcome().await.unwrap(), 5);
+    assert_eq!(probe.count("one"), 2);
+}
+
 // proves: B83, B257
 async fn a_cancel_ends_a_back_off(bed: Bed) {
     let bed = bed.with_virtual_time();
@@ -126,6 +160,7 @@ async fn nothing_starts_at_a_start_before_what_stands_before_it_is_known(bed: Be
 backends!(
     a_scheduled_request_in_back_off_keeps_its_place_through_a_crash,
     a_scheduled_request_in_back_off_is_not_found_a_second_time,
+    a_page_that_was_read_before_its_end_does_not_start_it_again,
     a_cancel_ends_a_back_off,
     nothing_starts_at_a_start_before_what_stands_before_it_is_known,
 );

@@ -178,6 +178,12 @@ impl Door {
         self.change(|state| state.stopped.retain(|(stopped, _), _| *stopped != call));
     }
 
+    /// Lets calls of this name that wait before the storage read, and stops them with the answer.
+    pub(crate) fn let_read(&self, call: &'static str) {
+        self.stop(call, Reading::After);
+        self.change(|state| _ = state.stopped.remove(&(call, Reading::Before)));
+    }
+
     async fn read(&self, call: &'static str, at: Reading) {
         self.change(|state| {
             if let Some(arrived) = state.stopped.get_mut(&(call, at)) {

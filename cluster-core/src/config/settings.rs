@@ -212,6 +212,9 @@ settings! {
     outbox_max: usize, Count = "4096";
     /// How long a handler may hold the storage's own transaction.
     transaction_limit: Duration, Time = "10s";
+    /// How many steps, sleeps and deferreds one execution of a workflow may have; one that would
+    /// have more is given up, and goes on when it is redriven under a higher limit.
+    journal_max: usize, Count = "100000";
     /// How many requests that are due at a time wait in memory for it, the next ones first; the
     /// others are in the storage only.
     schedule_max: usize, Count = "16384";

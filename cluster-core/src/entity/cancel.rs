@@ -169,7 +169,9 @@ impl Cancellable {
 
 impl Drop for Cancellable {
     fn drop(&mut self) {
-        self.shared.cancels.change(self.request, |known| known.running = None);
+        // Who goes on with the request may have taken its place.
+        let is_own = |running: &mut Arc<Signal>| Arc::ptr_eq(running, &self.signal);
+        self.shared.cancels.change(self.request, |known| _ = known.running.take_if(is_own));
     }
 }
 
@@ -311,16 +313,13 @@ async fn cancel_to_end(
             Whereabouts::Stored => None,
         };
         asking.writes();
-        let written = end(shared, &found).await;
-        // In this order: what is on its way is either stopped by these or is in the mailbox then.
-        shared.intake.ended(row.seq);
-        shared.schedule.ended(row.seq);
-        let late = shared
-            .kind_named(&row.entity_type)
-            .and_then(|kind| kind.cancelled(&row.entity_id, row.seq));
-        let why = written.as_ref().err().cloned().unwrap_or(ClusterError::Interrupted);
-        taken.into_iter().chain(late).for_each(|tell| tell(why.clone()));
-        written?;
+        match end(shared, &found).await {
+            Ok(late) => taken.into_iter().chain(late).for_each(|t| t(ClusterError::Interrupted)),
+            Err(error) => {
+                taken.into_iter().for_each(|tell| tell(error.clone()));
+                return Err(error);
+            }
+        }
         shared.waiters.tell(request, || Ok(StoredOutcome::interrupted()));
         // The first outcome holds: it may have been another.
         let outcome = find(shared, request).await?.outcome;
@@ -336,9 +335,9 @@ fn of_outcome(kind: OutcomeKind) -> Cancelled {
 }
 
 /// Writes that a request that is not out has ended, however often the storage refuses: it has left
-/// its mailbox, and would be lost until the next start.
-async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<(), ClusterError> {
-    let row = &found.request;
+/// its mailbox, and would be lost until the next start. Whom to tell, if it has come there since.
+async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<Option<Tell>, ClusterError> {
+    let row = found.request.clone();
     let outcome = OutcomeRow {
         seq: row.seq,
         shard: row.shard,
@@ -347,10 +346,19 @@ async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<(), ClusterEr
         finished_at: shared.clock.wall(),
     };
     let (tell, told) = oneshot::channel();
-    let reminders = ended(shared, row);
+    let reminders = ended(shared, &row);
     let writes = Writes { outcome: Some(outcome), reminders, ..Writes::default() };
-    // Nobody waits for it when the runner ends.
-    let then = move |result| _ = tell.send(result);
+    let runner = shared.clone();
+    let then = move |result: Result<(), CommitFailure>| {
+        let ended = |()| {
+            // In this order: what is on its way is stopped here, or is in the mailbox then.
+            runner.request_ended(row.seq);
+            let kind = runner.kind_named(&row.entity_type);
+            kind.and_then(|kind| kind.cancelled(&row.entity_id, row.seq))
+        };
+        // Nobody waits for it when the runner ends.
+        let _ = tell.send(result.map(ended));
+    };
     try_to_record(shared.clone(), 1, None, writes, Box::new(then));
     let result = told.await.unwrap_or(Err(CommitFailure::Stopped));
     result.map_err(|failure| not_committed(&failure))

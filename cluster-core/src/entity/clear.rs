@@ -129,8 +129,7 @@ fn removals(entity: &StateKey, page: &[EntityRequest]) -> Vec<RemovalWrite> {
 /// A request without an outcome is gone: whoever has it in memory forgets it, and who waits for it
 /// is told.
 fn end(shared: &Shared, gone: &EntityRequest) {
-    shared.intake.ended(gone.seq);
-    shared.schedule.ended(gone.seq);
+    shared.request_ended(gone.seq);
     shared.waiters.tell(gone.id, || Ok(StoredOutcome::interrupted()));
 }
 

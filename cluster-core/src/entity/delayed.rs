@@ -107,9 +107,12 @@ impl<T: Serves> Slot<T> {
 
     /// A request that was out has ended.
     pub(super) fn request_ended(self: &Arc<Self>, seq: Seq) {
-        let shared = &self.kind.shared;
-        shared.intake.ended(seq);
-        shared.schedule.ended(seq);
+        self.kind.shared.request_ended(seq);
+        self.request_is_back(seq);
+    }
+
+    /// The same, where it was told before that the request has ended.
+    pub(super) fn request_is_back(self: &Arc<Self>, seq: Seq) {
         self.lock().is_back(seq);
         if self.kind.limits.strict_order {
             self.start_waiting(Start::Task);

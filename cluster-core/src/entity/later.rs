@@ -194,18 +194,31 @@ impl Parcels {
     }
 }
 
-/// Runs user code, which gives replies with its commit or at once; panics are caught in it.
+/// Puts back what held around the user code that runs, also when it panics.
+struct Around(bool);
+
+impl Around {
+    #[inline]
+    fn enter(collects: bool) -> Self {
+        Around(COLLECTS.replace(collects))
+    }
+}
+
+impl Drop for Around {
+    fn drop(&mut self) {
+        COLLECTS.set(self.0);
+    }
+}
+
+/// Runs user code, which gives replies with its commit or at once.
 #[inline]
 pub(super) fn collecting<W>(collects: bool, work: impl FnOnce() -> W) -> (W, Parcels) {
-    let outer = COLLECTS.replace(collects);
+    let _around = Around::enter(collects);
     if !collects {
-        let done = work();
-        COLLECTS.set(outer);
-        return (done, Parcels::default());
+        return (work(), Parcels::default());
     }
     let before = PARCELS.with_borrow(Vec::len);
     let done = work();
-    COLLECTS.set(outer);
     let collected = PARCELS.with_borrow_mut(|parcels| match parcels.len() == before {
         true => Vec::new(),
         false => parcels.split_off(before),

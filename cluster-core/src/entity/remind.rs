@@ -301,8 +301,7 @@ pub(super) fn ended(shared: &Shared, row: &RequestRow) -> Vec<ReminderIntent> {
 pub(crate) fn reminded(shared: &Arc<Shared>, reminded: Reminded) {
     for replaced in reminded.replaced {
         let (entity, row) = (replaced.entity, replaced.row);
-        shared.intake.ended(row.occurrence);
-        shared.schedule.ended(row.occurrence);
+        shared.request_ended(row.occurrence);
         let taken = shared.take_request(&entity.entity_type, &entity.entity_id, row.occurrence);
         if let Whereabouts::Taken(tell) = taken {
             tell(ClusterError::Interrupted);

@@ -335,8 +335,7 @@ impl<T: Serves> Slot<T> {
     pub(super) fn settled(self: &Arc<Self>, request: Option<Seq>) {
         if let Some(request) = request {
             // Before the entity can be forgotten: a page loaded before may still hold the request.
-            self.kind.shared.intake.ended(request);
-            self.kind.shared.schedule.ended(request);
+            self.kind.shared.request_ended(request);
         }
         let (quiet, held_back) = {
             let mut inner = self.lock();

@@ -234,6 +234,7 @@ async fn write<T: Serves>(
         Err(error) => return Err(error),
     };
     // While nobody else writes, so that others come into the mailboxes after these.
+    batch.outcomes.iter().for_each(|outcome| shared.request_ended(outcome.seq));
     lane.tell_reminded(reminded);
     deliver_sent(shared, sent);
     Ok(())
@@ -269,9 +270,14 @@ async fn what_holds(
 async fn write_alone<T: Serves>(slot: &Arc<Slot<T>>, writes: Writes) -> Result<(), CommitFailure> {
     let (tell, told) = oneshot::channel();
     let runner = slot.kind.shared.clone();
+    let ended = writes.outcome.as_ref().map(|outcome| outcome.seq);
     let complete = Box::new(move |result: Result<_, CommitFailure>| {
+        let committed = |accepted| {
+            ended.into_iter().for_each(|request| runner.request_ended(request));
+            deliver_sent(&runner, accepted);
+        };
         // Nobody waits for it when the runner ends.
-        let _ = tell.send(result.map(|accepted| deliver_sent(&runner, accepted)));
+        let _ = tell.send(result.map(committed));
     });
     let unit = Unit::of(slot.clone(), slot.generation(), writes, complete);
     slot.kind.shared.committer.push(unit);
@@ -288,7 +294,7 @@ fn committed<T: Serves, M: Message>(
     let slot = turn.slot.clone();
     turn.committed(ending.change);
     then.happen(&slot);
-    slot.request_ended(stored.row.seq);
+    slot.request_is_back(stored.row.seq);
     turn.end();
     if let Some(outcome) = ending.outcome {
         slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));

@@ -271,6 +271,11 @@ impl Replay {
         taken.map(|(kind, payload)| End::Completed(kind, payload))
     }
 
+    /// How many commands the body has made.
+    pub(super) fn made(&self) -> usize {
+        usize::try_from(self.numbered).unwrap_or(usize::MAX)
+    }
+
     /// Takes the position of a new entry.
     pub(super) fn next_position(&mut self) -> u32 {
         self.position += 1;

@@ -82,7 +82,13 @@ impl Running {
             !name.is_empty() && name.len() <= TEXT_BYTES_MAX,
             "a name in a journal has 1 to {TEXT_BYTES_MAX} bytes"
         );
-        self.state.lock().replay.make(sort, name)
+        let mut state = self.state.lock();
+        let command = state.replay.make(sort, name);
+        if state.replay.made() > self.ctx.shared().config.journal_max {
+            // Before it begins: whatever began has its place.
+            state.stop(self.too_many(&command));
+        }
+        command
     }
 
     /// Makes a sleep, whose end is recorded from here on.
@@ -195,6 +201,11 @@ impl Running {
         !state.live || !state.delivered.is_empty()
     }
 
+    /// Whether the body has been told of its whole journal, and has done the same.
+    pub(super) fn is_live(&self) -> bool {
+        self.state.lock().live
+    }
+
     /// The body was polled and waits: hands it the next end.
     pub(super) fn turn(&self) -> Turn {
         let now = self.now();
@@ -226,6 +237,17 @@ impl Running {
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         Turn::Poll
+    }
+
+    /// The body has made more than it may.
+    fn too_many(&self, last: &Command) -> Stop {
+        let max = self.ctx.shared().config.journal_max;
+        Stop::GiveUp(error_text(&ClusterError::LimitExceeded {
+            limit: "journal_max",
+            what: format!("the number of steps, sleeps and deferreds of {}, with {last},", self.id),
+            max,
+            actual: max + 1,
+        }))
     }
 
     /// The body has ended.
