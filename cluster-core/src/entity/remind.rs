@@ -209,11 +209,9 @@ impl Context {
     /// The client of this very entity, whose methods make reminders instead of calls: messages
     /// that it gets later, set and cleared with this handler's outcome.
     ///
-    /// ```ignore
-    /// ctx.remind::<Self>().renew().after(Duration::from_secs(30 * 86_400)).send().await?;
-    /// ctx.remind::<Self>().clean_up().every(Duration::from_secs(86_400)).send().await?;
-    /// ctx.remind::<Self>().clean_up().clear().await?;
-    /// ```
+    /// `ctx.remind::<Self>().renew().after(month).send().await?` sets one that comes once,
+    /// `.every(day)` one that comes again and again, and `.clear()` in the place of both takes it
+    /// back. The guide to delivery has the whole example.
     ///
     /// Only persisted messages can be reminded of. `C` is the handler's own entity type, or the
     /// contract that it serves.
