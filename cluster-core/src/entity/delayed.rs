@@ -21,9 +21,14 @@ impl<T: Serves> Slot<T> {
     /// Puts a request that has become due into the mailbox, whether there is room or not: how many
     /// of these are in memory is bounded by `schedule_max`. One that was tried before goes to its
     /// place in the owner's order.
-    pub(super) fn join_queue(self: &Arc<Self>, job: Box<dyn Job<T>>, again: bool) {
+    pub(super) fn join_queue(self: &Arc<Self>, seq: Seq, job: Box<dyn Job<T>>, again: bool) {
         {
             let mut inner = self.lock();
+            if !self.kind.shared.schedule.is_waiting(seq) {
+                // Cancelled since it became due.
+                drop(inner);
+                return;
+            }
             let mailbox = inner.mailbox.get_or_insert_default();
             if again { mailbox.push_again(job) } else { mailbox.push(job) }
         }

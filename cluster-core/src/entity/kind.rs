@@ -313,10 +313,9 @@ impl<T: Serves> AnyKind for Kind<T> {
 
     fn start_due(self: Arc<Self>, pending: PendingRequest) -> bool {
         let slot = self.slot(&pending.request.entity_id);
-        let again = pending.attempts > 0;
-        let Some(mut job) = self.load_job(&slot, pending) else { return false };
-        job.is_due();
-        slot.join_queue(job, again);
+        let (seq, again) = (pending.request.seq, pending.attempts > 0);
+        let Some(job) = self.load_job(&slot, pending) else { return false };
+        slot.join_queue(seq, job, again);
         true
     }
 

@@ -32,14 +32,11 @@ pub(crate) struct Stored {
     pub(super) nesting: Nesting,
     /// It runs in the storage's own transaction.
     pub(super) transaction: bool,
-    /// It has come from the queue of those that are due, which knows it until it ends.
-    pub(super) was_due: bool,
 }
 
 impl Stored {
     pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
-        let nesting = Nesting::None;
-        Stored { row, attempts, parent, nesting, transaction: false, was_due: false }
+        Stored { row, attempts, parent, nesting: Nesting::None, transaction: false }
     }
 
     pub(super) fn outcome(&self, outcome: StoredOutcome, finished_at: Timestamp) -> OutcomeRow {

@@ -209,7 +209,7 @@ impl Context {
     /// The client of this very entity, whose methods make reminders instead of calls: messages
     /// that it gets later, set and cleared with this handler's outcome.
     ///
-    /// ```ignore
+    /// ```text
     /// ctx.remind::<Self>().renew().after(Duration::from_secs(30 * 86_400)).send().await?;
     /// ctx.remind::<Self>().clean_up().every(Duration::from_secs(86_400)).send().await?;
     /// ctx.remind::<Self>().clean_up().clear().await?;
@@ -303,8 +303,10 @@ pub(crate) fn reminded(shared: &Arc<Shared>, reminded: Reminded) {
         let (entity, row) = (replaced.entity, replaced.row);
         shared.intake.ended(row.occurrence);
         shared.schedule.ended(row.occurrence);
-        let taken = shared.take_request(&entity.entity_type, &entity.entity_id, row.occurrence);
-        if let Whereabouts::Taken(tell) = taken {
+        // After these: what is on its way is either stopped by them or is in the mailbox then.
+        let kind = shared.kind_named(&entity.entity_type);
+        let taken = kind.map(|kind| kind.take(&entity.entity_id, row.occurrence));
+        if let Some(Whereabouts::Taken(tell)) = taken {
             tell(ClusterError::Interrupted);
         }
         shared.waiters.tell(row.request, || Ok(StoredOutcome::interrupted()));

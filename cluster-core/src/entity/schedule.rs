@@ -163,18 +163,21 @@ impl Schedule {
         self.room.notify_one();
     }
 
-    /// A request has been started; says whether it is known here.
-    pub(super) fn started(&self, request: Seq) -> bool {
-        let mut known = false;
+    /// Whether the request is due and has neither started nor ended. Where it comes into its
+    /// mailbox this is looked at under the entity's lock: who ends it says so here, then looks
+    /// there.
+    pub(super) fn is_waiting(&self, request: Seq) -> bool {
+        matches!(self.queue.lock().known.get(&request), Some(Stage::Waiting))
+    }
+
+    /// A request has been started.
+    pub(super) fn started(&self, request: Seq) {
         self.change(|queue| {
-            let stage = queue.known.get_mut(&request);
-            known = stage.is_some() || queue.closed;
-            if let Some(stage @ Stage::Waiting) = stage {
+            if let Some(stage @ Stage::Waiting) = queue.known.get_mut(&request) {
                 *stage = Stage::Started;
                 queue.waiting -= 1;
             }
         });
-        known
     }
 
     /// A request has left those that are due: it has ended, or is due at another time. Costs one
