@@ -294,8 +294,8 @@ impl Committer {
             let mut batch = gather(&mut units, next_seq);
             let reminded = apply_all(reminders, &units, now, next_seq, &mut batch);
             let batch = Arc::new(batch);
-            let result =
-                if batch.is_empty() { Ok(Committed::default()) } else { self.write(&batch).await };
+            let asks = !batch.is_empty() || units.iter().any(|unit| unit.writes.confirm);
+            let result = if asks { self.write(&batch).await } else { Ok(Committed::default()) };
             let error = match result {
                 Ok(committed) => {
                     complete(units, batch, committed, reminded, self.on_reminded.get());

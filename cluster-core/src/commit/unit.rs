@@ -42,6 +42,8 @@ pub(crate) struct Writes {
     pub(crate) forgotten: Option<StateKey>,
     pub(crate) chunks: Vec<ChunkWrite>,
     pub(crate) chunks_read: Option<ChunksRead>,
+    /// The storage is asked whether the fence holds, though nothing may be written.
+    pub(crate) confirm: bool,
 }
 
 impl Writes {
@@ -50,7 +52,8 @@ impl Writes {
         Writes { accepts: vec![row], ..Writes::default() }
     }
 
-    /// A unit without writes is a barrier: it completes when all before it have.
+    /// A unit without writes is a barrier: it completes when all before it have, and if it is to be
+    /// confirmed, when the storage says that this runner is still the owner.
     pub(crate) fn is_empty(&self) -> bool {
         self.accepts.is_empty()
             && self.outcome.is_none()

@@ -238,6 +238,16 @@ pub struct Volatile;
 #[derive(Debug)]
 pub struct Durable;
 
+/// A delivery whose requests end with their caller.
+#[diagnostic::on_unimplemented(
+    message = "a persisted request goes on without its caller anyway",
+    label = "only volatile messages have this option",
+    note = "leave it out: an explicit `cancel` is what ends a persisted request"
+)]
+pub trait EndsWithCaller {}
+
+impl EndsWithCaller for Volatile {}
+
 impl<M> Deliver<M> for Volatile {
     type Sent = ();
 

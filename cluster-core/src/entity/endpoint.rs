@@ -55,6 +55,8 @@ pub(crate) struct Request<M> {
     pub(super) parent: Option<Context>,
     /// Whether the caller waits for the outcome, or only until the request is handed over.
     pub(super) wanted: Wanted,
+    /// It goes on when its caller goes away.
+    pub(super) uninterruptible: bool,
 }
 
 /// When a request may start, as its caller says.

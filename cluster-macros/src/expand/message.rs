@@ -155,6 +155,7 @@ impl Expander<'_> {
         };
         let retry = retry(root, &options.retry);
         let uninterruptible = options.uninterruptible.is_some();
+        let fenced = options.fenced.is_some();
         let transaction = options.transaction.is_some();
         let context = self.message.takes_context();
         let arguments = self.message.arguments().map(Argument::field);
@@ -167,6 +168,7 @@ impl Expander<'_> {
                 access: #access,
                 timeout: #timeout,
                 uninterruptible: #uninterruptible,
+                fenced: #fenced,
                 transaction: #transaction,
                 retry: #retry,
                 context: #context,

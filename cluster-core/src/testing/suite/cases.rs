@@ -60,6 +60,7 @@ macro_rules! __storage_cases {
             ownership::joining_fences_off_every_earlier_incarnation
             ownership::taking_shards_returns_those_asked_for_with_higher_epochs
             ownership::nothing_commits_under_a_raised_fence
+            ownership::a_batch_of_nothing_confirms_the_fence
             ownership::raising_the_fence_may_be_repeated_once
             ownership::leaving_frees_the_shards_and_may_be_repeated
             ownership::cluster_time_moves_with_its_offset
