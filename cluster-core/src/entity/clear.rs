@@ -56,8 +56,8 @@ enum Part {
 struct Gone(Seq);
 
 impl<T: Serves> Slot<T> {
-    /// Waits for the handlers that run and the streams that are open; what waits begins after it. Then takes the instance
-    /// down, and removes what stands in the storage of everything accepted so far.
+    /// Waits for the handlers that run and the streams that are open; what waits begins after it.
+    /// Then takes the instance down, and removes what is stored of everything accepted so far.
     ///
     /// Until the state is gone the entity is what it was, with requests less; until all is gone,
     /// keys are known of which the rest is not. So after a crash in between nothing has happened
