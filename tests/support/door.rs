@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
-    DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage, Fence,
-    FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
+    AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
+    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
     OpenTransaction, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
     RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
     TakenShard, TransactionStorage,
@@ -391,6 +391,14 @@ impl MessageStorage for Guarded {
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
         counted!(self, load_due(fence, scan))
+    }
+
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        counted!(self, load_kept_alive(fence, scan))
     }
 
     fn find_requests(

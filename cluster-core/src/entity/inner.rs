@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::context::Nesting;
 use super::contract::Serves;
 use super::job::Job;
+use super::keep_alive::KeptAlive;
 use super::kind::Limits;
 use super::mailbox::{Mailbox, Running};
 use super::options::Access;
@@ -35,6 +36,11 @@ pub(super) struct Inner<T: Serves> {
     pub(super) clearing: bool,
     /// How many wait to clear it, or do: nothing else starts, but what a running handler waits for.
     pub(super) clears: u16,
+    /// Requests whose handler has returned and whose reply comes later; at most
+    /// `later_replies_max`.
+    pub(super) outstanding: usize,
+    /// The entity is kept alive: it stays in memory, and comes back by itself.
+    pub(super) kept: Option<Box<KeptAlive>>,
     /// `None` while nobody waits.
     pub(super) mailbox: Option<Box<Mailbox<Box<dyn Job<T>>>>>,
     /// What is known of the entity's stored rows; `None` while there was no need.
@@ -147,7 +153,8 @@ impl<T: Serves> Inner<T> {
         };
         self.running.end(access);
         slot.activity.end(access);
-        let pump = self.mailbox.is_some() && !mem::replace(&mut self.pumping, true);
+        let waited_for = self.mailbox.is_some() || self.is_missed();
+        let pump = waited_for && !mem::replace(&mut self.pumping, true);
         Handed::Back(Freed { pump, left, idle: self.running.is_idle() })
     }
 
@@ -215,6 +222,11 @@ impl<T: Serves> Inner<T> {
             && self.ledger.as_ref().is_none_or(|ledger| ledger.uncommitted == 0)
     }
 
+    /// Whether the entity is kept alive and has no instance.
+    pub(super) fn is_missed(&self) -> bool {
+        self.kept.is_some() && self.phase == Phase::Vacant && self.running.is_idle()
+    }
+
     /// What to do next; on `Activate` and `Rest` the pump ends.
     pub(super) fn next_step(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
         if self.mailbox.as_ref().is_some_and(|mailbox| mailbox.is_done()) {
@@ -230,9 +242,13 @@ impl<T: Serves> Inner<T> {
     fn next_start(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
         let may_run = self.mailbox.is_none() || self.may_run_ahead(&slot.kind.shared);
         let in_order = self.must_wait_its_turn(&slot.kind.limits);
+        let gate = &slot.kind.shared.gate;
+        if self.mailbox.is_none() && self.is_missed() && gate.is_open() {
+            self.phase = Phase::Changing;
+            return Step::Activate;
+        }
         let Some(mailbox) = &mut self.mailbox else { return Step::Rest };
         let Some(first) = mailbox.front() else { return Step::Rest };
-        let gate = &slot.kind.shared.gate;
         if !gate.is_open() && gate.check(first.is_from_handler()).is_err() {
             let why = ClusterError::ShuttingDown;
             return mailbox.pop_front().map_or(Step::Rest, |job| Step::Displace(job, why));

@@ -11,6 +11,7 @@ use super::contract::{Contract, ContractOf, Entity, ServedBy, Serves};
 use super::directory::Directory;
 use super::endpoint::Endpoint;
 use super::job::{Delivered, Job};
+use super::keep_alive::KeptAlive;
 use super::method::Method;
 use super::options::{EntityOptions, MessageInfo, StateKind};
 use super::schema::MessageSchema;
@@ -233,6 +234,9 @@ pub(crate) trait AnyKind: Send + Sync {
     /// need not wait any more.
     fn wait_for_place(&self, id: &EntityId) -> bool;
 
+    /// Brings back an entity that is stored as kept alive.
+    fn bring_back(self: Arc<Self>, id: &EntityId, place: KeptAlive);
+
     /// Takes entities out of memory that were idle for long enough, and tells the metrics what is
     /// there.
     fn sweep(&self, now: Moment);
@@ -321,6 +325,10 @@ impl<T: Serves> AnyKind for Kind<T> {
 
     fn wait_for_place(&self, id: &EntityId) -> bool {
         self.slots.get(id).is_some_and(|slot| slot.wait_in_storage())
+    }
+
+    fn bring_back(self: Arc<Self>, id: &EntityId, place: KeptAlive) {
+        self.slot(id).bring_back(place);
     }
 
     fn sweep(&self, now: Moment) {

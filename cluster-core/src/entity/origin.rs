@@ -10,7 +10,7 @@ use super::failure::{cut, not_committed, stored_failure, text};
 use super::filter::GivenUp;
 use super::job::{PersistedJob, wait_for_outcome};
 use super::method::Style;
-use super::options::OnPanic;
+use super::options::{Access, OnPanic};
 use super::remind::ended;
 use super::run::{Ran, To};
 use super::shared::Shared;
@@ -90,6 +90,17 @@ impl Origin {
         let reason = panic_text(&*panic);
         let (entity, message) = (slot.address(), M::INFO.name);
         tracing::error!(%entity, method = message, reason, "a handler panicked");
+        self.failed::<T, M, S>(slot, base, reason, to)
+    }
+
+    /// The handler has failed, as by a panic.
+    pub(super) fn failed<T: Serves, M: Message, S: Style<T, M>>(
+        self,
+        slot: &Arc<Slot<T>>,
+        base: Base,
+        reason: String,
+        to: To<M>,
+    ) -> Ran<M> {
         match self {
             Origin::Volatile => fail_after(slot, base, defect::<T, M>(slot, 1, reason), to),
             Origin::Persisted(stored) => {
@@ -162,6 +173,10 @@ impl Origin {
             (Origin::Volatile, CommitFailure::Storage(StorageError::TooLarge { .. })) => {
                 to.fail(not_committed(failure))
             }
+            // Only the answer is void: another may be asked for.
+            (Origin::Volatile, _) if M::INFO.fenced && M::INFO.access == Access::Shared => {
+                to.fail(unconfirmed(failure))
+            }
             (Origin::Volatile, _) => {
                 let (address, message) = (slot.address(), M::INFO.name);
                 to.fail(ClusterError::OutcomeUnknown { address, message })
@@ -188,6 +203,14 @@ impl Origin {
             }
             (Origin::Persisted(_), CommitFailure::Stopped) => to.fail(ClusterError::ShuttingDown),
         }
+    }
+}
+
+/// The error of a read whose owner was not confirmed.
+fn unconfirmed(failure: &CommitFailure) -> ClusterError {
+    match failure {
+        CommitFailure::Storage(StorageError::Unavailable { .. }) => not_committed(failure),
+        _ => ClusterError::ShuttingDown,
     }
 }
 

@@ -15,6 +15,7 @@ use super::cancel::Cancels;
 use super::deadlines::Deadlines;
 use super::filter::{Filter, GivenUpHook};
 use super::intake::Intake;
+use super::keep_alive::Keeper;
 use super::kind::AnyKind;
 use super::residents::Residents;
 use super::schedule::Schedule;
@@ -40,6 +41,7 @@ pub struct Shared {
     pub(crate) snowflakes: Snowflakes,
     pub(crate) waiters: Waiters,
     pub(crate) residents: Residents,
+    pub(crate) keeper: Keeper,
     pub(crate) intake: Intake,
     pub(crate) tasks: Tasks,
     pub(crate) alarms: Alarms,

@@ -58,6 +58,8 @@ impl<T: Serves> Slot<T> {
                 waits_for_place: false,
                 clearing: false,
                 clears: 0,
+                outstanding: 0,
+                kept: None,
                 mailbox: None,
                 ledger: None,
             }),
@@ -213,7 +215,7 @@ impl<T: Serves> Slot<T> {
             // dropped at it.
             let closed = self.kind.shared.gate.is_closed();
             if !closed {
-                if inner.pumping || inner.mailbox.is_none() {
+                if inner.pumping || inner.mailbox.is_none() && !inner.is_missed() {
                     return;
                 }
                 inner.pumping = true;
@@ -398,6 +400,8 @@ impl<T: Serves> Slot<T> {
         let inner = self.lock();
         inner.phase == Phase::Vacant
             && inner.mailbox.is_none()
+            && inner.kept.is_none()
+            && inner.outstanding == 0
             && inner.running.is_idle()
             && inner.ledger.as_ref().is_none_or(|ledger| ledger.out.is_empty())
     }
@@ -408,17 +412,20 @@ impl<T: Serves> Slot<T> {
         !inner.running.is_idle() || inner.pins > 0
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.lock().is_idle()
+    /// Whether the entity may leave memory for the sake of others.
+    pub(super) fn may_leave(&self) -> bool {
+        let inner = self.lock();
+        inner.is_idle() && inner.kept.is_none()
     }
 
     /// Forgets everything, so that entities and runner can be dropped.
     pub(super) fn forget(&self) {
-        let (entity, mailbox, left) = {
+        let (entity, mailbox, left, kept) = {
             let mut inner = self.lock();
             let left = inner.vacate();
-            (inner.entity.take(), inner.mailbox.take(), left)
+            (inner.entity.take(), inner.mailbox.take(), left, inner.kept.take())
         };
+        drop(kept);
         for job in mailbox.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
             job.displace(ClusterError::ShuttingDown);
         }
@@ -471,6 +478,10 @@ impl<T: Serves> Endpoint for Slot<T> {
 
     fn shared(&self) -> &Arc<Shared> {
         &self.kind.shared
+    }
+
+    fn is_kept_alive(&self) -> bool {
+        self.is_kept()
     }
 
     fn place_is_free(self: Arc<Self>) {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::cancel::{Cancellable, is_asked};
-use super::conclude::{Ending, settle, writes_of};
+use super::conclude::{Afterwards, Ending, settle, writes_of};
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::failure::not_committed;
@@ -173,7 +173,11 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
             return;
         }
     };
-    let writes = writes_of(&turn, &ending, Some(ctx), Some(&stored));
+    let then = match ending.reply {
+        Ok(_) => Afterwards::of(Some(ctx), ctx.parcels()),
+        Err(_) => Afterwards::default(),
+    };
+    let writes = writes_of(&turn.slot, &ending, Some(ctx), &then, Some(&stored));
     let written = match opened {
         Some(opened) if ending.reply.is_ok() => {
             write(&slot, opened, writes, stored.row.id).await.map_err(Unwritten::Own)
@@ -185,7 +189,7 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
         }
     };
     match written {
-        Ok(()) => committed(turn, ending, &stored, to),
+        Ok(()) => committed(turn, ending, then, &stored, to),
         Err(why) => not_written::<T, M, S>(turn, stored, why, to),
     }
 }
@@ -209,6 +213,7 @@ async fn write<T: Serves>(
         accepts: writes.accepts,
         outcomes: writes.outcome.into_iter().collect(),
         states: writes.state.into_iter().collect(),
+        alive: writes.alive.into_iter().collect(),
         ..Batch::default()
     };
     let mut reminders = lane.reminders(&writes.reminders).await?;
@@ -276,11 +281,13 @@ async fn write_alone<T: Serves>(slot: &Arc<Slot<T>>, writes: Writes) -> Result<(
 fn committed<T: Serves, M: Message>(
     mut turn: Turn<T>,
     ending: Ending<M>,
+    then: Afterwards,
     stored: &Stored,
     to: To<M>,
 ) {
     let slot = turn.slot.clone();
     turn.committed(ending.change);
+    then.happen(&slot);
     slot.request_ended(stored.row.seq);
     turn.end();
     if let Some(outcome) = ending.outcome {

@@ -6,6 +6,7 @@ use cluster_core::storage::{
     RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
+use super::alive::set_alive;
 use super::chunks::write_chunks;
 use super::driver::Driver;
 use super::entity::{forget, remind, remove};
@@ -74,6 +75,9 @@ pub(super) async fn write_batch<D: Driver>(
     remove(driver, &batch.removals).await?;
     for entity in &batch.forgotten {
         forget(driver, entity).await?;
+    }
+    for write in &batch.alive {
+        set_alive(driver, write).await?;
     }
     Ok(Committed { accepts })
 }

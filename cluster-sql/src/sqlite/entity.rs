@@ -77,6 +77,7 @@ pub(super) async fn forget<D: Driver>(
 ) -> Result<(), StorageError> {
     let values = [Value::Bytes(entity.entity_type.as_bytes()), (&entity.entity_id).into()];
     driver.execute(Sql::DeleteState, &values).await?;
+    driver.execute(Sql::DeleteAlive, &values).await?;
     driver.execute(Sql::DeleteReminders, &values).await.map(drop)
 }
 

@@ -4,6 +4,7 @@
 //! beside it; a third one, of sqlx, runs users' transactions. A gate lets one of the writers in at
 //! a time, in the order in which they came.
 
+mod alive;
 mod batch;
 mod chunks;
 mod connection;

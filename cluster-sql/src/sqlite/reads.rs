@@ -158,7 +158,7 @@ fn fills(mut room: PageRoom) -> impl FnMut(&PendingRequest) -> bool {
     }
 }
 
-fn limit(rows: usize) -> Value<'static> {
+pub(super) fn limit(rows: usize) -> Value<'static> {
     Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX))
 }
 

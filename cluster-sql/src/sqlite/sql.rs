@@ -206,6 +206,17 @@ statements! {
     UpdateState = "UPDATE {p}state SET version = ?4, epoch = ?5, payload = ?6 \
         WHERE entity_type = ?1 AND entity_id = ?2 AND version = ?3";
 
+    /// entity_type, entity_id, shard, epoch
+    InsertAlive = "INSERT INTO {p}alive (entity_type, entity_id, shard, epoch) \
+        VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET epoch = excluded.epoch";
+    /// entity_type, entity_id
+    DeleteAlive = "DELETE FROM {p}alive WHERE entity_type = ?1 AND entity_id = ?2";
+    /// after (entity_type, entity_id), limit, owner → entity_type, entity_id, shard
+    LoadAlive = "SELECT a.entity_type, a.entity_id, a.shard FROM {p}alive a \
+        CROSS JOIN {p}shard s ON s.shard = a.shard AND s.owner = ?4 \
+        WHERE (a.entity_type, a.entity_id) > (?1, ?2) \
+        ORDER BY a.entity_type, a.entity_id LIMIT ?3";
+
     /// after, limit, owner, shard or NULL, entity_type, entity_id → request, attempts, retry_at
     LoadPending = concat!(
         "SELECT ", request_columns!("r."), ", a.attempts, a.retry_at FROM {p}pending p \

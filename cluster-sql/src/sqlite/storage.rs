@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, Database,
-    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
-    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
-    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetireScan, Retired,
-    RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+    AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
+    Database, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan,
+    EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage,
+    MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
+    RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
@@ -244,6 +245,14 @@ impl MessageStorage for Sqlite {
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
         self.read(move |session| session.load_due(fence, scan))
+    }
+
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        self.read(move |session| session.load_kept_alive(fence, &scan))
     }
 
     fn find_requests(

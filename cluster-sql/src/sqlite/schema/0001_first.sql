@@ -195,6 +195,15 @@ CREATE TABLE {p}reminder (
     PRIMARY KEY (entity_type, entity_id, message)
 ) STRICT, WITHOUT ROWID;
 
+-- Entities that are kept alive: their owner brings them back by itself.
+CREATE TABLE {p}alive (
+    entity_type BLOB NOT NULL,
+    entity_id BLOB NOT NULL,
+    shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    PRIMARY KEY (entity_type, entity_id)
+) STRICT, WITHOUT ROWID;
+
 -- Requests and commands that no owner has accepted yet: everybody may write here.
 CREATE TABLE {p}inbox (
     number INTEGER NOT NULL PRIMARY KEY,
