@@ -158,6 +158,7 @@ impl<T: Serves> Slot<T> {
                 if self.install(Arc::new(entity), self.generation()).is_none() {
                     return self.kind.shared.residents.leave();
                 }
+                self.kind.shared.residents.say_room();
                 self.has_come();
                 self.start_waiting(Start::Inline);
             }
@@ -324,6 +325,7 @@ impl<T: Serves> Slot<T> {
             (displaced, waits)
         };
         let residents = &self.kind.shared.residents;
+        residents.say_room();
         let (max, actual) = (residents.max(), residents.count() + 1);
         for job in displaced {
             job.displace(ClusterError::LimitExceeded {

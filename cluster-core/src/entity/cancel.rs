@@ -249,12 +249,7 @@ impl<T: Serves> Slot<T> {
 }
 
 impl Shared {
-    pub(super) fn take_request(
-        &self,
-        entity_type: &str,
-        id: &EntityId,
-        request: Seq,
-    ) -> Whereabouts {
+    fn take_request(&self, entity_type: &str, id: &EntityId, request: Seq) -> Whereabouts {
         match self.kind_named(entity_type) {
             Some(kind) => kind.take(id, request),
             None => Whereabouts::Stored,

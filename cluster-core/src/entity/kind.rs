@@ -331,8 +331,7 @@ impl<T: Serves> AnyKind for Kind<T> {
     fn start_due(self: Arc<Self>, pending: PendingRequest) -> bool {
         let slot = self.slot(&pending.request.entity_id);
         let (seq, again) = (pending.request.seq, pending.attempts > 0);
-        let Some(mut job) = self.load_job(&slot, pending) else { return false };
-        job.is_due();
+        let Some(job) = self.load_job(&slot, pending) else { return false };
         slot.join_queue(seq, job, again);
         true
     }

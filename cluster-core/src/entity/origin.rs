@@ -33,8 +33,6 @@ pub(crate) struct Stored {
     pub(super) nesting: Nesting,
     /// It runs in the storage's own transaction.
     pub(super) transaction: bool,
-    /// It has come from the queue of those that are due, which knows it until it ends.
-    pub(super) was_due: bool,
     /// When it was due, if it was at a time.
     pub(super) due_at: Option<Timestamp>,
 }
@@ -42,7 +40,7 @@ pub(crate) struct Stored {
 impl Stored {
     pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
         let (nesting, transaction) = (Nesting::None, false);
-        Stored { row, attempts, parent, nesting, transaction, was_due: false, due_at: None }
+        Stored { row, attempts, parent, nesting, transaction, due_at: None }
     }
 
     /// When it ends, if it does so now: later than it was due. So two ends of one request differ in

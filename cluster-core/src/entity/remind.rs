@@ -300,8 +300,10 @@ pub(crate) fn reminded(shared: &Arc<Shared>, reminded: Reminded) {
     for replaced in reminded.replaced {
         let (entity, row) = (replaced.entity, replaced.row);
         shared.request_ended(row.occurrence);
-        let taken = shared.take_request(&entity.entity_type, &entity.entity_id, row.occurrence);
-        if let Whereabouts::Taken(tell) = taken {
+        // After this: what is on its way is either stopped by it or is in the mailbox then.
+        let kind = shared.kind_named(&entity.entity_type);
+        let taken = kind.map(|kind| kind.take(&entity.entity_id, row.occurrence));
+        if let Some(Whereabouts::Taken(tell)) = taken {
             tell(ClusterError::Interrupted);
         }
         shared.waiters.tell(row.request, || Ok(StoredOutcome::interrupted()));

@@ -184,18 +184,14 @@ impl Schedule {
         }
     }
 
-    /// A request has been started; says whether it is known here.
-    pub(super) fn started(&self, request: Seq) -> bool {
-        let mut known = false;
+    /// A request has been started.
+    pub(super) fn started(&self, request: Seq) {
         self.change(|queue| {
-            let stage = queue.known.get_mut(&request);
-            known = stage.is_some() || queue.closed;
-            if let Some(stage @ Stage::Waiting) = stage {
+            if let Some(stage @ Stage::Waiting) = queue.known.get_mut(&request) {
                 *stage = Stage::Started;
                 queue.waiting -= 1;
             }
         });
-        known
     }
 
     /// A request has left those that are due: it has ended, or is due at another time. Costs one

@@ -283,7 +283,7 @@ statements! {
     DeleteState = "DELETE FROM {p}state WHERE entity_type = ?1 AND entity_id = ?2";
     /// shard, after, entity_type, entity_id, limit → seq, id, finished
     RequestsOf = "SELECT r.seq, r.id, EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) \
-        FROM {p}request r INDEXED BY {p}request_shard WHERE r.shard = ?1 AND r.seq > ?2 \
+        FROM {p}request r INDEXED BY {p}request_part WHERE r.shard & 31 = ?1 & 31 AND r.seq > ?2 \
         AND r.entity_type = ?3 AND r.entity_id = ?4 ORDER BY r.seq LIMIT ?5";
     /// name, value
     RaiseMeta = "INSERT INTO {p}meta (name, value) VALUES (?1, ?2) \
