@@ -5,6 +5,8 @@ use cluster_core::storage::{
     StorageError,
 };
 
+use cluster_core::id::Seq;
+
 use super::driver::Driver;
 use super::ownership::HIGHEST_SEQ;
 use super::session::Session;
@@ -24,6 +26,10 @@ const EVERYWHERE: [Sql; 10] = [
     Sql::DeleteChunks,
     Sql::DeleteRequest,
 ];
+
+/// How many rows are looked at in one go for those of an entity: a few milliseconds, after which
+/// others read.
+const WINDOW_ROWS: i64 = 10_000;
 
 /// Writes what a reminder is from now on.
 pub(super) async fn remind<D: Driver>(
@@ -95,25 +101,34 @@ impl Session<'_> {
         keys.iter().map(find).collect()
     }
 
+    /// Looks at one window of rows; the second is where it has ended, if there may be more.
     pub(super) fn requests_of(
         &mut self,
         scan: &EntityScan,
-    ) -> Result<Vec<EntityRequest>, StorageError> {
+    ) -> Result<(Vec<EntityRequest>, Option<Seq>), StorageError> {
         let EntityScan { entity, after, limit } = scan;
-        let values: [Value<'_>; 5] = [
-            entity.shard.as_u32().into(),
+        let shard: Value<'_> = entity.shard.as_u32().into();
+        let window = [shard, (*after).into(), WINDOW_ROWS.into()];
+        let end = self.first(Sql::EndOfWindow, &window, read_end_of_window)?;
+        let values: [Value<'_>; 6] = [
+            shard,
             (*after).into(),
+            end.map_or(i64::MAX.into(), Value::from),
             Value::Bytes(entity.entity_type.as_bytes()),
             (&entity.entity_id).into(),
             i64::try_from(*limit).unwrap_or(i64::MAX).into(),
         ];
-        self.all(Sql::RequestsOf, &values, read_request_of)
+        Ok((self.all(Sql::RequestsOf, &values, read_request_of)?, end))
     }
 }
 
 fn read_reminder(columns: &dyn Columns) -> Result<ReminderRow, StorageError> {
     let read = Reader::new(columns, "reminder");
     Ok(ReminderRow { occurrence: read.seq(0)?, request: read.request_id(1)? })
+}
+
+fn read_end_of_window(columns: &dyn Columns) -> Result<Seq, StorageError> {
+    Reader::new(columns, "request").seq(0)
 }
 
 fn read_request_of(columns: &dyn Columns) -> Result<EntityRequest, StorageError> {

@@ -281,10 +281,13 @@ statements! {
     DeleteReminders = "DELETE FROM {p}reminder WHERE entity_type = ?1 AND entity_id = ?2";
     /// entity_type, entity_id
     DeleteState = "DELETE FROM {p}state WHERE entity_type = ?1 AND entity_id = ?2";
-    /// shard, after, entity_type, entity_id, limit → seq, id, finished
+    /// shard, after, rows → the seq of the last of so many rows, if there are as many
+    EndOfWindow = "SELECT seq FROM {p}request INDEXED BY {p}request_part \
+        WHERE shard & 7 = ?1 & 7 AND seq > ?2 ORDER BY seq LIMIT 1 OFFSET ?3 - 1";
+    /// shard, after, up to, entity_type, entity_id, limit → seq, id, finished
     RequestsOf = "SELECT r.seq, r.id, EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) \
-        FROM {p}request r INDEXED BY {p}request_part WHERE r.shard & 31 = ?1 & 31 AND r.seq > ?2 \
-        AND r.entity_type = ?3 AND r.entity_id = ?4 ORDER BY r.seq LIMIT ?5";
+        FROM {p}request r INDEXED BY {p}request_part WHERE r.shard & 7 = ?1 & 7 AND r.seq > ?2 \
+        AND r.seq <= ?3 AND r.entity_type = ?4 AND r.entity_id = ?5 ORDER BY r.seq LIMIT ?6";
     /// name, value
     RaiseMeta = "INSERT INTO {p}meta (name, value) VALUES (?1, ?2) \
         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";

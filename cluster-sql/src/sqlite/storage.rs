@@ -318,9 +318,20 @@ impl EntityStorage for Sqlite {
 
     fn requests_of(
         &self,
-        scan: EntityScan,
+        mut scan: EntityScan,
     ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
-        self.read(move |session| session.requests_of(&scan))
+        Box::pin(async move {
+            let mut found = Vec::new();
+            loop {
+                let window = EntityScan { limit: scan.limit - found.len(), ..scan.clone() };
+                let (rows, end) = self.read(move |session| session.requests_of(&window)).await?;
+                found.extend(rows);
+                match end {
+                    Some(end) if found.len() < scan.limit => scan.after = end,
+                    _ => return Ok(found),
+                }
+            }
+        })
     }
 }
 
