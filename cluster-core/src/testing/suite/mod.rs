@@ -32,6 +32,7 @@
 mod cases;
 
 mod accepting;
+mod alive;
 mod chunks;
 mod contracts;
 mod entities;
