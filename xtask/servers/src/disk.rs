@@ -23,6 +23,20 @@ pub(crate) enum Disk {
 }
 
 impl Disk {
+    /// Whether such a disk can be made: tries it in an existing folder, where no other process sees
+    /// it.
+    pub(crate) fn try_in(folder: &Path, account: Account) -> Result<(), String> {
+        const PAGE_BYTES: u64 = 4096;
+        let mut shell = Disk::Small(PAGE_BYTES).shell(account, folder);
+        let output = shell.args(["-c", ":"]).output();
+        let output = output.map_err(|error| format!("no disk can be made: unshare: {error}"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let reason = String::from_utf8_lossy(&output.stderr);
+        Err(format!("no disk can be made: {}", reason.trim().replace('\n', "; ")))
+    }
+
     /// A shell, its arguments to be added, that runs as the account and finds `data` on this disk.
     pub(crate) fn shell(self, account: Account, data: &Path) -> Command {
         let Disk::Small(bytes) = self else {

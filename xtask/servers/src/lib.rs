@@ -37,4 +37,4 @@ pub use kind::Kind;
 pub use place::Place;
 pub use programs::Programs;
 pub use server::{Launch, Server};
-pub use under_test::{private, shared};
+pub use under_test::{private, private_on_disk, shared};

@@ -73,6 +73,11 @@ impl Launch {
         self
     }
 
+    /// Where its folder will be, if that is decided.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
     /// Starts a server that nobody shares, and waits until it is ready.
     ///
     /// # Errors
@@ -277,13 +282,19 @@ impl Server {
     /// Halts all its processes with SIGSTOP: connections stay, and nobody answers.
     ///
     /// # Errors
-    /// A sentence, if the signal cannot be sent.
+    /// A sentence, if that does not happen.
     pub fn halt(&mut self) -> Result<(), String> {
-        // The main one first: it would start others.
-        let processes = self.processes();
-        self.supervisor.signal("STOP", &processes)?;
-        let started_meanwhile = self.processes();
-        self.supervisor.signal("STOP", &started_meanwhile)
+        // Again for those that are started meanwhile, and because the signal takes a moment.
+        for _ in 0..LOOKS_MAX {
+            let mut going = self.processes();
+            going.retain(|pid| !is_halted(*pid));
+            if going.is_empty() {
+                return Ok(());
+            }
+            self.supervisor.signal("STOP", &going)?;
+            self.supervisor.wait(PAUSE);
+        }
+        Err(format!("{} cannot be halted", self.kind()))
     }
 
     /// Lets it go on after [`halt`](Server::halt).
@@ -362,5 +373,14 @@ impl Server {
             self.engine.is_ready(stream)
         };
         talk().unwrap_or(false)
+    }
+}
+
+/// Whether a process is stopped by a signal; where that cannot be seen it is believed.
+fn is_halted(pid: u32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        // The state follows the name, which is in parentheses and may contain any.
+        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")),
+        Err(_) => true,
     }
 }

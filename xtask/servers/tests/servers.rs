@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use test_servers::{Kind, Launch, Server, private, shared};
+use test_servers::{Kind, Launch, Server, private, private_on_disk, shared};
 
 /// Set for the process that dies: what it starts, and where.
 const VICTIM: &str = "TEST_SERVERS_VICTIM";
@@ -162,8 +162,8 @@ fn pgbouncer_gives_a_session_for_a_transaction_only() {
 
 /// A full disk is an error for the client, and the server is as before once there is room.
 fn fills_up(launch: Launch, insert: &str) {
-    let Some(launch) = private(launch) else { return };
-    let mut server = launch.disk_of(SMALL_DISK_BYTES).start().unwrap();
+    let Some(launch) = private_on_disk(launch, SMALL_DISK_BYTES) else { return };
+    let mut server = launch.start().unwrap();
     sql(&server, "CREATE TABLE filled (t TEXT);");
     server.fill_disk().unwrap();
     let (port, password) = (server.port().to_string(), password(&server));
