@@ -11,8 +11,9 @@
 //! - [`entity`] and [`Entity`]: the attributes of a block, of its messages and of a type.
 //! - [`ClusterBuilder`]: what a cluster hosts, where it stores, who may call; [`Config`]: limits.
 //! - [`Call`]: what a caller may set; [`ClusterError`] and [`CallError`]: what a call can end with.
+//! - [`guide`], topic by topic: streams.
 //! - [`Context`]: what a handler knows and may do, own SQL in its commit included.
-//! - [`guides::workflows`] and [`workflow`]: durable functions.
+//! - [`guide::workflows`] and [`workflow`]: durable functions.
 //! - [`testing`]: a cluster in a test's own process, on a clock that the test moves.
 //!
 //! A program depends on `serde` with its `derive` feature as well: the derives that the [`prelude`]
@@ -27,8 +28,8 @@ pub use cluster_core::cluster::{
 pub use cluster_core::codec::Json;
 pub use cluster_core::config::{BadSetting, Config, Setting};
 pub use cluster_core::entity::{
-    Call, CallFuture, CallInfo, Cancelled, Context, EntityOptions, OnPanic, Receipt, RetryOptions,
-    TraceBridge, Transaction,
+    Call, CallFuture, CallInfo, Cancelled, Chunks, Context, EntityOptions, OnPanic, Receipt,
+    RetryOptions, Stream, StreamCall, StreamFuture, StreamReceipt, TraceBridge, Transaction,
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
 pub use cluster_core::id::{
@@ -58,15 +59,8 @@ pub mod prelude {
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
         CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
-        Refused, RequestId, Workflow,
+        Refused, RequestId, Stream, StreamReceipt, Workflow,
     };
-}
-
-/// Guides, whose programs are compiled and run.
-pub mod guides {
-    /// Workflows: durable functions.
-    #[doc = include_str!("../docs/workflows.md")]
-    pub mod workflows {}
 }
 
 /// What generated code names. Not for use by hand; may change with any release.
@@ -79,8 +73,9 @@ pub mod __private {
         Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn, Fallible,
         Fields, Handle, HookResult, Lifted, Message, MessageInfo, MessageSchema, Method, NoError,
         OnPanic, Outcome, Persisted, Plain, RetryOptions, ReturnOf, Returned, ReturnedPlain,
-        ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind, Volatile, Wire, context,
-        read_arguments, schemas, write_arguments,
+        ServedBy, Serves, ServesTrait, Shared, SharedFn, StateKind, StreamCall, StreamMessage,
+        StreamOf, Streams, StreamsMut, Unstored, Volatile, Wire, context, read_arguments, schemas,
+        stream, write_arguments,
     };
     pub use cluster_core::error::{ClusterError, Source};
     pub use cluster_core::id::MessageTag;

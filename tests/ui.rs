@@ -61,6 +61,11 @@ mod messages {
     pub(super) mod transactions;
 }
 
+#[path = "ui/streams/pass"]
+mod streams {
+    pub(super) mod every_form;
+}
+
 #[path = "ui/types/pass"]
 mod types {
     pub(super) mod results;
@@ -93,6 +98,7 @@ fn right_programs_compile_and_run() {
     messages::documented::main();
     messages::exclusive::main();
     messages::transactions::main();
+    streams::every_form::main();
     types::results::main();
     types::self_types::main();
     workflow::every_form::main();

@@ -8,6 +8,7 @@ mod ask;
 mod memory;
 mod persisted;
 mod scheduled;
+mod stream;
 
 use std::process::ExitCode;
 
@@ -17,7 +18,13 @@ use bench_kit::Case;
 const SYSTEM: &str = "cluster";
 
 fn main() -> ExitCode {
-    let families: [fn() -> Vec<Case>; 5] =
-        [ask::cases, persisted::cases, scheduled::cases, memory::cases, ask::recorded_cases];
+    let families: [fn() -> Vec<Case>; 6] = [
+        ask::cases,
+        persisted::cases,
+        scheduled::cases,
+        stream::cases,
+        memory::cases,
+        ask::recorded_cases,
+    ];
     bench_kit::run(families.into_iter().flat_map(|family| family()).collect())
 }

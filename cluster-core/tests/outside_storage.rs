@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
-    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
+    DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
     JournalStorage, MemoryStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan,
     RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
@@ -198,6 +198,10 @@ impl<H: Habit> MessageStorage for Outside<H> {
 
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
         self.inner.held(after, limit)
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        self.inner.load_chunks(scan)
     }
 
     fn retire(

@@ -121,7 +121,9 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | key | meaning |
 /// |---|---|
 /// | `persisted` | durable before the handler starts, run until one outcome is committed |
+/// | `stream` | returns `impl Stream<Item = T> + use<>`, of which the caller reads chunks |
 /// | `uninterruptible` | runs to its end when its caller is gone |
+/// | `fenced` | the reply leaves once the storage has confirmed that its owner still is the owner |
 /// | `name = "withdraw"` | the stored name; the method's own if not given |
 /// | `tag = 0x17` | what is stored with a request; the hash of the name if not given |
 /// | `timeout = "10s"` | the default time limit of its calls |

@@ -9,6 +9,12 @@ pub mod delivery {}
 #[doc = include_str!("state.md")]
 pub mod state {}
 
+#[doc = include_str!("streams.md")]
+pub mod streams {}
+
+#[doc = include_str!("workflows.md")]
+pub mod workflows {}
+
 #[doc = include_str!("testing.md")]
 pub mod testing {}
 

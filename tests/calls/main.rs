@@ -21,3 +21,4 @@ mod stress;
 mod support;
 mod timeouts;
 mod typed;
+mod unknown;

@@ -34,6 +34,13 @@ impl Sleeper {
         self.stage.note("rested");
     }
 
+    #[message]
+    async fn doze(&mut self, of: String) {
+        let _end = self.stage.note_on_drop("dozed");
+        self.stage.pause().await;
+        self.stage.note(of);
+    }
+
     #[message(uninterruptible)]
     async fn dream(&mut self, of: String) {
         let _end = self.stage.note_on_drop("dreamt");
@@ -215,6 +222,39 @@ async fn an_uninterruptible_handler_runs_to_its_end_without_its_caller() {
     stage.let_on(2);
     stage.noted(4).await;
     assert_eq!(stage.notes(), ["running", "dreamt", "waiting", "dreamt"]);
+}
+
+// The caller's own choice, of a handler that would end with it: dropped or timed out, running or
+// waiting.
+// proves: B28
+#[tokio::test]
+async fn an_uninterruptible_call_is_not_ended_by_its_caller() {
+    let stage = Stage::default();
+    let cluster = virtually(&stage).await;
+    let sleeper = cluster.get::<Sleeper>("s");
+    let call = |name: &str| sleeper.doze(name.into());
+    // It is in memory then, so that the next one runs in its caller's own poll.
+    stage.let_on(1);
+    soon(call("first")).await.unwrap();
+    stage.arrived(1).await;
+    let limit = Duration::from_secs(1);
+    let mut running = call("running").uninterruptible().timeout(limit).into_future();
+    let mut waiting = call("waiting").uninterruptible().into_future();
+    let mut ends = call("ends").into_future();
+    for future in [&mut running, &mut waiting, &mut ends] {
+        assert!(poll_once(future).await.is_pending());
+    }
+    // One that was never polled was never sent.
+    drop(call("unsent").uninterruptible().into_future());
+    stage.arrived(1).await;
+    drop((waiting, ends));
+    cluster.advance(limit).await;
+    assert!(is_timeout(&soon(running).await, limit));
+    cluster.settle().await;
+    stage.let_on(3);
+    stage.noted(6).await;
+    cluster.settle().await;
+    assert_eq!(stage.notes()[2..], ["running", "dozed", "waiting", "dozed"]);
 }
 
 // A persisted request is not its caller's to cancel.

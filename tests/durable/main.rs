@@ -12,6 +12,7 @@ mod caught_up;
 mod cost;
 mod ending;
 mod entities;
+mod fenced;
 mod holds;
 mod joins;
 mod keyed_outbox;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
-    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
+    DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
     JournalStorage, MessageStorage, OpenTransaction, OwnershipStorage, PendingRequest, PendingScan,
     RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
     TakenShard, TransactionStorage,
@@ -423,6 +423,10 @@ impl MessageStorage for Guarded {
 
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
         counted!(self, held(after, limit))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        counted!(self, load_chunks(scan))
     }
 
     fn retire(

@@ -65,6 +65,25 @@ where
     (Run::new(operations, whole.elapsed(), Vec::new()), kept)
 }
 
+/// Something that a reader takes chunks from.
+pub trait Source: Send + 'static {
+    /// The next chunk.
+    fn next(&mut self) -> impl Future<Output = u64> + Send;
+}
+
+/// One reader that takes the lane's chunks one after another, and looks that none is missing.
+///
+/// # Panics
+///
+/// If the chunks are not the numbers from zero on.
+pub async fn read(lane: &Lane, mut source: impl Source) -> Run {
+    let whole = Watch::start();
+    for expected in 0..lane.operations {
+        assert_eq!(source.next().await, expected, "chunks come in order");
+    }
+    Run::new(lane.operations, whole.elapsed(), Vec::new())
+}
+
 /// Makes entities one after another, leaves them idle, and measures what each costs in memory. What
 /// `make` returns is kept to the end, for systems where an entity goes with its last reference.
 ///

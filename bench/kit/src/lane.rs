@@ -48,6 +48,13 @@ pub const SCHEDULED_ARM: Lane = Lane { callers: 1_024, ..ask("scheduled-arm", 10
 /// The same requests when they are due, spread over 10 s: how late they start.
 pub const SCHEDULED: Lane = Lane { callers: 1_024, ..ask("scheduled", 100_000) };
 
+/// Chunks of one volatile stream of numbers, read one after another.
+pub const STREAM: Lane = Lane { callers: 1, entities: 1, ..ask("stream", 10_000_000) };
+
+/// Chunks of one persisted stream of numbers, read one after another.
+pub const STREAM_PERSISTED: Lane =
+    Lane { callers: 1, entities: 1, ..ask("stream-persisted", 200_000) };
+
 /// Memory of an activated entity that nobody calls, in one process.
 pub const IDLE_MEMORY: Lane = once("idle-memory", 1_000_000);
 /// First call of entities whose ids were made before the clock started.

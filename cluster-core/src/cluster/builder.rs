@@ -17,8 +17,8 @@ use crate::config::{BadSetting, Config};
 use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, Cancels, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, GivenUp,
-    GivenUpHook, Intake, Kinds, Residents, Runner, Schedule, Serves, Shards, Tasks, TraceBridge,
-    Waiters, failure_shape, release_held,
+    GivenUpHook, Intake, Kinds, OpenStreams, Residents, Runner, Schedule, Serves, Shards, Tasks,
+    TraceBridge, Waiters, failure_shape, release_held,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -332,6 +332,7 @@ impl ClusterBuilder {
             cancels: Cancels::default(),
             deadlines: Deadlines::default(),
             bells: Arc::default(),
+            streams: OpenStreams::default(),
             filters: self.filters,
             serving_filters: self.serving_filters,
             bridge: self.bridge,

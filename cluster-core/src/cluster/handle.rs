@@ -12,7 +12,8 @@ use super::loops;
 use super::stats::Stats;
 use crate::config::Config;
 use crate::entity::{
-    Cancelled, Client, Contract, Handle, Message, Persisted, Receipt, Runner, Wire, cancel, reset,
+    Cancelled, Client, Contract, Handle, Message, Persisted, Receipt, Runner, StreamMessage,
+    StreamReceipt, Wire, cancel, reset,
 };
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
@@ -128,6 +129,11 @@ impl Cluster {
         reset(self.runner(), request).await
     }
 
+    /// The receipt of a persisted stream by its request's id, to read it on in any process.
+    pub fn stream_receipt<M: Persisted + StreamMessage>(&self, id: RequestId) -> StreamReceipt<M> {
+        StreamReceipt::of(self.runner().clone(), id)
+    }
+
     /// The shard of an entity.
     ///
     /// # Errors
@@ -182,10 +188,10 @@ impl Cluster {
         self.shutdown().await
     }
 
-    /// Ends gracefully: takes no more calls, lets running handlers finish within `drain_limit`,
-    /// writes their commits, and leaves the database. What is accepted and has not run stays stored
-    /// for the next start. Dropped before its end, the drain goes no further, but nothing durable
-    /// is lost.
+    /// Ends gracefully: takes no more calls, lets running handlers and open streams finish within
+    /// `drain_limit`, writes their commits, and leaves the database. What is accepted and has not
+    /// run stays stored for the next start. Dropped before its end, the drain goes no further, but
+    /// nothing durable is lost.
     ///
     /// # Errors
     /// The storage could not be told; everything has ended all the same.

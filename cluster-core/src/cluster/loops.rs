@@ -66,7 +66,10 @@ pub(super) async fn shut_down(runner: &Arc<Runner>) -> Result<(), StorageError> 
     runner.bells.ring_all();
     let limit = runner.config.drain_limit;
     if runner.clock.timeout(limit, drain(runner)).await.is_err() {
-        tracing::warn!(?limit, "handlers that did not end within the drain limit are dropped");
+        tracing::warn!(
+            ?limit,
+            "handlers and streams that did not end within the drain limit are dropped"
+        );
         runner.gate.set(Gate::CLOSED);
         runner.tasks.abort_work();
         runner.tasks.drained().await;
@@ -109,6 +112,7 @@ pub(super) fn end(runner: &Runner) {
     }
     runner.gate.set(Gate::CLOSED);
     runner.tasks.end_now();
+    runner.streams.close();
     runner.committer.close();
     runner.alarms.close();
     runner.schedule.close();

@@ -16,6 +16,8 @@ pub struct Stats {
     pub waiting_requests: usize,
     /// Handlers that were started since this runner started.
     pub handlers_started: u64,
+    /// Volatile streams that are read here.
+    pub open_streams: usize,
     /// Units that wait for the next transaction of the committer.
     pub commit_queue_units: usize,
     /// Shards that this runner owns; none once it has ended.
@@ -61,6 +63,7 @@ impl Stats {
             resident_entities: runner.residents.count(),
             waiting_requests: types.iter().map(|of| of.waiting).sum(),
             handlers_started: types.iter().map(|of| of.handlers_started).sum(),
+            open_streams: runner.streams.count(),
             commit_queue_units: runner.committer.waiting(),
             shards: if runner.gate.is_closed() { 0 } else { shards },
             incarnation: runner.committer.fence().incarnation,

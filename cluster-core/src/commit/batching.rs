@@ -27,6 +27,8 @@ pub(super) fn gather(units: &mut [Unit], next_seq: impl Fn() -> Seq) -> Batch {
         batch.deferreds.extend(writes.deferred.clone());
         batch.holds.extend(writes.hold.clone());
         batch.redrives.extend(writes.redrive.clone());
+        batch.chunks.extend(writes.chunks.iter().cloned());
+        batch.chunks_read.extend(writes.chunks_read.clone());
         let Some(state) = writes.state.clone() else { continue };
         match state_at.get(&state.key) {
             // A later change of the same batch: from where the first began to where this ends.

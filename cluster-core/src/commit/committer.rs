@@ -267,8 +267,8 @@ impl Committer {
             self.metrics.batch_units.record(units.len() as f64);
             let now = self.clock.wall();
             let batch = Arc::new(gather(&mut units, || self.seqs.next(now)));
-            let result =
-                if batch.is_empty() { Ok(Committed::default()) } else { self.write(&batch).await };
+            let asks = !batch.is_empty() || units.iter().any(|unit| unit.writes.confirm);
+            let result = if asks { self.write(&batch).await } else { Ok(Committed::default()) };
             let error = match result {
                 Ok(committed) => {
                     complete(units, batch, committed);

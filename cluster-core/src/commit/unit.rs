@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::storage::{
-    Accepted, AttemptWrite, DeadWrite, DeferredRow, HoldWrite, JournalEntry, OutcomeRow,
-    RedriveWrite, RequestRow, StateWrite, StorageError,
+    Accepted, AttemptWrite, ChunkWrite, ChunksRead, DeadWrite, DeferredRow, HoldWrite,
+    JournalEntry, OutcomeRow, RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -28,6 +28,10 @@ pub(crate) struct Writes {
     pub(crate) deferred: Option<DeferredRow>,
     pub(crate) hold: Option<HoldWrite>,
     pub(crate) redrive: Option<RedriveWrite>,
+    pub(crate) chunks: Vec<ChunkWrite>,
+    pub(crate) chunks_read: Option<ChunksRead>,
+    /// The storage is asked whether the fence holds, though nothing may be written.
+    pub(crate) confirm: bool,
 }
 
 impl Writes {
@@ -36,7 +40,8 @@ impl Writes {
         Writes { accepts: vec![row], ..Writes::default() }
     }
 
-    /// A unit without writes is a barrier: it completes when all before it have.
+    /// A unit without writes is a barrier: it completes when all before it have, and if it is to be
+    /// confirmed, when the storage says that this runner is still the owner.
     pub(crate) fn is_empty(&self) -> bool {
         self.accepts.is_empty()
             && self.outcome.is_none()
@@ -47,6 +52,8 @@ impl Writes {
             && self.deferred.is_none()
             && self.hold.is_none()
             && self.redrive.is_none()
+            && self.chunks.is_empty()
+            && self.chunks_read.is_none()
     }
 
     /// How many bytes of payloads, headers and texts of errors there are.
@@ -60,6 +67,7 @@ impl Writes {
             + self.journal.iter().map(|entry| entry.payload.len()).sum::<usize>()
             + self.deferred.as_ref().map_or(0, |row| row.payload.len())
             + self.hold.as_ref().map_or(0, |write| write.missing.as_parts().1.len())
+            + self.chunks.iter().map(|chunk| chunk.payload.len()).sum::<usize>()
     }
 }
 

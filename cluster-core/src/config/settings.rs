@@ -210,6 +210,8 @@ settings! {
     schedule_max: usize, Count = "16384";
     /// How many bytes of payloads these may have.
     schedule_bytes: usize, Bytes = "64MiB";
+    /// How many chunks of a persisted stream may be unread before its handler waits for the reader.
+    stream_window: usize, Count = "1024";
     /// How many pending requests are loaded from the storage at once.
     load_page: usize, Count = "1024";
     /// How many bytes of pending requests or dead letters are loaded from the storage at once; the

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::coop;
 
 use super::context::Context;
-use super::contract::{Deliver, Message, Persisted};
+use super::contract::{Deliver, EndsWithCaller, Message, Persisted};
 use super::deadlines::Limit;
 use super::encoded::received;
 use super::endpoint::{DueSpec, Exchange, ReplyOf, Request, Wanted};
@@ -49,6 +49,7 @@ struct Extra {
     key: Option<String>,
     trace: Option<Box<TraceContext>>,
     due: Option<DueSpec>,
+    uninterruptible: bool,
 }
 
 impl<M: Message> Call<M> {
@@ -94,6 +95,17 @@ impl<M: Message> Call<M> {
     /// those that it calls; it is stored with a persisted request.
     pub fn trace(mut self, caller: TraceContext) -> Self {
         self.options.extra.get_or_insert_default().trace = Some(Box::new(caller));
+        self
+    }
+
+    /// The handler runs to its end although this caller goes away or its time is over, as if it were
+    /// declared `uninterruptible`. Counts once the call has been polled: before that nothing is
+    /// sent.
+    pub fn uninterruptible(mut self) -> Self
+    where
+        M::Delivery: EndsWithCaller,
+    {
+        self.options.extra.get_or_insert_default().uninterruptible = true;
         self
     }
 
@@ -186,8 +198,10 @@ impl<M: Message> Call<M> {
             check_filters(&self.handle, M::INFO, &extra.headers)?;
         }
         let trace = Trace::of_call(&self.handle, M::INFO, parent.as_ref(), extra.trace);
-        let (message, headers, due) = (self.message, extra.headers, extra.due);
-        let mut request = Request { message, headers, trace, key, due, parent, wanted };
+        let Extra { headers, due, uninterruptible, .. } = extra;
+        let message = self.message;
+        let mut request =
+            Request { message, headers, trace, key, due, parent, wanted, uninterruptible };
         if let (Some(parent), Wanted::Outcome) = (&request.parent, wanted) {
             let target = self.handle.address();
             parent.check_reentrance(&target, M::INFO.access)?;
@@ -222,8 +236,8 @@ fn check_filters(
     filters.try_for_each(|filter| filter.check(&call)).map_err(ClusterError::Refused)
 }
 
-/// A call under way. Dropping it cancels a volatile request whose handler has not ended; a
-/// persisted one goes on. Nothing is pinned in it and the handler's own future is never part of it:
+/// A call under way. Dropping it cancels a volatile request whose handler has not ended, unless the
+/// handler or the call is `uninterruptible`; a persisted one goes on. Nothing is pinned in it and the handler's own future is never part of it:
 /// a caller who stops polling holds up nobody.
 #[must_use = "futures do nothing unless polled"]
 pub struct CallFuture<M: Message> {

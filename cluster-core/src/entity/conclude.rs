@@ -36,7 +36,7 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Ran<M> {
     let stored = match &origin {
         // Nothing is to be written, and nothing was read that a crash can undo.
-        Origin::Volatile if !Kind::<T>::is_durable() => {
+        Origin::Volatile if !Kind::<T>::is_durable() && !M::INFO.fenced => {
             let reply = match <M::Outcome as Outcome>::verdict(returned) {
                 Verdict::Ok(value) => Ok(value),
                 Verdict::Err(error) => {
@@ -63,7 +63,7 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
         }
     };
     let writes = writes_of(&turn, &ending, ctx, stored);
-    if writes.is_empty() && !turn.must_wait() {
+    if writes.is_empty() && !writes.confirm && !turn.must_wait() {
         turn.end();
         return to.reply(ending.reply);
     }
@@ -163,7 +163,7 @@ pub(super) fn writes_of<T: Serves, M: Message>(
     ctx: Option<&Context>,
     stored: Option<&Stored>,
 ) -> Writes {
-    let mut writes = Writes::default();
+    let mut writes = Writes { confirm: M::INFO.fenced, ..Writes::default() };
     if let (Some(stored), Some(outcome)) = (stored, &ending.outcome) {
         let now = turn.slot.kind.shared.clock.wall();
         writes.outcome = Some(stored.outcome(outcome.clone(), now));

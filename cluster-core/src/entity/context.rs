@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -13,6 +14,7 @@ use tokio::sync::oneshot;
 use super::cancel::{Asked, cancelled};
 use super::contract::{Client, Contract, Message, Serves};
 use super::endpoint::Endpoint;
+use super::failure::decode_error;
 use super::handle::Handle;
 use super::kind::Kind;
 use super::options::{Access, MessageInfo};
@@ -24,9 +26,10 @@ use super::slot::Slot;
 use super::trace::Trace;
 use super::transaction::TransactionSlot;
 use super::turn::Turn;
+use super::wire::Wire;
 use crate::commit::{Lineage, Unit, Writes};
 use crate::error::ClusterError;
-use crate::id::{Address, EntityId, Key, RequestId};
+use crate::id::{Address, EntityId, Key, RequestId, Seq};
 use crate::message::{Headers, TraceContext};
 use crate::storage::RequestRow;
 
@@ -41,9 +44,14 @@ pub(super) struct Frame {
     /// Put together when first asked for.
     pub(super) address: OnceLock<Address>,
     pub(super) message: &'static str,
-    pub(super) access: Access,
+    /// How it holds its entity; not at all where it is a stream that is read.
+    pub(super) holds: Option<Access>,
     /// The persisted request that is run; `None` for a volatile one.
     pub(super) request: Option<(RequestId, Option<Key>)>,
+    /// The place of that request in its owner's order.
+    pub(super) seq: Option<Seq>,
+    /// The last chunk that earlier runs of a persisted stream have stored.
+    pub(super) resumed: OnceLock<Box<(u64, Bytes)>>,
     pub(super) headers: Headers,
     pub(super) trace: Trace,
     /// The handler whose call this is.
@@ -131,9 +139,11 @@ impl Context {
             entity: slot.clone(),
             address: OnceLock::new(),
             message: M::INFO.name,
-            access: M::INFO.access,
+            holds: Some(M::INFO.access),
             request: stored
                 .map(|stored| (stored.row.id, stored.row.key.as_ref().map(|key| key.key.clone()))),
+            seq: stored.map(|stored| stored.row.seq),
+            resumed: OnceLock::new(),
             headers: around.headers,
             trace: around.trace,
             parent: around.parent,
@@ -157,8 +167,10 @@ impl Context {
             entity: slot.clone(),
             address: OnceLock::new(),
             message: hook,
-            access: Access::Exclusive,
+            holds: Some(Access::Exclusive),
             request: None,
+            seq: None,
+            resumed: OnceLock::new(),
             headers: Headers::default(),
             trace: Trace::default(),
             parent: None,
@@ -171,6 +183,58 @@ impl Context {
             sent: Mutex::default(),
             transaction: TransactionSlot::new(false),
         }))
+    }
+
+    /// The context of the stream that this handler has returned, while `reader` reads it. The
+    /// stream has left its handler's turn, so it holds nothing; what it read is durable.
+    pub(super) fn of_stream(&self, reader: Option<Context>) -> Self {
+        let frame = &self.0;
+        Context(Arc::new(Frame {
+            entity: frame.entity.clone(),
+            address: frame.address.clone(),
+            message: frame.message,
+            holds: None,
+            request: frame.request.clone(),
+            seq: frame.seq,
+            resumed: frame.resumed.clone(),
+            headers: frame.headers.clone(),
+            trace: frame.trace.clone(),
+            parent: reader,
+            base: None,
+            confirmed: AtomicBool::new(true),
+            over: AtomicBool::new(false),
+            commits: false,
+            place: frame.place,
+            scope: Box::default(),
+            sent: Mutex::default(),
+            transaction: TransactionSlot::new(false),
+        }))
+    }
+
+    pub(super) fn set_resumed(&self, number: u64, payload: Bytes) {
+        let _ = self.0.resumed.set(Box::new((number, payload)));
+    }
+
+    /// Where a persisted stream goes on: the number and the value of the last chunk that was stored
+    /// before it was interrupted, by a restart or by a failed attempt. `None` if there is none:
+    /// begin at the beginning.
+    ///
+    /// # Errors
+    /// `T` is not the type of the chunks, or cannot read how they were written.
+    pub fn resume<T: Wire>(&self) -> Result<Option<(u64, T)>, ClusterError> {
+        let Some((number, payload)) = self.0.resumed.get().map(|resumed| &**resumed) else {
+            return Ok(None);
+        };
+        let what = || format!("a chunk of {} {}", self.address(), self.message());
+        let schema = T::schema()
+            .map_err(|error| ClusterError::Malformed { what: what(), source: Arc::new(error) })?;
+        let value = T::decode(payload, &schema).map_err(|error| decode_error(what(), error))?;
+        Ok(Some((*number, value)))
+    }
+
+    /// The entity that it runs on.
+    pub(super) fn entity(&self) -> &Arc<dyn Endpoint> {
+        &self.0.entity
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -257,6 +321,15 @@ impl Context {
         CURRENT.set(Some(self));
     }
 
+    /// Whether the handler that the current task polls, if it polls one, is who called this one.
+    pub(super) fn is_called_by_current(&self) -> bool {
+        CURRENT.with_borrow(|current| match (current, &self.0.parent) {
+            (None, None) => true,
+            (Some(current), Some(parent)) => Arc::ptr_eq(&current.0, &parent.0),
+            _ => false,
+        })
+    }
+
     /// Runs `poll` with this as the current handler.
     pub(crate) fn enter<R>(&self, poll: impl FnOnce() -> R) -> R {
         struct Restore(Option<Context>);
@@ -289,8 +362,8 @@ impl Context {
         access: Access,
     ) -> Result<(), ClusterError> {
         let waits_for_itself = self.chain().any(|context| {
-            let exclusive = Access::Exclusive;
-            (access == exclusive || context.0.access == exclusive) && context.address() == target
+            let meets = |held| access == Access::Exclusive || held == Access::Exclusive;
+            context.0.holds.is_some_and(meets) && context.address() == target
         });
         if !waits_for_itself && !self.0.transaction.is_wanted() {
             return Ok(());
@@ -303,7 +376,8 @@ impl Context {
 
     /// How a call to `target` fits into the chain, when it was found not to wait for itself.
     pub(super) fn nesting(&self, target: &Address) -> Nesting {
-        match self.chain().any(|context| context.address() == target) {
+        let holds = |context: &Context| context.0.holds.is_some() && context.address() == target;
+        match self.chain().any(holds) {
             true => Nesting::Read,
             false => Nesting::None,
         }
@@ -314,6 +388,8 @@ impl Context {
     /// Its text is `~`, the outer request's id, `/`, the step's scope, and the call's number among
     /// those to the same type, id and message; those three are the key's scope already.
     pub(super) fn derive_key(&self, target: &Address, message: &MessageInfo) -> Option<Key> {
+        // A stream that goes on makes other calls than the run before it.
+        self.0.holds?;
         let (outer, _) = self.0.request.as_ref()?;
         let mut sent = self.0.sent.lock();
         let sent = sent.get_or_insert_default();

@@ -191,6 +191,8 @@ pub trait Message: Wire {
     type Delivery: Deliver<Self>;
     /// What its attribute declared.
     const INFO: &'static MessageInfo;
+    /// Whether the reply is an open stream, which is handed over as it is.
+    const OPENS: bool = false;
 
     /// Whether this very request runs in the storage's own transaction.
     fn transaction(&self) -> bool {
@@ -227,6 +229,16 @@ pub struct Volatile;
 /// The delivery of `#[message(persisted)]`.
 #[derive(Debug)]
 pub struct Durable;
+
+/// A delivery whose requests end with their caller.
+#[diagnostic::on_unimplemented(
+    message = "a persisted request goes on without its caller anyway",
+    label = "only volatile messages have this option",
+    note = "leave it out: an explicit `cancel` is what ends a persisted request"
+)]
+pub trait EndsWithCaller {}
+
+impl EndsWithCaller for Volatile {}
 
 impl<M> Deliver<M> for Volatile {
     type Sent = ();

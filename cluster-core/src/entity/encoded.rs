@@ -65,7 +65,7 @@ pub(super) fn received<M: Message>(handle: &Handle, reply: ReplyOf<M>) -> ReplyO
     if handle.shared().encodes_local_calls { travelled::<M>(handle, reply) } else { reply }
 }
 
-fn travelled<M: Message>(handle: &Handle, reply: ReplyOf<M>) -> ReplyOf<M> {
+pub(super) fn travelled<M: Message>(handle: &Handle, reply: ReplyOf<M>) -> ReplyOf<M> {
     let Ok(kind) = handle.kind() else { return reply };
     let Some(schema) = kind.schema(M::INFO.index) else { return reply };
     let limit = handle.shared().config.payload_bytes_max;
@@ -86,6 +86,8 @@ impl Connection<'_> {
 
     fn reply<M: Message>(&self, reply: ReplyOf<M>) -> ReplyOf<M> {
         match reply {
+            // Its chunks travel, one by one.
+            Ok(opened) if M::OPENS => Ok(opened),
             Ok(value) => self
                 .carry(&value, &self.schema.ok, "the reply", M::INFO.name)
                 .map_err(CallError::Cluster),

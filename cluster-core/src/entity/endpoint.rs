@@ -33,6 +33,14 @@ pub(crate) trait Endpoint: Send + Sync {
 
     /// There may be room in memory for the entity, which waits for it.
     fn place_is_free(self: Arc<Self>);
+
+    /// Keeps the entity in memory until [`Endpoint::unpin`] was called as often.
+    fn pin(&self);
+
+    fn unpin(&self);
+
+    /// Counts a panic of the entity's code.
+    fn count_panic(&self);
 }
 
 /// A request before it reached its entity.
@@ -47,6 +55,8 @@ pub(crate) struct Request<M> {
     pub(super) parent: Option<Context>,
     /// Whether the caller waits for the outcome, or only until the request is handed over.
     pub(super) wanted: Wanted,
+    /// It goes on when its caller goes away.
+    pub(super) uninterruptible: bool,
 }
 
 /// When a request may start, as its caller says.

@@ -23,6 +23,8 @@ pub(super) struct Inner<T: Serves> {
     pub(super) entity: Option<Arc<T>>,
     pub(super) phase: Phase,
     pub(super) running: Running,
+    /// Open streams: they keep the instance in memory.
+    pub(super) pins: u32,
     /// Somebody is starting waiting requests; whoever else frees the entity need not.
     pub(super) pumping: bool,
     /// It stands in the queue of those for whom there was no room in memory.
@@ -200,6 +202,7 @@ impl<T: Serves> Inner<T> {
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Ready
             && self.running.is_idle()
+            && self.pins == 0
             && self.mailbox.is_none()
             && self.ledger.as_ref().is_none_or(|ledger| ledger.uncommitted == 0)
     }

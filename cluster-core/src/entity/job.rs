@@ -127,7 +127,7 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for VolatileJob<M, S> {
     }
 
     fn is_gone(&self) -> bool {
-        self.to.is_gone() && !M::INFO.uninterruptible
+        self.to.is_gone()
     }
 
     fn is_from_handler(&self) -> bool {
@@ -212,6 +212,7 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
             headers: stored.row.headers.clone(),
             trace: Trace::of_stored(stored.row.trace.as_ref()),
             parent: stored.parent.clone(),
+            uninterruptible: false,
         };
         if stored.transaction {
             run_in_transaction::<T, M, S>(turn, message, around, stored, to);

@@ -5,13 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Context;
+use super::conclude::conclude;
 use super::contract::{Message, Serves};
 use super::encoded::start_encoded;
 use super::job::{Job, load};
 use super::options::Access;
+use super::origin::Origin;
 use super::outcome::Outcome;
-use super::run::start;
+use super::run::{Ran, To, start};
 use super::slot::Slot;
+use super::turn::Turn;
 use crate::storage::PendingRequest;
 
 /// What a message's handler returns.
@@ -80,7 +83,7 @@ impl<T: Serves> Method<T> {
         Self::of::<M, PlainRef>()
     }
 
-    const fn of<M: Message, S: Style<T, M>>() -> Self {
+    pub(super) const fn of<M: Message, S: Style<T, M>>() -> Self {
         Method {
             start: start::<T, M, S>,
             start_encoded: start_encoded::<T, M, S>,
@@ -109,7 +112,7 @@ impl<T: Serves> fmt::Debug for Method<T> {
 }
 
 /// How a handler is called: one of the four forms.
-pub(super) trait Style<T, M: Message>: Send + 'static {
+pub(super) trait Style<T: Serves, M: Message>: Sized + Send + 'static {
     const ACCESS: Access;
     /// A plain `fn`: [`Style::call`] runs it, otherwise [`Style::future`] does.
     const PLAIN: bool;
@@ -121,10 +124,22 @@ pub(super) trait Style<T, M: Message>: Send + 'static {
         entity: &'a mut Arc<T>,
         ctx: &'a Context,
     ) -> impl Future<Output = ReturnOf<M>> + Send + 'a;
+
+    /// What follows from the returned value.
+    #[inline]
+    fn conclude(
+        turn: Turn<T>,
+        returned: ReturnOf<M>,
+        ctx: Option<&Context>,
+        origin: Origin,
+        to: To<M>,
+    ) -> Ran<M> {
+        conclude::<T, M, Self>(turn, returned, ctx, origin, to)
+    }
 }
 
 /// The only owner of an entity: an exclusive turn.
-fn owned<T>(entity: &mut Arc<T>) -> &mut T {
+pub(super) fn owned<T>(entity: &mut Arc<T>) -> &mut T {
     Arc::get_mut(entity).expect("an exclusive turn is the only owner")
 }
 

@@ -32,6 +32,7 @@ mod method;
 mod options;
 mod origin;
 mod outcome;
+mod pinned;
 mod recording;
 mod redrive;
 mod residents;
@@ -41,6 +42,7 @@ mod schema;
 mod send;
 mod shared;
 mod slot;
+mod stream;
 mod submit;
 mod tasks;
 mod trace;
@@ -69,6 +71,10 @@ pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, RetryOp
 pub use outcome::{AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
 pub use schema::MessageSchema;
 pub use send::{Receipt, SendCall};
+pub use stream::{
+    Chunks, Stream, StreamCall, StreamFuture, StreamMessage, StreamOf, StreamReceipt, Streams,
+    StreamsMut, Unstored, stream,
+};
 pub use trace::TraceBridge;
 pub use transaction::Transaction;
 pub use wire::Wire;
@@ -89,6 +95,7 @@ pub(crate) use redrive::{redrive, release_held, reset};
 pub(crate) use residents::Residents;
 pub(crate) use schedule::{Schedule, load_due, run_schedule};
 pub(crate) use shared::{Gate, Kinds, Shared as Runner};
+pub(crate) use stream::OpenStreams;
 pub(crate) use submit::dead_letter;
 pub(crate) use tasks::Tasks;
 pub(crate) use waiters::Waiters;

@@ -23,6 +23,8 @@ pub struct MessageInfo {
     pub timeout: Option<Duration>,
     /// `uninterruptible`: runs to its end when its caller is gone.
     pub uninterruptible: bool,
+    /// `fenced`: the storage confirms that this runner is the owner before the reply leaves.
+    pub fenced: bool,
     /// `transaction` was declared in any form.
     pub transaction: bool,
     /// How a persisted request is tried again.

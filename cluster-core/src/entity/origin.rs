@@ -335,7 +335,7 @@ fn bury<T: Serves, M: Message, S: Style<T, M>>(
 
 /// Records what became of a run, however often the storage refuses: the handler is not run again
 /// for want of a record. It is when the run turns out to be void.
-fn record<T: Serves, M: Message, S: Style<T, M>>(
+pub(super) fn record<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
     stored: Box<Stored>,
     base: Base,

@@ -11,7 +11,6 @@ use std::task::{Context as TaskContext, Poll, Waker, ready};
 use tokio::sync::oneshot;
 
 use super::cancel::{Cancellable, is_asked};
-use super::conclude::conclude;
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
@@ -33,6 +32,8 @@ pub(super) enum To<M: Message> {
     Caller,
     /// The caller waits.
     Waiter(oneshot::Sender<ReplyOf<M>>),
+    /// The caller waits, or has gone away: that is not for the handler to know.
+    Patient(oneshot::Sender<ReplyOf<M>>),
     /// Nobody asked.
     Nobody,
 }
@@ -53,7 +54,7 @@ impl<M: Message> To<M> {
     pub(super) fn reply(self, reply: ReplyOf<M>) -> Ran<M> {
         match self {
             To::Caller => Ran::Reply(reply),
-            To::Waiter(waiter) => {
+            To::Waiter(waiter) | To::Patient(waiter) => {
                 // A caller that went away needs no answer.
                 let _ = waiter.send(reply);
                 Ran::Sent
@@ -77,6 +78,14 @@ impl<M: Message> To<M> {
         }
     }
 
+    /// The same, of which the handler does not hear that its caller goes away.
+    fn patient(self) -> To<M> {
+        match self {
+            To::Waiter(waiter) => To::Patient(waiter),
+            other => other,
+        }
+    }
+
     pub(super) fn is_gone(&self) -> bool {
         matches!(self, To::Waiter(waiter) if waiter.is_closed())
     }
@@ -85,16 +94,18 @@ impl<M: Message> To<M> {
     pub(super) async fn closed(&mut self) {
         match self {
             To::Waiter(waiter) => waiter.closed().await,
-            To::Caller | To::Nobody => std::future::pending().await,
+            To::Caller | To::Patient(_) | To::Nobody => std::future::pending().await,
         }
     }
 }
 
-/// What surrounds a message: headers, its trace, and the handler that called.
+/// What surrounds a message: headers, its trace, the handler that called, and whether it goes on
+/// when its caller goes away.
 pub(super) struct Surroundings {
     pub(super) headers: Headers,
     pub(super) trace: Trace,
     pub(super) parent: Option<Context>,
+    pub(super) uninterruptible: bool,
 }
 
 thread_local! {
@@ -143,8 +154,8 @@ fn ask<T: Serves, M: Message, S: Style<T, M>>(
     slot: Arc<Slot<T>>,
     request: Request<M>,
 ) -> Exchange<M> {
-    let Request { message, headers, trace, parent, .. } = request;
-    let around = Surroundings { headers, trace, parent };
+    let Request { message, headers, trace, parent, uninterruptible, .. } = request;
+    let around = Surroundings { headers, trace, parent, uninterruptible };
     if let Some(_deeper) = Deeper::enter(slot.kind.shared.config.inline_depth) {
         let entered = slot.try_enter(S::ACCESS, S::PLAIN).or_else(|| slot.try_make(S::ACCESS));
         if let Some(turn) = entered {
@@ -167,7 +178,9 @@ fn ask_later<T: Serves, M: Message, S: Style<T, M>>(
     start: Start,
 ) -> Exchange<M> {
     let (waiter, wait) = oneshot::channel();
-    let job = VolatileJob::<M, S>::new(slot, message, around, To::Waiter(waiter));
+    let patient = M::INFO.uninterruptible || around.uninterruptible;
+    let to = if patient { To::Patient(waiter) } else { To::Waiter(waiter) };
+    let job = VolatileJob::<M, S>::new(slot, message, around, to);
     match slot.enqueue(Box::new(job), start) {
         Ok(()) => Exchange::Later(wait),
         Err(error) => Exchange::Reply(Err(CallError::Cluster(error))),
@@ -180,7 +193,7 @@ fn hand_over<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Result<(), ClusterError> {
     let Request { message, headers, trace, .. } = request;
     // Nobody waits for it, so it cannot wait for itself: the chain of callers ends here.
-    let around = Surroundings { headers, trace, parent: None };
+    let around = Surroundings { headers, trace, parent: None, uninterruptible: true };
     let job = VolatileJob::<M, S>::new(slot, message, around, To::Nobody);
     slot.enqueue(Box::new(job), Start::Task)
 }
@@ -220,7 +233,7 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     let called = span.within(call);
     turn.slot.kind.ended(M::INFO, started);
     match called {
-        Ok(returned) => conclude::<T, M, S>(turn, returned, ctx.as_ref(), origin, to),
+        Ok(returned) => S::conclude(turn, returned, ctx.as_ref(), origin, to),
         Err(panic) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
             turn.give_up();
@@ -239,6 +252,8 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     let slot = turn.slot.clone();
     let span = around.trace.handler_span(&slot, M::INFO, &origin);
     let started = slot.kind.started(M::INFO);
+    let uninterruptible = M::INFO.uninterruptible || around.uninterruptible;
+    let patient = uninterruptible && matches!(origin, Origin::Volatile);
     let ctx = Context::of::<T, M>(&turn, around, &origin);
     let mut handler = Box::pin({
         let ctx = ctx.running();
@@ -251,11 +266,11 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     match span.within(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
         Ok(Poll::Ready((turn, returned))) => {
             slot.kind.ended(M::INFO, started);
-            conclude::<T, M, S>(turn, returned, Some(&ctx), origin, to)
+            S::conclude(turn, returned, Some(&ctx), origin, to)
         }
         Ok(Poll::Pending) => {
             let (to, ran) = to.later();
-            let cancellable = matches!(origin, Origin::Volatile) && !M::INFO.uninterruptible;
+            let to = if patient { to.patient() } else { to };
             let cancel = match &origin {
                 Origin::Volatile => None,
                 Origin::Persisted(stored) => {
@@ -267,7 +282,6 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
                 slot,
                 ctx,
                 handler: Some((handler, origin, to)),
-                cancellable,
                 cancel,
                 span,
                 started,
@@ -288,8 +302,6 @@ struct Suspended<T: Serves, M: Message, S, F> {
     ctx: Context,
     /// `None` once it has ended.
     handler: Option<(Pin<Box<F>>, Origin, To<M>)>,
-    /// It ends with its volatile caller.
-    cancellable: bool,
     /// The persisted request can be cancelled.
     cancel: Option<Cancellable>,
     span: HandlerSpan,
@@ -308,9 +320,9 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let this = &mut *self;
-        let Some((handler, _, to)) = &mut this.handler else { return Poll::Ready(()) };
+        let Some((handler, origin, to)) = &mut this.handler else { return Poll::Ready(()) };
         let polled = this.span.within(|| poll_handler(&this.ctx, handler.as_mut(), cx));
-        if let (Ok(Poll::Pending), true, To::Waiter(waiter)) = (&polled, this.cancellable, to) {
+        if let (Ok(Poll::Pending), Origin::Volatile, To::Waiter(waiter)) = (&polled, origin, to) {
             ready!(waiter.poll_closed(cx));
         } else if let Ok(Poll::Pending) = polled {
             let asked = is_asked(this.cancel.as_ref(), cx);
@@ -326,7 +338,7 @@ where
         match polled {
             Ok(Poll::Ready((turn, returned))) => {
                 this.slot.kind.ended(M::INFO, this.started);
-                conclude::<T, M, S>(turn, returned, Some(&this.ctx), origin, to);
+                S::conclude(turn, returned, Some(&this.ctx), origin, to);
             }
             Ok(Poll::Pending) => {
                 if let Origin::Persisted(stored) = origin {

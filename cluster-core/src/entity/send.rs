@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::call::Call;
 use super::cancel::{Cancelled, cancel};
 use super::context::Context;
@@ -18,6 +20,7 @@ use super::options::Delivery;
 use super::redrive::reset;
 use super::shared::Shared;
 use super::submit::dead_letter;
+use super::waiters::Told;
 use crate::error::{CallError, ClusterError};
 use crate::id::{Address, KeyDigest, RequestId};
 use crate::storage::{BoxFuture, FoundRequest};
@@ -84,7 +87,7 @@ where
 }
 
 /// Gives the request to its entity; the id of one that is durable now.
-async fn hand_over<M: Message>(
+pub(super) async fn hand_over<M: Message>(
     handle: &Handle,
     request: Request<M>,
 ) -> Result<Option<RequestId>, ClusterError> {
@@ -168,22 +171,34 @@ impl<M: Message> Receipt<M> {
         }
     }
 
-    /// As [`Receipt::outcome`], with another limit.
-    pub(crate) async fn wait(&self, after: Duration) -> ReplyOf<M> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The stored request, and who will be told of its outcome.
+    pub(super) async fn find_and_wait(
+        &self,
+    ) -> Result<(oneshot::Receiver<Told>, FoundRequest), CallError<ErrOf<M>>> {
         let shared = &self.shared;
         let mut id = self.id;
-        let (told, request) = loop {
+        loop {
             // Wait first, then look: an outcome that comes in between is seen twice, never missed.
             let told = shared.waiters.wait(id, None);
             let find = shared.storage.find_requests(vec![id]);
             if let Some(request) = find.await.map_err(persistence)?.pop().flatten() {
-                break (told, request);
+                return Ok((told, request));
             }
             match self.id_of_key().await? {
                 Some(other) if other != id => id = other,
                 _ => return Err(CallError::Cluster(ClusterError::Retired { request: self.id })),
             }
-        };
+        }
+    }
+
+    /// As [`Receipt::outcome`], with another limit.
+    pub(crate) async fn wait(&self, after: Duration) -> ReplyOf<M> {
+        let shared = &self.shared;
+        let (told, request) = self.find_and_wait().await?;
         let row = &request.request;
         let address = Address::new(row.entity_type.clone(), row.entity_id.clone(), row.shard);
         if let Some(outcome) = request.outcome {

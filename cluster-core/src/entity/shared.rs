@@ -18,6 +18,7 @@ use super::intake::Intake;
 use super::kind::AnyKind;
 use super::residents::Residents;
 use super::schedule::Schedule;
+use super::stream::OpenStreams;
 use super::tasks::Tasks;
 use super::trace::TraceBridge;
 use super::waiters::Waiters;
@@ -46,6 +47,7 @@ pub struct Shared {
     pub(crate) cancels: Cancels,
     pub(crate) deadlines: Deadlines,
     pub(crate) bells: Arc<Bells>,
+    pub(crate) streams: OpenStreams,
     pub(crate) filters: Vec<Filter>,
     pub(crate) serving_filters: Vec<Filter>,
     pub(crate) bridge: Option<Box<dyn TraceBridge>>,

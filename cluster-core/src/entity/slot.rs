@@ -53,6 +53,7 @@ impl<T: Serves> Slot<T> {
                 entity: None,
                 phase: Phase::Vacant,
                 running: Running::default(),
+                pins: 0,
                 pumping: false,
                 waits_for_place: false,
                 mailbox: None,
@@ -397,8 +398,10 @@ impl<T: Serves> Slot<T> {
             && inner.ledger.as_ref().is_none_or(|ledger| ledger.out.is_empty())
     }
 
+    /// Whether a handler runs or a stream is open.
     pub(super) fn is_running(&self) -> bool {
-        !self.lock().running.is_idle()
+        let inner = self.lock();
+        !inner.running.is_idle() || inner.pins > 0
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -464,5 +467,17 @@ impl<T: Serves> Endpoint for Slot<T> {
 
     fn place_is_free(self: Arc<Self>) {
         self.try_again();
+    }
+
+    fn pin(&self) {
+        self.pinned();
+    }
+
+    fn unpin(&self) {
+        self.unpinned();
+    }
+
+    fn count_panic(&self) {
+        self.kind.metrics.panics.increment(1);
     }
 }

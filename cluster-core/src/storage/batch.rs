@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::chunks::{ChunkWrite, ChunksRead};
 use super::journal::{DeferredRow, JournalEntry};
 use super::rows::{
     AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateWrite,
@@ -30,6 +31,10 @@ pub struct Batch {
     pub holds: Vec<HoldWrite>,
     /// Requests that shall run again.
     pub redrives: Vec<RedriveWrite>,
+    /// Chunks of streams.
+    pub chunks: Vec<ChunkWrite>,
+    /// Chunks that were read.
+    pub chunks_read: Vec<ChunksRead>,
 }
 
 impl Batch {
@@ -44,6 +49,8 @@ impl Batch {
             && self.deferreds.is_empty()
             && self.holds.is_empty()
             && self.redrives.is_empty()
+            && self.chunks.is_empty()
+            && self.chunks_read.is_empty()
     }
 }
 

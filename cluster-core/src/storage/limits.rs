@@ -14,7 +14,8 @@ pub const PAYLOAD_BYTES_MAX_DEFAULT: usize = (4 << 20) + (64 << 10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RowLimits {
-    /// The most bytes of arguments, of an outcome, of a state, of a shape, and of an error's text.
+    /// The most bytes of arguments, of an outcome, of a state, of a chunk, of a shape, and of an
+    /// error's text.
     pub payload_bytes_max: usize,
 }
 
@@ -47,6 +48,9 @@ impl RowLimits {
         }
         for row in &batch.attempts {
             at_most(payload, "error text", row.error.len())?;
+        }
+        for row in &batch.chunks {
+            at_most(payload, "chunk", row.payload.len())?;
         }
         for row in &batch.dead {
             at_most(payload, "error text", row.error.len())?;

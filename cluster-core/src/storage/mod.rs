@@ -5,6 +5,7 @@
 //! same transaction. All methods take and return batches.
 
 mod batch;
+mod chunks;
 mod error;
 mod faulty;
 mod journal;
@@ -16,6 +17,7 @@ mod traits;
 mod transaction;
 
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
+pub use chunks::{ChunkRow, ChunkScan, ChunkWrite, ChunksRead};
 pub use error::StorageError;
 pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};
 pub use journal::{

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, Committed};
+use super::chunks::{ChunkRow, ChunkScan};
 use super::journal::JournalStorage;
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
@@ -88,8 +89,9 @@ pub trait OwnershipStorage: Send + Sync + 'static {
 pub trait MessageStorage: Send + Sync + 'static {
     /// Writes a batch in one transaction, after comparing the fence in it.
     ///
-    /// Order: requests are accepted in the order of the batch. A request whose id or key is known
-    /// is not stored and reported as such; the rest of the batch is written all the same.
+    /// Order: requests are accepted in the order of the batch, and chunks are stored before
+    /// requests finish. A request whose id or key is known is not stored and reported as such; the
+    /// rest of the batch is written all the same.
     ///
     /// A request is in one of five places: pending, due at a time, held, with the dead letters, or
     /// finished; the first three are those that wait. An outcome finishes one that waits or is
@@ -103,6 +105,9 @@ pub trait MessageStorage: Send + Sync + 'static {
     /// An entry of a journal is written at its position once: where another one stands, nothing of
     /// the batch is written. The first completion of a deferred holds, a later one changes nothing;
     /// one for an execution that is finished, or not stored, is dropped.
+    ///
+    /// Chunks are stored for a request that waits; others change nothing, and neither does a chunk
+    /// of a number that is stored or was removed. What was read goes, but for the last one of it.
     ///
     /// Idempotence: writing the same batch again, also under a raised fence, changes nothing and
     /// reports the same, except that outcomes of known requests may have come since. For that a
@@ -166,6 +171,9 @@ pub trait MessageStorage: Send + Sync + 'static {
         after: Seq,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>>;
+
+    /// Loads a page of a stream's chunks in the order of their numbers.
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>>;
 
     /// Lists held requests in the order of their `seq`, after the given one, at most `limit`.
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>>;

@@ -107,6 +107,7 @@ impl<W: WorkflowType> Message for Run<W> {
         timeout: None,
         retry: RetryOptions::DEFAULT,
         uninterruptible: false,
+        fenced: false,
         transaction: false,
         context: true,
         arguments: W::ARGUMENTS,

@@ -7,6 +7,22 @@
 //! The way of an execution: `start` → (the way of a persisted request) → `host` → `drive`, which
 //! polls the body, and `running`, which its futures (`step`, `sleep`, `deferred`) ask; both ask
 //! `replay`, which decides everything and does nothing.
+//!
+//! 1. An execution is an entity, and its run is its one persisted, keyed request: acceptance,
+//!    recovery, fence, retries, dead letters and the outcome are those of any request.
+//! 2. A run hangs its *bell*, loads its journal with one query, and polls the body from its
+//!    beginning (`host.rs`). `replay.rs` decides, without time or I/O, which of the things that the
+//!    body waits for ends next: first what the journal says, in its order; then what has happened
+//!    since, which is recorded.
+//! 3. One end is handed over between two polls of the body, in replay as in the first run. So the
+//!    order of the journal is all that the body can depend on, and joins and races come out the
+//!    same again.
+//! 4. What was recorded is written when the body waits; a step begins when nothing is left to
+//!    write. The rest goes with the outcome. A message that a step sends is written with the step's
+//!    result.
+//! 5. A deferred's completion is a row of its own, written by whoever completes it; the first one
+//!    holds. It rings the bell after its commit, and the run looks at what is stored after it has
+//!    hung the bell: none is missed.
 
 mod ambient;
 mod complete;

@@ -11,7 +11,9 @@ use crate::errors::Errors;
 
 const KEYS: &[Key] = &[
     Key::flag("persisted"),
+    Key::flag("stream"),
     Key::flag("uninterruptible"),
+    Key::flag("fenced"),
     Key::with("name", "\"withdraw\""),
     Key::with("tag", "0x17"),
     Key::with("timeout", "\"10s\""),
@@ -26,7 +28,9 @@ const KEYS: &[Key] = &[
 #[derive(Debug, Default)]
 pub(crate) struct MessageOptions {
     pub(crate) persisted: Option<Span>,
+    pub(crate) stream: Option<Span>,
     pub(crate) uninterruptible: Option<Span>,
+    pub(crate) fenced: Option<Span>,
     pub(crate) name: Option<LitStr>,
     pub(crate) tag: Option<(u64, Span)>,
     pub(crate) timeout: Option<Duration>,
@@ -56,7 +60,9 @@ impl MessageOptions {
         for entry in entries(tokens, KEYS, errors) {
             match entry.key {
                 "persisted" => options.persisted = entry.flag(errors),
+                "stream" => options.stream = entry.flag(errors),
                 "uninterruptible" => options.uninterruptible = entry.flag(errors),
+                "fenced" => options.fenced = entry.flag(errors),
                 "name" => options.name = entry.name(errors),
                 "tag" => options.tag = entry.number(0..=u64::MAX, errors),
                 "timeout" => options.timeout = entry.duration(errors),

@@ -56,11 +56,15 @@ fn method(contract: &Contract, message: &Message) -> TokenStream {
         quote!(#marker: ::core::marker::PhantomData)
     });
     let fields = fields.map(|field| quote!(#field)).chain(marker);
+    let (call, make) = match message.options.stream {
+        Some(_) => (quote!(StreamCall), quote!(stream)),
+        None => (quote!(Call), quote!(call)),
+    };
     quote! {
         #(#cfgs)*
         #(#docs)*
-        #visibility fn #method(&self, #(#parameters),*) -> #root::Call<#name> {
-            self.handle.call(#name { #(#fields),* })
+        #visibility fn #method(&self, #(#parameters),*) -> #root::#call<#name> {
+            self.handle.#make(#name { #(#fields),* })
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The contract, and the table by which an entity serves it.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 
-use crate::hygiene::parameter;
+use crate::hygiene::{Root, located, parameter};
 use crate::model::{Access, Contract, Message, Owner};
 
 pub(super) fn contract(contract: &Contract) -> TokenStream {
@@ -47,6 +47,10 @@ fn table(contract: &Contract) -> TokenStream {
     };
     let entries = contract.messages.iter().map(|message| {
         let Message { cfgs, message: name, .. } = message;
+        if message.options.stream.is_some() {
+            let entry = stream(root, message);
+            return quote!(#(#cfgs)* #entry);
+        }
         let style = match (message.is_async, message.access) {
             (true, Access::Exclusive) => quote!(exclusive),
             (true, Access::Shared) => quote!(shared),
@@ -64,5 +68,16 @@ fn table(contract: &Contract) -> TokenStream {
                 const { &[#(#entries),*] }
             }
         }
+    }
+}
+
+/// The entry of a stream. That a durable entity cannot stream from `&mut self` is shown at the
+/// handler's name.
+fn stream(root: &Root, message: &Message) -> TokenStream {
+    let (name, at) = (&message.message, message.method.span());
+    let root = root.at(at);
+    match message.access {
+        Access::Shared => quote!(#root::Method::stream::<#name>()),
+        Access::Exclusive => quote_spanned!(located(at)=> #root::Method::stream_mut::<#name>()),
     }
 }

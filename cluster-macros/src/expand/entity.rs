@@ -18,12 +18,20 @@ pub(super) fn entity_impl(entity: &Entity) -> TokenStream {
     let (root, name) = (&entity.root, &entity.name);
     let options = options(root, &entity.options);
     let state = state(entity);
+    let unstored = matches!(entity.state, State::Nothing).then(|| {
+        quote! {
+            #[doc(hidden)]
+            impl #root::Unstored for #name {}
+        }
+    });
     quote! {
         #[doc(hidden)]
         impl #root::Entity for #name {
             const OPTIONS: #root::EntityOptions = #options;
             #state
         }
+
+        #unstored
     }
 }
 

@@ -63,6 +63,7 @@ impl Expander<'_> {
         items.extend(arguments::arguments(self.contract, self.message));
         items.push(self.describe());
         items.extend(self.persisted());
+        items.extend(self.stream());
         items.push(run::run(self.contract, self.message));
         items.extend(ask(&self.contract.root, &self.message.returns));
         items.into_iter().map(|item| quote!(#cfgs #item)).collect()
@@ -154,6 +155,7 @@ impl Expander<'_> {
         };
         let retry = retry(root, &options.retry);
         let uninterruptible = options.uninterruptible.is_some();
+        let fenced = options.fenced.is_some();
         let transaction = options.transaction.is_some();
         let context = self.message.takes_context();
         let arguments = self.message.arguments().map(Argument::field);
@@ -166,6 +168,7 @@ impl Expander<'_> {
                 access: #access,
                 timeout: #timeout,
                 uninterruptible: #uninterruptible,
+                fenced: #fenced,
                 transaction: #transaction,
                 retry: #retry,
                 context: #context,
@@ -235,6 +238,16 @@ impl Expander<'_> {
                 #[diagnostic::do_not_recommend]
                 #[doc(hidden)]
                 impl #root::Persisted for #message {}
+            }
+        })
+    }
+
+    fn stream(&self) -> Option<TokenStream> {
+        let (root, message) = (&self.contract.root, &self.message.message);
+        self.message.options.stream.map(|_| {
+            quote! {
+                #[doc(hidden)]
+                impl #root::StreamMessage for #message {}
             }
         })
     }

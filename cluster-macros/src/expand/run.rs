@@ -1,6 +1,7 @@
-//! The call of the handler: one of four traits, by `fn` or `async fn` and by the borrow.
+//! The call of the handler: one of four traits, by `fn` or `async fn` and by the borrow; or one of
+//! the two for streams.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use crate::hygiene::{local, located, parameter};
@@ -15,13 +16,18 @@ pub(super) fn run(contract: &Contract, message: &Message) -> TokenStream {
             (quote!(<#entity: #contract>), quote!(#entity))
         }
     };
+    let is_stream = message.options.stream.is_some();
     let style = match (message.is_async, message.access) {
+        (_, Access::Exclusive) if is_stream => quote!(StreamsMut),
+        (_, Access::Shared) if is_stream => quote!(Streams),
         (true, Access::Exclusive) => quote!(Exclusive),
         (true, Access::Shared) => quote!(Shared),
         (false, Access::Exclusive) => quote!(ExclusiveFn),
         (false, Access::Shared) => quote!(SharedFn),
     };
-    let body = if message.is_async {
+    let body = if is_stream {
+        stream(contract, message, &entity)
+    } else if message.is_async {
         future(contract, message, &entity)
     } else {
         plain(contract, message, &entity)
@@ -61,6 +67,39 @@ fn future(contract: &Contract, message: &Message, ty: &TokenStream) -> TokenStre
             #entity: &'a #mutability #ty,
             #ctx: &'a #root::Context,
         ) -> impl ::core::future::Future<Output = #root::ReturnOf<Self>>
+                + ::core::marker::Send
+                + 'a {
+            #call
+        }
+    }
+}
+
+/// The call of a stream's handler. What keeps the stream from being sent is shown at the handler's
+/// name.
+fn stream(contract: &Contract, message: &Message, ty: &TokenStream) -> TokenStream {
+    let at = message.method.span();
+    let root = contract.root.at(at);
+    let mutability = borrow(message.access);
+    let (entity, ctx) = (local("entity"), local("ctx"));
+    let call = if message.is_sound {
+        let call = call(contract, message, &quote!(#ctx));
+        let wait = message.is_async.then(|| quote!(.await));
+        let stream = Ident::new("stream", local("stream").span().located_at(at));
+        quote_spanned! {located(at)=>
+            async move {
+                let #stream = #call #wait;
+                #root::stream::<Self>(#stream)
+            }
+        }
+    } else {
+        quote!(::core::future::pending())
+    };
+    quote_spanned! {located(at)=>
+        fn run<'a>(
+            self,
+            #entity: &'a #mutability #ty,
+            #ctx: &'a #root::Context,
+        ) -> impl ::core::future::Future<Output = #root::StreamOf<Self>>
                 + ::core::marker::Send
                 + 'a {
             #call

@@ -6,11 +6,12 @@ use syn::{Attribute, ItemTrait, ReturnType, Token, TraitItem, TraitItemFn, Type,
 
 use super::marks::{self, Marks};
 use super::message::{Method, cfgs};
+use super::stream;
 use super::types::Scope;
 use crate::attribute::{BlockOptions, MessageOptions};
 use crate::errors::Errors;
 use crate::hygiene::{Root, located, public, unraw};
-use crate::model::{Block, Contract, Message, Name, Owner};
+use crate::model::{Access, Block, Contract, Message, Name, Owner};
 
 pub(super) fn read(mut item: ItemTrait, options: BlockOptions, errors: &mut Errors) -> Block {
     let can_be_called = head(&item, errors) & members(&item, errors);
@@ -102,11 +103,23 @@ fn messages(item: &mut ItemTrait, block: &BlockOptions, errors: &mut Errors) -> 
                 signature: &method.sig,
                 options: options(method, &marks, errors),
             };
-            messages.push(message.read(&prefix, &Scope::Trait, errors));
+            let mut message = message.read(&prefix, &Scope::Trait, errors);
+            shared_stream(&mut message, errors);
+            messages.push(message);
         }
+        stream::callable(&mut method.sig.output);
         make_callable(method);
     }
     messages
+}
+
+/// Asks that a stream takes `&self`: whoever serves it may be durable.
+fn shared_stream(message: &mut Message, errors: &mut Errors) {
+    if message.options.stream.is_some() && message.access == Access::Exclusive {
+        let form = "who serves this may be durable, and then its streams take `&self`";
+        errors.at(message.method.span(), form);
+        (message.access, message.is_sound) = (Access::Shared, false);
+    }
 }
 
 fn options(method: &TraitItemFn, marks: &Marks, errors: &mut Errors) -> MessageOptions {

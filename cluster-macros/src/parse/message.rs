@@ -3,11 +3,11 @@
 use syn::{Attribute, Signature, Visibility};
 
 use super::types::Scope;
-use super::{handler, returns};
+use super::{handler, returns, stream};
 use crate::attribute::MessageOptions;
 use crate::errors::Errors;
 use crate::hygiene::{camel, public, unraw};
-use crate::model::{Message, Name, Returns};
+use crate::model::{Access, Message, Name, Returns};
 
 /// A method with its options.
 pub(super) struct Method<'a> {
@@ -22,8 +22,17 @@ impl Method<'_> {
     pub(super) fn read(self, prefix: &str, scope: &Scope, errors: &mut Errors) -> Message {
         let signature = self.signature;
         let before = errors.count();
-        let handler = handler::read(signature, scope, errors);
-        let returns = returns::read(&signature.output, scope, errors);
+        let mut handler = handler::read(signature, scope, errors);
+        let is_stored_stream = self.options.stream.is_some() && self.options.persisted.is_some();
+        if is_stored_stream && handler.access == Access::Exclusive {
+            let form = "a persisted stream goes on beside other handlers: take `&self`";
+            errors.on(&signature.ident, form);
+            handler.access = Access::Shared;
+        }
+        let returns = match self.options.stream {
+            Some(_) => stream::read(signature, scope, errors),
+            None => returns::read(&signature.output, scope, errors),
+        };
         let method = &signature.ident;
         let message = format!("{prefix}{}", camel(&unraw(method)));
         let name = match &self.options.name {

@@ -16,6 +16,7 @@ mod inherent;
 mod marks;
 mod message;
 mod returns;
+mod stream;
 mod types;
 mod workflow;
 

@@ -20,7 +20,7 @@ pub(super) fn read(output: &ReturnType, scope: &Scope, errors: &mut Errors) -> O
     }
 }
 
-fn classify(ty: Type, errors: &mut Errors) -> Option<Returns> {
+pub(super) fn classify(ty: Type, errors: &mut Errors) -> Option<Returns> {
     let Some(segment) = last_segment(&ty) else {
         return Some(Returns::Plain { ask: false, ty });
     };

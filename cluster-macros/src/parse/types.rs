@@ -5,6 +5,7 @@ use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{ExprPath, Lifetime, Path, PathSegment, QSelf, Type, TypePath, parse_quote};
 
+use super::stream::is_stream;
 use crate::errors::Errors;
 
 /// What `Self` is in a block.
@@ -70,6 +71,9 @@ impl VisitMut for Carried<'_> {
             }
             Type::ImplTrait(hidden) => {
                 let form = match self.role {
+                    Role::Reply if is_stream(hidden) => {
+                        "this is a stream: say so with `#[message(stream)]`"
+                    }
                     Role::Argument => "a message has one shape: name the type of this argument",
                     Role::Reply => "a reply has one shape: return a type that has a name",
                     Role::Given => "a step cannot be generic: name the type of this argument",

@@ -6,6 +6,7 @@ use cluster_core::storage::{
     RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
+use super::chunks::write_chunks;
 use super::driver::Driver;
 use super::journal::{append, complete};
 use super::rows::{EncodedRequest, known, read_found};
@@ -43,6 +44,7 @@ pub(super) async fn write_batch<D: Driver>(
     for row in &batch.deferreds {
         complete(driver, row).await?;
     }
+    write_chunks(driver, batch).await?;
     // Attempt rows are rare: mostly one look tells that there is none to delete.
     let ends = !batch.outcomes.is_empty() || !batch.dead.is_empty();
     let attempts = ends && any_attempt(driver).await?;
@@ -240,6 +242,10 @@ async fn redrive<D: Driver>(driver: &mut D, write: &RedriveWrite) -> Result<(), 
         return Ok(());
     }
     driver.execute(Sql::DeleteAttempt, &[write.seq.into()]).await?;
+    if let RedriveFrom::Finished(_) = write.from {
+        // A stream begins anew; one that was given up goes on.
+        driver.execute(Sql::DeleteChunks, &[write.seq.into()]).await?;
+    }
     let (seq, shard) = (write.seq.into(), write.shard.as_u32().into());
     match write.due_at {
         None => driver.execute(Sql::InsertPending, &[seq, shard]).await,

@@ -5,6 +5,7 @@
 //! a time, in the order in which they came.
 
 mod batch;
+mod chunks;
 mod connection;
 mod contracts;
 mod driver;

@@ -86,6 +86,7 @@ impl Session<'_> {
         for seq in &look.past {
             self.execute(Sql::DeleteRequest, &[(*seq).into()])?;
             self.execute(Sql::DeleteOutcome, &[(*seq).into()])?;
+            self.execute(Sql::DeleteChunks, &[(*seq).into()])?;
         }
         self.remove_journals(&look.past)?;
         if let Some(highest) = look.past.last() {

@@ -253,6 +253,23 @@ statements! {
     /// seq
     DeleteOutcome = "DELETE FROM {p}outcome WHERE seq = ?1";
 
+    /// seq, number, shard, epoch, payload
+    InsertChunk = "INSERT INTO {p}chunk (seq, number, shard, epoch, was_read, payload) \
+        SELECT ?1, ?2, ?3, ?4, 0, ?5 WHERE (EXISTS (SELECT 1 FROM {p}pending WHERE seq = ?1) \
+        OR EXISTS (SELECT 1 FROM {p}due WHERE seq = ?1)) \
+        AND NOT EXISTS (SELECT 1 FROM {p}chunk WHERE seq = ?1 AND number >= ?2)";
+    /// seq, up to → number
+    LastRead = "SELECT max(number) FROM {p}chunk WHERE seq = ?1 AND number <= ?2";
+    /// seq, number
+    DeleteRead = "DELETE FROM {p}chunk WHERE seq = ?1 AND number < ?2";
+    /// seq, number
+    MarkRead = "UPDATE {p}chunk SET was_read = 1 WHERE seq = ?1 AND number = ?2";
+    /// seq
+    DeleteChunks = "DELETE FROM {p}chunk WHERE seq = ?1";
+    /// seq, after, limit → number, was_read, payload
+    LoadChunks = "SELECT number, was_read, payload FROM {p}chunk \
+        WHERE seq = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+
     /// fingerprint → shape
     Shape = "SELECT shape FROM {p}shape WHERE fingerprint = ?1";
     /// fingerprint, shape

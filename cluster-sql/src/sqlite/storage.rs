@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, Database, DeadLetterRow, DeferredId,
-    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
-    JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
-    Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
-    TransactionStorage,
+    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, Database,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History,
+    JoinRequest, Joined, JournalStorage, MessageStorage, OwnershipStorage, PendingRequest,
+    PendingScan, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage,
+    StorageError, TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
@@ -277,6 +277,10 @@ impl MessageStorage for Sqlite {
 
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
         self.read(move |session| session.held(after, limit))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        self.read(move |session| session.load_chunks(&scan))
     }
 
     fn retire(

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, Committed, ContractRow, ContractStorage, DeadLetterRow, DeferredId,
-    DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
+    DeferredId, DeferredRow, DueScan, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
     JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, RetireScan,
     Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
@@ -210,6 +210,10 @@ impl OwnershipStorage for Watched {
 }
 
 impl MessageStorage for Watched {
+    fn load_chunks(&self, scan: ChunkScan) -> Answer<'_, Vec<ChunkRow>> {
+        watched!(self, load_chunks(scan))
+    }
+
     fn commit(&self, fence: Fence, batch: Arc<Batch>) -> Answer<'_, Committed> {
         Box::pin(async move {
             let _under_way = self.watch.begin("commit").await?;

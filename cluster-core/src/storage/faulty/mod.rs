@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use self::faults::{Dice, Way, disconnected, refused, unknown};
 pub use self::faults::{Fault, FaultCounts, Faults, Write};
 use super::batch::{Batch, Committed};
+use super::chunks::{ChunkRow, ChunkScan};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
@@ -386,6 +387,10 @@ impl MessageStorage for FaultyStorage {
 
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
         Box::pin(self.read(self.shared.inner.held(after, limit)))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.load_chunks(scan)))
     }
 
     fn retire(

@@ -1,5 +1,6 @@
 //! The reference storage, in memory.
 
+mod chunks;
 mod journal;
 mod ownership;
 mod places;
@@ -13,6 +14,7 @@ use parking_lot::Mutex;
 
 use self::store::Store;
 use super::batch::{Batch, Committed};
+use super::chunks::{ChunkRow, ChunkScan};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
@@ -184,6 +186,10 @@ impl MessageStorage for MemoryStorage {
 
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
         self.run(move |store| Ok(store.held(after, limit)))
+    }
+
+    fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+        self.run(move |store| Ok(store.load_chunks(&scan)))
     }
 
     fn retire(

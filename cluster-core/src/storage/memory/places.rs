@@ -43,6 +43,13 @@ impl Store {
     }
 
     pub(super) fn redrive(&mut self, write: &RedriveWrite) {
+        if let RedriveFrom::Finished(at) = write.from {
+            let found = self.requests.get(&write.seq).map(|request| &request.place);
+            if matches!(found, Some(Place::Finished { finished_at, .. }) if *finished_at == at) {
+                // A stream begins anew; one that was given up goes on.
+                self.remove_chunks(write.seq);
+            }
+        }
         self.put(write.seq, |from| {
             let here = match (from, write.from) {
                 (Place::Dead { died_at, .. }, RedriveFrom::Dead(at)) => *died_at == at,
@@ -91,7 +98,7 @@ impl Store {
 
 impl Place {
     /// The failed attempts of a request that waits.
-    fn attempts(&self) -> Option<u32> {
+    pub(super) fn attempts(&self) -> Option<u32> {
         match self {
             Place::Pending { attempts, .. }
             | Place::Due { attempts, .. }

@@ -28,6 +28,8 @@ impl Store {
         batch.states.iter().for_each(|write| self.write_state(write));
         batch.journal.iter().for_each(|entry| self.append(entry));
         batch.deferreds.iter().for_each(|row| self.complete(row));
+        batch.chunks.iter().for_each(|write| self.write_chunk(write));
+        batch.chunks_read.iter().for_each(|read| self.remove_read(read));
         batch.outcomes.iter().for_each(|row| self.finish(row));
         batch.attempts.iter().for_each(|write| self.count_attempt(write));
         batch.dead.iter().for_each(|write| self.bury(write));
@@ -245,6 +247,7 @@ impl Store {
 
     fn remove(&mut self, seq: Seq) {
         let Some(request) = self.requests.remove(&seq) else { return };
+        self.remove_chunks(seq);
         self.ids.remove(&request.row.id);
         self.forget_journal(seq);
         if let Some(key) = &request.row.key {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::id::{Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId};
+use crate::storage::chunks::ChunkRow;
 use crate::storage::journal::{DeferredId, DeferredRow, JournalEntry};
 use crate::storage::rows::{
     ContractRow, Due, Missing, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome,
@@ -31,6 +32,8 @@ pub(super) struct Store {
     /// Also counts requests that are gone.
     pub(super) highest_seq: Seq,
     pub(super) requests: BTreeMap<Seq, Request>,
+    /// Chunks of streams, by request and number.
+    pub(super) chunks: BTreeMap<(Seq, u64), ChunkRow>,
     /// Those whose place is [`Place::Pending`].
     pub(super) pending: BTreeSet<Seq>,
     /// Those whose place is [`Place::Due`].

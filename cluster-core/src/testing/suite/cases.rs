@@ -38,6 +38,9 @@ macro_rules! __storage_cases {
             outcomes::a_dead_letter_is_listed_until_it_has_an_outcome
             outcomes::rows_of_requests_that_are_not_stored_are_dropped
             outcomes::nothing_happens_to_a_finished_request
+            chunks::chunks_are_read_in_order_page_by_page
+            chunks::what_was_read_goes_but_for_its_last
+            chunks::chunks_stay_with_their_request
             states::states_load_in_the_order_of_the_question
             states::a_state_is_written_over_its_own_version_only
             states::a_conflict_writes_nothing_of_its_batch
@@ -57,6 +60,7 @@ macro_rules! __storage_cases {
             ownership::joining_fences_off_every_earlier_incarnation
             ownership::taking_shards_returns_those_asked_for_with_higher_epochs
             ownership::nothing_commits_under_a_raised_fence
+            ownership::a_batch_of_nothing_confirms_the_fence
             ownership::raising_the_fence_may_be_repeated_once
             ownership::leaving_frees_the_shards_and_may_be_repeated
             ownership::cluster_time_moves_with_its_offset

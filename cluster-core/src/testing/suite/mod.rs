@@ -32,6 +32,7 @@
 mod cases;
 
 mod accepting;
+mod chunks;
 mod contracts;
 mod fixture;
 mod journal;

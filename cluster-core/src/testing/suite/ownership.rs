@@ -46,6 +46,19 @@ pub(super) async fn shard_groups_keep_their_numbers<B: Backend>(backend: B) {
     assert_eq!(groups, [ShardGroup(1), ShardGroup(2), ShardGroup(3), ShardGroup(0)]);
 }
 
+// proves: B258
+pub(super) async fn a_batch_of_nothing_confirms_the_fence<B: Backend>(backend: B) {
+    let old = Runner::start(&backend).await;
+    let confirm = |fence| old.storage.commit(fence, Arc::new(Batch::default()));
+    confirm(old.fence).await.expect("it is the owner");
+    let raised = old.storage.raise_fence(old.fence).await.unwrap();
+    assert_fenced(confirm(old.fence).await);
+    confirm(raised).await.expect("it is the owner under its new fence");
+    let joined = join(&*old.storage).await.unwrap();
+    assert_fenced(confirm(raised).await);
+    confirm(joined.fence).await.expect("another is the owner");
+}
+
 // proves: B118, B121
 pub(super) async fn joining_fences_off_every_earlier_incarnation<B: Backend>(backend: B) {
     let old = Runner::start(&backend).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Backend;
+use super::chunks::{all, chunk, stored};
 use super::fixture::{
     PREFIX, Runner, accepts, assert_fenced, join, join_request, keyed, outcome, request,
     request_id, state_key, state_write, stored_outcome, time,
@@ -10,9 +11,9 @@ use super::fixture::{
 use crate::id::{Epoch, MessageTag, Seq, ShardId, StateVersion};
 use crate::storage::ContractStorage;
 use crate::storage::{
-    Accepted, AttemptWrite, Batch, Committed, ContractRow, DeadWrite, Fault, Faults, FaultyStorage,
-    Fence, HoldWrite, MessageStorage, Missing, OwnershipStorage, RedriveFrom, RedriveWrite,
-    RetireScan, ShapeRow, Storage, StorageError, Write,
+    Accepted, AttemptWrite, Batch, ChunksRead, Committed, ContractRow, DeadWrite, Fault, Faults,
+    FaultyStorage, Fence, HoldWrite, MessageStorage, Missing, OwnershipStorage, RedriveFrom,
+    RedriveWrite, RetireScan, ShapeRow, Storage, StorageError, Write,
 };
 use crate::time::{Clock, Timestamp};
 
@@ -83,6 +84,8 @@ pub(super) async fn a_batch_written_again_has_its_effect_once<B: Backend>(backen
                 error: "gave up".to_owned(),
                 died_at: time(2),
             }],
+            chunks: vec![chunk(seq(1), 1), chunk(seq(1), 2)],
+            chunks_read: vec![ChunksRead { seq: Seq::new(seq(1)), upto: 1 }],
             ..Batch::default()
         };
         let committed = commit_surely(&storage, &mut fence, second).await;
@@ -100,6 +103,8 @@ pub(super) async fn a_batch_written_again_has_its_effect_once<B: Backend>(backen
         assert_eq!(runner.state(&entity).await.unwrap().version, StateVersion::new(4));
         let letters = storage.dead_letters(Seq::new(seq(0)), 10).await.unwrap();
         assert_eq!(letters.len(), 1);
+        let chunks = stored(&runner, all(seq(1))).await;
+        assert_eq!(chunks, [(1, true), (2, false)], "after {fault:?}");
     }
 }
 

@@ -151,6 +151,17 @@ CREATE TABLE {p}deferred (
     PRIMARY KEY (execution, name, occurrence)
 ) STRICT, WITHOUT ROWID;
 
+-- What streams have sent and somebody may still read. Of what was read the last one stays, marked.
+CREATE TABLE {p}chunk (
+    seq INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    was_read INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    PRIMARY KEY (seq, number)
+) STRICT, WITHOUT ROWID;
+
 -- Entities' states. Rows stand in the order of their first write, so that hot entities that were
 -- made together share pages; large payloads stay out of the index.
 CREATE TABLE {p}state (

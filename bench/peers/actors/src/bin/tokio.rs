@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use bench_kit::drive::{Target, closed_loop, idle, once_each};
+use bench_kit::drive::{Source, Target, closed_loop, idle, once_each, read};
 use bench_kit::{Case, Lane, Run, lane};
 use tokio::sync::{mpsc, oneshot};
 
@@ -59,6 +59,27 @@ async fn asks(lane: Lane, handler: Handler) -> Run {
     closed_loop(&lane, targets).await
 }
 
+struct Chunks(mpsc::Receiver<u64>);
+
+impl Source for Chunks {
+    async fn next(&mut self) -> u64 {
+        self.0.recv().await.expect("the task sends on")
+    }
+}
+
+/// A task that sends numbers through a bounded channel.
+async fn chunks() -> Run {
+    let (send, chunks) = mpsc::channel(MAILBOX);
+    tokio::spawn(async move {
+        for number in 0.. {
+            if send.send(number).await.is_err() {
+                return;
+            }
+        }
+    });
+    read(&lane::STREAM, Chunks(chunks)).await
+}
+
 async fn activations() -> Run {
     let (run, _mailboxes) = once_each(0..lane::ACTIVATE.entities, |_| async {
         let asked = Asked { mailbox: spawn(), handler: Handler::Plain };
@@ -83,6 +104,7 @@ fn main() -> ExitCode {
         ask(lane::ASK_64, Handler::Plain),
         ask(lane::ASK_HOT, Handler::Plain),
         ask(lane::ASK_SUSPEND, Handler::SuspendsOnce),
+        Case::volatile(lane::STREAM, SYSTEM, |bench| bench.block_on(chunks())),
         Case::memory(lane::IDLE_MEMORY, SYSTEM, |bench| bench.block_on(idles())),
         Case::volatile(lane::ACTIVATE, SYSTEM, |bench| bench.block_on(activations())),
     ])
