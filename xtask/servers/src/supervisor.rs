@@ -4,6 +4,7 @@
 //! so that signals need no handlers here. It is in a process group of its own: Ctrl-C at the
 //! terminal reaches this process alone, and the cleaning up is done in peace.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -49,8 +50,8 @@ pub(crate) struct Supervisor {
     /// `None` only while it is dropped.
     orders: Option<ChildStdin>,
     events: Receiver<Event>,
-    /// The program that runs.
-    running: Option<u32>,
+    /// The program that runs, as far as events have been looked at.
+    running: Cell<Option<u32>>,
     folder: PathBuf,
 }
 
@@ -77,17 +78,26 @@ impl Supervisor {
         let output = child.stdout.take().expect("stdout is piped");
         let (sender, events) = sync_channel(EVENTS_MAX);
         std::thread::spawn(move || tell(output, &sender));
-        Ok(Supervisor { child, orders, events, running: None, folder: folder.to_owned() })
+        Ok(Supervisor {
+            child,
+            orders,
+            events,
+            running: Cell::new(None),
+            folder: folder.to_owned(),
+        })
     }
 
-    /// The program that runs, as far as this process has heard.
+    /// The program that runs.
     pub(crate) fn running(&self) -> Option<u32> {
-        self.running
+        while let Ok(event) = self.events.try_recv() {
+            self.see(&event);
+        }
+        self.running.get()
     }
 
     /// Starts a program. None may be running.
     pub(crate) fn run(&mut self, words: &[String]) -> Result<u32, String> {
-        assert!(self.running.is_none(), "one program runs at a time");
+        assert!(self.running().is_none(), "one program runs at a time");
         let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
         self.order(&format!("run {}", quoted.join(" ")))?;
         self.answer(|event| match event {
@@ -170,10 +180,10 @@ impl Supervisor {
         }
     }
 
-    fn see(&mut self, event: &Event) {
+    fn see(&self, event: &Event) {
         match event {
-            Event::Started(pid) => self.running = Some(*pid),
-            Event::Ended(_) => self.running = None,
+            Event::Started(pid) => self.running.set(Some(*pid)),
+            Event::Ended(_) => self.running.set(None),
             Event::Done => {}
         }
     }
