@@ -1,6 +1,7 @@
-//! The project's own tasks: `cargo xtask test | coverage | audit | bench`.
+//! The project's own tasks: `cargo xtask test | servers | coverage | audit | bench`.
 //!
-//! No dependencies but the starter of database servers, which has none, so that the tasks start within seconds on a fresh clone.
+//! The one dependency starts database servers and has none itself, so that the tasks start within
+//! seconds on a fresh clone.
 // A tool for a terminal: printing is its output.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 

@@ -14,7 +14,7 @@ const SETTINGS: [(&str, &str); 6] = [
     ("full_page_writes", "on"),
     ("listen_addresses", "127.0.0.1"),
     ("max_connections", "200"),
-    // In the data folder, so that a killed server leaves nothing elsewhere. Parallel queries use it.
+    // For parallel queries; in the data folder, so that a killed server leaves nothing elsewhere.
     ("dynamic_shared_memory_type", "mmap"),
 ];
 

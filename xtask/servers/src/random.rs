@@ -34,10 +34,15 @@ pub(crate) fn port() -> Result<u16, String> {
     Err(format!("no port between {} and {} is free", PORTS.start, PORTS.end))
 }
 
-#[test]
-fn passwords_differ_and_ports_are_free() {
-    let (one, other) = (password().unwrap(), password().unwrap());
-    assert_eq!(one.len(), 32);
-    assert_ne!(one, other);
-    assert!(PORTS.contains(&port().unwrap()));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_differ_and_ports_are_free() {
+        let (one, other) = (password().unwrap(), password().unwrap());
+        assert_eq!(one.len(), 32);
+        assert_ne!(one, other);
+        assert!(PORTS.contains(&port().unwrap()));
+    }
 }

@@ -83,6 +83,7 @@ impl Launch {
     /// # Errors
     /// A sentence, with the last lines of the server's log if it has ended.
     pub fn start(self) -> Result<Server, String> {
+        self.programs()?;
         let place = match &self.place {
             Some(place) => place.clone(),
             None => Place::temporary()?,
@@ -107,6 +108,7 @@ impl Launch {
     /// # Errors
     /// As [`Launch::start`].
     pub fn start_shared(self, place: &Place) -> Result<Server, String> {
+        self.programs()?;
         let folder = place.shared(self.engine.kind());
         std::fs::create_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let mut server = self.make(place, folder)?;
@@ -120,9 +122,13 @@ impl Launch {
         Ok(server)
     }
 
+    /// Looked for before a folder is made.
+    fn programs(&self) -> Result<Programs, String> {
+        Programs::find(self.kind()).ok_or(format!("{} is not installed", self.kind()))
+    }
+
     fn make(self, place: &Place, folder: PathBuf) -> Result<Server, String> {
-        let kind = self.engine.kind();
-        let programs = Programs::find(kind);
+        let programs = self.programs()?;
         let account = place.account();
         let password = match self.password {
             Some(password) => password,
@@ -131,14 +137,7 @@ impl Launch {
         account.own(&folder)?;
         // From here on the supervisor removes it.
         let last = self.engine.signal_to_end();
-        let site = Site {
-            programs: programs.ok_or(format!("{kind} is not installed"))?,
-            account,
-            folder,
-            port: 0,
-            password,
-            settings: self.settings,
-        };
+        let site = Site { programs, account, folder, port: 0, password, settings: self.settings };
         std::fs::create_dir(site.data()).map_err(|e| format!("{}: {e}", site.path("data")))?;
         account.own(&site.data())?;
         let supervisor = Supervisor::start(&site.folder, account, self.disk, last)?;
