@@ -96,7 +96,7 @@ pub(super) async fn remove(
     scan: &RetireScan,
     look: &Look,
 ) -> Result<Retired, StorageError> {
-    let Look { past, mut retired } = look;
+    let (past, mut retired) = (&look.past, look.retired);
     let mut arguments = PgArguments::default();
     add(&mut arguments, Parameter(integer(fence.incarnation.as_u64()).into()));
     add(&mut arguments, Parameter(integer(fence.number.as_u64()).into()));

@@ -85,9 +85,9 @@ own! {
     Remove = "WITH RECURSIVE f AS (SELECT 1 FROM {p}fence \
         WHERE incarnation = $1 AND number = $2 AND alive = 1 FOR SHARE), \
         g AS (SELECT count(*) = 1 AS ok FROM f), \
-        l AS (SELECT o.seq, u.outer_id FROM unnest($3::bigint[], $4::bigint[], $5::bytea[]) \
-        AS u (seq, finished_at, outer_id) JOIN {p}outcome o ON o.seq = u.seq \
-        AND o.finished_at = u.finished_at WHERE (SELECT ok FROM g) FOR UPDATE OF o), \
+        l AS (SELECT x.seq, u.outer_id FROM unnest($3::bigint[], $4::bigint[], $5::bytea[]) \
+        AS u (seq, finished_at, outer_id) JOIN {p}outcome x ON x.seq = u.seq \
+        AND x.finished_at = u.finished_at WHERE (SELECT ok FROM g) FOR UPDATE OF x), \
         i AS (SELECT l.seq, r.id, l.outer_id FROM l JOIN {p}request r ON r.seq = l.seq), \
         u AS (SELECT i.seq, i.id FROM i WHERE i.outer_id IS NULL OR NOT EXISTS \
         (SELECT 1 FROM {p}request r WHERE r.id = i.outer_id) \
