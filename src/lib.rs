@@ -28,8 +28,8 @@ pub use cluster_core::cluster::{
 pub use cluster_core::codec::Json;
 pub use cluster_core::config::{BadSetting, Config, Setting};
 pub use cluster_core::entity::{
-    Call, CallFuture, CallInfo, Cancelled, Chunks, Context, EntityOptions, OnPanic, Receipt,
-    Reminder, RetryOptions, Stream, StreamCall, StreamFuture, StreamReceipt, TraceBridge,
+    Call, CallFuture, CallInfo, Cancelled, Chunks, Context, EntityOptions, Later, OnPanic, Receipt,
+    Reminder, Reply, RetryOptions, Stream, StreamCall, StreamFuture, StreamReceipt, TraceBridge,
     Transaction,
 };
 pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
@@ -63,8 +63,8 @@ pub mod prelude {
     pub use crate::Sqlite;
     pub use crate::storage::{MemoryStorage, Storage};
     pub use crate::{
-        CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, OrRetry, Receipt,
-        Refused, RequestId, Stream, StreamReceipt, Workflow,
+        CallError, CallInfo, Cluster, ClusterError, Context, EntityId, Json, Key, Later, OrRetry,
+        Receipt, Refused, Reply, RequestId, Stream, StreamReceipt, Workflow,
     };
 }
 
@@ -74,13 +74,14 @@ pub mod __private {
     pub use cluster_core::codec::{DecodeError, EncodeError};
     pub use cluster_core::contract::{Schema, TraceError};
     pub use cluster_core::entity::{
-        Access, AnyResult, Arguments, Bytes, Call, Caller, Client, Context, Contract,
+        Access, AnyResult, Arguments, Bytes, Call, Caller, Changed, Client, Context, Contract,
         DefaultEntity, Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn,
         Fallible, Fields, Handle, HookResult, IsReminder, Lifted, Message, MessageInfo,
-        MessageSchema, Method, NoError, OnPanic, Outcome, Persisted, Plain, ReminderHandle,
-        RetryOptions, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves, ServesTrait, Shared,
-        SharedFn, StateKind, StreamCall, StreamMessage, StreamOf, Streams, StreamsMut, Unstored,
-        Volatile, Wire, context, read_arguments, schemas, stream, write_arguments,
+        MessageSchema, Method, NoError, OnPanic, Outcome, Persisted, Plain, Postponed,
+        ReminderHandle, RetryOptions, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves,
+        ServesTrait, Shared, SharedFn, StateKind, StreamCall, StreamMessage, StreamOf, Streams,
+        StreamsMut, Unstored, Volatile, Wire, context, read_arguments, schemas, stream,
+        write_arguments,
     };
     pub use cluster_core::error::{ClusterError, Source};
     pub use cluster_core::id::MessageTag;

@@ -53,6 +53,11 @@ mod hooks {
     pub(super) mod every_form;
 }
 
+#[path = "ui/later/pass"]
+mod later {
+    pub(super) mod every_form;
+}
+
 #[path = "ui/messages/pass"]
 mod messages {
     pub(super) mod conditional;
@@ -99,6 +104,7 @@ fn right_programs_compile_and_run() {
     handlers::plain_methods::main();
     handlers::recursion::main();
     hooks::every_form::main();
+    later::every_form::main();
     messages::conditional::main();
     messages::documented::main();
     messages::exclusive::main();

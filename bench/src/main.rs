@@ -8,6 +8,7 @@ mod ask;
 mod memory;
 mod persisted;
 mod scheduled;
+mod servers;
 mod stream;
 
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use bench_kit::drive::{Target, closed_loop};
 use bench_kit::{Case, Lane, Run, lane};
 use cluster::prelude::*;
 
-use crate::SYSTEM;
+use crate::{SYSTEM, servers};
 
 #[derive(Entity, Default, Serialize, Deserialize)]
 #[entity(durable)]
@@ -54,7 +54,7 @@ pub(crate) fn cases() -> Vec<Case> {
     .collect()
 }
 
-fn on_all_storages<T: Target>(lane: Lane, target: fn(CounterClient) -> T) -> [Case; 2] {
+fn on_all_storages<T: Target>(lane: Lane, target: fn(CounterClient) -> T) -> Vec<Case> {
     let sqlite = Case::durable(lane, SYSTEM, "sqlite", move |bench| {
         let file = bench.fresh_file("persisted.db");
         bench.block_on(async move {
@@ -65,7 +65,14 @@ fn on_all_storages<T: Target>(lane: Lane, target: fn(CounterClient) -> T) -> [Ca
     let memory = Case::volatile(lane, SYSTEM, move |bench| {
         bench.block_on(asks(lane, MemoryStorage::default(), target))
     });
-    [sqlite, memory.on("memory")]
+    let mut cases = vec![sqlite, memory.on("memory")];
+    cases.extend(servers::postgres_url().map(|url| {
+        Case::durable(lane, SYSTEM, "postgres", move |bench| {
+            let url = url.clone();
+            bench.block_on(async move { asks(lane, servers::postgres(&url).await, target).await })
+        })
+    }));
+    cases
 }
 
 async fn asks<T: Target>(lane: Lane, storage: impl Storage, target: fn(CounterClient) -> T) -> Run {

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
-    DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage, Fence,
-    FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MemoryStorage,
+    AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
+    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MemoryStorage,
     MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
     RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
@@ -166,6 +166,14 @@ impl<H: Habit> MessageStorage for Outside<H> {
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
         self.inner.load_due(fence, scan)
+    }
+
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        self.inner.load_kept_alive(fence, scan)
     }
 
     fn find_requests(

@@ -6,6 +6,7 @@ use cluster_core::storage::{
     OutcomeRow, RedriveFrom, RedriveWrite, RequestRow, StateWrite, StorageError,
 };
 
+use super::alive::set_alive;
 use super::chunks::write_chunks;
 use super::driver::Driver;
 use super::entity::{forget, remind, remove};
@@ -76,6 +77,9 @@ pub(crate) async fn write_batch<D: Driver>(
     remove(driver, &batch.removals).await?;
     for entity in &batch.forgotten {
         forget(driver, entity).await?;
+    }
+    for write in &batch.alive {
+        set_alive(driver, write).await?;
     }
     Ok(Committed { accepts })
 }
@@ -202,7 +206,13 @@ async fn count_attempt<D: Driver>(
         Value::Text(&write.error),
     ];
     let counted = driver.execute(Sql::CountAttempt, &values).await? == 1;
-    if counted && !write.in_order {
+    if counted && write.in_order {
+        // One that was due at a time stands in its place in the order from now on.
+        if driver.execute(Sql::DeleteDue, &[write.seq.into()]).await? == 1 {
+            let pending = [write.seq.into(), write.shard.as_u32().into()];
+            driver.execute(Sql::InsertPending, &pending).await?;
+        }
+    } else if counted {
         driver.execute(Sql::DeletePending, &[write.seq.into()]).await?;
         let due = [write.seq.into(), write.shard.as_u32().into(), write.retry_at.into()];
         driver.execute(Sql::SetDue, &due).await?;

@@ -1,5 +1,6 @@
 //! What stands of single entities: written and read here alone.
 
+use cluster_core::id::Seq;
 use cluster_core::storage::{
     EntityRequest, EntityScan, ReminderRow, ReminderWrite, RemovalWrite, StateKey, StorageError,
 };
@@ -22,6 +23,10 @@ const EVERYWHERE: [Sql; 10] = [
     Sql::DeleteChunks,
     Sql::DeleteRequest,
 ];
+
+/// How many rows are looked at in one go for those of an entity: a few milliseconds, after which
+/// others read.
+const WINDOW_ROWS: i64 = 10_000;
 
 /// Writes what a reminder is from now on.
 pub(crate) async fn remind<D: Driver>(
@@ -68,18 +73,6 @@ pub(crate) async fn remove<D: Driver>(
     driver.execute(Sql::RaiseMeta, &values).await.map(drop)
 }
 
-/// The values by which the requests of an entity are listed.
-pub(crate) fn scan_values(scan: &EntityScan) -> [Value<'_>; 5] {
-    let EntityScan { entity, after, limit } = scan;
-    [
-        entity.shard.as_u32().into(),
-        (*after).into(),
-        Value::Bytes(entity.entity_type.as_bytes()),
-        (&entity.entity_id).into(),
-        i64::try_from(*limit).unwrap_or(i64::MAX).into(),
-    ]
-}
-
 /// Forgets an entity's state and reminders.
 pub(crate) async fn forget<D: Driver>(
     driver: &mut D,
@@ -87,7 +80,32 @@ pub(crate) async fn forget<D: Driver>(
 ) -> Result<(), StorageError> {
     let values = [Value::Bytes(entity.entity_type.as_bytes()), (&entity.entity_id).into()];
     driver.execute(Sql::DeleteState, &values).await?;
+    driver.execute(Sql::DeleteAlive, &values).await?;
     driver.execute(Sql::DeleteReminders, &values).await.map(drop)
+}
+
+/// Until where one window of rows goes that is looked at for those of an entity.
+pub(crate) fn window_values(scan: &EntityScan) -> [Value<'_>; 3] {
+    [scan.entity.shard.as_u32().into(), scan.after.into(), WINDOW_ROWS.into()]
+}
+
+/// The values by which the requests of an entity are listed, up to the end of a window; `None`: of
+/// all that there are.
+pub(crate) fn scan_values(scan: &EntityScan, end: Option<Seq>) -> [Value<'_>; 6] {
+    let EntityScan { entity, after, limit } = scan;
+    [
+        entity.shard.as_u32().into(),
+        (*after).into(),
+        end.map_or(i64::MAX.into(), Value::from),
+        Value::Bytes(entity.entity_type.as_bytes()),
+        (&entity.entity_id).into(),
+        i64::try_from(*limit).unwrap_or(i64::MAX).into(),
+    ]
+}
+
+/// Reads where a window ends.
+pub(crate) fn read_end_of_window(columns: &dyn Columns) -> Result<Seq, StorageError> {
+    Reader::new(columns, "request").seq(0)
 }
 
 /// Reads a reminder.

@@ -3,6 +3,7 @@
 //! SQLite runs in process, behind the feature `sqlite`: see [`Sqlite`]. Users' own statements run
 //! on sqlx's connections, in the transaction of a handler.
 
+mod alive;
 mod batch;
 mod chunks;
 mod contracts;

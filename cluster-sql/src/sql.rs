@@ -163,6 +163,8 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     /// seq, died_at
     RedriveDead = "DELETE FROM {p}dead WHERE seq = ?1 AND died_at = ?2";
+    /// seq
+    DeleteOutcome = "DELETE FROM {p}outcome WHERE seq = ?1";
     /// seq, finished_at
     ForgetOutcome = "DELETE FROM {p}outcome WHERE seq = ?1 AND finished_at = ?2";
     /// seq, shard, epoch, attempts, died_at, error
@@ -211,6 +213,17 @@ statements! {
     UpdateState = "UPDATE {p}state SET version = ?4, epoch = ?5, payload = ?6 \
         WHERE entity_type = ?1 AND entity_id = ?2 AND version = ?3";
 
+    /// entity_type, entity_id, shard, epoch
+    InsertAlive = "INSERT INTO {p}alive (entity_type, entity_id, shard, epoch) \
+        VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET epoch = excluded.epoch";
+    /// entity_type, entity_id
+    DeleteAlive = "DELETE FROM {p}alive WHERE entity_type = ?1 AND entity_id = ?2";
+    /// after (entity_type, entity_id), limit, owner → entity_type, entity_id, shard
+    LoadAlive = "SELECT a.entity_type, a.entity_id, a.shard FROM {p}alive a \
+        CROSS JOIN {p}shard s ON s.shard = a.shard AND s.owner = ?4 \
+        WHERE (a.entity_type, a.entity_id) > (?1, ?2) \
+        ORDER BY a.entity_type, a.entity_id LIMIT ?3";
+
     /// after, limit, owner, shard or NULL, entity_type, entity_id → request, attempts, retry_at
     LoadPending = concat!(
         "SELECT ", request_columns!("r."), ", a.attempts, a.retry_at FROM {p}pending p \
@@ -257,8 +270,6 @@ statements! {
         LEFT JOIN {p}outcome o ON o.seq = r.seq WHERE r.id = ?1";
     /// seq
     DeleteRequest = "DELETE FROM {p}request WHERE seq = ?1";
-    /// seq
-    DeleteOutcome = "DELETE FROM {p}outcome WHERE seq = ?1";
 
     /// entity_type, entity_id, message → seq, request_id
     Reminder = "SELECT seq, request_id FROM {p}reminder \
@@ -275,10 +286,13 @@ statements! {
     DeleteReminders = "DELETE FROM {p}reminder WHERE entity_type = ?1 AND entity_id = ?2";
     /// entity_type, entity_id
     DeleteState = "DELETE FROM {p}state WHERE entity_type = ?1 AND entity_id = ?2";
-    /// shard, after, entity_type, entity_id, limit → seq, id, finished
+    /// shard, after, rows → the seq of the last of so many rows, if there are as many
+    EndOfWindow = "SELECT seq FROM {p}request INDEXED BY {p}request_part \
+        WHERE shard & 7 = ?1 & 7 AND seq > ?2 ORDER BY seq LIMIT 1 OFFSET ?3 - 1";
+    /// shard, after, up to, entity_type, entity_id, limit → seq, id, finished
     RequestsOf = "SELECT r.seq, r.id, EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) \
-        FROM {p}request r INDEXED BY {p}request_shard WHERE r.shard = ?1 AND r.seq > ?2 \
-        AND r.entity_type = ?3 AND r.entity_id = ?4 ORDER BY r.seq LIMIT ?5";
+        FROM {p}request r INDEXED BY {p}request_part WHERE r.shard & 7 = ?1 & 7 AND r.seq > ?2 \
+        AND r.seq <= ?3 AND r.entity_type = ?4 AND r.entity_id = ?5 ORDER BY r.seq LIMIT ?6";
     /// name, value
     RaiseMeta = "INSERT INTO {p}meta (name, value) VALUES (?1, ?2) \
         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";

@@ -4,17 +4,20 @@
 mod support;
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use cluster_core::id::{Epoch, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
-    Batch, MessageStorage, OutcomeKind, OutcomeRow, OwnershipStorage, RetentionClass, RetireScan,
-    StateKey, StateWrite, StorageError, StoredOutcome, TransactionStorage,
+    Batch, BoxFuture, Due, DueScan, MessageStorage, OutcomeKind, OutcomeRow, OwnershipStorage,
+    RedriveFrom, RedriveWrite, RequestRow, RetentionClass, RetireScan, StateKey, StateWrite,
+    StorageError, StoredOutcome, TransactionStorage,
 };
 use cluster_core::time::Timestamp;
+use cluster_sql::Sqlite;
 use rusqlite::Connection;
-use support::{Folder, join, request};
+use support::{Folder, join, request, request_id};
 
 fn key() -> StateKey {
     StateKey { shard: ShardId::new(1), entity_type: "Blob".into(), entity_id: "e".into() }
@@ -84,6 +87,82 @@ async fn retention_that_finds_nothing_to_remove_takes_no_write_lock() {
     assert_unavailable(storage.retire(fence, before(6)).await);
     tool.execute_batch("ROLLBACK").unwrap();
     assert_eq!(storage.retire(fence, before(6)).await.unwrap().removed, 1);
+}
+
+/// What retention has found past its age is reset before it can be removed.
+// proves: B43, B111
+#[tokio::test]
+async fn what_runs_again_meanwhile_is_not_removed() {
+    let folder = Folder::new();
+    let storage = folder.options().open().await.unwrap();
+    let fence = join(&storage).await;
+    let ended = |seq: u64| OutcomeRow {
+        seq: Seq::new(seq),
+        shard: request(seq).shard,
+        epoch: Epoch::new(1),
+        outcome: StoredOutcome { kind: OutcomeKind::Ok, payload: Bytes::new() },
+        finished_at: Timestamp::from_unix_ms(5),
+    };
+    let outer = Some(request_id(1));
+    let derived = RequestRow { class: RetentionClass::Derived, outer, ..request(2) };
+    let batch = Batch {
+        accepts: vec![request(1), derived, request(3)],
+        outcomes: vec![ended(1), ended(2), ended(3)],
+        ..Batch::default()
+    };
+    storage.commit(fence, Arc::new(batch)).await.unwrap();
+
+    // Nobody writes while this is open: the reset is the first one that waits for it.
+    let open = storage.begin().await.unwrap();
+    let redrive = RedriveWrite {
+        seq: Seq::new(1),
+        shard: request(1).shard,
+        epoch: Epoch::new(1),
+        from: RedriveFrom::Finished(Timestamp::from_unix_ms(5)),
+        due_at: Some(Timestamp::from_unix_ms(6)),
+    };
+    let reset = Arc::new(Batch { redrives: vec![redrive], ..Batch::default() });
+    let mut reset = storage.commit(fence, reset);
+    assert!(is_pending(&mut reset));
+    let scan = RetireScan {
+        finished_before: [Timestamp::from_unix_ms(6); 5],
+        after: Seq::new(0),
+        limit: 10,
+        reached: None,
+    };
+    let mut retire = storage.retire(fence, scan.clone());
+    look_ends(&storage, &mut retire).await;
+    open.rollback().await;
+    reset.await.unwrap();
+    let retired = retire.await.unwrap();
+    assert_eq!(retired.removed, 1);
+    assert!(retired.kept.unfinished, "it is looked at again");
+
+    let due = DueScan { after: Due::FIRST, limit: 10, bytes: 1 << 20 };
+    assert_eq!(storage.load_due(fence, due).await.unwrap().len(), 1);
+    let ids = [1, 2, 3].map(request_id).to_vec();
+    let found = storage.find_requests(ids.clone()).await.unwrap();
+    let there: Vec<bool> = found.iter().map(Option::is_some).collect();
+    assert_eq!(there, [true, true, false], "what it has called is kept for its next run");
+
+    // It has ended again: all of it goes.
+    let batch = Batch { outcomes: vec![ended(1)], ..Batch::default() };
+    storage.commit(fence, Arc::new(batch)).await.unwrap();
+    assert_eq!(storage.retire(fence, scan).await.unwrap().removed, 2);
+    assert!(storage.find_requests(ids).await.unwrap().iter().all(Option::is_none));
+}
+
+/// Whether a future has not ended when it is polled once.
+fn is_pending<T>(future: &mut BoxFuture<'_, T>) -> bool {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+/// Lets a look for what is past end, whose removal then waits.
+async fn look_ends<T>(storage: &Sqlite, retire: &mut BoxFuture<'_, T>) {
+    assert!(is_pending(retire));
+    // Behind the look, on the same connection.
+    storage.cluster_time().await.unwrap();
+    assert!(is_pending(retire));
 }
 
 #[tokio::test]

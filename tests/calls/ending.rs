@@ -230,7 +230,7 @@ fn nothing_is_left_of_a_cluster_that_was_shut_down() {
         assert_eq!(stage.holders(), 1, "the factory is gone as well");
         // A task counts for a moment after what it held was dropped.
         let tasks = runtime.metrics();
-        runtime.block_on(until(|| tasks.num_alive_tasks() == before));
+        runtime.block_on(until(|| tasks.num_alive_tasks() <= before));
     });
 }
 
@@ -254,7 +254,7 @@ async fn a_dropped_cluster_ends_at_once_and_leaves_nothing() {
     assert!(matches!(error, ClusterError::ShuttingDown), "{error:?}");
     let error = clerk.look().await.unwrap_err();
     assert!(matches!(error, ClusterError::ShuttingDown), "{error:?}");
-    until(|| tasks.num_alive_tasks() == before).await;
+    until(|| tasks.num_alive_tasks() <= before).await;
     drop(clerk);
     until(|| stage.holders() == 1).await;
     // What was accepted runs after the next start.

@@ -106,7 +106,7 @@ async fn a_clearing_that_failed_is_done_when_it_is_asked_for_again(bed: Bed) {
                 bed.door.pass_one();
             }
             bed.door.commits_held(1).await;
-            bed.faulty().fail_next(Write::Commit, fault.clone(), 1);
+            bed.faulty().fail_next(Write::Commit, fault, 1);
             bed.door.release();
             bed.advance(5 * SECOND).await;
             let cleared = clearing.await.unwrap();

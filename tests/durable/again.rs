@@ -140,11 +140,11 @@ async fn by_strict_order_nothing_passes_a_request_in_back_off(bed: Bed) {
     for paper in ["one", "two", "three"] {
         receipts.push(desk.file(paper.into()).send().await.unwrap().id());
     }
+    probe.wait_for("one", 1).await;
     let read = spawn({
         let desk = desk.clone();
         async move { desk.papers().await }
     });
-    probe.wait_for("one", 1).await;
     assert_eq!(cluster.receipt::<DeskFile>(receipts[2]).outcome().await.unwrap(), 3);
     let papers = read.await.unwrap().unwrap();
     assert_eq!(papers.first().map(String::as_str), Some("one"), "no read before it either");

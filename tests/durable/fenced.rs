@@ -130,7 +130,7 @@ async fn who_is_the_owner_no_more_does_not_answer(bed: Bed) {
     assert!(is_waiting(&mut confirmed).await);
     bed.door.turn_away(StorageError::Fenced { incarnation: 1 });
     let told = confirmed.await.unwrap_err();
-    assert!(matches!(told, ClusterError::OutcomeUnknown { .. }), "{told:?}");
+    assert!(matches!(told, ClusterError::ShuttingDown), "{told:?}");
     bed.door.release();
     while !cluster.is_shutting_down() {
         tokio::task::yield_now().await;

@@ -1,8 +1,8 @@
 //! Requests that wait for a program that can run them.
 
-use cluster::Hold;
 use cluster::prelude::*;
 use cluster::storage::Missing;
+use cluster::{Cancelled, Hold};
 use futures_util::StreamExt;
 
 use crate::entities::Counter;
@@ -212,6 +212,30 @@ async fn by_strict_order_nothing_passes_a_held_request(bed: Bed) {
     assert_eq!(two.outcome().await.unwrap(), 2);
 }
 
+// proves: B83, B257
+async fn by_strict_order_a_held_request_that_is_cancelled_holds_up_nobody(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let minute = Duration::from_secs(60);
+    let strict =
+        cluster::EntityOptions { strict_order: Some(true), ..cluster::EntityOptions::DEFAULT };
+    let ids = stored(&bed, async |cluster| {
+        let ledger = cluster.get::<new::Ledger>("l");
+        let one = ledger.note("one".into()).after(minute).send().await.unwrap();
+        vec![one.id()]
+    })
+    .await;
+    let cluster = bed
+        .start(|builder| builder.entity::<other::Ledger>().options::<other::Ledger>(strict))
+        .await;
+    bed.advance(3 * minute).await;
+    until_held(&cluster, 1).await;
+    let two = cluster.get::<other::Ledger>("l").note_number(2).send().await.unwrap();
+    bed.settle().await;
+    assert_eq!(cluster.cancel(ids[0]).await.unwrap(), Cancelled::Interrupted);
+    assert_eq!(two.outcome().await.unwrap(), 1);
+    assert!(holds(&cluster).await.is_empty());
+}
+
 /// Waits until so many are held.
 async fn until_held(cluster: &Cluster, many: usize) -> Vec<Hold> {
     loop {
@@ -227,4 +251,5 @@ backends!(
     what_nobody_can_run_is_held_until_somebody_can,
     what_cannot_be_read_is_held_for_a_program_that_can,
     by_strict_order_nothing_passes_a_held_request,
+    by_strict_order_a_held_request_that_is_cancelled_holds_up_nobody,
 );

@@ -6,6 +6,7 @@
 
 mod again;
 mod backlog;
+mod building;
 mod bytes;
 mod cancels;
 mod caught_up;
@@ -19,6 +20,7 @@ mod keyed_outbox;
 mod outbox;
 mod pressure;
 mod processes;
+mod races;
 mod readable;
 mod replies;
 mod retention;
@@ -26,6 +28,7 @@ mod retries;
 mod runs;
 mod scheduled;
 mod state;
+mod strict;
 #[path = "../support/mod.rs"]
 mod support;
 mod transactions;

@@ -102,8 +102,9 @@ async fn for_ever() {
 
 async fn die_on_the_first_line(bed: &Bed) {
     let probe = Probe::default();
-    let cluster = start(bed, &probe).await;
+    // What an earlier process has left may run at once.
     probe.close("paper");
+    let cluster = start(bed, &probe).await;
     let receipt = cluster.get::<Desk>("d").file("paper".into()).key("k").send().await.unwrap();
     say(receipt.id());
     probe.wait_for("paper", 1).await;
@@ -139,8 +140,9 @@ async fn a_request_whose_process_is_killed_on_its_first_line_runs_again() {
 
 async fn die_after_the_commit(bed: &Bed) {
     let probe = Probe::default();
-    let cluster = start(bed, &probe).await;
+    // What an earlier process has left may run at once.
     probe.close("paper");
+    let cluster = start(bed, &probe).await;
     let desk = cluster.get::<Desk>("d");
     let call = tokio::spawn(async move {
         let told = desk.file_and_send("paper".into(), "other".into()).key("k").await;

@@ -38,6 +38,11 @@ async fn is_there(cluster: &Cluster, id: RequestId) -> bool {
     !matches!(storage, Err(ClusterError::Retired { .. }))
 }
 
+/// Dead letters and holds.
+async fn unfinished(cluster: &Cluster) -> (usize, usize) {
+    (cluster.dead_letters().list().count().await, cluster.holds().list().count().await)
+}
+
 // proves: B111
 async fn what_is_finished_goes_by_its_class_and_nothing_else_goes(bed: Bed) {
     let probe = Probe::default();
@@ -73,10 +78,6 @@ async fn what_is_finished_goes_by_its_class_and_nothing_else_goes(bed: Bed) {
     let sums = cluster.workflow::<Sum>();
     let sum = sums.start(1, 2).key("k").await.unwrap();
     assert_eq!(sum.result().await.unwrap(), 3);
-    let unfinished = async |cluster: &Cluster| {
-        let dead = cluster.dead_letters().list().count().await;
-        (dead, cluster.holds().list().count().await)
-    };
     bed.settle().await;
     assert_eq!(unfinished(&cluster).await, (1, 1));
 

@@ -56,6 +56,16 @@ fn the_users_rows_change_with_the_entity() {
 }
 
 #[test]
+fn a_subscription_is_renewed_read_and_redriven() {
+    let [first, second] = runs("later");
+    let lines: Vec<_> = first.lines().collect();
+    assert_eq!(lines[0], "Invoice { number: 1, cents: 990 }");
+    let dead = "Subscription/s-2 renew after 2 attempts: nobody has subscribed";
+    assert_eq!(lines[1..], [dead]);
+    assert_eq!(first, second, "it is in memory only");
+}
+
+#[test]
 fn an_order_is_charged_and_shipped_once() {
     let [first, second] = runs("order");
     let (token, result) = ("order/approval/1/47", "4700 cents paid, on its way to Rome");

@@ -49,7 +49,7 @@ async fn the_handler_of_the_reminder_itself_ends_it_or_sets_it_anew(bed: Bed) {
     let last = format!("tick{CLEARS_ITSELF}");
     order(&cluster, Order::Every(last.clone(), 1_000)).await;
     bed.advance(10 * SECOND).await;
-    assert_eq!(rung(&cluster).await, [last.clone()]);
+    assert_eq!(rung(&cluster).await, std::slice::from_ref(&last));
     // In the place of the next of its own times.
     let anew = format!("tock{SETS_ANEW}");
     order(&cluster, Order::Every(anew.clone(), 4_000)).await;

@@ -180,11 +180,14 @@ impl Clock {
         ctx: &Context,
         what: String,
         period_ms: Option<u64>,
-    ) -> Result<(), ClusterErrorText> {
+    ) -> Result<String, ClusterErrorText> {
         let reminder = ctx.remind::<Self>().chime(what);
         let done = match period_ms {
-            Some(ms) => reminder.every(Duration::from_millis(ms)).send().await.map(drop),
-            None => reminder.clear().await,
+            Some(ms) => {
+                let sent = reminder.every(Duration::from_millis(ms)).send().await;
+                sent.map(|receipt| receipt.id().to_string())
+            }
+            None => reminder.clear().await.map(|()| String::new()),
         };
         done.map_err(|error| ClusterErrorText(error.to_string()))
     }

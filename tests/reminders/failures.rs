@@ -76,13 +76,13 @@ async fn an_unknown_commit_sets_and_replaces_once(bed: Bed) {
         let change = clock.order(Order::Every("new".into(), 10_000), End::Ok).send();
         let receipt = change.await.unwrap();
         bed.probe.wait_for("order", 2).await;
-        bed.faulty().fail_next(Write::Commit, fault.clone(), 1);
+        bed.faulty().fail_next(Write::Commit, fault, 1);
         bed.probe.open("order");
         bed.advance(SECOND).await;
         receipt.outcome().await.unwrap();
         // The end of one of its requests is as uncertain.
         bed.advance(8 * SECOND).await;
-        bed.faulty().fail_next(Write::Commit, fault.clone(), 1);
+        bed.faulty().fail_next(Write::Commit, fault, 1);
         bed.advance(31 * SECOND).await;
         assert_eq!(rung(&cluster).await, ["new"; 4], "{name}");
         assert_eq!(bed.probe.count("new"), 4, "{name}");

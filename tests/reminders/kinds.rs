@@ -5,7 +5,7 @@ use std::time::Duration;
 use cluster::prelude::*;
 use cluster::testing::TestCluster;
 
-use crate::entities::{Clock, End, Order, Plain, rung, start};
+use crate::entities::{Clock, ClockChime, End, Order, Plain, rung, start};
 use crate::support::{Bed, Probe, backends};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -71,7 +71,7 @@ async fn what_cannot_be_set_is_refused_with_its_reason(bed: Bed) {
 async fn one_that_runs_while_it_is_changed_ends_by_itself(bed: Bed) {
     let cluster = start(&bed).await;
     let clock = cluster.get::<Clock>("c");
-    clock.order_chime("dong".into(), Some(2_000)).await.unwrap();
+    let dong = clock.order_chime("dong".into(), Some(2_000)).await.unwrap();
     bed.probe.close("dong");
     bed.advance(2 * SECOND).await;
     bed.probe.wait_for("dong", 1).await;
@@ -80,8 +80,9 @@ async fn one_that_runs_while_it_is_changed_ends_by_itself(bed: Bed) {
     bed.probe.open("dong");
     bed.advance(20 * SECOND).await;
     assert_eq!(bed.probe.count("dong"), 1);
+    cluster.receipt::<ClockChime>(dong.parse().unwrap()).outcome().await.unwrap();
     // The same when it is set anew meanwhile.
-    clock.order_chime("ding".into(), Some(2_000)).await.unwrap();
+    let ding = clock.order_chime("ding".into(), Some(2_000)).await.unwrap();
     bed.probe.close("ding");
     bed.advance(2 * SECOND).await;
     bed.probe.wait_for("ding", 1).await;
@@ -89,6 +90,7 @@ async fn one_that_runs_while_it_is_changed_ends_by_itself(bed: Bed) {
     bed.probe.open("ding");
     bed.advance(20 * SECOND).await;
     assert_eq!((bed.probe.count("ding"), bed.probe.count("dang")), (1, 4));
+    cluster.receipt::<ClockChime>(ding.parse().unwrap()).outcome().await.unwrap();
 }
 
 backends!(in virtual time:

@@ -126,7 +126,7 @@ async fn ten_thousand_dropped_streams_leave_nothing() {
     assert_eq!(cluster.stats().open_streams, 10_000);
     drop(open);
     assert_eq!((cluster.stats().open_streams, stage.holders()), (0, holders));
-    assert_eq!(live_tasks(), tasks);
+    assert!(live_tasks() <= tasks, "{} tasks, {tasks} before", live_tasks());
     // The entity is idle again: a shutdown does not wait for anybody.
     soon(cluster.shutdown()).await.unwrap();
 }

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
-    DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage, Fence,
-    FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
+    AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
+    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
     OpenTransaction, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
     RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
     TakenShard, TransactionStorage,
@@ -35,6 +35,8 @@ struct State {
     /// How many of the next calls of this name fail.
     failing: BTreeMap<&'static str, u32>,
     calls: BTreeMap<&'static str, u64>,
+    /// Calls of these names wait before the storage, or with its answer behind it.
+    stopped: BTreeMap<(&'static str, Reading), usize>,
     /// Calls that have ended, where that matters.
     done: BTreeMap<&'static str, u64>,
     /// Calls that the storage works on.
@@ -52,6 +54,15 @@ struct Leaf {
     arrived: usize,
     /// For those that wait, first come first served.
     verdicts: VecDeque<Verdict>,
+}
+
+/// Where a call that only reads waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reading {
+    /// Before it reads.
+    Before,
+    /// When it has read.
+    After,
 }
 
 enum Verdict {
@@ -150,6 +161,36 @@ impl Door {
     /// Opens the whole door.
     pub(crate) fn release(&self) {
         self.change(|state| state.leaves.iter_mut().for_each(|leaf| leaf.closed = false));
+    }
+
+    /// From now on calls of this name wait here.
+    pub(crate) fn stop(&self, call: &'static str, at: Reading) {
+        self.change(|state| _ = state.stopped.insert((call, at), 0));
+    }
+
+    /// Waits until so many calls of this name have come here since.
+    pub(crate) async fn stopped(&self, call: &'static str, at: Reading, many: usize) {
+        self.until(|state| (state.stopped.get(&(call, at)) >= Some(&many)).then_some(())).await;
+    }
+
+    /// Lets calls of this name pass again.
+    pub(crate) fn go_on(&self, call: &'static str) {
+        self.change(|state| state.stopped.retain(|(stopped, _), _| *stopped != call));
+    }
+
+    /// Lets calls of this name that wait before the storage read, and stops them with the answer.
+    pub(crate) fn let_read(&self, call: &'static str) {
+        self.stop(call, Reading::After);
+        self.change(|state| _ = state.stopped.remove(&(call, Reading::Before)));
+    }
+
+    async fn read(&self, call: &'static str, at: Reading) {
+        self.change(|state| {
+            if let Some(arrived) = state.stopped.get_mut(&(call, at)) {
+                *arrived += 1;
+            }
+        });
+        self.until(|state| (!state.stopped.contains_key(&(call, at))).then_some(())).await;
     }
 
     /// The next calls of this name fail, with nothing done.
@@ -303,9 +344,11 @@ macro_rules! counted {
     ($self:ident, $call:ident ( $($argument:expr),* )) => {
         Box::pin(async move {
             $self.door.count(stringify!($call))?;
+            $self.door.read(stringify!($call), Reading::Before).await;
             let inside = $self.door.enter();
             let done = $self.storage.$call($($argument),*).await;
             drop(inside);
+            $self.door.read(stringify!($call), Reading::After).await;
             $self.door.change(|state| *state.done.entry(stringify!($call)).or_default() += 1);
             done
         })
@@ -391,6 +434,14 @@ impl MessageStorage for Guarded {
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
         counted!(self, load_due(fence, scan))
+    }
+
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        counted!(self, load_kept_alive(fence, scan))
     }
 
     fn find_requests(

@@ -14,7 +14,7 @@ mod waiting;
 
 pub(crate) use backends::backends;
 pub(crate) use bed::Bed;
-pub(crate) use door::{Door, Side, refused, unknown};
+pub(crate) use door::{Door, Reading, Side, refused, unknown};
 pub(crate) use folder::{Folder, open_sqlite};
 pub(crate) use postgres::Schema;
 pub(crate) use probe::Probe;

@@ -1,15 +1,11 @@
 //! Where databases on a PostgreSQL server are.
 
-use std::io::Write;
-use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cluster::time::Clock;
 use cluster_sql::Postgres;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-
-/// Names the server: a superuser's URL without a query.
-const VARIABLE: &str = "TEST_SERVERS_POSTGRES";
+use test_servers::{Kind, shared};
 
 /// A schema of its own on the server that all tests share.
 pub(crate) struct Schema {
@@ -17,10 +13,10 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// Makes a new one; `None` without a server, which is said once.
+    /// Makes a new one; `None` without a server.
     pub(crate) async fn new() -> Option<Schema> {
         static SCHEMAS: AtomicU32 = AtomicU32::new(0);
-        let server = server()?;
+        let server = shared(Kind::Postgres)?;
         let number = SCHEMAS.fetch_add(1, Ordering::Relaxed);
         let schema = format!("test_{}_{number}", std::process::id());
         let mut tool = PgConnection::connect(&server).await.expect("the server answers");
@@ -34,15 +30,4 @@ impl Schema {
         let opened = Postgres::options(&self.url).clock(clock.clone()).connections(4).connect();
         opened.await.expect("the tables can be made")
     }
-}
-
-fn server() -> Option<String> {
-    static SAID: Once = Once::new();
-    let server = std::env::var(VARIABLE).ok();
-    if server.is_none() {
-        // Past the capture of the output of tests that pass.
-        let text = format!("\nLEFT OUT: tests that need PostgreSQL; {VARIABLE} names a server\n");
-        SAID.call_once(|| _ = std::io::stderr().write_all(text.as_bytes()));
-    }
-    server
 }

@@ -207,7 +207,70 @@ async fn a_body_that_is_tried_again_does_not_run_its_steps_again(bed: fn() -> Be
     assert_eq!(count.load(Ordering::SeqCst), 301);
 }
 
+/// A body that never comes to an end by itself.
+struct Endless {
+    probe: Probe,
+}
+
+#[workflow(name = "endless", version = 1)]
+impl Endless {
+    #[run]
+    async fn run(&self, ctx: &Workflow) -> u32 {
+        let mut rounds = 0;
+        while !self.round().await {
+            ctx.sleep("pause", Duration::from_secs(1)).await;
+            rounds += 1;
+        }
+        rounds
+    }
+
+    #[step]
+    async fn round(&self) -> bool {
+        self.probe.note("round");
+        self.probe.count("round") == 12
+    }
+}
+
+/// A journal is loaded whole, so it has a limit; nothing of it is lost.
+// proves: B61
+async fn a_journal_that_is_too_long_is_given_up_and_goes_on_later(bed: fn() -> Bed) {
+    let (bed, probe) = (bed(), Probe::default());
+    let start = async |most: usize| {
+        let probe = probe.clone();
+        bed.start(|builder| {
+            builder
+                .workflow_with(move || Endless { probe: probe.clone() })
+                .config(|config| config.journal_max = most)
+        })
+        .await
+    };
+    // Two of them a round: what would be one too many is once a step, once a sleep.
+    for (most, rounds) in [(12, 6), (13, 7), (14, 7)] {
+        let cluster = start(most).await;
+        match probe.count("round") {
+            0 => _ = cluster.workflow::<Endless>().start().key("k").await.unwrap(),
+            _ => dead_letters(&cluster).await.remove(0).redrive().await.unwrap(),
+        }
+        for _ in 0..10 {
+            bed.advance(Duration::from_secs(1)).await;
+        }
+        let letter = dead_letters(&cluster).await.remove(0);
+        assert!(letter.last_error().contains("journal_max"), "{}", letter.last_error());
+        assert_eq!(probe.count("round"), rounds, "{most}");
+        drop((letter, cluster));
+        bed.settle().await;
+    }
+    let cluster = start(1_000).await;
+    dead_letters(&cluster).await.remove(0).redrive().await.unwrap();
+    for _ in 0..20 {
+        bed.advance(Duration::from_secs(1)).await;
+    }
+    let run = cluster.workflow::<Endless>().find("k").await.unwrap().unwrap();
+    assert_eq!(run.result().await.unwrap(), 11);
+}
+
 backends!(
+    a_journal_that_is_too_long_is_given_up_and_goes_on_later,
     a_panic_of_the_body_or_of_a_step_is_the_end,
     a_body_that_does_something_else_is_stopped,
     another_version_does_not_touch_an_execution,

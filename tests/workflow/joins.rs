@@ -95,6 +95,46 @@ async fn a_join_replays_to_the_same_names_in_whatever_order_its_steps_end(bed: f
     }
 }
 
+/// All ends come between two polls of the body, which is told of one after the other.
+// proves: B195
+async fn steps_that_end_at_once_end_in_their_order(bed: fn() -> Bed) {
+    for crowd in [false, true] {
+        let (bed, probe) = (bed(), Probe::default());
+        (1..=5).for_each(|branch| probe.close(format!("work {branch}")));
+        let fan = |probe: &Probe| {
+            let probe = probe.clone();
+            move || Fan { probe: probe.clone() }
+        };
+        let cluster = bed.start(|builder| builder.workflow_with(fan(&probe))).await;
+        cluster.workflow::<Fan>().start(crowd).key("k").await.unwrap();
+        bed.settle().await;
+        // Nothing runs between these.
+        (1..=5).for_each(|branch| probe.open(&format!("work {branch}")));
+        bed.settle().await;
+        drop(cluster);
+        bed.settle().await;
+        let history = bed.history().await;
+        let works = history.entries.iter().filter(|entry| &*entry.name == "work");
+        let order: Vec<u32> = works.map(|entry| entry.occurrence).collect();
+        if !crowd {
+            assert_eq!(order, [1, 2, 3, 4, 5], "they were polled in this order");
+        }
+        let followed: Vec<String> =
+            probe.log().into_iter().filter(|noted| noted.starts_with("follow")).collect();
+        let expected: Vec<String> = order.iter().map(|branch| format!("follow {branch}")).collect();
+        assert_eq!(followed, expected, "each went on when it was told");
+
+        let cluster = bed.start(|builder| builder.workflow_with(fan(&probe))).await;
+        let run = cluster.workflow::<Fan>().find("k").await.unwrap().unwrap();
+        cluster.complete(run.deferred::<u32>("end").token(), 7).await.unwrap();
+        let result = run.result().await.unwrap();
+        let of = |branch: u32| format!("{branch}: work of {branch}, follow of {branch}");
+        let order = if crowd { order } else { vec![1, 2, 3, 4, 5] };
+        let expected = order.into_iter().map(of).chain(["end 7".to_owned()]);
+        assert_eq!(result, expected.collect::<Vec<_>>());
+    }
+}
+
 /// A step against a clock.
 struct Race {
     probe: Probe,
@@ -145,5 +185,6 @@ async fn the_winner_of_a_race_is_the_same_again(bed: fn() -> Bed) {
 
 backends!(
     a_join_replays_to_the_same_names_in_whatever_order_its_steps_end,
+    steps_that_end_at_once_end_in_their_order,
     the_winner_of_a_race_is_the_same_again,
 );

@@ -4,6 +4,7 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
+mod cancels;
 mod crashes;
 mod deferreds;
 mod draining;
@@ -17,3 +18,4 @@ mod sleeps;
 mod starting;
 mod steps;
 mod support;
+mod turns;

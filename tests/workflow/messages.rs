@@ -57,6 +57,68 @@ impl Pay {
     }
 }
 
+/// Two steps of which one is dropped, though both have ended.
+struct Either {
+    probe: Probe,
+    accounts: Accounts,
+}
+
+#[workflow(name = "either", version = 1)]
+impl Either {
+    #[run]
+    async fn run(&self, ctx: &Workflow) -> String {
+        let first = tokio::select! {
+            biased;
+            first = self.give("a".into()) => first,
+            second = self.give("b".into()) => second,
+        };
+        let end: u32 = ctx.deferred("end").await.unwrap_or_default();
+        format!("{first} {end}")
+    }
+
+    #[step]
+    async fn give(&self, to: String) -> String {
+        let cluster = self.accounts.lock().unwrap().clone().expect("it runs");
+        cluster.get::<Account>(&*to).add(1).send().await.expect("it can be sent");
+        self.probe.pass("give").await;
+        to
+    }
+}
+
+/// What a step has sent is there with its result, or not at all.
+// proves: B174
+async fn a_step_that_is_dropped_has_sent_nothing(bed: fn() -> Bed) {
+    let (bed, probe, accounts) = (bed(), Probe::default(), Accounts::default());
+    let start = async || {
+        let (probe, given) = (probe.clone(), accounts.clone());
+        let either = move || Either { probe: probe.clone(), accounts: given.clone() };
+        let hosted =
+            |builder: cluster::ClusterBuilder| builder.entity::<Account>().workflow_with(either);
+        let cluster = bed.start(hosted).await;
+        *accounts.lock().unwrap() = Some(cluster.clone());
+        cluster
+    };
+    probe.close("give");
+    let cluster = start().await;
+    cluster.workflow::<Either>().start().key("k").await.unwrap();
+    bed.settle().await;
+    assert_eq!(probe.count("give"), 2);
+    probe.open("give");
+    bed.settle().await;
+    *accounts.lock().unwrap() = None;
+    drop(cluster);
+    bed.settle().await;
+
+    let cluster = start().await;
+    let run = cluster.workflow::<Either>().find("k").await.unwrap().unwrap();
+    cluster.complete(run.deferred::<u32>("end").token(), 7).await.unwrap();
+    assert_eq!(run.result().await.unwrap(), "a 7");
+    bed.settle().await;
+    let cents = async |id: &str| cluster.get::<Account>(id).cents().await.unwrap();
+    assert_eq!((cents("a").await, cents("b").await), (1, 0));
+    *accounts.lock().unwrap() = None;
+}
+
 async fn start(bed: &Bed, probe: &Probe, accounts: &Accounts) -> Cluster {
     let (probe, given) = (probe.clone(), accounts.clone());
     let cluster = bed
@@ -106,4 +168,7 @@ async fn what_a_step_sends_and_calls_happens_once_wherever_its_process_dies(bed:
     }
 }
 
-backends!(what_a_step_sends_and_calls_happens_once_wherever_its_process_dies);
+backends!(
+    a_step_that_is_dropped_has_sent_nothing,
+    what_a_step_sends_and_calls_happens_once_wherever_its_process_dies,
+);

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::process;
+use crate::servers::Running;
+use crate::{process, servers};
 
 /// The system that is ours in the results.
 const OURS: &str = "cluster";
@@ -29,6 +30,9 @@ const PEERS: &[Peer] = &[
 /// If an option is not understood, or a program cannot be built, or fails.
 pub(crate) fn run(words: &[String]) -> Result<(), String> {
     let options = Options::parse(words)?;
+    if options.servers {
+        servers::ensure()?;
+    }
     let mut programs = vec![build_ours()?];
     if options.peers {
         for peer in PEERS {
@@ -40,6 +44,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
     fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let results = dir.join("results.jsonl");
     write(&results, "")?;
+    let servers = if options.servers { Some(Running::for_benchmarks()?) } else { None };
 
     let mut header = true;
     for lane in choose(&options.lanes, &lists)? {
@@ -50,6 +55,9 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
                 command.arg("--json").arg(&results).arg("--dir").arg(&dir);
                 if !header {
                     command.arg("--no-header");
+                }
+                if let Some(servers) = &servers {
+                    servers.tell(&mut command);
                 }
                 process::run(&mut command)?;
                 header = false;
@@ -69,13 +77,15 @@ struct Options {
     lanes: Vec<String>,
     runs: String,
     peers: bool,
+    servers: bool,
     json: Option<PathBuf>,
 }
 
 impl Options {
     fn parse(words: &[String]) -> Result<Self, String> {
         let runs = "5".to_owned();
-        let mut options = Options { lanes: Vec::new(), runs, peers: false, json: None };
+        let mut options =
+            Options { lanes: Vec::new(), runs, peers: false, servers: true, json: None };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().cloned().ok_or(format!("`{word}` needs a value"));
@@ -83,6 +93,7 @@ impl Options {
                 "--lane" => options.lanes.push(value()?),
                 "--runs" => options.runs = value()?,
                 "--peers" => options.peers = true,
+                "--no-servers" => options.servers = false,
                 "--json" => options.json = Some(PathBuf::from(value()?)),
                 _ => return Err(format!("`{word}` is not an option of `cargo xtask bench`")),
             }

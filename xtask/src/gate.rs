@@ -8,17 +8,27 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::report::{Ending, Report, Step, Totals};
-use crate::{coverage, process, source};
+use crate::servers::Starting;
+use crate::{coverage, process, servers, source};
 
 /// A test that this machine cannot run appends `name: reason` to the file that this variable names.
 const NOT_RUN_VARIABLE: &str = "CLUSTER_TESTS_NOT_RUN";
 
-type Action = fn(&mut Report) -> Result<(), String>;
+/// What the steps leave for later ones and for the end.
+#[derive(Default)]
+struct Run {
+    report: Report,
+    /// The servers of the tests, from the step that begins to start them on.
+    servers: Option<Starting>,
+}
 
-const STEPS: [(&str, Action); 8] = [
+type Action = fn(&mut Run) -> Result<(), String>;
+
+const STEPS: [(&str, Action); 9] = [
     ("tools", tools),
     ("format", format),
     ("coverage", covered),
+    ("servers", servers),
     ("clippy", clippy),
     ("features", features),
     ("docs", docs),
@@ -30,26 +40,26 @@ const STEPS: [(&str, Action); 8] = [
 ///
 /// Names the step that failed.
 pub(crate) fn run() -> Result<(), String> {
-    let mut report = Report::default();
+    let mut run = Run::default();
     let mut failure = None;
     for (name, action) in STEPS {
         if failure.is_some() {
-            report.steps.push(Step { name, ending: Ending::NotStarted, took: Duration::ZERO });
+            run.report.steps.push(Step { name, ending: Ending::NotStarted, took: Duration::ZERO });
             continue;
         }
         println!("\n== {name} ==");
         let started = now();
-        let result = action(&mut report);
+        let result = action(&mut run);
         let took = now().duration_since(started);
         println!("== {name}: {:.1} s ==", took.as_secs_f64());
         let ending = if result.is_ok() { Ending::Passed } else { Ending::Failed };
-        report.steps.push(Step { name, ending, took });
+        run.report.steps.push(Step { name, ending, took });
         failure = result.err().map(|error| format!("{name}: {error}"));
     }
     if let Some(failure) = &failure {
         eprintln!("\n{failure}");
     }
-    print!("{}", report.text());
+    print!("{}", run.report.text());
     match failure {
         None => Ok(()),
         Some(_) => Err("the gate is closed: see the step that failed above".to_owned()),
@@ -62,7 +72,7 @@ fn now() -> Instant {
 }
 
 /// rustfmt and clippy are parts of a toolchain that may be missing.
-fn tools(_: &mut Report) -> Result<(), String> {
+fn tools(_: &mut Run) -> Result<(), String> {
     for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if !process::answers(process::cargo().args([command, "--version"])) {
             return Err(format!(
@@ -73,22 +83,30 @@ fn tools(_: &mut Report) -> Result<(), String> {
     process::run(process::cargo().arg("--version"))
 }
 
-fn format(_: &mut Report) -> Result<(), String> {
+fn format(_: &mut Run) -> Result<(), String> {
     process::run(process::cargo().args(["fmt", "--all", "--check"]))
 }
 
-fn covered(report: &mut Report) -> Result<(), String> {
-    report.coverage = Some(coverage::check()?);
+fn covered(run: &mut Run) -> Result<(), String> {
+    run.report.coverage = Some(coverage::check()?);
     Ok(())
 }
 
-fn clippy(_: &mut Report) -> Result<(), String> {
+/// Installs the database servers that are missing; those of the tests start while the next steps
+/// compile.
+fn servers(run: &mut Run) -> Result<(), String> {
+    servers::ensure()?;
+    run.servers = Some(Starting::for_tests());
+    Ok(())
+}
+
+fn clippy(_: &mut Run) -> Result<(), String> {
     let workspace = ["clippy", "--locked", "--workspace", "--all-targets"];
     process::run(process::cargo().args(workspace).args(["--", "-D", "warnings"]))
 }
 
 /// What has features compiles without them, each by itself: together one would bring the other's.
-fn features(_: &mut Report) -> Result<(), String> {
+fn features(_: &mut Run) -> Result<(), String> {
     for package in ["cluster", "cluster-sql"] {
         let alone = ["clippy", "--locked", "--package", package, "--lib", "--no-default-features"];
         process::run(process::cargo().args(alone).args(["--", "-D", "warnings"]))?;
@@ -96,31 +114,37 @@ fn features(_: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
-fn docs(_: &mut Report) -> Result<(), String> {
+fn docs(_: &mut Run) -> Result<(), String> {
     let mut command = process::cargo();
     command.args(["doc", "--locked", "--workspace", "--no-deps"]);
     process::run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Apart from `test`, so that compiling and running are timed apart.
-fn build(_: &mut Report) -> Result<(), String> {
+fn build(_: &mut Run) -> Result<(), String> {
     process::run(process::cargo().args(["test", "--locked", "--workspace", "--no-run"]))
 }
 
 /// Unit, integration, compile-fail, tidy and doc tests; examples are built on the way.
-fn test(report: &mut Report) -> Result<(), String> {
+fn test(run: &mut Run) -> Result<(), String> {
+    let servers = run.servers.take().expect("an earlier step starts them").wait()?;
+    println!("{}", servers.describe());
     let not_run = not_run_file()?;
     let mut command: Command = process::cargo();
     command.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
     command.env(NOT_RUN_VARIABLE, &not_run);
+    servers.tell(&mut command);
     let mut totals = Totals::default();
     let result = process::run_watched(&mut command, |line| totals.see(line));
-    report.totals = totals;
-    report.not_run = lines(&source::read(&not_run)?);
+    run.report.totals = totals;
+    run.report.not_run = lines(&source::read(&not_run)?);
     if result.is_ok() && totals.passed == 0 {
         return Err("no test ran".to_owned());
     }
-    result
+    match servers.ended().first() {
+        Some(kind) => Err(format!("the {kind} that all tests share has ended meanwhile")),
+        None => result,
+    }
 }
 
 /// An empty file for the tests to write to.

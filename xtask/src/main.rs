@@ -1,6 +1,7 @@
-//! The project's own tasks: `cargo xtask test | coverage | audit | bench`.
+//! The project's own tasks: `cargo xtask test | servers | coverage | audit | bench`.
 //!
-//! No dependencies, so that the tasks start within seconds on a fresh clone.
+//! The one dependency starts database servers and has none itself, so that the tasks start within
+//! seconds on a fresh clone.
 // A tool for a terminal: printing is its output.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -10,6 +11,7 @@ mod coverage;
 mod gate;
 mod process;
 mod report;
+mod servers;
 mod source;
 
 use std::process::ExitCode;
@@ -18,12 +20,14 @@ const USAGE: &str = "\
 usage: cargo xtask <task>
 
   test                    everything: format, coverage, clippy, docs, and all tests
+  servers COMMAND..       any command, with database servers for its tests while it runs
   coverage                which behaviours of docs/behaviours.md have a test
   audit                   advisories, licences and sources of the dependencies (needs cargo-deny)
   bench [options]         the benchmark program, in release
       --lane NAME         only this lane; may be repeated
       --runs N            repetitions of each lane (default 5)
       --peers             also the harness programs of bench/peers, lane by lane in turn
+      --no-servers        start no database servers: their lanes are left out
       --json FILE         write one JSON line for each result";
 
 fn main() -> ExitCode {
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
     };
     let done = match task {
         "test" if options.is_empty() => gate::run(),
+        "servers" if !options.is_empty() => servers::run(options),
         "coverage" if options.is_empty() => coverage::run(),
         "audit" if options.is_empty() => audit::run(),
         "bench" => bench::run(options),

@@ -17,8 +17,8 @@ use crate::config::{BadSetting, Config};
 use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, Cancels, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, GivenUp,
-    GivenUpHook, Intake, Kinds, OpenStreams, Residents, Runner, Schedule, Serves, Shards, Tasks,
-    TraceBridge, Waiters, failure_shape, release_held, reminded,
+    GivenUpHook, Intake, Keeper, Kinds, OpenStreams, Residents, Runner, Schedule, Serves, Shards,
+    Tasks, TraceBridge, Waiters, failure_shape, release_held, reminded,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -324,14 +324,17 @@ impl ClusterBuilder {
     ) -> Runner {
         let committer =
             Committer::new(storage.clone(), self.clock.clone(), &self.config, joined, floor);
+        let Config { kept_alive_max, resident_entities_max, .. } = self.config;
+        let kept_alive_max = kept_alive_max.min(resident_entities_max);
         Runner {
             residents: Residents::new(self.config.resident_entities_max),
+            keeper: Keeper::new(kept_alive_max),
             storage,
             committer: Arc::new(committer),
             request_ids: self.seed.map_or_else(RequestIds::new, RequestIds::seeded),
             snowflakes: Snowflakes::above(joined.machine, Seq::default()),
             waiters: Waiters::default(),
-            intake: Intake::loading(),
+            intake: Intake::loading(floor),
             tasks: Tasks::new(runtime),
             alarms: Alarms::default(),
             schedule: Schedule::new(self.clock.clone(), &self.config, self.backoff_longest),

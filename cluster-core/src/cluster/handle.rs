@@ -134,14 +134,14 @@ impl Cluster {
     /// before run again.
     ///
     /// Waits for the handlers of the entity that run and for its open streams; nothing else of it
-    /// starts meanwhile. Persisted requests that were accepted before never start, and who waits for them gets `Interrupted`.
-    /// Volatile ones that wait in the mailbox run afterwards, as does what is accepted later. The
-    /// instance is dropped, after its `#[deactivate]` method.
+    /// starts meanwhile. Persisted requests that were accepted before never start, and who waits
+    /// for them gets `Interrupted`. Volatile ones that wait in the mailbox run afterwards, as does
+    /// what is accepted later. The instance is dropped, after its `#[deactivate]` method.
     ///
-    /// Works in transactions of at most `clear_batch` requests each: first those without an outcome,
-    /// then state and reminders, then the rest. After a crash or an error in between call it again:
-    /// what is gone is gone, and what was done before was done once. What the entity has sent to
-    /// others stays, and so do their answers. Goes on when it is dropped.
+    /// Works in transactions of at most `clear_batch` requests each: first those without an
+    /// outcome, then state and reminders, then the rest. After a crash or an error in between call
+    /// it again: what is gone is gone, and what was done before was done once. What the entity has
+    /// sent to others stays, and so do their answers. Goes on when it is dropped.
     ///
     /// # Errors
     /// `NotAssigned` when nobody here hosts the contract; `Reentrant` inside a handler that would

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::retention::retire;
 use crate::entity::{
-    Gate, Runner, load_due, load_pending, run_alarms, run_schedule, watch_deadlines,
+    Gate, Runner, bring_back_kept, load_due, load_pending, run_alarms, run_schedule,
+    watch_deadlines,
 };
 use crate::metric;
 use crate::storage::StorageError;
@@ -26,6 +27,7 @@ pub(super) fn start(runner: &Arc<Runner>) {
     let tasks = &runner.tasks;
     tasks.spawn_to_end(commit(runner.clone()));
     tasks.spawn_loop(load_pending(runner.clone()));
+    tasks.spawn_loop(bring_back_kept(runner.clone()));
     tasks.spawn_loop(run_alarms(runner.clone()));
     tasks.spawn_loop(run_schedule(runner.clone()));
     tasks.spawn_loop(load_due(runner.clone()));

@@ -30,6 +30,7 @@ pub(super) fn gather(units: &mut [Unit], next_seq: impl Fn() -> Seq) -> Batch {
         batch.redrives.extend(writes.redrive.clone());
         batch.removals.extend(writes.removals.iter().copied());
         batch.forgotten.extend(writes.forgotten.clone());
+        batch.alive.extend(writes.alive.clone());
         batch.chunks.extend(writes.chunks.iter().cloned());
         batch.chunks_read.extend(writes.chunks_read.clone());
         let Some(state) = writes.state.clone() else { continue };

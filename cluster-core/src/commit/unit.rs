@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::reminders::ReminderIntent;
 use crate::id::Seq;
 use crate::storage::{
-    Accepted, AttemptWrite, ChunkWrite, ChunksRead, DeadWrite, DeferredRow, HoldWrite,
+    Accepted, AliveWrite, AttemptWrite, ChunkWrite, ChunksRead, DeadWrite, DeferredRow, HoldWrite,
     JournalEntry, OutcomeRow, RedriveWrite, RemovalWrite, RequestRow, StateKey, StateWrite,
     StorageError,
 };
@@ -40,6 +40,7 @@ pub(crate) struct Writes {
     pub(crate) reminders: Vec<ReminderIntent>,
     pub(crate) removals: Vec<RemovalWrite>,
     pub(crate) forgotten: Option<StateKey>,
+    pub(crate) alive: Option<AliveWrite>,
     pub(crate) chunks: Vec<ChunkWrite>,
     pub(crate) chunks_read: Option<ChunksRead>,
     /// The storage is asked whether the fence holds, though nothing may be written.
@@ -67,8 +68,14 @@ impl Writes {
             && self.reminders.is_empty()
             && self.removals.is_empty()
             && self.forgotten.is_none()
+            && self.alive.is_none()
             && self.chunks.is_empty()
             && self.chunks_read.is_none()
+    }
+
+    /// Whether nothing of it need reach the storage.
+    pub(crate) fn asks_nothing(&self) -> bool {
+        self.is_empty() && !self.confirm
     }
 
     /// How many bytes of payloads, headers and texts of errors there are.

@@ -151,8 +151,13 @@ settings! {
     mailbox: usize, Count = "4096";
     /// How many entities may be in memory.
     resident_entities_max: usize, Count = "1000000";
+    /// How many entities may be kept alive; no more than may be in memory are.
+    kept_alive_max: usize, Count = "100000";
     /// How many `&self` handlers of one entity run at once.
     concurrency: usize, Count = "1024";
+    /// How many replies of one entity may be outstanding that come later than their handlers
+    /// return.
+    later_replies_max: usize, Count = "4096";
     /// An entity leaves memory after this time without a call.
     idle: Duration, Time = "1m";
     /// How long a shutdown waits for running handlers.
@@ -207,6 +212,9 @@ settings! {
     outbox_max: usize, Count = "4096";
     /// How long a handler may hold the storage's own transaction.
     transaction_limit: Duration, Time = "10s";
+    /// How many steps, sleeps and deferreds one execution of a workflow may have; one that would
+    /// have more is given up, and goes on when it is redriven under a higher limit.
+    journal_max: usize, Count = "100000";
     /// How many requests that are due at a time wait in memory for it, the next ones first; the
     /// others are in the storage only.
     schedule_max: usize, Count = "16384";

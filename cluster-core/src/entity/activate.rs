@@ -158,10 +158,13 @@ impl<T: Serves> Slot<T> {
                 if self.install(Arc::new(entity), self.generation()).is_none() {
                     return self.kind.shared.residents.leave();
                 }
+                self.kind.shared.residents.say_room();
+                self.has_come();
                 self.start_waiting(Start::Inline);
             }
             Err(error) => {
                 self.report(&*error);
+                self.has_come();
                 self.load_later(1, Unfinished(Some(self.clone())));
             }
         }
@@ -189,10 +192,12 @@ impl<T: Serves> Slot<T> {
                     }
                     unfinished.done();
                     slot.kind.shared.residents.say_room();
+                    slot.has_come();
                     slot.start_waiting(Start::Inline);
                 }
                 Err(error) => {
                     slot.report(&*error);
+                    slot.has_come();
                     match error.downcast_ref::<ClusterError>() {
                         Some(unreadable) => slot.refuse_waiting(unreadable, unfinished),
                         None => slot.load_later(failures + 1, unfinished),
@@ -208,6 +213,9 @@ impl<T: Serves> Slot<T> {
         let waiting = self.lock().mailbox.take();
         drop(unfinished);
         for job in waiting.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
+            if let Some(request) = job.seq() {
+                self.kind.shared.schedule.ended(request);
+            }
             job.displace(why.clone());
         }
     }
@@ -233,7 +241,7 @@ impl<T: Serves> Slot<T> {
             let wanted = inner.mailbox.as_ref().is_some_and(|mailbox| {
                 mailbox.spill.is_some() || mailbox.any(|job| !job.is_gone())
             });
-            if wanted {
+            if wanted || inner.kept.is_some() {
                 return false;
             }
             inner.mailbox.take()
@@ -271,6 +279,7 @@ impl<T: Serves> Slot<T> {
             let ctx = Context::of_hook(self, "activate");
             let span = life_span(self, "activate");
             run_hook(&ctx, entity.activate(&ctx)).instrument(span).await?;
+            self.fulfil_hooks_wish(&ctx).await?;
         }
         Ok(entity)
     }
@@ -310,11 +319,13 @@ impl<T: Serves> Slot<T> {
                 .map(|mailbox| mailbox.take_if(|job| job.seq().is_none()))
                 .unwrap_or_default();
             inner.mailbox.take_if(|mailbox| mailbox.is_done());
-            let waits = inner.mailbox.is_some() && !inner.waits_for_place;
+            let wanted = inner.mailbox.is_some() || inner.is_missed();
+            let waits = wanted && !inner.waits_for_place;
             inner.waits_for_place |= waits;
             (displaced, waits)
         };
         let residents = &self.kind.shared.residents;
+        residents.say_room();
         let (max, actual) = (residents.max(), residents.count() + 1);
         for job in displaced {
             job.displace(ClusterError::LimitExceeded {
@@ -361,7 +372,7 @@ impl<T: Serves> Slot<T> {
 
     /// Takes the entity out of memory if it has been idle for long enough.
     pub(super) fn passivate(self: &Arc<Self>, now: Moment, idle: Duration) {
-        if self.is_due(now, idle) {
+        if self.is_due(now, idle) && !self.is_kept() {
             self.leave();
         }
     }

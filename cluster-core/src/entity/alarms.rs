@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::shared::Shared;
+use crate::id::Seq;
 use crate::time::{Clock, Moment};
 
 type Action = Box<dyn FnOnce() + Send>;
@@ -24,7 +25,8 @@ pub(crate) struct Alarms {
 
 #[derive(Default)]
 struct Queue {
-    armed: BTreeMap<(Moment, u64), Action>,
+    /// With the request that is to go on then, if it is one.
+    armed: BTreeMap<(Moment, u64), (Option<Seq>, Action)>,
     /// Tells alarms of one moment apart, in the order in which they were armed.
     made: u64,
     /// The runner has ended: an action kept here would keep the runner.
@@ -40,6 +42,17 @@ impl Alarms {
         delay: Duration,
         action: impl FnOnce() + Send + 'static,
     ) {
+        self.arm_for(None, clock, delay, action);
+    }
+
+    /// The same for a request, which may be hurried.
+    pub(super) fn arm_for(
+        &self,
+        request: Option<Seq>,
+        clock: &Clock,
+        delay: Duration,
+        action: impl FnOnce() + Send + 'static,
+    ) {
         let at = clock.now() + delay;
         let first = {
             let mut queue = self.queue.lock();
@@ -49,10 +62,28 @@ impl Alarms {
             }
             queue.made += 1;
             let number = queue.made;
-            queue.armed.insert((at, number), Box::new(action));
+            queue.armed.insert((at, number), (request, Box::new(action)));
             queue.armed.first_key_value().is_some_and(|(key, _)| *key == (at, number))
         };
         if first {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Runs the alarm of a request at once, if there is one. Looks at all: it is for cancels.
+    pub(super) fn hurry(&self, request: Seq) {
+        let found = {
+            let mut queue = self.queue.lock();
+            let mut all = queue.armed.iter();
+            let found = all.find(|(_, (of, _))| *of == Some(request)).map(|(key, _)| *key);
+            if let Some(action) = found.and_then(|key| queue.armed.remove(&key)) {
+                queue.made += 1;
+                let number = queue.made;
+                queue.armed.insert((Moment::default(), number), action);
+            }
+            found
+        };
+        if found.is_some() {
             self.wake.notify_one();
         }
     }
@@ -72,7 +103,7 @@ impl Alarms {
         let later = queue.armed.split_off(&(now, u64::MAX));
         let due = std::mem::replace(&mut queue.armed, later);
         let next = queue.armed.first_key_value().map(|((at, _), _)| *at);
-        (due.into_values().collect(), next)
+        (due.into_values().map(|(_, action)| action).collect(), next)
     }
 }
 

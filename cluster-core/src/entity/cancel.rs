@@ -12,9 +12,10 @@ use tokio::sync::oneshot;
 use super::contract::Serves;
 use super::failure::not_committed;
 use super::job::Job;
+use super::origin::try_to_record;
 use super::remind::ended;
 use super::shared::Shared;
-use super::slot::Slot;
+use super::slot::{Slot, Start};
 use crate::commit::{CommitFailure, Unit, Writes};
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, Seq};
@@ -168,7 +169,9 @@ impl Cancellable {
 
 impl Drop for Cancellable {
     fn drop(&mut self) {
-        self.shared.cancels.change(self.request, |known| known.running = None);
+        // Who goes on with the request may have taken its place.
+        let is_own = |running: &mut Arc<Signal>| Arc::ptr_eq(running, &self.signal);
+        self.shared.cancels.change(self.request, |known| _ = known.running.take_if(is_own));
     }
 }
 
@@ -191,17 +194,43 @@ pub(super) async fn cancelled(shared: &Shared, request: RequestId) {
     }
 }
 
+/// Tells who waited for a request that has left its mailbox.
+pub(crate) type Tell = Box<dyn FnOnce(ClusterError) + Send>;
+
 /// Where a request is that shall end.
 pub(crate) enum Whereabouts {
     /// It runs or is being committed: its run sees that it shall end.
     Out,
-    /// It was in the mailbox; this tells who waited.
-    Taken(Box<dyn FnOnce(ClusterError) + Send>),
+    /// It was in the mailbox.
+    Taken(Tell),
     /// It is in the storage, or on its way from there.
     Stored,
 }
 
+fn tell_of<T: Serves>(job: Box<dyn Job<T>>) -> Tell {
+    Box::new(move |why| Job::<T>::displace(job, why))
+}
+
 impl<T: Serves> Slot<T> {
+    /// A request was ended by who has cancelled it: what is on its way brings it no more, and what
+    /// waits for it goes on. Who waits in its name, if it was in the mailbox.
+    pub(super) fn cancelled(self: &Arc<Self>, request: Seq) -> Option<Tell> {
+        let taken = {
+            let mut inner = self.lock();
+            inner.is_back(request);
+            inner.mailbox.as_mut().and_then(|mailbox| {
+                if let Some(spill) = &mut mailbox.spill {
+                    spill.ended.push(request);
+                }
+                mailbox.take_if(|job| job.seq() == Some(request)).pop_front()
+            })
+        };
+        if self.kind.limits.strict_order {
+            self.start_waiting(Start::Task);
+        }
+        taken.map(tell_of)
+    }
+
     /// Takes a request out of the mailbox, if it is there.
     pub(super) fn take(self: &Arc<Self>, request: Seq) -> Whereabouts {
         let taken = {
@@ -213,22 +242,27 @@ impl<T: Serves> Slot<T> {
             mailbox.and_then(|m| m.take_if(|job| job.seq() == Some(request)).pop_front())
         };
         match taken {
-            Some(job) => Whereabouts::Taken(Box::new(move |why| Job::<T>::displace(job, why))),
+            Some(job) => Whereabouts::Taken(tell_of(job)),
             None => Whereabouts::Stored,
         }
     }
 }
 
 impl Shared {
-    pub(super) fn take_request(
-        &self,
-        entity_type: &str,
-        id: &EntityId,
-        request: Seq,
-    ) -> Whereabouts {
+    fn take_request(&self, entity_type: &str, id: &EntityId, request: Seq) -> Whereabouts {
         match self.kind_named(entity_type) {
             Some(kind) => kind.take(id, request),
             None => Whereabouts::Stored,
+        }
+    }
+
+    /// Where a request is; takes it from its mailbox.
+    fn whereabouts(&self, found: &FoundRequest) -> Whereabouts {
+        let row = &found.request;
+        match found.held {
+            None => self.take_request(&row.entity_type, &row.entity_id, row.seq),
+            // Where order is strict others wait for it as for one that runs.
+            Some(_) => Whereabouts::Stored,
         }
     }
 }
@@ -261,8 +295,9 @@ async fn cancel_to_end(
             return Ok(of_outcome(outcome.kind));
         }
         let row = &found.request;
-        let taken = match shared.take_request(&row.entity_type, &row.entity_id, row.seq) {
+        let taken = match shared.whereabouts(&found) {
             Whereabouts::Out => {
+                shared.alarms.hurry(row.seq);
                 if let Ok(Ok(outcome)) = told.await {
                     return Ok(of_outcome(outcome.kind));
                 }
@@ -273,18 +308,13 @@ async fn cancel_to_end(
             Whereabouts::Stored => None,
         };
         asking.writes();
-        let written = end(shared, &found).await;
-        // What was under way to the mailbox is there by now: it was accepted before.
-        let late = shared.take_request(&row.entity_type, &row.entity_id, row.seq);
-        shared.intake.ended(row.seq);
-        shared.schedule.ended(row.seq);
-        let late = match late {
-            Whereabouts::Taken(tell) => Some(tell),
-            Whereabouts::Out | Whereabouts::Stored => None,
-        };
-        let why = written.as_ref().err().cloned().unwrap_or(ClusterError::Interrupted);
-        taken.into_iter().chain(late).for_each(|tell| tell(why.clone()));
-        written?;
+        match end(shared, &found).await {
+            Ok(late) => taken.into_iter().chain(late).for_each(|t| t(ClusterError::Interrupted)),
+            Err(error) => {
+                taken.into_iter().for_each(|tell| tell(error.clone()));
+                return Err(error);
+            }
+        }
         shared.waiters.tell(request, || Ok(StoredOutcome::interrupted()));
         // The first outcome holds: it may have been another.
         let outcome = find(shared, request).await?.outcome;
@@ -299,9 +329,10 @@ fn of_outcome(kind: OutcomeKind) -> Cancelled {
     }
 }
 
-/// Writes that a request that is not out has ended.
-async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<(), ClusterError> {
-    let row = &found.request;
+/// Writes that a request that is not out has ended, however often the storage refuses: it has left
+/// its mailbox, and would be lost until the next start. Whom to tell, if it has come there since.
+async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<Option<Tell>, ClusterError> {
+    let row = found.request.clone();
     let outcome = OutcomeRow {
         seq: row.seq,
         shard: row.shard,
@@ -309,8 +340,23 @@ async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<(), ClusterEr
         outcome: StoredOutcome::interrupted(),
         finished_at: shared.clock.wall(),
     };
-    let reminders = ended(shared, row);
-    write(shared, Writes { outcome: Some(outcome), reminders, ..Writes::default() }).await
+    let (tell, told) = oneshot::channel();
+    let reminders = ended(shared, &row);
+    let writes = Writes { outcome: Some(outcome), reminders, ..Writes::default() };
+    let runner = shared.clone();
+    let then = move |result: Result<(), CommitFailure>| {
+        let ended = |()| {
+            // In this order: what is on its way is stopped here, or is in the mailbox then.
+            runner.request_ended(row.seq);
+            let kind = runner.kind_named(&row.entity_type);
+            kind.and_then(|kind| kind.cancelled(&row.entity_id, row.seq))
+        };
+        // Nobody waits for it when the runner ends.
+        let _ = tell.send(result.map(ended));
+    };
+    try_to_record(shared.clone(), 1, None, writes, Box::new(then));
+    let result = told.await.unwrap_or(Err(CommitFailure::Stopped));
+    result.map_err(|failure| not_committed(&failure))
 }
 
 /// Commits writes that belong to no instance.

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::contract::{Contract, Serves};
 use super::handle::Handle;
 use super::inner::{Inner, Phase};
+use super::keep_alive::Wish;
 use super::options::Access;
 use super::shared::Shared;
 use super::slot::{Slot, Start};
@@ -56,8 +57,9 @@ enum Part {
 struct Gone(Seq);
 
 impl<T: Serves> Slot<T> {
-    /// Waits for the handlers that run and the streams that are open; what waits begins after it. Then takes the instance
-    /// down, and removes what stands in the storage of everything accepted so far.
+    /// Waits for the handlers that run, the replies that are outstanding and the streams that are
+    /// open; what waits begins after it. Then takes the instance down, and removes what stands in
+    /// the storage of everything accepted so far.
     ///
     /// Until the state is gone the entity is what it was, with requests less; until all is gone,
     /// keys are known of which the rest is not. So after a crash in between nothing has happened
@@ -77,6 +79,8 @@ impl<T: Serves> Slot<T> {
         let upto = self.kind.shared.committer.lane().await.next_seq();
         self.remove(upto, Part::Unfinished, &mut clearing.gone).await?;
         clearing.gone = Gone(upto);
+        // That it is to be kept alive is forgotten with its state.
+        self.fulfil(Wish::Release);
         self.remove(upto, Part::Rest, &mut Gone(upto)).await
     }
 
@@ -125,8 +129,7 @@ fn removals(entity: &StateKey, page: &[EntityRequest]) -> Vec<RemovalWrite> {
 /// A request without an outcome is gone: whoever has it in memory forgets it, and who waits for it
 /// is told.
 fn end(shared: &Shared, gone: &EntityRequest) {
-    shared.intake.ended(gone.seq);
-    shared.schedule.ended(gone.seq);
+    shared.request_ended(gone.seq);
     shared.waiters.tell(gone.id, || Ok(StoredOutcome::interrupted()));
 }
 
@@ -139,6 +142,7 @@ impl<T: Serves> Inner<T> {
             && self.phase != Phase::Changing
             && self.running.is_idle()
             && self.pins == 0
+            && self.outstanding == 0
             && quiet;
         if begins {
             self.clearing = true;

@@ -1,16 +1,22 @@
 //! From a handler's return value to its commit and its reply.
 
+use std::sync::Arc;
+
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
 use super::failure::{encode_error, stored_failure, text};
 use super::intake::deliver_sent;
+use super::keep_alive::Wish;
 use super::kind::Kind;
+use super::later::Parcels;
 use super::method::{ReturnOf, Style};
 use super::origin::{NoOutcome, Origin, Stored, defect};
 use super::outcome::{Outcome, Verdict};
+use super::outstanding::wait_for_answer;
 use super::remind::ended;
 use super::run::{Ran, To};
+use super::slot::Slot;
 use super::turn::{Change, Turn};
 use super::wire::Wire;
 use crate::commit::{CommitFailure, Writes};
@@ -32,12 +38,17 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
     mut turn: Turn<T>,
     returned: ReturnOf<M>,
     ctx: Option<&Context>,
+    parcels: Parcels,
     origin: Origin,
     to: To<M>,
 ) -> Ran<M> {
+    if <M::Outcome as Outcome>::LATER {
+        return wait_for_answer::<T, M, S>(turn, returned, ctx, parcels, origin, to);
+    }
+    let has_wish = ctx.is_some_and(Context::has_wish);
     let stored = match &origin {
         // Nothing is to be written, and nothing was read that a crash can undo.
-        Origin::Volatile if !Kind::<T>::is_durable() && !M::INFO.fenced => {
+        Origin::Volatile if !Kind::<T>::is_durable() && !M::INFO.fenced && !has_wish => {
             let reply = match <M::Outcome as Outcome>::verdict(returned) {
                 Verdict::Ok(value) => Ok(value),
                 Verdict::Err(error) => {
@@ -63,12 +74,46 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
             return ended.tell::<T, M, S>(origin, &slot, base, to);
         }
     };
-    let writes = writes_of(&turn, &ending, ctx, stored);
-    if writes.is_empty() && !writes.confirm && !turn.must_wait() {
+    let then = match ending.reply {
+        Ok(_) => Afterwards::of(ctx, parcels),
+        Err(_) if turn.rolls_back(&origin) => Afterwards::default(),
+        Err(_) => Afterwards::of_failed(parcels),
+    };
+    let writes = writes_of(&turn.slot, &ending, ctx, &then, stored);
+    if writes.asks_nothing() && !turn.must_wait() {
+        let slot = turn.slot.clone();
         turn.end();
+        then.happen(&slot);
         return to.reply(ending.reply);
     }
-    commit::<T, M, S>(turn, ending, writes, origin, to)
+    commit::<T, M, S>(turn, ending, writes, then, origin, to)
+}
+
+/// What follows when a handler's writes are durable; dropped when they are not.
+#[derive(Default)]
+pub(super) struct Afterwards {
+    parcels: Parcels,
+    wish: Option<Wish>,
+}
+
+impl Afterwards {
+    /// Of a handler that has succeeded.
+    pub(super) fn of(ctx: Option<&Context>, parcels: Parcels) -> Self {
+        Afterwards { parcels, wish: ctx.and_then(Context::take_wish) }
+    }
+
+    /// Of a handler that has failed, with nothing to roll back: what it has told others is told.
+    fn of_failed(parcels: Parcels) -> Self {
+        Afterwards { parcels, wish: None }
+    }
+
+    #[inline]
+    pub(super) fn happen<T: Serves>(self, slot: &Arc<Slot<T>>) {
+        if let Some(wish) = self.wish {
+            slot.fulfil(wish);
+        }
+        self.parcels.hand_out();
+    }
 }
 
 /// Reads the returned value and captures or rolls back the state.
@@ -86,7 +131,7 @@ pub(super) fn settle<T: Serves, M: Message>(
             turn.slot.kind.metrics.errors.increment(1);
             turn.roll_back();
             let reply = Err(CallError::Entity(error));
-            return Ok(failed(turn, reply, stored));
+            return Ok(write_down(&turn.slot, reply, stored));
         }
         Verdict::Retry(error) => {
             turn.roll_back();
@@ -97,30 +142,32 @@ pub(super) fn settle<T: Serves, M: Message>(
             return Err(NoOutcome::GiveUp(reason));
         }
     };
-    let reply = Ok(value);
-    let outcome = stored.map(|_| encode_outcome::<T, M>(turn, &reply)).transpose();
+    let (reply, slot) = (Ok(value), turn.slot.clone());
+    let outcome = stored.map(|_| encode_outcome::<T, M>(&slot, &reply)).transpose();
     let ended = outcome.and_then(|outcome| turn.capture().map(|change| (outcome, change)));
     match ended {
         Ok((outcome, change)) => Ok(Ending { reply, outcome, change }),
         // A value or state that cannot be stored: the handler has done nothing.
         Err(error) => {
             turn.roll_back();
-            let error = unwritable::<T, M>(turn, stored, error);
-            Ok(failed(turn, Err(CallError::Cluster(error)), stored))
+            let error = unwritable::<T, M>(&slot, stored, error);
+            Ok(write_down(&slot, Err(CallError::Cluster(error)), stored))
         }
     }
 }
 
-fn failed<T: Serves, M: Message>(
-    turn: &Turn<T>,
+/// A reply as it is stored, with no change of the state; where it cannot be, its failure is in its
+/// place.
+pub(super) fn write_down<T: Serves, M: Message>(
+    slot: &Arc<Slot<T>>,
     reply: ReplyOf<M>,
     stored: Option<&Stored>,
 ) -> Ending<M> {
-    let (reply, outcome) = match stored.map(|_| encode_outcome::<T, M>(turn, &reply)) {
+    let (reply, outcome) = match stored.map(|_| encode_outcome::<T, M>(slot, &reply)) {
         None => (reply, None),
         Some(Ok(outcome)) => (reply, Some(outcome)),
         Some(Err(error)) => {
-            let error = unwritable::<T, M>(turn, stored, error);
+            let error = unwritable::<T, M>(slot, stored, error);
             let outcome = stored_failure(&error);
             (Err(CallError::Cluster(error)), Some(outcome))
         }
@@ -130,22 +177,22 @@ fn failed<T: Serves, M: Message>(
 
 /// A value that cannot be written down is a defect of its handler, unless it is only too large.
 fn unwritable<T: Serves, M: Message>(
-    turn: &Turn<T>,
+    slot: &Arc<Slot<T>>,
     stored: Option<&Stored>,
     error: ClusterError,
 ) -> ClusterError {
     let attempts = stored.map_or(0, |stored| stored.attempts) + 1;
     match error {
         ClusterError::LimitExceeded { .. } => error,
-        error => defect::<T, M>(&turn.slot, attempts, text(&error)),
+        error => defect::<T, M>(slot, attempts, text(&error)),
     }
 }
 
 fn encode_outcome<T: Serves, M: Message>(
-    turn: &Turn<T>,
+    slot: &Slot<T>,
     reply: &ReplyOf<M>,
 ) -> Result<StoredOutcome, ClusterError> {
-    let kind = &turn.slot.kind;
+    let kind = &slot.kind;
     let schema = &kind.schemas.messages[M::INFO.index];
     let limit = kind.shared.config.payload_bytes_max;
     let (outcome, encoded) = match reply {
@@ -153,20 +200,22 @@ fn encode_outcome<T: Serves, M: Message>(
         Err(CallError::Entity(error)) => (OutcomeKind::Err, error.encode(&schema.err, limit)),
         Err(CallError::Cluster(error)) => return Ok(stored_failure(error)),
     };
-    let what = || format!("the reply of {} {}", turn.slot.address(), M::INFO.name);
+    let what = || format!("the reply of {} {}", slot.address(), M::INFO.name);
     let payload = encoded.map_err(|error| encode_error(&what(), "payload_bytes_max", error))?;
     Ok(StoredOutcome { kind: outcome, payload })
 }
 
 pub(super) fn writes_of<T: Serves, M: Message>(
-    turn: &Turn<T>,
+    slot: &Slot<T>,
     ending: &Ending<M>,
     ctx: Option<&Context>,
+    then: &Afterwards,
     stored: Option<&Stored>,
 ) -> Writes {
-    let mut writes = Writes { confirm: M::INFO.fenced, ..Writes::default() };
+    let alive = then.wish.as_ref().map(|wish| slot.alive_write(wish.alive()));
+    let mut writes = Writes { alive, confirm: M::INFO.fenced, ..Writes::default() };
     if let (Some(stored), Some(outcome)) = (stored, &ending.outcome) {
-        let now = turn.slot.kind.shared.clock.wall();
+        let now = slot.kind.shared.clock.wall();
         writes.outcome = Some(stored.outcome(outcome.clone(), now));
     }
     if let Change::To(write) = &ending.change {
@@ -177,7 +226,7 @@ pub(super) fn writes_of<T: Serves, M: Message>(
     }
     if let Some(stored) = stored {
         // After what the handler itself says of the same reminder.
-        writes.reminders.extend(ended(&turn.slot.kind.shared, &stored.row));
+        writes.reminders.extend(ended(&slot.kind.shared, &stored.row));
     }
     writes
 }
@@ -188,6 +237,7 @@ fn commit<T: Serves, M: Message, S: Style<T, M>>(
     turn: Turn<T>,
     ending: Ending<M>,
     writes: Writes,
+    then: Afterwards,
     origin: Origin,
     to: To<M>,
 ) -> Ran<M> {
@@ -201,6 +251,8 @@ fn commit<T: Serves, M: Message, S: Style<T, M>>(
     let (to, ran) = to.later();
     let complete = move |result: Result<Vec<_>, CommitFailure>| match result {
         Ok(accepted) => {
+            // Before the entity can leave memory.
+            then.happen(&slot);
             if counted {
                 slot.settled(request);
             }

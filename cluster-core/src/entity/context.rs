@@ -16,11 +16,13 @@ use super::contract::{Client, Contract, Message, Serves};
 use super::endpoint::Endpoint;
 use super::failure::decode_error;
 use super::handle::Handle;
+use super::keep_alive::Wish;
 use super::kind::Kind;
+use super::later::Parcels;
 use super::options::{Access, MessageInfo};
 use super::origin::{Base, Origin};
 use super::recording::{Place, Record};
-use super::run::Surroundings;
+use super::run::{Surroundings, collects};
 use super::shared::Shared;
 use super::slot::Slot;
 use super::trace::Trace;
@@ -67,6 +69,10 @@ pub(super) struct Frame {
     pub(super) place: Option<Place>,
     /// Stands in derived keys before the number: empty but inside a step of a workflow.
     pub(super) scope: Box<str>,
+    /// Replies that the handler gives to others leave with its commit.
+    pub(super) collects: bool,
+    /// The handler has asked for its entity to be kept alive, or not any more.
+    pub(super) wishes: AtomicBool,
     /// `None` until the handler sends or calls something durable.
     pub(super) sent: Mutex<Option<Box<Sent>>>,
     pub(super) transaction: TransactionSlot,
@@ -121,6 +127,10 @@ pub(super) struct Sent {
     pub(super) occurrences: HashMap<(Address, u64), u32>,
     /// What has happened in an execution and is not handed to the committer yet.
     pub(super) record: Record,
+    /// Replies to others' requests; at most as many as may be outstanding.
+    pub(super) parcels: Parcels,
+    /// What is to become of its being kept alive.
+    pub(super) wish: Option<Wish>,
 }
 
 impl Sent {
@@ -169,6 +179,8 @@ impl Context {
             confirmed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             commits: stored.is_some() || changes_state,
+            collects: collects::<T, M>(),
+            wishes: AtomicBool::new(false),
             place: stored.map(|stored| Place::of(&stored.row, &slot.kind.shards)),
             scope: Box::default(),
             sent: Mutex::default(),
@@ -196,6 +208,8 @@ impl Context {
             confirmed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             commits: false,
+            collects: false,
+            wishes: AtomicBool::new(false),
             place: None,
             scope: Box::default(),
             sent: Mutex::default(),
@@ -222,6 +236,8 @@ impl Context {
             confirmed: AtomicBool::new(true),
             over: AtomicBool::new(false),
             commits: false,
+            collects: false,
+            wishes: AtomicBool::new(false),
             place: frame.place,
             scope: Box::default(),
             sent: Mutex::default(),
@@ -321,6 +337,24 @@ impl Context {
     /// commit; calls awaited by a persisted handler are not repeated by its rerun.
     pub fn get<C: ?Sized + Contract>(&self, id: impl Into<EntityId>) -> C::Client {
         C::Client::new(Handle::of::<C>(self.shared(), id.into()))
+    }
+
+    /// Keeps the replies that the handler has given, until its commit.
+    #[inline]
+    pub(super) fn keep_parcels(&self, parcels: Parcels) {
+        if !parcels.is_empty() {
+            self.0.sent.lock().get_or_insert_default().parcels.append(parcels);
+        }
+    }
+
+    /// Takes the replies that the handler has given.
+    #[inline]
+    pub(super) fn parcels(&self) -> Parcels {
+        if !self.0.collects {
+            return Parcels::default();
+        }
+        let mut sent = self.0.sent.lock();
+        sent.as_mut().map(|sent| std::mem::take(&mut sent.parcels)).unwrap_or_default()
     }
 
     /// The handler that the current task is polling.

@@ -8,6 +8,7 @@ use super::contract::Serves;
 use super::hold::hold;
 use super::inner::{Inner, Phase};
 use super::job::{Delivered, Job};
+use super::kind::Limits;
 use super::mailbox::Spill;
 use super::slot::{Slot, Start};
 use crate::id::Seq;
@@ -21,11 +22,20 @@ impl<T: Serves> Slot<T> {
     /// Puts a request that has become due into the mailbox, whether there is room or not: how many
     /// of these are in memory is bounded by `schedule_max`. One that was tried before goes to its
     /// place in the owner's order.
-    pub(super) fn join_queue(self: &Arc<Self>, job: Box<dyn Job<T>>, again: bool) {
+    pub(super) fn join_queue(self: &Arc<Self>, seq: Seq, job: Box<dyn Job<T>>, again: bool) {
         {
             let mut inner = self.lock();
+            if !self.kind.shared.schedule.is_waiting(seq) {
+                // Cancelled since it became due.
+                drop(inner);
+                return;
+            }
             let mailbox = inner.mailbox.get_or_insert_default();
-            if again { mailbox.push_again(job) } else { mailbox.push(job) }
+            if again {
+                mailbox.push_again(job, self.kind.limits.strict_order);
+            } else {
+                mailbox.push(job);
+            }
         }
         self.start_waiting(Start::Task);
     }
@@ -33,7 +43,8 @@ impl<T: Serves> Slot<T> {
     /// A request came whose message the type has not. Strict order has those behind it wait.
     pub(super) fn pass_unknown(&self, seq: Seq) -> Delivered {
         let mut inner = self.lock();
-        if self.kind.shared.intake.has_ended(seq) || !inner.count_delivered(seq) {
+        if self.kind.shared.intake.has_ended(seq) || !inner.count_delivered(seq, &self.kind.limits)
+        {
             return Delivered::Twice;
         }
         if self.kind.limits.strict_order {
@@ -56,7 +67,9 @@ impl<T: Serves> Slot<T> {
                 spill.missed = true;
                 return Delivered::Spilled;
             }
-            if self.kind.shared.intake.has_ended(seq) || !inner.count_delivered(seq) {
+            if self.kind.shared.intake.has_ended(seq)
+                || !inner.count_delivered(seq, &self.kind.limits)
+            {
                 return Delivered::Twice;
             }
             inner.goes_out(seq);
@@ -88,14 +101,18 @@ impl<T: Serves> Slot<T> {
         // Never longer than any back-off: the clock may have been set back meanwhile.
         let delay = at.since(shared.clock.wall()).min(self.kind.limits.backoff_longest);
         let slot = self.clone();
-        shared.alarms.arm(&shared.clock, delay, move || slot.requeue(job));
+        let of = job.seq();
+        shared.alarms.arm_for(of, &shared.clock, delay, move || slot.requeue(job));
     }
 
     /// A request that was out has ended.
     pub(super) fn request_ended(self: &Arc<Self>, seq: Seq) {
-        let shared = &self.kind.shared;
-        shared.intake.ended(seq);
-        shared.schedule.ended(seq);
+        self.kind.shared.request_ended(seq);
+        self.request_is_back(seq);
+    }
+
+    /// The same, where it was told before that the request has ended.
+    pub(super) fn request_is_back(self: &Arc<Self>, seq: Seq) {
         self.lock().is_back(seq);
         if self.kind.limits.strict_order {
             self.start_waiting(Start::Task);
@@ -123,6 +140,7 @@ impl<T: Serves> Slot<T> {
                 return false;
             }
             spill.missed = false;
+            spill.ended.clear();
             (after, room)
         };
         let shared = &self.kind.shared;
@@ -161,7 +179,7 @@ impl<T: Serves> Slot<T> {
                 continue;
             };
             let mut inner = self.lock();
-            if !inner.count_delivered(seq) {
+            if !inner.count_delivered(seq, &self.kind.limits) {
                 continue;
             }
             match due_at {
@@ -185,13 +203,26 @@ impl<T: Serves> Slot<T> {
 }
 
 impl<T: Serves> Inner<T> {
-    /// Counts the request as delivered, unless it was so before.
-    fn count_delivered(&mut self, seq: Seq) -> bool {
+    /// Whether the request is out, or in the mailbox though it was not delivered: it was due at a
+    /// time, and stands among the pending ones since an attempt has failed, as strict order wants.
+    pub(super) fn is_here(&self, seq: Seq) -> bool {
+        self.is_out(seq)
+            || self
+                .mailbox
+                .as_ref()
+                .is_some_and(|mailbox| mailbox.any(|job| job.seq() == Some(seq)))
+    }
+
+    /// Counts the request as delivered, unless it was so before or was cancelled meanwhile.
+    fn count_delivered(&mut self, seq: Seq, limits: &Limits) -> bool {
+        let spill = self.mailbox.as_ref().and_then(|mailbox| mailbox.spill.as_ref());
+        let known = spill.is_some_and(|spill| spill.ended.contains(&seq))
+            || limits.strict_order && self.is_here(seq);
         let ledger = self.ledger.get_or_insert_default();
         let new = seq > ledger.delivered;
         if new {
             ledger.delivered = seq;
         }
-        new
+        new && !known
     }
 }

@@ -95,7 +95,7 @@ impl<T: Serves> Directory<T> {
         let start = self.hand.fetch_add(1, Ordering::Relaxed);
         for step in 0..PARTS {
             let part = &self.parts[(start + step) % PARTS];
-            let find = || part.read().iter().find(|slot| slot.is_idle()).cloned();
+            let find = || part.read().iter().find(|slot| slot.may_leave()).cloned();
             while let Some(slot) = find() {
                 match slot.leave() {
                     // It was called between the two looks.

@@ -31,6 +31,9 @@ pub(crate) trait Endpoint: Send + Sync {
 
     fn shared(&self) -> &Arc<Shared>;
 
+    /// Whether the entity is kept alive.
+    fn is_kept_alive(&self) -> bool;
+
     /// There may be room in memory for the entity, which waits for it.
     fn place_is_free(self: Arc<Self>);
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{Context, MessageSchema};
+use super::{Context, MessageSchema, Unstored};
 use crate::contract::TraceError;
 use crate::error::Source;
 
@@ -67,6 +67,22 @@ impl<T, E> Returned<Result<T, E>> {
     pub fn plain(self)
     where
         Result<T, E>: PlainValue,
+    {
+    }
+}
+
+/// Asks of an entity whether a handler that may change it can reply later.
+#[derive(Debug)]
+pub struct Changed<T>(PhantomData<fn() -> T>);
+
+impl<T> Changed<T> {
+    /// Asks of `T`.
+    pub const ASK: Self = Changed(PhantomData);
+
+    /// It can, as nothing of it is stored.
+    pub fn replies_later(self)
+    where
+        T: Unstored,
     {
     }
 }

@@ -26,8 +26,7 @@ pub(super) fn hold(shared: &Arc<Shared>, row: RequestRow, missing: Missing) {
     let runner = shared.clone();
     let then = move |result: Result<(), CommitFailure>| {
         // A page that was loaded before may still hold it.
-        runner.intake.ended(row.seq);
-        runner.schedule.ended(row.seq);
+        runner.request_ended(row.seq);
         // Without the record it stays where it was, and is held after the next start.
         if result.is_ok() {
             metrics::counter!(metric::HOLDS, "entity" => row.entity_type.to_string()).increment(1);

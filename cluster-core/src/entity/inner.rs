@@ -9,7 +9,8 @@ use bytes::Bytes;
 use super::context::Nesting;
 use super::contract::Serves;
 use super::job::Job;
-use super::kind::Limits;
+use super::keep_alive::KeptAlive;
+use super::kind::Kind;
 use super::mailbox::{Mailbox, Running};
 use super::options::Access;
 use super::shared::Shared;
@@ -35,6 +36,11 @@ pub(super) struct Inner<T: Serves> {
     pub(super) clearing: bool,
     /// How many wait to clear it, or do: nothing else starts, but what a running handler waits for.
     pub(super) clears: u16,
+    /// Requests whose handler has returned and whose reply comes later; at most
+    /// `later_replies_max`.
+    pub(super) outstanding: usize,
+    /// The entity is kept alive: it stays in memory, and comes back by itself.
+    pub(super) kept: Option<Box<KeptAlive>>,
     /// `None` while nobody waits.
     pub(super) mailbox: Option<Box<Mailbox<Box<dyn Job<T>>>>>,
     /// What is known of the entity's stored rows; `None` while there was no need.
@@ -147,7 +153,8 @@ impl<T: Serves> Inner<T> {
         };
         self.running.end(access);
         slot.activity.end(access);
-        let pump = self.mailbox.is_some() && !mem::replace(&mut self.pumping, true);
+        let waited_for = self.mailbox.is_some() || self.is_missed();
+        let pump = waited_for && !mem::replace(&mut self.pumping, true);
         Handed::Back(Freed { pump, left, idle: self.running.is_idle() })
     }
 
@@ -191,10 +198,16 @@ impl<T: Serves> Inner<T> {
 
     /// A request that was out is back, or has ended.
     pub(super) fn is_back(&mut self, request: Seq) {
-        if let Some(ledger) = &mut self.ledger
-            && let Some(at) = ledger.out.iter().position(|out| *out == request)
+        let Some(ledger) = &mut self.ledger else { return };
+        let Some(at) = ledger.out.iter().position(|out| *out == request) else { return };
+        ledger.out.remove(at);
+        // One that was due at a time has overtaken those in the storage: a page that is on its way
+        // from there may hold it, as an attempt left it where order is strict.
+        if request > ledger.delivered
+            && let Some(spill) = self.mailbox.as_mut().and_then(|mailbox| mailbox.spill.as_mut())
+            && spill.loading
         {
-            ledger.out.remove(at);
+            spill.ended.push(request);
         }
     }
 
@@ -202,9 +215,13 @@ impl<T: Serves> Inner<T> {
         self.ledger.as_ref().is_some_and(|ledger| ledger.out.contains(&request))
     }
 
-    /// Whether, by strict order, nothing may start before a request has ended that is out.
-    pub(super) fn must_wait_its_turn(&self, limits: &Limits) -> bool {
-        limits.strict_order && self.ledger.as_ref().is_some_and(|ledger| !ledger.out.is_empty())
+    /// Whether, by strict order, this request (`None` for one that is not stored) may not start
+    /// before others have ended.
+    pub(super) fn must_wait_its_turn(&self, kind: &Kind<T>, request: Option<Seq>) -> bool {
+        // While what stands in the storage is not known, only what comes from there is in order.
+        kind.limits.strict_order
+            && (self.ledger.as_ref().is_some_and(|ledger| !ledger.out.is_empty())
+                || request.is_none() && !kind.shared.intake.is_known())
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -213,6 +230,11 @@ impl<T: Serves> Inner<T> {
             && self.pins == 0
             && self.mailbox.is_none()
             && self.ledger.as_ref().is_none_or(|ledger| ledger.uncommitted == 0)
+    }
+
+    /// Whether the entity is kept alive and has no instance.
+    pub(super) fn is_missed(&self) -> bool {
+        self.kept.is_some() && self.phase == Phase::Vacant && self.running.is_idle()
     }
 
     /// What to do next; on `Activate` and `Rest` the pump ends.
@@ -229,10 +251,16 @@ impl<T: Serves> Inner<T> {
 
     fn next_start(&mut self, slot: &Arc<Slot<T>>) -> Step<T> {
         let may_run = self.mailbox.is_none() || self.may_run_ahead(&slot.kind.shared);
-        let in_order = self.must_wait_its_turn(&slot.kind.limits);
+        let gate = &slot.kind.shared.gate;
+        if self.mailbox.is_none() && self.is_missed() && gate.is_open() {
+            self.phase = Phase::Changing;
+            return Step::Activate;
+        }
+        let first = self.mailbox.as_ref().and_then(|mailbox| mailbox.front());
+        let Some(first) = first.map(|first| first.seq()) else { return Step::Rest };
+        let in_order = self.must_wait_its_turn(&slot.kind, first);
         let Some(mailbox) = &mut self.mailbox else { return Step::Rest };
         let Some(first) = mailbox.front() else { return Step::Rest };
-        let gate = &slot.kind.shared.gate;
         if !gate.is_open() && gate.check(first.is_from_handler()).is_err() {
             let why = ClusterError::ShuttingDown;
             return mailbox.pop_front().map_or(Step::Rest, |job| Step::Displace(job, why));

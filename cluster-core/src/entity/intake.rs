@@ -2,6 +2,7 @@
 //! when more was accepted than fits into memory, and after a start.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hashbrown::HashSet;
@@ -22,6 +23,10 @@ use crate::storage::{Accepted, KnownRequest, Missing, PendingRequest, PendingSca
 pub(crate) struct Intake {
     way: Mutex<Way>,
     wake: Notify,
+    /// The highest place that was given before the start.
+    floor: Seq,
+    /// Everything up to there has been put before its entities.
+    known: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -53,9 +58,21 @@ const LOAD_RETRY: Duration = Duration::from_millis(100);
 
 impl Intake {
     /// Begins with everything that the storage holds.
-    pub(crate) fn loading() -> Self {
-        let way = Way::loading(Seq::default(), false);
-        Intake { way: Mutex::new(way), wake: Notify::new() }
+    pub(crate) fn loading(floor: Seq) -> Self {
+        let way = Mutex::new(Way::loading(Seq::default(), false));
+        Intake { way, wake: Notify::new(), floor, known: AtomicBool::new(false) }
+    }
+
+    /// Whether everything that was accepted before the start has been put before its entities.
+    /// Until then nobody knows who stands first where order is strict.
+    pub(super) fn is_known(&self) -> bool {
+        self.known.load(Ordering::SeqCst)
+    }
+
+    /// Everything up to here has been put before its entities; says whether what was accepted
+    /// before the start is known by this.
+    fn reached(&self, upto: Seq) -> bool {
+        upto >= self.floor && !self.known.swap(true, Ordering::SeqCst)
     }
 
     /// Whether a request just accepted goes straight to its mailbox.
@@ -149,7 +166,10 @@ pub(crate) async fn load_pending(shared: Arc<Shared>) {
         let (limit, bytes) = (shared.config.load_page, shared.config.load_page_bytes);
         let scan = PendingScan { after, entity: None, limit, bytes };
         match shared.storage.load_pending(shared.committer.fence(), scan).await {
-            Ok(page) if page.is_empty() => shared.intake.caught_up(),
+            Ok(page) if page.is_empty() => {
+                shared.intake.caught_up();
+                reached(&shared, shared.intake.floor);
+            }
             Ok(page) => {
                 let (mut from, mut crowded) = (after, None);
                 shared.intake.loaded(page.last().map_or(after, |last| last.request.seq));
@@ -159,6 +179,7 @@ pub(crate) async fn load_pending(shared: Arc<Shared>) {
                     shared.intake.passed(from, seq);
                     from = seq;
                 }
+                reached(&shared, from);
             }
             Err(error) => {
                 tracing::warn!(%error, "pending requests could not be loaded, trying again");
@@ -166,6 +187,15 @@ pub(crate) async fn load_pending(shared: Arc<Shared>) {
             }
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Everything up to here was put before its entities: what waited for that goes on.
+fn reached(shared: &Shared, upto: Seq) {
+    if shared.intake.reached(upto) {
+        shared.schedule.look();
+        let strict = shared.all_kinds().into_iter().filter(|kind| kind.is_strict());
+        strict.for_each(|kind| kind.start_waiting());
     }
 }
 

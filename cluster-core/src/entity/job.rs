@@ -37,9 +37,6 @@ pub(crate) trait Job<T: Serves>: Queued + Send {
     /// Whether nobody wants it any more: its caller is gone, and it would not run.
     fn is_gone(&self) -> bool;
 
-    /// It comes from the queue of those that are due: that one knows whether it has ended since.
-    fn is_due(&mut self);
-
     /// Whether a running handler waits for it: it is started also while the runner drains.
     fn is_from_handler(&self) -> bool;
 }
@@ -129,8 +126,6 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for VolatileJob<M, S> {
         self.to.fail(why);
     }
 
-    fn is_due(&mut self) {}
-
     fn is_gone(&self) -> bool {
         self.to.is_gone()
     }
@@ -178,11 +173,7 @@ impl<M: Message, S: 'static> Queued for PersistedJob<M, S> {
 impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
     fn run(self: Box<Self>, turn: Turn<T>) {
         let PersistedJob { mut stored, message, to, .. } = *self;
-        let known = turn.slot.kind.shared.schedule.started(stored.row.seq);
-        if stored.was_due && !known {
-            // It has ended on its way to the mailbox.
-            return leave(turn, &stored, to);
-        }
+        turn.slot.kind.shared.schedule.started(stored.row.seq);
         match turn.slot.kind.shared.cancels.asked(stored.row.id) {
             Asked::No => {}
             Asked::Leave => return leave(turn, &stored, to),
@@ -233,10 +224,6 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
 
     fn displace(self: Box<Self>, why: ClusterError) {
         self.to.fail(why);
-    }
-
-    fn is_due(&mut self) {
-        self.stored.was_due = true;
     }
 
     fn is_gone(&self) -> bool {
@@ -317,6 +304,7 @@ pub(super) fn load<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Box<dyn Job<T>> {
     let parent = slot.kind.shared.waiters.caller(pending.request.id);
     let mut stored = Box::new(Stored::new(pending.request, pending.attempts, parent));
+    stored.due_at = pending.due_at;
     stored.nesting = slot.nesting(stored.parent.as_ref());
     stored.transaction = M::INFO.transaction
         && wants_transaction(|| {

@@ -6,16 +6,17 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::activate::Evicted;
-use super::cancel::Whereabouts;
+use super::cancel::{Tell, Whereabouts};
 use super::contract::{Contract, ContractOf, Entity, ServedBy, Serves};
 use super::directory::Directory;
 use super::endpoint::Endpoint;
 use super::job::{Delivered, Job};
+use super::keep_alive::KeptAlive;
 use super::method::Method;
 use super::options::{EntityOptions, MessageInfo, StateKind};
 use super::schema::MessageSchema;
 use super::shared::Shared;
-use super::slot::Slot;
+use super::slot::{Slot, Start};
 use super::watch::KindMetrics;
 use crate::config::{Config, Retry};
 use crate::contract::{Schema, TraceError};
@@ -218,6 +219,11 @@ pub(crate) trait AnyKind: Send + Sync {
 
     /// Forgets everything of an entity; see [`Slot::clear`].
     fn clear(self: Arc<Self>, id: &EntityId) -> BoxFuture<'static, Result<(), ClusterError>>;
+    /// Starts what waits in the mailboxes of all its entities.
+    fn start_waiting(&self);
+
+    /// A request of the entity was ended by who has cancelled it; whom to tell so.
+    fn cancelled(self: Arc<Self>, id: &EntityId, request: Seq) -> Option<Tell>;
 
     /// The slot of an id that has been checked.
     fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint>;
@@ -232,6 +238,9 @@ pub(crate) trait AnyKind: Send + Sync {
     /// Lets an entity whose requests are in the storage wait for a place in memory; false when it
     /// need not wait any more.
     fn wait_for_place(&self, id: &EntityId) -> bool;
+
+    /// Brings back an entity that is stored as kept alive.
+    fn bring_back(self: Arc<Self>, id: &EntityId, place: KeptAlive);
 
     /// Takes entities out of memory that were idle for long enough, and tells the metrics what is
     /// there.
@@ -297,6 +306,14 @@ impl<T: Serves> AnyKind for Kind<T> {
         Box::pin(self.slot(id).clear())
     }
 
+    fn start_waiting(&self) {
+        self.slots.sweep(|_| true, |slot| slot.start_waiting(Start::Task));
+    }
+
+    fn cancelled(self: Arc<Self>, id: &EntityId, request: Seq) -> Option<Tell> {
+        self.slots.get(id)?.cancelled(request)
+    }
+
     fn endpoint(self: Arc<Self>, id: &EntityId) -> Arc<dyn Endpoint> {
         self.slot(id)
     }
@@ -313,15 +330,18 @@ impl<T: Serves> AnyKind for Kind<T> {
 
     fn start_due(self: Arc<Self>, pending: PendingRequest) -> bool {
         let slot = self.slot(&pending.request.entity_id);
-        let again = pending.attempts > 0;
-        let Some(mut job) = self.load_job(&slot, pending) else { return false };
-        job.is_due();
-        slot.join_queue(job, again);
+        let (seq, again) = (pending.request.seq, pending.attempts > 0);
+        let Some(job) = self.load_job(&slot, pending) else { return false };
+        slot.join_queue(seq, job, again);
         true
     }
 
     fn wait_for_place(&self, id: &EntityId) -> bool {
         self.slots.get(id).is_some_and(|slot| slot.wait_in_storage())
+    }
+
+    fn bring_back(self: Arc<Self>, id: &EntityId, place: KeptAlive) {
+        self.slot(id).bring_back(place);
     }
 
     fn sweep(&self, now: Moment) {

@@ -72,6 +72,9 @@ pub(super) struct Spill {
     pub(super) missed: bool,
     /// A task loads the next page.
     pub(super) loading: bool,
+    /// Cancelled, or ended before their turn, since that page was asked for: it may still hold
+    /// these.
+    pub(super) ended: Vec<Seq>,
 }
 
 impl<J> Default for Mailbox<J> {
@@ -111,15 +114,22 @@ impl<J: Queued> Mailbox<J> {
         self.waiting.insert(at.unwrap_or(self.waiting.len()), job);
     }
 
+    /// Puts a stored request before those that are not stored.
+    pub(super) fn push_before_calls(&mut self, job: J) {
+        let at = self.waiting.iter().rposition(|other| other.seq().is_some());
+        self.waiting.insert(at.map_or(0, |at| at + 1), job);
+    }
+
     /// Puts a request that must run again back to its place in the owner's order: before the first
-    /// one accepted after it.
-    pub(super) fn push_again(&mut self, job: J) {
+    /// one accepted after it; by `strict` order also before what is not stored, which came later.
+    pub(super) fn push_again(&mut self, job: J, strict: bool) {
         if job.nesting() == Nesting::Read {
             return self.push_nested(job);
         }
         let seq = job.seq();
         let later = |other: &J| {
-            other.nesting() == Nesting::None && other.seq().is_some_and(|other| Some(other) > seq)
+            other.nesting() == Nesting::None
+                && other.seq().map_or(strict, |other| Some(other) > seq)
         };
         let at = self.waiting.iter().position(later).unwrap_or(self.waiting.len());
         self.waiting.insert(at, job);

@@ -9,6 +9,7 @@ use super::conclude::conclude;
 use super::contract::{Message, Serves};
 use super::encoded::start_encoded;
 use super::job::{Job, load};
+use super::later::Parcels;
 use super::options::Access;
 use super::origin::Origin;
 use super::outcome::Outcome;
@@ -131,10 +132,11 @@ pub(super) trait Style<T: Serves, M: Message>: Sized + Send + 'static {
         turn: Turn<T>,
         returned: ReturnOf<M>,
         ctx: Option<&Context>,
+        parcels: Parcels,
         origin: Origin,
         to: To<M>,
     ) -> Ran<M> {
-        conclude::<T, M, Self>(turn, returned, ctx, origin, to)
+        conclude::<T, M, Self>(turn, returned, ctx, parcels, origin, to)
     }
 }
 

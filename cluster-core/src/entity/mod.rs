@@ -27,12 +27,15 @@ mod hold;
 mod inner;
 mod intake;
 mod job;
+mod keep_alive;
 mod kind;
+mod later;
 mod mailbox;
 mod method;
 mod options;
 mod origin;
 mod outcome;
+mod outstanding;
 mod pinned;
 mod recording;
 mod redrive;
@@ -66,11 +69,12 @@ pub use contract::{
     Serves, ServesTrait, Volatile,
 };
 pub use filter::{CallInfo, GivenUp};
-pub use generated::{HookResult, PlainValue, Returned, ReturnedPlain, context, schemas};
+pub use generated::{Changed, HookResult, PlainValue, Returned, ReturnedPlain, context, schemas};
 pub use handle::Handle;
+pub use later::{Later, Postponed, Reply};
 pub use method::{Exclusive, ExclusiveFn, Method, ReturnOf, Shared, SharedFn};
 pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, RetryOptions, StateKind};
-pub use outcome::{AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
+pub use outcome::{Answer, AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
 pub use remind::{Caller, IsReminder, Reminder, ReminderHandle};
 pub use schema::MessageSchema;
 pub use send::{Receipt, SendCall};
@@ -93,6 +97,7 @@ pub(crate) use failure::{
 pub(crate) use filter::{Filter, GivenUpHook};
 pub(crate) use hold::held;
 pub(crate) use intake::{Intake, load_pending};
+pub(crate) use keep_alive::{Keeper, bring_back_kept};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};
 pub(crate) use recording::{Place, Record};
 pub(crate) use redrive::{redrive, release_held, reset};

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cancel::Asked;
 use super::context::{Context, Nesting};
@@ -10,7 +11,7 @@ use super::failure::{cut, not_committed, stored_failure, text};
 use super::filter::GivenUp;
 use super::job::{PersistedJob, wait_for_outcome};
 use super::method::Style;
-use super::options::OnPanic;
+use super::options::{Access, OnPanic};
 use super::remind::ended;
 use super::run::{Ran, To};
 use super::shared::Shared;
@@ -32,17 +33,24 @@ pub(crate) struct Stored {
     pub(super) nesting: Nesting,
     /// It runs in the storage's own transaction.
     pub(super) transaction: bool,
-    /// It has come from the queue of those that are due, which knows it until it ends.
-    pub(super) was_due: bool,
+    /// When it was due, if it was at a time.
+    pub(super) due_at: Option<Timestamp>,
 }
 
 impl Stored {
     pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
-        let nesting = Nesting::None;
-        Stored { row, attempts, parent, nesting, transaction: false, was_due: false }
+        let (nesting, transaction) = (Nesting::None, false);
+        Stored { row, attempts, parent, nesting, transaction, due_at: None }
     }
 
-    pub(super) fn outcome(&self, outcome: StoredOutcome, finished_at: Timestamp) -> OutcomeRow {
+    /// When it ends, if it does so now: later than it was due. So two ends of one request differ in
+    /// their times, by which a redrive names the end that it undoes.
+    fn ends_at(&self, now: Timestamp) -> Timestamp {
+        if self.due_at == Some(now) { now.after(Duration::from_millis(1)) } else { now }
+    }
+
+    pub(super) fn outcome(&self, outcome: StoredOutcome, now: Timestamp) -> OutcomeRow {
+        let finished_at = self.ends_at(now);
         let RequestRow { seq, shard, epoch, .. } = self.row;
         OutcomeRow { seq, shard, epoch, outcome, finished_at }
     }
@@ -93,6 +101,17 @@ impl Origin {
         let reason = panic_text(&*panic);
         let (entity, message) = (slot.address(), M::INFO.name);
         tracing::error!(%entity, method = message, reason, "a handler panicked");
+        self.failed::<T, M, S>(slot, base, reason, to)
+    }
+
+    /// The handler has failed, as by a panic.
+    pub(super) fn failed<T: Serves, M: Message, S: Style<T, M>>(
+        self,
+        slot: &Arc<Slot<T>>,
+        base: Base,
+        reason: String,
+        to: To<M>,
+    ) -> Ran<M> {
         match self {
             Origin::Volatile => fail_after(slot, base, defect::<T, M>(slot, 1, reason), to),
             Origin::Persisted(stored) => {
@@ -165,6 +184,10 @@ impl Origin {
             (Origin::Volatile, CommitFailure::Storage(StorageError::TooLarge { .. })) => {
                 to.fail(not_committed(failure))
             }
+            // Only the answer is void: another may be asked for.
+            (Origin::Volatile, _) if M::INFO.fenced && M::INFO.access == Access::Shared => {
+                to.fail(unconfirmed(failure))
+            }
             (Origin::Volatile, _) => {
                 let (address, message) = (slot.address(), M::INFO.name);
                 to.fail(ClusterError::OutcomeUnknown { address, message })
@@ -191,6 +214,14 @@ impl Origin {
             }
             (Origin::Persisted(_), CommitFailure::Stopped) => to.fail(ClusterError::ShuttingDown),
         }
+    }
+}
+
+/// The error of a read whose owner was not confirmed.
+fn unconfirmed(failure: &CommitFailure) -> ClusterError {
+    match failure {
+        CommitFailure::Storage(StorageError::Unavailable { .. }) => not_committed(failure),
+        _ => ClusterError::ShuttingDown,
     }
 }
 
@@ -303,6 +334,7 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     let in_order = slot.kind.limits.strict_order;
     let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, in_order, error });
     let writes = Writes { attempt, ..Writes::default() };
+    slot.kind.shared.schedule.expect(seq);
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, mut stored, to| {
         if slot.is_cleared(seq) {
             slot.request_ended(seq);
@@ -335,7 +367,8 @@ fn bury<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Ran<M> {
     let RequestRow { seq, shard, .. } = stored.row;
     let epoch = slot.kind.shards.epoch(shard);
-    let (attempts, died_at) = (stored.attempts + 1, slot.kind.shared.clock.wall());
+    let attempts = stored.attempts + 1;
+    let died_at = stored.ends_at(slot.kind.shared.clock.wall());
     let dead = Some(DeadWrite { seq, shard, epoch, attempts, error: cut(&reason), died_at });
     let reminders = ended(&slot.kind.shared, &stored.row);
     let writes = Writes { dead, reminders, ..Writes::default() };

@@ -1,10 +1,12 @@
 //! What handlers return, as types: a plain value, `Result<T, E>`, or `Result<T, CallError<E>>`.
 
+use std::future::ready;
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CallError, ClusterError};
+use crate::storage::BoxFuture;
 
 /// The error of a handler that returns a plain value: there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -24,9 +26,13 @@ pub enum Verdict<T, E> {
     GiveUp(String),
 }
 
+/// A verdict that comes later; `None` when nobody is left who could give it.
+pub type Answer<T, E> = BoxFuture<'static, Option<Verdict<T, E>>>;
+
 /// A handler's return type, taken apart. Implemented by the three markers that generated code picks
-/// by the spelling of the return type. That value and error can travel is asked by
-/// [`Message`](super::Message), so that it is asked once.
+/// by the spelling of the return type, and by [`Postponed`](super::Postponed) around one of them.
+/// That value and error can travel is asked by [`Message`](super::Message), so that it is asked
+/// once.
 pub trait Outcome: 'static {
     /// The handler's Rust return type.
     type Return: Send;
@@ -37,8 +43,16 @@ pub trait Outcome: 'static {
     /// What the client's call ends with.
     type Reply: Send;
 
+    /// Whether the value comes later than the handler returns.
+    const LATER: bool = false;
+
     /// Reads the returned value.
     fn verdict(returned: Self::Return) -> Verdict<Self::Ok, Self::Err>;
+
+    /// Waits for the value, where it comes later.
+    fn answer(returned: Self::Return) -> Answer<Self::Ok, Self::Err> {
+        Box::pin(ready(Some(Self::verdict(returned))))
+    }
 
     /// Makes the client's result.
     fn reply(result: Result<Self::Ok, CallError<Self::Err>>) -> Self::Reply;

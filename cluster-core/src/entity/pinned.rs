@@ -1,4 +1,4 @@
-//! What keeps an entity in memory though no handler runs: an open stream.
+//! What keeps an entity in memory though no handler runs: an open stream, an outstanding reply.
 
 use std::sync::Arc;
 

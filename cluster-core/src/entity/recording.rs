@@ -62,6 +62,8 @@ impl Context {
             confirmed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             commits: run.commits,
+            collects: false,
+            wishes: AtomicBool::new(false),
             place: run.place,
             scope: scope.into(),
             sent: Mutex::default(),

@@ -209,11 +209,9 @@ impl Context {
     /// The client of this very entity, whose methods make reminders instead of calls: messages
     /// that it gets later, set and cleared with this handler's outcome.
     ///
-    /// ```ignore
-    /// ctx.remind::<Self>().renew().after(Duration::from_secs(30 * 86_400)).send().await?;
-    /// ctx.remind::<Self>().clean_up().every(Duration::from_secs(86_400)).send().await?;
-    /// ctx.remind::<Self>().clean_up().clear().await?;
-    /// ```
+    /// `ctx.remind::<Self>().renew().after(month).send().await?` sets one that comes once,
+    /// `.every(day)` one that comes again and again, and `.clear()` in the place of both takes it
+    /// back. The guide to delivery has the whole example.
     ///
     /// Only persisted messages can be reminded of. `C` is the handler's own entity type, or the
     /// contract that it serves.
@@ -301,10 +299,11 @@ pub(super) fn ended(shared: &Shared, row: &RequestRow) -> Vec<ReminderIntent> {
 pub(crate) fn reminded(shared: &Arc<Shared>, reminded: Reminded) {
     for replaced in reminded.replaced {
         let (entity, row) = (replaced.entity, replaced.row);
-        shared.intake.ended(row.occurrence);
-        shared.schedule.ended(row.occurrence);
-        let taken = shared.take_request(&entity.entity_type, &entity.entity_id, row.occurrence);
-        if let Whereabouts::Taken(tell) = taken {
+        shared.request_ended(row.occurrence);
+        // After this: what is on its way is either stopped by it or is in the mailbox then.
+        let kind = shared.kind_named(&entity.entity_type);
+        let taken = kind.map(|kind| kind.take(&entity.entity_id, row.occurrence));
+        if let Some(Whereabouts::Taken(tell)) = taken {
             tell(ClusterError::Interrupted);
         }
         shared.waiters.tell(row.request, || Ok(StoredOutcome::interrupted()));

@@ -98,12 +98,13 @@ impl Residents {
 
     fn tell_waiting(&self) {
         self.room.notify_one();
-        self.watched.notify_waiters();
         let first = self.queue.lock().waiting.pop_front();
         if let Some(first) = first {
             self.wanted.fetch_sub(1, Ordering::SeqCst);
             first.place_is_free();
         }
+        // Last: what that has set free is to be seen.
+        self.watched.notify_waiters();
     }
 
     /// Puts an entity into the queue: it is told once when there may be room. Look for room

@@ -15,9 +15,13 @@ use super::context::Context;
 use super::contract::{Message, Serves};
 use super::endpoint::{Exchange, ReplyOf, Request, Wanted};
 use super::job::VolatileJob;
+use super::kind::Kind;
+use super::later::collecting;
 use super::method::{ReturnOf, Style};
 use super::options::Delivery;
 use super::origin::{Origin, end_interrupted};
+use super::outcome::Outcome;
+use super::outstanding::check_room;
 use super::slot::{Slot, Start};
 use super::submit::submit;
 use super::trace::{HandlerSpan, Trace};
@@ -208,11 +212,47 @@ pub(super) fn run<T: Serves, M: Message, S: Style<T, M>>(
     origin: Origin,
     to: To<M>,
 ) -> Ran<M> {
+    if <M::Outcome as Outcome>::LATER {
+        return run_with_later_reply::<T, M, S>(turn, message, around, origin, to);
+    }
+    run_to_return::<T, M, S>(turn, message, around, origin, to)
+}
+
+#[inline]
+fn run_to_return<T: Serves, M: Message, S: Style<T, M>>(
+    turn: Turn<T>,
+    message: M,
+    around: Surroundings,
+    origin: Origin,
+    to: To<M>,
+) -> Ran<M> {
     if S::PLAIN {
         run_plain::<T, M, S>(turn, message, around, origin, to)
     } else {
         run_async::<T, M, S>(turn, message, around, origin, to)
     }
+}
+
+/// Runs a handler whose reply comes later, if one more may be outstanding.
+fn run_with_later_reply<T: Serves, M: Message, S: Style<T, M>>(
+    turn: Turn<T>,
+    message: M,
+    around: Surroundings,
+    origin: Origin,
+    to: To<M>,
+) -> Ran<M> {
+    let uninterruptible = M::INFO.uninterruptible || around.uninterruptible;
+    let (to, ran) = to.later();
+    let to = if uninterruptible && matches!(origin, Origin::Volatile) { to.patient() } else { to };
+    if let Ok((turn, origin, to)) = check_room::<T, M, S>(turn, origin, to) {
+        drop(run_to_return::<T, M, S>(turn, message, around, origin, to));
+    }
+    ran
+}
+
+/// Whether a handler gives others' replies with its own commit. Otherwise it has none.
+pub(super) const fn collects<T: Serves, M: Message>() -> bool {
+    Kind::<T>::is_durable() || matches!(M::INFO.delivery, Delivery::Persisted)
 }
 
 #[inline]
@@ -230,10 +270,10 @@ fn run_plain<T: Serves, M: Message, S: Style<T, M>>(
     let started = turn.slot.kind.started(M::INFO);
     let entity = turn.entity();
     let call = || catch_unwind(AssertUnwindSafe(|| S::call(message, entity, ctx.as_ref())));
-    let called = span.within(call);
+    let (called, parcels) = collecting(collects::<T, M>(), || span.within(call));
     turn.slot.kind.ended(M::INFO, started);
     match called {
-        Ok(returned) => S::conclude(turn, returned, ctx.as_ref(), origin, to),
+        Ok(returned) => S::conclude(turn, returned, ctx.as_ref(), parcels, origin, to),
         Err(panic) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
             turn.give_up();
@@ -266,7 +306,7 @@ fn run_async<T: Serves, M: Message, S: Style<T, M>>(
     match span.within(|| poll_handler(&ctx, handler.as_mut(), &mut once)) {
         Ok(Poll::Ready((turn, returned))) => {
             slot.kind.ended(M::INFO, started);
-            S::conclude(turn, returned, Some(&ctx), origin, to)
+            S::conclude(turn, returned, Some(&ctx), ctx.parcels(), origin, to)
         }
         Ok(Poll::Pending) => {
             let (to, ran) = to.later();
@@ -335,10 +375,13 @@ where
         let (handler, origin, to) = this.handler.take().expect("there until it has ended");
         this.slot.stay();
         drop(handler);
+        // Whoever goes on with the request is told of a cancel in its place.
+        this.cancel = None;
         match polled {
             Ok(Poll::Ready((turn, returned))) => {
                 this.slot.kind.ended(M::INFO, this.started);
-                S::conclude(turn, returned, Some(&this.ctx), origin, to);
+                let (ctx, parcels) = (&this.ctx, this.ctx.parcels());
+                S::conclude(turn, returned, Some(ctx), parcels, origin, to);
             }
             Ok(Poll::Pending) => {
                 if let Origin::Persisted(stored) = origin {
@@ -362,5 +405,8 @@ pub(super) fn poll_handler<F: Future + ?Sized>(
     handler: Pin<&mut F>,
     cx: &mut TaskContext<'_>,
 ) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
-    catch_unwind(AssertUnwindSafe(|| ctx.enter(|| handler.poll(cx))))
+    let poll = || catch_unwind(AssertUnwindSafe(|| ctx.enter(|| handler.poll(cx))));
+    let (polled, parcels) = collecting(ctx.0.collects, poll);
+    ctx.keep_parcels(parcels);
+    polled
 }

@@ -163,18 +163,35 @@ impl Schedule {
         self.room.notify_one();
     }
 
-    /// A request has been started; says whether it is known here.
-    pub(super) fn started(&self, request: Seq) -> bool {
-        let mut known = false;
+    /// What is due may be started now that was not before.
+    pub(super) fn look(&self) {
+        self.first.notify_one();
+    }
+
+    /// Whether the request is due and has neither started nor ended. Where it comes into its
+    /// mailbox this is looked at under the entity's lock: who ends it says so here, then looks
+    /// there.
+    pub(super) fn is_waiting(&self, request: Seq) -> bool {
+        matches!(self.queue.lock().known.get(&request), Some(Stage::Waiting))
+    }
+
+    /// A request that runs is about to be stored as due: a page may hold it before that is told.
+    pub(super) fn expect(&self, request: Seq) {
+        let mut queue = self.queue.lock();
+        if !queue.closed {
+            queue.known.entry(request).or_insert(Stage::Started);
+            self.changed(&queue);
+        }
+    }
+
+    /// A request has been started.
+    pub(super) fn started(&self, request: Seq) {
         self.change(|queue| {
-            let stage = queue.known.get_mut(&request);
-            known = stage.is_some() || queue.closed;
-            if let Some(stage @ Stage::Waiting) = stage {
+            if let Some(stage @ Stage::Waiting) = queue.known.get_mut(&request) {
                 *stage = Stage::Started;
                 queue.waiting -= 1;
             }
         });
-        known
     }
 
     /// A request has left those that are due: it has ended, or is due at another time. Costs one
@@ -217,8 +234,8 @@ impl Schedule {
 
     fn wants_page(&self, queue: &Queue) -> bool {
         matches!(queue.horizon, Horizon::Upto(_))
-            && queue.in_memory() <= self.max / 2
-            && queue.bytes <= self.bytes_max / 2
+            && (queue.is_behind()
+                || queue.in_memory() <= self.max / 2 && queue.bytes <= self.bytes_max / 2)
     }
 
     /// Takes what is due by now; the time of the first one that is not.
@@ -249,7 +266,9 @@ impl Schedule {
                 if let (Horizon::Upto(after), true) = (queue.horizon, self.wants_page(&queue)) {
                     queue.loading = Some(Loading::default());
                     self.count.store(queue.known.len() + 1, Ordering::SeqCst);
-                    let limit = page.min(self.max - queue.in_memory()).max(1);
+                    let room = self.max.saturating_sub(queue.in_memory()).max(1);
+                    // What comes earlier takes the places of the latest.
+                    let limit = if queue.is_behind() { page } else { page.min(room) };
                     return DueScan { after, limit, bytes };
                 }
             }
@@ -327,6 +346,12 @@ impl Queue {
         self.armed.len() + self.waiting
     }
 
+    /// Whether the storage may hold earlier ones than are armed here: it has been written to where
+    /// only the time of a request is known.
+    fn is_behind(&self) -> bool {
+        self.armed.last_key_value().is_some_and(|(last, _)| !self.horizon.covers(*last))
+    }
+
     /// Arms a request, unless it is known already.
     fn arm(&mut self, due: Due, pending: PendingRequest) {
         if self.known.contains_key(&due.seq) {
@@ -382,12 +407,20 @@ impl Loading {
 /// Starts requests when they are due. Never ends; to be dropped at the end of the runner.
 pub(crate) async fn run_schedule(shared: Arc<Shared>) {
     let schedule = &shared.schedule;
+    // Of entities with strict order, while it is not known what stands before them. Bounded by
+    // `schedule_max`, as what is due.
+    let mut early = Vec::new();
     loop {
         let changed = schedule.first.notified();
         let now = shared.clock.wall_passed();
-        let (due, next) = schedule.take_due(now);
-        for (number, pending) in due.into_iter().enumerate() {
-            start(&shared, pending);
+        let known = shared.intake.is_known();
+        let (new, next) = schedule.take_due(now);
+        let due = if known { std::mem::take(&mut early) } else { Vec::new() };
+        for (number, pending) in due.into_iter().chain(new).enumerate() {
+            match known || !shared.is_strict(&pending) {
+                true => start(&shared, pending),
+                false => early.push(pending),
+            }
             if number % BURST == BURST - 1 {
                 tokio::task::yield_now().await;
             }
@@ -402,6 +435,12 @@ pub(crate) async fn run_schedule(shared: Arc<Shared>) {
             () = shared.clock.sleep(wait) => {}
             () = changed => {}
         }
+    }
+}
+
+impl Shared {
+    fn is_strict(&self, pending: &PendingRequest) -> bool {
+        self.kind_named(&pending.request.entity_type).is_some_and(|kind| kind.is_strict())
     }
 }
 

@@ -15,6 +15,7 @@ use super::cancel::Cancels;
 use super::deadlines::Deadlines;
 use super::filter::{Filter, GivenUpHook};
 use super::intake::Intake;
+use super::keep_alive::Keeper;
 use super::kind::AnyKind;
 use super::residents::Residents;
 use super::schedule::Schedule;
@@ -25,7 +26,7 @@ use super::waiters::Waiters;
 use crate::commit::Committer;
 use crate::config::Config;
 use crate::error::ClusterError;
-use crate::id::{Epoch, RequestIds, ShardId, Snowflakes};
+use crate::id::{Epoch, RequestIds, Seq, ShardId, Snowflakes};
 use crate::storage::Storage;
 use crate::time::Clock;
 
@@ -40,6 +41,7 @@ pub struct Shared {
     pub(crate) snowflakes: Snowflakes,
     pub(crate) waiters: Waiters,
     pub(crate) residents: Residents,
+    pub(crate) keeper: Keeper,
     pub(crate) intake: Intake,
     pub(crate) tasks: Tasks,
     pub(crate) alarms: Alarms,
@@ -85,6 +87,13 @@ impl Shared {
     /// The epoch of a shard of this runner.
     pub(crate) fn epoch_of(&self, shard: ShardId) -> Option<Epoch> {
         self.kinds.read().by_name.values().find_map(|kind| kind.owned_epoch(shard))
+    }
+
+    /// A request has ended, or stands elsewhere: what is on its way brings it no more. To be told
+    /// where the commit is, so that nobody can have made it run again before.
+    pub(super) fn request_ended(&self, request: Seq) {
+        self.intake.ended(request);
+        self.schedule.ended(request);
     }
 
     /// All entity types.

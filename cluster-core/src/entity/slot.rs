@@ -58,6 +58,8 @@ impl<T: Serves> Slot<T> {
                 waits_for_place: false,
                 clearing: false,
                 clears: 0,
+                outstanding: 0,
+                kept: None,
                 mailbox: None,
                 ledger: None,
             }),
@@ -106,7 +108,7 @@ impl<T: Serves> Slot<T> {
             && inner.running.admits(access, self.kind.limits.concurrency)
             && inner.may_run_ahead(&self.kind.shared)
             && inner.clears == 0
-            && !inner.must_wait_its_turn(&self.kind.limits);
+            && !inner.must_wait_its_turn(&self.kind, None);
         free.then(|| {
             self.activity.start(access, plain);
             inner.turn(self, access)
@@ -179,17 +181,25 @@ impl<T: Serves> Slot<T> {
         if seq <= ledger.delivered || self.kind.shared.intake.has_ended(seq) {
             return Delivered::Twice;
         }
+        if self.kind.limits.strict_order && inner.is_here(seq) {
+            return Delivered::Twice;
+        }
+        let ledger = inner.ledger.get_or_insert_default();
         let mailbox = inner.mailbox.get_or_insert_default();
         if let Some(spill) = &mut mailbox.spill {
             spill.missed = true;
             return Delivered::Spilled;
         }
         if mailbox.len() >= self.kind.limits.mailbox {
-            mailbox.spill = Some(Spill { missed: true, loading: false });
+            mailbox.spill = Some(Spill { missed: true, ..Spill::default() });
             return Delivered::Spilled;
         }
         ledger.delivered = seq;
-        mailbox.push(make());
+        if self.kind.limits.strict_order && !self.kind.shared.intake.is_known() {
+            mailbox.push_before_calls(make());
+        } else {
+            mailbox.push(make());
+        }
         Delivered::Queued
     }
 
@@ -200,7 +210,8 @@ impl<T: Serves> Slot<T> {
             if let Some(seq) = job.seq() {
                 inner.is_back(seq);
             }
-            inner.mailbox.get_or_insert_default().push_again(job);
+            let strict = self.kind.limits.strict_order;
+            inner.mailbox.get_or_insert_default().push_again(job, strict);
         }
         self.start_waiting(Start::Task);
     }
@@ -213,7 +224,7 @@ impl<T: Serves> Slot<T> {
             // dropped at it.
             let closed = self.kind.shared.gate.is_closed();
             if !closed {
-                if inner.pumping || inner.mailbox.is_none() {
+                if inner.pumping || inner.mailbox.is_none() && !inner.is_missed() {
                     return;
                 }
                 inner.pumping = true;
@@ -324,8 +335,7 @@ impl<T: Serves> Slot<T> {
     pub(super) fn settled(self: &Arc<Self>, request: Option<Seq>) {
         if let Some(request) = request {
             // Before the entity can be forgotten: a page loaded before may still hold the request.
-            self.kind.shared.intake.ended(request);
-            self.kind.shared.schedule.ended(request);
+            self.kind.shared.request_ended(request);
         }
         let (quiet, held_back) = {
             let mut inner = self.lock();
@@ -398,6 +408,8 @@ impl<T: Serves> Slot<T> {
         let inner = self.lock();
         inner.phase == Phase::Vacant
             && inner.mailbox.is_none()
+            && inner.kept.is_none()
+            && inner.outstanding == 0
             && inner.running.is_idle()
             && inner.ledger.as_ref().is_none_or(|ledger| ledger.out.is_empty())
     }
@@ -408,17 +420,20 @@ impl<T: Serves> Slot<T> {
         !inner.running.is_idle() || inner.pins > 0
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.lock().is_idle()
+    /// Whether the entity may leave memory for the sake of others.
+    pub(super) fn may_leave(&self) -> bool {
+        let inner = self.lock();
+        inner.is_idle() && inner.kept.is_none()
     }
 
     /// Forgets everything, so that entities and runner can be dropped.
     pub(super) fn forget(&self) {
-        let (entity, mailbox, left) = {
+        let (entity, mailbox, left, kept) = {
             let mut inner = self.lock();
             let left = inner.vacate();
-            (inner.entity.take(), inner.mailbox.take(), left)
+            (inner.entity.take(), inner.mailbox.take(), left, inner.kept.take())
         };
+        drop(kept);
         for job in mailbox.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
             job.displace(ClusterError::ShuttingDown);
         }
@@ -471,6 +486,10 @@ impl<T: Serves> Endpoint for Slot<T> {
 
     fn shared(&self) -> &Arc<Shared> {
         &self.kind.shared
+    }
+
+    fn is_kept_alive(&self) -> bool {
+        self.is_kept()
     }
 
     fn place_is_free(self: Arc<Self>) {

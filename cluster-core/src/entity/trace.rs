@@ -11,6 +11,7 @@ use tracing::{Dispatch, Level, Span, dispatcher, field};
 use super::context::Context;
 use super::contract::Serves;
 use super::handle::Handle;
+use super::later::collecting;
 use super::options::{Delivery, MessageInfo};
 use super::origin::Origin;
 use super::slot::Slot;
@@ -230,7 +231,8 @@ pub(super) fn life_span<T: Serves>(slot: &Slot<T>, what: &'static str) -> Span {
 #[inline]
 pub(super) fn outside<R>(work: impl FnOnce() -> R) -> R {
     let _left = Left::all();
-    work()
+    // Nor does it give replies with that one's commit.
+    collecting(false, work).0
 }
 
 /// Everything that was left, to be entered again.

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::cancel::{Cancellable, is_asked};
-use super::conclude::{Ending, settle, writes_of};
+use super::conclude::{Afterwards, Ending, settle, writes_of};
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::failure::not_committed;
@@ -173,7 +173,11 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
             return;
         }
     };
-    let writes = writes_of(&turn, &ending, Some(ctx), Some(&stored));
+    let then = match ending.reply {
+        Ok(_) => Afterwards::of(Some(ctx), ctx.parcels()),
+        Err(_) => Afterwards::default(),
+    };
+    let writes = writes_of(&turn.slot, &ending, Some(ctx), &then, Some(&stored));
     let written = match opened {
         Some(opened) if ending.reply.is_ok() => {
             write(&slot, opened, writes, stored.row.id).await.map_err(Unwritten::Own)
@@ -185,7 +189,7 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
         }
     };
     match written {
-        Ok(()) => committed(turn, ending, &stored, to),
+        Ok(()) => committed(turn, ending, then, &stored, to),
         Err(why) => not_written::<T, M, S>(turn, stored, why, to),
     }
 }
@@ -209,6 +213,7 @@ async fn write<T: Serves>(
         accepts: writes.accepts,
         outcomes: writes.outcome.into_iter().collect(),
         states: writes.state.into_iter().collect(),
+        alive: writes.alive.into_iter().collect(),
         ..Batch::default()
     };
     let mut reminders = lane.reminders(&writes.reminders).await?;
@@ -229,6 +234,7 @@ async fn write<T: Serves>(
         Err(error) => return Err(error),
     };
     // While nobody else writes, so that others come into the mailboxes after these.
+    batch.outcomes.iter().for_each(|outcome| shared.request_ended(outcome.seq));
     lane.tell_reminded(reminded);
     deliver_sent(shared, sent);
     Ok(())
@@ -264,9 +270,14 @@ async fn what_holds(
 async fn write_alone<T: Serves>(slot: &Arc<Slot<T>>, writes: Writes) -> Result<(), CommitFailure> {
     let (tell, told) = oneshot::channel();
     let runner = slot.kind.shared.clone();
+    let ended = writes.outcome.as_ref().map(|outcome| outcome.seq);
     let complete = Box::new(move |result: Result<_, CommitFailure>| {
+        let committed = |accepted| {
+            ended.into_iter().for_each(|request| runner.request_ended(request));
+            deliver_sent(&runner, accepted);
+        };
         // Nobody waits for it when the runner ends.
-        let _ = tell.send(result.map(|accepted| deliver_sent(&runner, accepted)));
+        let _ = tell.send(result.map(committed));
     });
     let unit = Unit::of(slot.clone(), slot.generation(), writes, complete);
     slot.kind.shared.committer.push(unit);
@@ -276,12 +287,14 @@ async fn write_alone<T: Serves>(slot: &Arc<Slot<T>>, writes: Writes) -> Result<(
 fn committed<T: Serves, M: Message>(
     mut turn: Turn<T>,
     ending: Ending<M>,
+    then: Afterwards,
     stored: &Stored,
     to: To<M>,
 ) {
     let slot = turn.slot.clone();
     turn.committed(ending.change);
-    slot.request_ended(stored.row.seq);
+    then.happen(&slot);
+    slot.request_is_back(stored.row.seq);
     turn.end();
     if let Some(outcome) = ending.outcome {
         slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));

@@ -11,7 +11,7 @@ use super::failure::encode_error;
 use super::inner::Handed;
 use super::kind::Kind;
 use super::options::Access;
-use super::origin::Base;
+use super::origin::{Base, Origin};
 use super::slot::Slot;
 use crate::commit::{CommitFailure, Completion, Lineage, Unit, Writes};
 use crate::error::ClusterError;
@@ -73,6 +73,11 @@ impl<T: Serves> Turn<T> {
 
     fn changes_state(&self) -> bool {
         self.access == Access::Exclusive && Kind::<T>::is_durable()
+    }
+
+    /// Whether nothing of a handler holds that ends with an error: it has a commit of its own.
+    pub(super) fn rolls_back(&self, origin: &Origin) -> bool {
+        self.changes_state() || matches!(origin, Origin::Persisted(_))
     }
 
     /// The change that the handler made, to be written.

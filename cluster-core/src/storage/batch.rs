@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::alive::AliveWrite;
 use super::chunks::{ChunkWrite, ChunksRead};
 use super::entity::{ReminderWrite, RemovalWrite};
 use super::journal::{DeferredRow, JournalEntry};
@@ -39,6 +40,8 @@ pub struct Batch {
     /// Entities whose states and reminders are forgotten. No state or reminder of them is written
     /// by the same batch.
     pub forgotten: Vec<StateKey>,
+    /// Entities that are kept alive from now on, or not any more; the last word of each counts.
+    pub alive: Vec<AliveWrite>,
     /// Chunks of streams.
     pub chunks: Vec<ChunkWrite>,
     /// Chunks that were read.
@@ -60,6 +63,7 @@ impl Batch {
             && self.reminders.is_empty()
             && self.removals.is_empty()
             && self.forgotten.is_empty()
+            && self.alive.is_empty()
             && self.chunks.is_empty()
             && self.chunks_read.is_empty()
     }

@@ -118,7 +118,7 @@ pub trait EntityStorage: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>>;
 
     /// Lists the requests of an entity, wherever they stand, in the order of their `seq`. Uses an
-    /// index: the effort grows with the requests of the entity's shard at most.
+    /// index; it may look at requests of other entities, but not at most of all.
     fn requests_of(
         &self,
         scan: EntityScan,

@@ -4,6 +4,7 @@
 //! Only the owner of a shard writes its rows, and every write compares the owner's [`Fence`] in the
 //! same transaction. All methods take and return batches.
 
+mod alive;
 mod batch;
 mod chunks;
 mod entity;
@@ -17,6 +18,7 @@ mod rows;
 mod traits;
 mod transaction;
 
+pub use alive::{Alive, AliveScan, AliveWrite};
 pub use batch::{Accepted, Batch, Committed, KnownRequest};
 pub use chunks::{ChunkRow, ChunkScan, ChunkWrite, ChunksRead};
 pub use entity::{

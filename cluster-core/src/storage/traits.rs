@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
 use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::EntityStorage;
@@ -90,7 +91,8 @@ pub trait OwnershipStorage: Send + Sync + 'static {
 
 /// Requests, outcomes, states.
 pub trait MessageStorage: Send + Sync + 'static {
-    /// Writes a batch in one transaction, after comparing the fence in it.
+    /// Writes a batch in one transaction, after comparing the fence in it; so does an empty one,
+    /// by which an owner confirms that it is one.
     ///
     /// Order: requests are accepted in the order of the batch, and chunks are stored before
     /// requests finish. A request whose id or key is known is not stored and reported as such; the
@@ -152,6 +154,17 @@ pub trait MessageStorage: Send + Sync + 'static {
         fence: Fence,
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>>;
+
+    /// Loads entities of the shards that the incarnation owns that are kept alive, by type and id
+    /// as bytes, each once; a page of fewer than asked for is the last.
+    ///
+    /// # Errors
+    /// `Fenced` when the fence does not hold.
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>>;
 
     /// Finds requests by id; the answers stand in the order of the question.
     fn find_requests(

@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
+use tokio::task::coop;
+
 use super::ambient::in_body;
 use super::running::{Running, Stop, Turn};
 use crate::entity::Bell;
@@ -47,6 +49,12 @@ impl<R> Future for Drive<'_, R> {
                 this.run.body_ended();
                 this.returned = Some(returned);
                 continue;
+            }
+            if !coop::has_budget_remaining() && this.run.may_be_unseen() {
+                // What the body uses of the async runtime holds it up now, and it may not have
+                // looked at what it was told last.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             match this.run.turn() {
                 Turn::Poll => {}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::definition::WorkflowType;
 use super::host::Run;
 use super::token::DeferredToken;
-use crate::entity::{Outcome, Receipt, Runner, dead_letter, decode_reply, held};
+use crate::entity::{Cancelled, Outcome, Receipt, Runner, dead_letter, decode_reply, held};
 use crate::error::ClusterError;
 use crate::id::{Address, ExecutionId, KeyDigest, RequestId};
 
@@ -67,6 +67,16 @@ impl<W: WorkflowType> ExecutionHandle<W> {
             Some(true) => Progress::Waiting,
             Some(false) | None => Progress::Running,
         })
+    }
+
+    /// Ends it: a step that runs is dropped where it stands, nothing more of it begins, and its
+    /// outcome is `Interrupted`. What its steps have done stays done. Durable when this returns;
+    /// goes on when it is dropped.
+    ///
+    /// # Errors
+    /// `Retired` when it is not stored any more; `Persistence` when the storage failed.
+    pub async fn cancel(&self) -> Result<Cancelled, ClusterError> {
+        self.run.cancel().await
     }
 
     /// A deferred of it, by its name: the first one that its body makes.

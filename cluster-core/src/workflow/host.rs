@@ -186,7 +186,14 @@ async fn execute<W: WorkflowType>(
             verdict => verdict,
         },
         Err(Stop::Again(error)) => Verdict::Retry(error),
-        Err(Stop::GiveUp(reason)) => Verdict::GiveUp(reason),
+        Err(Stop::GiveUp(reason)) => {
+            // What has happened is for whoever goes on. A body that has done something else than
+            // its journal leaves it alone.
+            if run.is_live() {
+                run.all_written().await;
+            }
+            Verdict::GiveUp(reason)
+        }
     }
 }
 

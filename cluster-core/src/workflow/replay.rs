@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::storage::{DeferredKind, DeferredRow, History, JournalEntry, JournalKind};
+use crate::storage::{DeferredKind, DeferredRow, History, JournalEntry, JournalKind, RequestRow};
 use crate::time::Timestamp;
 
 /// What a body can wait for.
@@ -96,12 +96,12 @@ impl fmt::Display for Found {
 }
 
 /// What to do next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Next {
     /// Hand the end to the body and poll it.
     Deliver(Command, End),
-    /// The same; and it is new: record it.
-    DeliverNew(Command, End),
+    /// The same; and it is new: record it, and what was sent with it.
+    DeliverNew(Command, End, Vec<RequestRow>),
     /// The body waits.
     Rest,
 }
@@ -132,8 +132,8 @@ pub(super) struct Replay {
     sleeps: BTreeSet<(Timestamp, Command)>,
     /// Known completions of deferreds that the body was not given yet.
     completions: BTreeMap<(Arc<str>, u32), (DeferredKind, Bytes)>,
-    /// Steps that ended in this run, not handed to the body yet.
-    results: VecDeque<(Command, Bytes)>,
+    /// Steps that ended in this run, not handed to the body yet, and what they have sent.
+    results: VecDeque<(Command, Bytes, Vec<RequestRow>)>,
 }
 
 impl Replay {
@@ -165,6 +165,11 @@ impl Replay {
         command
     }
 
+    /// The number of a command that has not ended, in the order in which all were made.
+    pub(super) fn number_of(&self, command: &Command) -> Option<u64> {
+        self.open.get(command).copied()
+    }
+
     /// A sleep was made, which ends then unless the journal says otherwise.
     pub(super) fn began(&mut self, sleep: &Command, due_at: Timestamp) -> Result<Began, Mismatch> {
         let began = match self.due.get(sleep) {
@@ -183,8 +188,8 @@ impl Replay {
     }
 
     /// A step has ended in this run.
-    pub(super) fn ended(&mut self, step: Command, result: Bytes) {
-        self.results.push_back((step, result));
+    pub(super) fn ended(&mut self, step: Command, result: Bytes, sent: Vec<RequestRow>) {
+        self.results.push_back((step, result, sent));
     }
 
     /// A deferred is completed, whether it was made or not. The first completion holds; the storage
@@ -198,7 +203,7 @@ impl Replay {
     pub(super) fn forget(&mut self, command: &Command) {
         if self.open.remove(command).is_some() {
             self.sleeps.retain(|(_, sleep)| sleep != command);
-            self.results.retain(|(step, _)| step != command);
+            self.results.retain(|(step, ..)| step != command);
         }
     }
 
@@ -233,15 +238,17 @@ impl Replay {
     }
 
     fn next_new(&mut self, now: Timestamp) -> Next {
-        let arrived = self.results.pop_front().map(|(step, result)| (step, End::Result(result)));
-        let arrived = arrived.or_else(|| self.next_completed()).or_else(|| {
+        let arrived =
+            self.results.pop_front().map(|(step, result, sent)| (step, End::Result(result), sent));
+        let other = |(command, end)| (command, end, Vec::new());
+        let arrived = arrived.or_else(|| self.next_completed().map(other)).or_else(|| {
             let (due_at, sleep) = self.sleeps.first()?;
-            (*due_at <= now).then(|| (sleep.clone(), End::Over))
+            (*due_at <= now).then(|| other((sleep.clone(), End::Over)))
         });
         match arrived {
-            Some((command, end)) => {
+            Some((command, end, sent)) => {
                 self.forget(&command);
-                Next::DeliverNew(command, end)
+                Next::DeliverNew(command, end, sent)
             }
             None => Next::Rest,
         }
@@ -262,6 +269,11 @@ impl Replay {
     fn take_completion(&mut self, deferred: &Command) -> Option<End> {
         let taken = self.completions.remove(&(deferred.name.clone(), deferred.occurrence));
         taken.map(|(kind, payload)| End::Completed(kind, payload))
+    }
+
+    /// How many commands the body has made.
+    pub(super) fn made(&self) -> usize {
+        usize::try_from(self.numbered).unwrap_or(usize::MAX)
     }
 
     /// Takes the position of a new entry.

@@ -82,7 +82,13 @@ impl Running {
             !name.is_empty() && name.len() <= TEXT_BYTES_MAX,
             "a name in a journal has 1 to {TEXT_BYTES_MAX} bytes"
         );
-        self.state.lock().replay.make(sort, name)
+        let mut state = self.state.lock();
+        let command = state.replay.make(sort, name);
+        if state.replay.made() > self.ctx.shared().config.journal_max {
+            // Before it begins: whatever began has its place.
+            state.stop(self.too_many(&command));
+        }
+        command
     }
 
     /// Makes a sleep, whose end is recorded from here on.
@@ -146,8 +152,7 @@ impl Running {
 
     /// A step has ended with this result, and has sent these messages.
     pub(super) fn step_ended(&self, step: &Command, result: Bytes, sent: Vec<RequestRow>) {
-        self.ctx.record(|record| record.sent.extend(sent));
-        self.state.lock().replay.ended(step.clone(), result);
+        self.state.lock().replay.ended(step.clone(), result, sent);
     }
 
     /// Ends the run without an outcome; the first reason holds.
@@ -189,16 +194,31 @@ impl Running {
         !self.state.lock().writing
     }
 
+    /// Whether the body may have to look once more before it is told of another end: at the last
+    /// one, or at its journal, for which it must have made the next command.
+    pub(super) fn may_be_unseen(&self) -> bool {
+        let state = self.state.lock();
+        !state.live || !state.delivered.is_empty()
+    }
+
+    /// Whether the body has been told of its whole journal, and has done the same.
+    pub(super) fn is_live(&self) -> bool {
+        self.state.lock().live
+    }
+
     /// The body was polled and waits: hands it the next end.
     pub(super) fn turn(&self) -> Turn {
         let now = self.now();
         let mut state = self.state.lock();
         let wakers = match state.replay.next(now) {
             Ok(Next::Deliver(command, end)) => state.deliver(command, end),
-            Ok(Next::DeliverNew(command, end)) => {
+            Ok(Next::DeliverNew(command, end, sent)) => {
                 let position = state.replay.next_position();
                 let entry = self.end_entry(&command, &end, position);
-                self.ctx.record(|record| record.entries.push(entry));
+                self.ctx.record(|record| {
+                    record.entries.push(entry);
+                    record.sent.extend(sent);
+                });
                 state.deliver(command, end)
             }
             Ok(Next::Rest) if !state.live => {
@@ -217,6 +237,17 @@ impl Running {
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         Turn::Poll
+    }
+
+    /// The body has made more than it may.
+    fn too_many(&self, last: &Command) -> Stop {
+        let max = self.ctx.shared().config.journal_max;
+        Stop::GiveUp(error_text(&ClusterError::LimitExceeded {
+            limit: "journal_max",
+            what: format!("the number of steps, sleeps and deferreds of {}, with {last},", self.id),
+            max,
+            actual: max + 1,
+        }))
     }
 
     /// The body has ended.
@@ -329,7 +360,10 @@ impl State {
         waker.into_iter().collect()
     }
 
+    /// In the order in which their commands were made.
     fn all_wakers(&mut self) -> Vec<Waker> {
-        self.wakers.drain().map(|(_, waker)| waker).collect()
+        let mut wakers: Vec<_> = self.wakers.drain().collect();
+        wakers.sort_by_key(|(command, _)| self.replay.number_of(command));
+        wakers.into_iter().map(|(_, waker)| waker).collect()
     }
 }

@@ -2,12 +2,19 @@
 
 use crate::attribute::Transaction;
 use crate::errors::Errors;
-use crate::model::{Access, Contract, Message, Owner};
+use crate::model::{Access, Contract, Message, Owner, Returns};
 
 pub(super) fn check(contract: &Contract, message: &Message, errors: &mut Errors) {
     if let (None, Some((key, at))) = (message.options.persisted, message.options.retry.first) {
         let form = "only a persisted message is tried again: add `persisted`, or remove";
         errors.at(at, format!("{form} `{key}`"));
+    }
+    if let (Some(_), Access::Exclusive, Returns::Later { ty, .. }) =
+        (message.options.persisted, message.access, &message.returns)
+    {
+        let form = "a persisted `&mut self` handler commits its changes with its reply, which \
+                    cannot come later: take `&self`, or return the value itself";
+        errors.on(ty, form);
     }
     if let (Some(_), Some(span)) = (message.options.persisted, message.options.fenced) {
         let form =

@@ -20,6 +20,7 @@ pub(super) fn client(contract: &Contract) -> TokenStream {
     let streams = (!streams.is_empty()).then(|| {
         let methods = streams.into_iter().map(|message| method(contract, message));
         quote! {
+            // As the client that they are methods of.
             #[allow(dead_code, missing_docs, private_interfaces)]
             impl #client {
                 #(#methods)*

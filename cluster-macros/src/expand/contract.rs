@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
+use super::message::changes_and_replies_later;
 use crate::hygiene::{Root, located, parameter};
 use crate::model::{Access, Contract, Message, Owner};
 
@@ -43,7 +44,9 @@ fn table(contract: &Contract) -> TokenStream {
         Owner::Entity(entity) => (TokenStream::new(), quote!(#entity)),
         Owner::Trait(name) => {
             let entity = parameter("Entity");
-            (quote!(<#entity: #name + #root::Serves>), quote!(#entity))
+            let later = contract.messages.iter().any(changes_and_replies_later);
+            let unstored = later.then(|| quote!(+ #root::Unstored));
+            (quote!(<#entity: #name + #root::Serves #unstored>), quote!(#entity))
         }
     };
     let entries = contract.messages.iter().map(|message| {

@@ -36,6 +36,10 @@ pub(super) fn returns(root: &Root, returns: &Returns) -> (TokenStream, TokenStre
             (quote!(#ok), quote!(#err), quote!(#root::Fallible<#ty>))
         }
         Returns::Lifted { ty, ok, err } => (quote!(#ok), quote!(#err), quote!(#root::Lifted<#ty>)),
+        Returns::Later { answer, .. } => {
+            let (ok, err, outcome) = self::returns(root, answer);
+            (ok, err, quote!(#root::Postponed<#outcome>))
+        }
         Returns::Alias { ty } => {
             let (root, at) = (root.at(ty.span()), located(ty.span()));
             let of = |part: &str| {
@@ -66,6 +70,7 @@ impl Expander<'_> {
         items.extend(self.stream());
         items.push(run::run(self.contract, self.message));
         items.extend(ask(&self.contract.root, &self.message.returns));
+        items.extend(self.unstored());
         items.into_iter().map(|item| quote!(#cfgs #item)).collect()
     }
 
@@ -230,6 +235,20 @@ impl Expander<'_> {
         }
     }
 
+    /// Asks whether nothing of the entity is stored, where that decides whether a reply may come
+    /// later. Of a trait's messages that is asked of who serves it.
+    fn unstored(&self) -> Option<TokenStream> {
+        let (root, Owner::Entity(entity)) = (&self.contract.root, &self.contract.owner) else {
+            return None;
+        };
+        let Returns::Later { ty, .. } = &self.message.returns else { return None };
+        let question = quote_spanned!(located(ty.span())=> replies_later());
+        let asked = quote! {
+            const _: fn() = || #root::Changed::<#entity>::ASK.#question;
+        };
+        changes_and_replies_later(self.message).then_some(asked)
+    }
+
     fn persisted(&self) -> Option<TokenStream> {
         let (root, message) = (&self.contract.root, &self.message.message);
         self.message.options.persisted.map(|_| {
@@ -253,9 +272,18 @@ impl Expander<'_> {
     }
 }
 
+/// Whether a handler that changes its entity replies later: only one of which nothing is stored.
+pub(super) fn changes_and_replies_later(message: &Message) -> bool {
+    message.access == Access::Exclusive && matches!(message.returns, Returns::Later { .. })
+}
+
 /// Asks of a plain reply whether it is a `Result` under another name.
 pub(super) fn ask(root: &Root, returns: &Returns) -> Option<TokenStream> {
-    let Returns::Plain { ty, ask: true } = returns else { return None };
+    let ty = match returns {
+        Returns::Plain { ty, ask: true } => ty,
+        Returns::Later { answer, .. } => return ask(root, answer),
+        _ => return None,
+    };
     let question = quote_spanned!(located(ty.span())=> plain());
     Some(quote! {
         const _: fn() = || {

@@ -17,6 +17,8 @@ pub(crate) enum Returns {
     Lifted { ty: Type, ok: Type, err: Type },
     /// A type whose name says that it is a `Result`.
     Alias { ty: Type },
+    /// `Later<..>` of one of the others: the reply comes later.
+    Later { ty: Type, answer: Box<Returns> },
 }
 
 impl Returns {
@@ -27,7 +29,8 @@ impl Returns {
             Returns::Plain { ty, .. }
             | Returns::Fallible { ty, .. }
             | Returns::Lifted { ty, .. }
-            | Returns::Alias { ty } => ty.span(),
+            | Returns::Alias { ty }
+            | Returns::Later { ty, .. } => ty.span(),
         }
     }
 }

@@ -12,6 +12,9 @@ const PLAIN: [&str; 17] = [
     "isize", "String", "Vec", "Option",
 ];
 
+/// The type by whose name a handler says that its reply comes later.
+const LATER: &str = "Later";
+
 /// Reads a return type; none if it cannot be sent, which is noted.
 pub(super) fn read(output: &ReturnType, scope: &Scope, errors: &mut Errors) -> Option<Returns> {
     match output {
@@ -26,6 +29,14 @@ pub(super) fn classify(ty: Type, errors: &mut Errors) -> Option<Returns> {
     };
     let (name, arguments) = (segment.ident.to_string(), types_of(segment));
     match arguments[..] {
+        [answer] if name == LATER => {
+            let answer = Box::new(classify(answer.clone(), errors)?);
+            Some(Returns::Later { ty, answer })
+        }
+        _ if name == LATER => {
+            errors.on(&ty, "a later reply is of one type: `Later<T>` or `Later<Result<T, E>>`");
+            None
+        }
         [ok, err] if name == "Result" => fallible(&ty, ok, err, errors),
         [] if name != "Result" => {
             let ask = !PLAIN.contains(&name.as_str());
@@ -81,6 +92,7 @@ mod tests {
             Some(Returns::Fallible { .. }) => "fallible",
             Some(Returns::Lifted { .. }) => "lifted",
             Some(Returns::Alias { .. }) => "alias",
+            Some(Returns::Later { .. }) => "later",
             None => "refused",
         }
     }
@@ -102,6 +114,11 @@ mod tests {
         for alias in ["Result<i64>", "fmt::Result", "PingResult<u32>", "io::Result<()>"] {
             assert_eq!(kind(alias), "alias", "{alias}");
         }
-        assert_eq!(kind("Result<i64, ClusterError>"), "refused");
+        for later in ["Later<()>", "cluster::Later<Result<i64, Error>>"] {
+            assert_eq!(kind(later), "later", "{later}");
+        }
+        for refused in ["Result<i64, ClusterError>", "Later", "Later<i64, Error>"] {
+            assert_eq!(kind(refused), "refused", "{refused}");
+        }
     }
 }

@@ -30,7 +30,13 @@ pub(super) fn read(signature: &Signature, scope: &Scope, errors: &mut Errors) ->
         return None;
     };
     owns(hidden, scope, errors);
-    classify(carried(item, Role::Reply, scope, errors)?, errors)
+    match classify(carried(item, Role::Reply, scope, errors)?, errors)? {
+        Returns::Later { ty, .. } => {
+            errors.on(&ty, "a chunk is there when the stream gives it: name what it is");
+            None
+        }
+        chunk => Some(chunk),
+    }
 }
 
 /// Whether a type is a stream by its spelling.

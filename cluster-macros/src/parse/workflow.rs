@@ -140,6 +140,11 @@ impl Members {
         let (before, signature) = (errors.count(), &method.sig);
         let handler = handler::read_with(CONTEXT, signature, &self.scope, errors);
         let returns = returns::read(&signature.output, &self.scope, errors);
+        if let Some(Returns::Later { ty, .. }) = &returns {
+            let form =
+                "a body replies when it returns: await a deferred in it for what comes later";
+            errors.on(ty, form);
+        }
         if errors.count() == before {
             is_body(signature, handler.access, errors);
         }

@@ -102,11 +102,27 @@ impl Dialect for PostgresDialect {
                 FROM {p}held h JOIN {p}request r ON r.seq = h.seq \
                 WHERE h.seq > ?1 ORDER BY h.seq LIMIT ?2"
             ),
+            Sql::InsertAlive => {
+                "INSERT INTO {p}alive (entity_type, entity_id, shard, epoch) \
+                VALUES (?1, ?2, ?3, ?4) \
+                ON CONFLICT (entity_type, entity_id) DO UPDATE SET epoch = excluded.epoch"
+            }
+            Sql::LoadAlive => {
+                "SELECT a.entity_type, a.entity_id, a.shard FROM {p}alive a \
+                WHERE (a.entity_type, a.entity_id) > (?1, ?2) AND EXISTS \
+                (SELECT 1 FROM {p}shard s WHERE s.shard = a.shard AND s.owner = ?4) \
+                ORDER BY a.entity_type, a.entity_id LIMIT ?3"
+            }
+            Sql::EndOfWindow => {
+                "SELECT seq FROM {p}request WHERE (shard & 7) = (?1::bigint & 7) AND seq > ?2 \
+                ORDER BY seq LIMIT 1 OFFSET ?3::bigint - 1"
+            }
             Sql::RequestsOf => {
                 "SELECT r.seq, r.id, \
                 EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) FROM {p}request r \
-                WHERE r.shard = ?1 AND r.seq > ?2 AND r.entity_type = ?3 AND r.entity_id = ?4 \
-                ORDER BY r.seq LIMIT ?5"
+                WHERE (r.shard & 7) = (?1::bigint & 7) AND r.seq > ?2 AND r.seq <= ?3 \
+                AND r.entity_type = ?4 AND r.entity_id = ?5 \
+                ORDER BY r.seq LIMIT ?6"
             }
             Sql::RaiseMeta => {
                 "INSERT INTO {p}meta AS m (name, value) VALUES (?1, ?2) \

@@ -8,7 +8,7 @@ use cluster_core::time::Timestamp;
 use sqlx::postgres::PgArguments;
 
 use super::error::{commit_error, sure};
-use super::parameter::{Array, Parameter};
+use super::parameter::{Array, Element, Parameter};
 use super::reads::limit;
 use super::session::{Session, add, plain};
 use super::texts::Own;
@@ -30,8 +30,16 @@ struct Finished {
 
 /// A look at finished requests: which of them may go, and what is said of the rest.
 pub(super) struct Look {
-    past: Vec<Seq>,
+    past: Vec<Past>,
     pub(super) retired: Retired,
+}
+
+/// A request that may go, if it stands when it is removed as it stood then.
+struct Past {
+    seq: Seq,
+    finished_at: Timestamp,
+    /// Of a derived one: for whose sake it was kept.
+    outer: Option<[u8; 16]>,
 }
 
 impl Look {
@@ -65,7 +73,9 @@ pub(super) async fn look(
                 kept.unfinished = true;
             }
             None => {
-                past.push(row.seq);
+                let outer = row.outer.filter(|_| row.class == Some(RetentionClass::Derived));
+                let outer = outer.map(|outer| outer.to_bytes());
+                past.push(Past { seq: row.seq, finished_at: row.finished_at, outer });
                 past_ids.insert(row.id);
             }
         }
@@ -78,24 +88,32 @@ pub(super) async fn look(
     Ok(Look { past, retired })
 }
 
-/// Removes what a look has found; returns how many there were still.
+/// Removes what a look has found, unless it was reset since, or its outer request was: that asks
+/// again for what it has called.
 pub(super) async fn remove(
     session: &mut Session,
     fence: Fence,
     scan: &RetireScan,
     look: &Look,
-) -> Result<usize, StorageError> {
+) -> Result<Retired, StorageError> {
+    let (past, mut retired) = (&look.past, look.retired);
     let mut arguments = PgArguments::default();
     add(&mut arguments, Parameter(integer(fence.incarnation.as_u64()).into()));
     add(&mut arguments, Parameter(integer(fence.number.as_u64()).into()));
-    let seqs = look.past.iter().map(|seq| integer(seq.as_u64()));
-    add(&mut arguments, Array::integers(seqs));
-    add(&mut arguments, Parameter(look.past.last().copied().into()));
+    add(&mut arguments, Array::integers(past.iter().map(|past| integer(past.seq.as_u64()))));
+    add(&mut arguments, Array::integers(past.iter().map(|past| past.finished_at.unix_ms())));
+    let outer = past.iter().map(|past| past.outer.as_ref().map(|outer| &outer[..]).into());
+    add(&mut arguments, Array { element: Element::Bytes, values: outer.collect() });
+    add(&mut arguments, Parameter(past.last().map(|past| past.seq).into()));
     add(&mut arguments, Parameter(scan.reached.into()));
     let text = session.texts.own(Own::Remove).clone();
     let rows = session.rows(&text, arguments).await.map_err(commit_error)?;
     match rows.first().map(|row| (row.integer(0), row.integer(1))) {
-        Some((Some(1), Some(removed))) => Ok(usize::try_from(removed).unwrap_or_default()),
+        Some((Some(1), Some(removed))) => {
+            retired.removed = usize::try_from(removed).unwrap_or_default();
+            retired.kept.unfinished |= retired.removed < past.len();
+            Ok(retired)
+        }
         _ => Err(fence.lost()),
     }
 }

@@ -78,23 +78,31 @@ own! {
     /// after, up to → one that has no outcome
     Unfinished = "SELECT 1 FROM {p}request r WHERE r.seq > $1 AND r.seq <= $2 \
         AND NOT EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) LIMIT 1";
-    /// incarnation, number, seqs, highest seq or NULL, reached or NULL → whether the fence holds,
-    /// how many were removed. One that runs again meanwhile has no outcome any more, and stays.
-    Remove = "WITH f AS (SELECT 1 FROM {p}fence \
+    /// incarnation, number, seqs, their ends, their outer requests or NULL, highest seq or NULL,
+    /// reached or NULL → whether the fence holds, how many were removed. One that runs again
+    /// meanwhile has no such outcome any more, and stays, with what it has called. What is locked
+    /// here cannot run again before it is removed.
+    Remove = "WITH RECURSIVE f AS (SELECT 1 FROM {p}fence \
         WHERE incarnation = $1 AND number = $2 AND alive = 1 FOR SHARE), \
         g AS (SELECT count(*) = 1 AS ok FROM f), \
-        u AS (SELECT seq FROM unnest($3::bigint[]) u (seq) WHERE (SELECT ok FROM g)), \
+        l AS (SELECT x.seq, u.outer_id FROM unnest($3::bigint[], $4::bigint[], $5::bytea[]) \
+        AS u (seq, finished_at, outer_id) JOIN {p}outcome x ON x.seq = u.seq \
+        AND x.finished_at = u.finished_at WHERE (SELECT ok FROM g) FOR UPDATE OF x), \
+        i AS (SELECT l.seq, r.id, l.outer_id FROM l JOIN {p}request r ON r.seq = l.seq), \
+        u AS (SELECT i.seq, i.id FROM i WHERE i.outer_id IS NULL OR NOT EXISTS \
+        (SELECT 1 FROM {p}request r WHERE r.id = i.outer_id) \
+        UNION ALL SELECT i.seq, i.id FROM i JOIN u ON i.outer_id = u.id), \
         o AS (DELETE FROM {p}outcome x USING u WHERE x.seq = u.seq RETURNING x.seq), \
         r AS (DELETE FROM {p}request x USING o WHERE x.seq = o.seq), \
         b AS (DELETE FROM {p}behind x USING o WHERE x.seq = o.seq), \
         c AS (DELETE FROM {p}chunk x USING o WHERE x.seq = o.seq), \
         j AS (DELETE FROM {p}journal x USING o WHERE x.execution = o.seq), \
         d AS (DELETE FROM {p}deferred x USING o WHERE x.execution = o.seq), \
-        h AS (INSERT INTO {p}meta AS m (name, value) SELECT 'highest_seq', $4::bigint \
-        WHERE (SELECT ok FROM g) AND $4::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE \
+        h AS (INSERT INTO {p}meta AS m (name, value) SELECT 'highest_seq', $6::bigint \
+        WHERE (SELECT ok FROM g) AND $6::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE \
         SET value = greatest(m.value, excluded.value)), \
-        t AS (INSERT INTO {p}meta (name, value) SELECT 'retention_reached', $5::bigint \
-        WHERE (SELECT ok FROM g) AND $5::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE \
+        t AS (INSERT INTO {p}meta (name, value) SELECT 'retention_reached', $7::bigint \
+        WHERE (SELECT ok FROM g) AND $7::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE \
         SET value = excluded.value) SELECT ok, (SELECT count(*) FROM o) FROM g";
     /// limit → nothing. Forgets registered requests that have ended since. Who runs one of them
     /// again first deletes its outcome, which is locked here: so either is done before the other.

@@ -2,7 +2,7 @@
 
 use cluster_core::id::{KeyDigest, RequestId, Seq};
 use cluster_core::storage::{
-    ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DeferredId, DeferredRow, DueScan,
+    AliveScan, ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DeferredId, DeferredRow, DueScan,
     EntityRequest, EntityScan, Fence, FoundRequest, HeldRow, History, PageRoom, PendingRequest,
     PendingScan, ReminderKey, ReminderRow, StateKey, StateRow, StorageError,
 };
@@ -10,11 +10,14 @@ use cluster_core::storage::{
 use super::at_once::at_once;
 use super::dialect::SqliteDialect;
 use super::session::Session;
+use crate::alive::{alive_values, read_alive};
 use crate::batch::check_fence;
 use crate::chunks::read_chunk;
 use crate::contracts::read_contract;
 use crate::dialect::Dialect;
-use crate::entity::{read_reminder, read_request_of, scan_values};
+use crate::entity::{
+    read_end_of_window, read_reminder, read_request_of, scan_values, window_values,
+};
 use crate::journal::{history, read_deferred, read_row};
 use crate::rows::{
     REQUEST_COLUMNS, if_readable, read_dead_letter, read_found, read_held, read_pending, read_state,
@@ -56,6 +59,15 @@ impl Session<'_> {
         self.page(Sql::LoadDue, &values, BY_TIME, read_pending, fills(scan.room()))
     }
 
+    pub(super) fn load_kept_alive(
+        &mut self,
+        fence: Fence,
+        scan: &AliveScan,
+    ) -> Result<Vec<StateKey>, StorageError> {
+        at_once(check_fence(self, fence))?;
+        self.all(Sql::LoadAlive, &alive_values(fence, scan), read_alive)
+    }
+
     pub(super) fn load_chunks(&mut self, scan: &ChunkScan) -> Result<Vec<ChunkRow>, StorageError> {
         let after = i64::try_from(scan.after).unwrap_or(i64::MAX);
         let values = [scan.seq.into(), after.into(), limit(scan.limit)];
@@ -94,11 +106,13 @@ impl Session<'_> {
         keys.iter().map(find).collect()
     }
 
+    /// Looks at one window of rows; the second is where it has ended, if there may be more.
     pub(super) fn requests_of(
         &mut self,
         scan: &EntityScan,
-    ) -> Result<Vec<EntityRequest>, StorageError> {
-        self.all(Sql::RequestsOf, &scan_values(scan), read_request_of)
+    ) -> Result<(Vec<EntityRequest>, Option<Seq>), StorageError> {
+        let end = self.first(Sql::EndOfWindow, &window_values(scan), read_end_of_window)?;
+        Ok((self.all(Sql::RequestsOf, &scan_values(scan, end), read_request_of)?, end))
     }
 
     pub(super) fn contracts(&mut self) -> Result<Vec<ContractRow>, StorageError> {

@@ -28,8 +28,16 @@ type Keeper = (Option<RetentionClass>, Option<Timestamp>);
 
 /// A look at finished requests: which of them may go, and what is said of the rest.
 pub(super) struct Look {
-    past: Vec<Seq>,
+    past: Vec<Past>,
     pub(super) retired: Retired,
+}
+
+/// A request that may go, if it stands when it is removed as it stood then.
+struct Past {
+    seq: Seq,
+    finished_at: Timestamp,
+    /// Of a derived one: for whose sake it was kept.
+    outer: Option<RequestId>,
 }
 
 impl Look {
@@ -40,8 +48,7 @@ impl Look {
 }
 
 impl Session<'_> {
-    /// Finds what may go. What it finds may go later as well: a finished request stays finished,
-    /// and an outer one that is gone decides nothing any more.
+    /// Finds what may go.
     pub(super) fn look_for_past(
         &mut self,
         fence: Fence,
@@ -62,7 +69,9 @@ impl Session<'_> {
                     kept.unfinished = true;
                 }
                 None => {
-                    past.push(row.seq);
+                    let Finished { seq, finished_at, outer, .. } = *row;
+                    let outer = outer.filter(|_| row.class == Some(RetentionClass::Derived));
+                    past.push(Past { seq, finished_at, outer });
                     past_ids.insert(row.id);
                 }
             }
@@ -75,27 +84,42 @@ impl Session<'_> {
         Ok(Look { past, retired })
     }
 
-    /// Removes what a look has found.
+    /// Removes what a look has found, unless it was reset since, or its outer request was: that
+    /// asks again for what it has called.
     pub(super) fn remove_past(
         &mut self,
         fence: Fence,
         scan: &RetireScan,
-        look: &Look,
-    ) -> Result<(), StorageError> {
+        look: Look,
+    ) -> Result<Retired, StorageError> {
         at_once(check_fence(self, fence))?;
-        for seq in &look.past {
-            self.execute(Sql::DeleteRequest, &[(*seq).into()])?;
-            self.execute(Sql::DeleteOutcome, &[(*seq).into()])?;
-            self.execute(Sql::DeleteChunks, &[(*seq).into()])?;
+        let Look { past, mut retired } = look;
+        let mut removed = Vec::with_capacity(past.len());
+        for Past { seq, finished_at, outer } in past {
+            let kept = match outer {
+                Some(outer) => {
+                    let outer = [Value::Bytes(&outer.to_bytes())];
+                    self.first(Sql::OuterRequest, &outer, |_| Ok(()))?.is_some()
+                }
+                None => false,
+            };
+            if kept || self.execute(Sql::ForgetOutcome, &[seq.into(), finished_at.into()])? == 0 {
+                continue;
+            }
+            self.execute(Sql::DeleteRequest, &[seq.into()])?;
+            self.execute(Sql::DeleteChunks, &[seq.into()])?;
+            removed.push(seq);
         }
-        self.remove_journals(&look.past)?;
-        if let Some(highest) = look.past.last() {
+        self.remove_journals(&removed)?;
+        if let Some(highest) = removed.last() {
             at_once(remember_highest(self, *highest))?;
         }
-        match scan.reached {
-            Some(reached) => at_once(set_meta(self, RETENTION_REACHED, reached.unix_ms())),
-            None => Ok(()),
+        if let Some(reached) = scan.reached {
+            at_once(set_meta(self, RETENTION_REACHED, reached.unix_ms()))?;
         }
+        retired.kept.unfinished |= removed.len() < retired.removed;
+        retired.removed = removed.len();
+        Ok(retired)
     }
 
     /// For whose sake a finished request is kept: its own, or its outer one's. `None`: it may go.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, Database,
-    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
-    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
-    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetireScan, Retired,
-    RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+    AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
+    Database, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan,
+    EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage,
+    MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
+    RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use tokio::sync::Semaphore;
@@ -246,6 +247,14 @@ impl MessageStorage for Sqlite {
         self.read(move |session| session.load_due(fence, scan))
     }
 
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        self.read(move |session| session.load_kept_alive(fence, &scan))
+    }
+
     fn find_requests(
         &self,
         ids: Vec<RequestId>,
@@ -291,11 +300,10 @@ impl MessageStorage for Sqlite {
         Box::pin(async move {
             let asked = scan.clone();
             let look = self.read(move |session| session.look_for_past(fence, &asked)).await?;
-            let retired = look.retired;
-            if !look.is_idle(&scan) {
-                self.write(move |session| session.remove_past(fence, &scan, &look)).await?;
+            if look.is_idle(&scan) {
+                return Ok(look.retired);
             }
-            Ok(retired)
+            self.write(move |session| session.remove_past(fence, &scan, look)).await
         })
     }
 }
@@ -310,9 +318,20 @@ impl EntityStorage for Sqlite {
 
     fn requests_of(
         &self,
-        scan: EntityScan,
+        mut scan: EntityScan,
     ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
-        self.read(move |session| session.requests_of(&scan))
+        Box::pin(async move {
+            let mut found = Vec::new();
+            loop {
+                let window = EntityScan { limit: scan.limit - found.len(), ..scan.clone() };
+                let (rows, end) = self.read(move |session| session.requests_of(&window)).await?;
+                found.extend(rows);
+                match end {
+                    Some(end) if found.len() < scan.limit => scan.after = end,
+                    _ => return Ok(found),
+                }
+            }
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A schema of its own for each test, on the server that an environment variable names.
+//! A schema of its own for each test, on the server that all tests share.
 #![allow(dead_code)] // Each test file uses what it needs.
 
 use std::sync::Arc;
@@ -16,23 +16,31 @@ use cluster_core::testing::suite::Backend;
 use cluster_core::time::Timestamp;
 use cluster_sql::{Postgres, PostgresOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-
-/// Where the server is: a URL without a query.
-const VARIABLE: &str = "TEST_SERVERS_POSTGRES";
+use test_servers::{Kind, shared};
 
 /// A schema of its own for one case.
 pub(crate) struct PostgresBackend {
     pub(crate) schema: String,
-}
-
-fn server() -> String {
-    std::env::var(VARIABLE).unwrap_or_else(|_| panic!("{VARIABLE} names the server"))
+    server: String,
 }
 
 impl PostgresBackend {
+    /// A new one; `None` without a server.
+    pub(crate) async fn make() -> Option<Self> {
+        static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+        let server = shared(Kind::Postgres)?;
+        let number = SCHEMAS.fetch_add(1, Ordering::Relaxed);
+        let schema = format!("test_{}_{number}", std::process::id());
+        let mut tool = PgConnection::connect(&server).await.expect("the server answers");
+        let text = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
+        let made = tool.execute(sqlx::raw_sql(AssertSqlSafe(text))).await;
+        made.expect("a schema can be made");
+        Some(PostgresBackend { schema, server })
+    }
+
     /// A URL whose connections see this schema alone.
     pub(crate) fn url(&self) -> String {
-        format!("{}?options[search_path]={}", server(), self.schema)
+        format!("{}?options[search_path]={}", self.server, self.schema)
     }
 
     pub(crate) fn options(&self) -> PostgresOptions {
@@ -46,15 +54,12 @@ impl PostgresBackend {
 }
 
 impl Backend for PostgresBackend {
+    fn is_available() -> bool {
+        shared(Kind::Postgres).is_some()
+    }
+
     async fn fresh() -> Self {
-        static SCHEMAS: AtomicU32 = AtomicU32::new(0);
-        let number = SCHEMAS.fetch_add(1, Ordering::Relaxed);
-        let schema = format!("test_{}_{number}", std::process::id());
-        let mut tool = PgConnection::connect(&server()).await.expect("the server answers");
-        let text = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
-        let made = tool.execute(sqlx::raw_sql(AssertSqlSafe(text))).await;
-        made.expect("a schema can be made");
-        PostgresBackend { schema }
+        PostgresBackend::make().await.expect("there is a server")
     }
 
     async fn open(&self, prefix: &str) -> Arc<dyn Storage> {

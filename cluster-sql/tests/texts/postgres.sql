@@ -125,6 +125,9 @@ INSERT INTO p_held (seq, shard, epoch, held_at, kind, missing) VALUES ($1, $2, $
 -- RedriveDead
 DELETE FROM p_dead WHERE seq = $1 AND died_at = $2;
 
+-- DeleteOutcome
+DELETE FROM p_outcome WHERE seq = $1;
+
 -- ForgetOutcome
 DELETE FROM p_outcome WHERE seq = $1 AND finished_at = $2;
 
@@ -166,6 +169,18 @@ $4, $5, $6) ON CONFLICT DO NOTHING;
 -- UpdateState
 UPDATE p_state SET version = $4, epoch = $5, payload = $6 WHERE entity_type = $1 AND entity_id = $2
 AND version = $3;
+
+-- InsertAlive
+INSERT INTO p_alive (entity_type, entity_id, shard, epoch) VALUES ($1, $2, $3, $4) ON CONFLICT
+(entity_type, entity_id) DO UPDATE SET epoch = excluded.epoch;
+
+-- DeleteAlive
+DELETE FROM p_alive WHERE entity_type = $1 AND entity_id = $2;
+
+-- LoadAlive
+SELECT a.entity_type, a.entity_id, a.shard FROM p_alive a WHERE (a.entity_type, a.entity_id) > ($1,
+$2) AND EXISTS (SELECT 1 FROM p_shard s WHERE s.shard = a.shard AND s.owner = $4) ORDER BY
+a.entity_type, a.entity_id LIMIT $3;
 
 -- LoadPending
 WITH above AS (SELECT r.seq FROM p_request r WHERE r.seq > greatest($1, (SELECT min(mark) FROM
@@ -214,9 +229,6 @@ $1;
 -- DeleteRequest
 DELETE FROM p_request WHERE seq = $1;
 
--- DeleteOutcome
-DELETE FROM p_outcome WHERE seq = $1;
-
 -- SetReminder
 INSERT INTO p_reminder (entity_type, entity_id, message, shard, epoch, seq, request_id) VALUES ($1,
 $2, $3, $4, $5, $6, $7) ON CONFLICT (entity_type, entity_id, message) DO UPDATE SET shard =
@@ -231,9 +243,14 @@ DELETE FROM p_reminder WHERE entity_type = $1 AND entity_id = $2;
 -- DeleteState
 DELETE FROM p_state WHERE entity_type = $1 AND entity_id = $2;
 
+-- EndOfWindow
+SELECT seq FROM p_request WHERE (shard & 7) = ($1::bigint & 7) AND seq > $2 ORDER BY seq LIMIT 1
+OFFSET $3::bigint - 1;
+
 -- RequestsOf
 SELECT r.seq, r.id, EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) FROM p_request r WHERE
-r.shard = $1 AND r.seq > $2 AND r.entity_type = $3 AND r.entity_id = $4 ORDER BY r.seq LIMIT $5;
+(r.shard & 7) = ($1::bigint & 7) AND r.seq > $2 AND r.seq <= $3 AND r.entity_type = $4 AND
+r.entity_id = $5 ORDER BY r.seq LIMIT $6;
 
 -- RaiseMeta
 INSERT INTO p_meta AS m (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value =
@@ -327,17 +344,22 @@ SELECT 1 FROM p_request r WHERE r.seq > $1 AND r.seq <= $2 AND NOT EXISTS (SELEC
 o WHERE o.seq = r.seq) LIMIT 1;
 
 -- Remove
-WITH f AS (SELECT 1 FROM p_fence WHERE incarnation = $1 AND number = $2 AND alive = 1 FOR SHARE), g
-AS (SELECT count(*) = 1 AS ok FROM f), u AS (SELECT seq FROM unnest($3::bigint[]) u (seq) WHERE
-(SELECT ok FROM g)), o AS (DELETE FROM p_outcome x USING u WHERE x.seq = u.seq RETURNING x.seq), r
-AS (DELETE FROM p_request x USING o WHERE x.seq = o.seq), b AS (DELETE FROM p_behind x USING o
-WHERE x.seq = o.seq), c AS (DELETE FROM p_chunk x USING o WHERE x.seq = o.seq), j AS (DELETE FROM
-p_journal x USING o WHERE x.execution = o.seq), d AS (DELETE FROM p_deferred x USING o WHERE
-x.execution = o.seq), h AS (INSERT INTO p_meta AS m (name, value) SELECT 'highest_seq', $4::bigint
-WHERE (SELECT ok FROM g) AND $4::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE SET value =
-greatest(m.value, excluded.value)), t AS (INSERT INTO p_meta (name, value) SELECT
-'retention_reached', $5::bigint WHERE (SELECT ok FROM g) AND $5::bigint IS NOT NULL ON CONFLICT
-(name) DO UPDATE SET value = excluded.value) SELECT ok, (SELECT count(*) FROM o) FROM g;
+WITH RECURSIVE f AS (SELECT 1 FROM p_fence WHERE incarnation = $1 AND number = $2 AND alive = 1 FOR
+SHARE), g AS (SELECT count(*) = 1 AS ok FROM f), l AS (SELECT x.seq, u.outer_id FROM
+unnest($3::bigint[], $4::bigint[], $5::bytea[]) AS u (seq, finished_at, outer_id) JOIN p_outcome x
+ON x.seq = u.seq AND x.finished_at = u.finished_at WHERE (SELECT ok FROM g) FOR UPDATE OF x), i AS
+(SELECT l.seq, r.id, l.outer_id FROM l JOIN p_request r ON r.seq = l.seq), u AS (SELECT i.seq, i.id
+FROM i WHERE i.outer_id IS NULL OR NOT EXISTS (SELECT 1 FROM p_request r WHERE r.id = i.outer_id)
+UNION ALL SELECT i.seq, i.id FROM i JOIN u ON i.outer_id = u.id), o AS (DELETE FROM p_outcome x
+USING u WHERE x.seq = u.seq RETURNING x.seq), r AS (DELETE FROM p_request x USING o WHERE x.seq =
+o.seq), b AS (DELETE FROM p_behind x USING o WHERE x.seq = o.seq), c AS (DELETE FROM p_chunk x
+USING o WHERE x.seq = o.seq), j AS (DELETE FROM p_journal x USING o WHERE x.execution = o.seq), d
+AS (DELETE FROM p_deferred x USING o WHERE x.execution = o.seq), h AS (INSERT INTO p_meta AS m
+(name, value) SELECT 'highest_seq', $6::bigint WHERE (SELECT ok FROM g) AND $6::bigint IS NOT NULL
+ON CONFLICT (name) DO UPDATE SET value = greatest(m.value, excluded.value)), t AS (INSERT INTO
+p_meta (name, value) SELECT 'retention_reached', $7::bigint WHERE (SELECT ok FROM g) AND $7::bigint
+IS NOT NULL ON CONFLICT (name) DO UPDATE SET value = excluded.value) SELECT ok, (SELECT count(*)
+FROM o) FROM g;
 
 -- ForgetBehind
 WITH done AS (SELECT o.seq FROM p_behind b JOIN p_outcome o ON o.seq = b.seq LIMIT $1 FOR SHARE OF

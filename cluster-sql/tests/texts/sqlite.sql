@@ -117,6 +117,9 @@ INSERT INTO p_held (seq, shard, epoch, held_at, kind, missing) VALUES (?1, ?2, ?
 -- RedriveDead
 DELETE FROM p_dead WHERE seq = ?1 AND died_at = ?2;
 
+-- DeleteOutcome
+DELETE FROM p_outcome WHERE seq = ?1;
+
 -- ForgetOutcome
 DELETE FROM p_outcome WHERE seq = ?1 AND finished_at = ?2;
 
@@ -169,6 +172,18 @@ INSERT INTO p_state (entity_type, entity_id, shard, version, epoch, payload) VAL
 UPDATE p_state SET version = ?4, epoch = ?5, payload = ?6 WHERE entity_type = ?1 AND entity_id = ?2
 AND version = ?3;
 
+-- InsertAlive
+INSERT INTO p_alive (entity_type, entity_id, shard, epoch) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO
+UPDATE SET epoch = excluded.epoch;
+
+-- DeleteAlive
+DELETE FROM p_alive WHERE entity_type = ?1 AND entity_id = ?2;
+
+-- LoadAlive
+SELECT a.entity_type, a.entity_id, a.shard FROM p_alive a CROSS JOIN p_shard s ON s.shard = a.shard
+AND s.owner = ?4 WHERE (a.entity_type, a.entity_id) > (?1, ?2) ORDER BY a.entity_type, a.entity_id
+LIMIT ?3;
+
 -- LoadPending
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
 r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
@@ -211,9 +226,6 @@ SELECT r.class, o.finished_at FROM p_request r LEFT JOIN p_outcome o ON o.seq = 
 -- DeleteRequest
 DELETE FROM p_request WHERE seq = ?1;
 
--- DeleteOutcome
-DELETE FROM p_outcome WHERE seq = ?1;
-
 -- Reminder
 SELECT seq, request_id FROM p_reminder WHERE entity_type = ?1 AND entity_id = ?2 AND message = ?3;
 
@@ -231,10 +243,14 @@ DELETE FROM p_reminder WHERE entity_type = ?1 AND entity_id = ?2;
 -- DeleteState
 DELETE FROM p_state WHERE entity_type = ?1 AND entity_id = ?2;
 
+-- EndOfWindow
+SELECT seq FROM p_request INDEXED BY p_request_part WHERE shard & 7 = ?1 & 7 AND seq > ?2 ORDER BY
+seq LIMIT 1 OFFSET ?3 - 1;
+
 -- RequestsOf
 SELECT r.seq, r.id, EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) FROM p_request r INDEXED
-BY p_request_shard WHERE r.shard = ?1 AND r.seq > ?2 AND r.entity_type = ?3 AND r.entity_id = ?4
-ORDER BY r.seq LIMIT ?5;
+BY p_request_part WHERE r.shard & 7 = ?1 & 7 AND r.seq > ?2 AND r.seq <= ?3 AND r.entity_type = ?4
+AND r.entity_id = ?5 ORDER BY r.seq LIMIT ?6;
 
 -- RaiseMeta
 INSERT INTO p_meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value =

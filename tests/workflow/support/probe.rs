@@ -39,6 +39,10 @@ impl Probe {
         self.closed.send_modify(|closed| closed.retain(|known| known != what));
     }
 
+    pub(crate) fn is_closed(&self, what: &str) -> bool {
+        self.closed.borrow().iter().any(|closed| closed == what)
+    }
+
     /// How often this happened.
     pub(crate) fn count(&self, what: &str) -> usize {
         self.log.lock().unwrap().iter().filter(|known| *known == what).count()

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
-    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, DeadLetterRow,
-    DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage, Fence,
-    FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
+    AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
+    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
+    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
     OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetireScan, Retired,
     ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
@@ -228,6 +228,10 @@ impl MessageStorage for Watched {
 
     fn load_pending(&self, fence: Fence, scan: PendingScan) -> Answer<'_, Vec<PendingRequest>> {
         watched!(self, load_pending(fence, scan))
+    }
+
+    fn load_kept_alive(&self, fence: Fence, scan: AliveScan) -> Answer<'_, Vec<StateKey>> {
+        watched!(self, load_kept_alive(fence, scan))
     }
 
     fn load_due(&self, fence: Fence, scan: DueScan) -> Answer<'_, Vec<PendingRequest>> {

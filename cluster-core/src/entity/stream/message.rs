@@ -49,8 +49,9 @@ pub trait StreamsMut<T>: StreamMessage {
 
 /// An entity of which nothing is stored.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is durable: a stream would show what a crash can undo",
-    label = "takes `&mut self`",
+    message = "something of `{Self}` is stored: what `&mut self` changes is committed with its \
+               reply, which must be there when the handler ends",
+    label = "replies later",
     note = "take `&self` here, and change the state in a message of its own"
 )]
 pub trait Unstored {}

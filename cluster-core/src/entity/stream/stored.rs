@@ -19,12 +19,14 @@ use crate::entity::cancel::Cancellable;
 use crate::entity::contract::Serves;
 use crate::entity::endpoint::ReplyOf;
 use crate::entity::failure::{encode_error, stored_failure, text};
+use crate::entity::later::Parcels;
 use crate::entity::method::Style;
 use crate::entity::options::Access;
 use crate::entity::origin::{
     Base, NoOutcome, Origin, Stored, defect, end_interrupted, end_with_failure, record,
 };
 use crate::entity::outcome::{Outcome, Verdict};
+use crate::entity::outstanding::hand_out_after;
 use crate::entity::run::{Ran, To};
 use crate::entity::slot::{Slot, discard};
 use crate::entity::turn::Turn;
@@ -68,6 +70,7 @@ impl<T: Serves, M: Streams<T>> Style<T, Streaming<M>> for StoredStream {
         turn: Turn<T>,
         returned: Result<Begun<M>, ClusterError>,
         ctx: Option<&Context>,
+        parcels: Parcels,
         origin: Origin,
         to: To<Streaming<M>>,
     ) -> Ran<Streaming<M>> {
@@ -83,6 +86,7 @@ impl<T: Serves, M: Streams<T>> Style<T, Streaming<M>> for StoredStream {
         let ctx = ctx.expect("a future has a context");
         let producer = Producer::new(begun.stream, ctx);
         turn.end();
+        hand_out_after(&slot, &base, parcels);
         let live = slot.kind.shared.streams.begin(stored.row.id, &begun.rows);
         let last = begun.rows.last().map_or(0, |row| row.number);
         let (to, ran) = to.later();

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use self::faults::{Dice, Way, disconnected, refused, unknown};
 pub use self::faults::{Fault, FaultCounts, Faults, Write};
+use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
 use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
@@ -355,6 +356,14 @@ impl MessageStorage for FaultyStorage {
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
         Box::pin(self.read(self.shared.inner.load_due(fence, scan)))
+    }
+
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.load_kept_alive(fence, scan)))
     }
 
     fn find_requests(

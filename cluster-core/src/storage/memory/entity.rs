@@ -17,6 +17,7 @@ impl Store {
     pub(super) fn forget_entity(&mut self, entity: &StateKey) {
         self.states.remove(entity);
         self.reminders.retain(|key, _| key.entity != *entity);
+        self.alive.remove(&(entity.entity_type.clone(), entity.entity_id.clone()));
     }
 
     pub(super) fn forget_request(&mut self, removal: &RemovalWrite) {

@@ -1,5 +1,6 @@
 //! The reference storage, in memory.
 
+mod alive;
 mod chunks;
 mod entity;
 mod journal;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use self::store::Store;
+use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
 use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
@@ -155,6 +157,14 @@ impl MessageStorage for MemoryStorage {
         scan: DueScan,
     ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
         self.run(move |store| store.load_due(fence, scan))
+    }
+
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        self.run(move |store| store.load_kept_alive(fence, &scan))
     }
 
     fn find_requests(

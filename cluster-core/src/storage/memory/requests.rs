@@ -38,6 +38,7 @@ impl Store {
         batch.reminders.iter().for_each(|write| self.remind(write));
         batch.removals.iter().for_each(|write| self.forget_request(write));
         batch.forgotten.iter().for_each(|entity| self.forget_entity(entity));
+        batch.alive.iter().for_each(|write| self.set_alive(write));
         Ok(Committed { accepts })
     }
 

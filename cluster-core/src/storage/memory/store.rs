@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::id::{Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId};
+use crate::id::{
+    EntityId, Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId,
+};
 use crate::storage::chunks::ChunkRow;
 use crate::storage::entity::{ReminderKey, ReminderRow};
 use crate::storage::journal::{DeferredId, DeferredRow, JournalEntry};
@@ -50,6 +52,8 @@ pub(super) struct Store {
     pub(super) deferreds: BTreeMap<DeferredId, DeferredRow>,
     pub(super) states: HashMap<StateKey, StateRow>,
     pub(super) reminders: HashMap<ReminderKey, ReminderRow>,
+    /// The shards of entities that are kept alive.
+    pub(super) alive: BTreeMap<(Arc<str>, EntityId), ShardId>,
     pub(super) shapes: BTreeMap<u64, Bytes>,
     /// By type and name.
     pub(super) contracts: BTreeMap<(Arc<str>, Arc<str>), ContractRow>,

@@ -55,6 +55,8 @@ macro_rules! __storage_cases {
             later::in_order_a_failed_request_keeps_its_place
             later::held_requests_are_listed_until_they_are_released
             later::a_request_runs_again_from_where_it_stands_only
+            alive::who_is_kept_alive_is_listed_until_released
+            alive::the_owner_of_its_shard_alone_is_told_who_is_kept
             ownership::the_first_runner_fixes_the_settings
             ownership::shard_groups_keep_their_numbers
             ownership::joining_fences_off_every_earlier_incarnation

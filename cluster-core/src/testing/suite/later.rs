@@ -138,6 +138,18 @@ pub(super) async fn in_order_a_failed_request_keeps_its_place<B: Backend>(backen
     let pending = runner.pending().await;
     assert_eq!((pending[0].attempts, pending[0].due_at), (4, Some(at(400))));
     assert_eq!((pending[1].attempts, pending[1].due_at), (0, None));
+
+    // One that was due at a time has its place among them from then on.
+    runner.accept(vec![due(3, 50), request(4)]).await;
+    for attempts in [1, 2, 2] {
+        runner.commit(attempt(3, attempts, true)).await.unwrap();
+    }
+    assert_eq!(runner.due().await.len(), 0);
+    assert_eq!(runner.pending_seqs().await, [1, 2, 3, 4]);
+    let failed = &runner.pending().await[2];
+    assert_eq!((failed.attempts, failed.due_at), (2, Some(at(200))));
+    runner.finish([3]).await;
+    assert_eq!(runner.pending_seqs().await, [1, 2, 4]);
 }
 
 // proves: B95

@@ -67,9 +67,9 @@ CREATE TABLE {p}request (
 CREATE UNIQUE INDEX {p}request_id ON {p}request (id);
 -- Digests are spread over the whole index, so only requests with a key pay for it.
 CREATE UNIQUE INDEX {p}request_key ON {p}request (key_digest) WHERE key_digest IS NOT NULL;
--- By shard, to find what is stored of one entity. It grows at as many places as there are shards,
--- whatever the ids of entities are.
-CREATE INDEX {p}request_shard ON {p}request (shard);
+-- In the owner's order within each of 8 parts: to find what is stored of one entity. Every request
+-- pays for it, and mostly for the pages that it touches: it grows at its 8 ends alone.
+CREATE INDEX {p}request_part ON {p}request ((shard & 7), seq);
 
 -- How requests ended, each written once.
 CREATE TABLE {p}outcome (
@@ -189,6 +189,15 @@ CREATE TABLE {p}reminder (
     entity_id BYTEA NOT NULL,
     request_id BYTEA NOT NULL,
     PRIMARY KEY (entity_type, entity_id, message)
+);
+
+-- Entities that are kept alive: their owner brings them back by itself.
+CREATE TABLE {p}alive (
+    shard BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    entity_type BYTEA NOT NULL,
+    entity_id BYTEA NOT NULL,
+    PRIMARY KEY (entity_type, entity_id)
 );
 
 -- Shapes of payloads. The row of a fingerprint never changes.

@@ -44,7 +44,7 @@ impl Subscription {
     #[message(persisted)]
     async fn begin(&mut self, ctx: &Context) -> Result<(), BillingError> {
         let mine = ctx.remind::<Self>();
-        let monthly = mine.bill(100).every(Duration::from_secs(86_400)).at(SystemTime::now());
+        let monthly = mine.bill(100).every(Duration::from_secs(86_400)).at(SystemTime::UNIX_EPOCH);
         let receipt: Receipt<SubscriptionBill> = monthly.header("tenant", "a").send().await?;
         let _ = receipt.id();
         mine.bill(0).clear().await?;
@@ -70,4 +70,6 @@ impl Watch for Guard {
     }
 }
 
-pub fn main() {}
+pub fn main() {
+    let _ = Guard;
+}

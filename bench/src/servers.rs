@@ -1,0 +1,18 @@
+//! Database servers, where the environment names them: `cargo xtask bench` starts some.
+
+use cluster::prelude::*;
+use sqlx::{Connection, Executor, PgConnection};
+
+/// The URL of a PostgreSQL, if there is one: a superuser's.
+pub(crate) fn postgres_url() -> Option<String> {
+    std::env::var("TEST_SERVERS_POSTGRES").ok()
+}
+
+/// Empty tables, and nothing left to write of those before.
+pub(crate) async fn postgres(url: &str) -> Postgres {
+    let prepare = "DROP SCHEMA IF EXISTS bench CASCADE; CREATE SCHEMA bench; CHECKPOINT";
+    let mut tool = PgConnection::connect(url).await.expect("the server answers");
+    tool.execute(sqlx::raw_sql(prepare)).await.expect("the user may make a schema");
+    let opened = Postgres::connect(format!("{url}?options[search_path]=bench")).await;
+    opened.expect("the user may make tables")
+}

@@ -1,0 +1,134 @@
+//! The package managers, and what the servers are called there.
+
+use test_servers::Kind;
+
+/// A package manager.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Manager {
+    /// The program that shows that the system has it.
+    pub(super) program: &'static str,
+    /// What fetches the lists of packages, if installing does not by itself.
+    refresh: &'static str,
+    /// What installs, before the names of packages.
+    install: &'static str,
+    /// The packages of each kind of server, in the order of [`Kind::ALL`].
+    packages: [&'static str; 3],
+    /// Whether it installs for the whole system, as root.
+    pub(super) needs_root: bool,
+}
+
+/// Those known, the system's own before those that people add.
+pub(super) const MANAGERS: [Manager; 5] = [
+    Manager {
+        program: "apt-get",
+        refresh: "apt-get update",
+        install: "apt-get install --yes --no-install-recommends",
+        // The core packages of MariaDB bring no service that could start.
+        packages: ["postgresql", "mariadb-server-core mariadb-client-core", "pgbouncer"],
+        needs_root: true,
+    },
+    Manager {
+        program: "dnf",
+        refresh: "",
+        install: "dnf install --assumeyes",
+        packages: ["postgresql-server", "mariadb-server", "pgbouncer"],
+        needs_root: true,
+    },
+    Manager {
+        program: "pacman",
+        refresh: "",
+        install: "pacman --sync --needed --noconfirm",
+        packages: ["postgresql", "mariadb", "pgbouncer"],
+        needs_root: true,
+    },
+    Manager {
+        program: "apk",
+        refresh: "apk update",
+        install: "apk add",
+        packages: ["postgresql", "mariadb mariadb-client", "pgbouncer"],
+        needs_root: true,
+    },
+    Manager {
+        program: "brew",
+        refresh: "",
+        install: "brew install",
+        packages: ["postgresql@17", "mariadb", "pgbouncer"],
+        needs_root: false,
+    },
+];
+
+impl Manager {
+    /// The command that installs these, for a shell.
+    pub(super) fn command(&self, missing: &[Kind]) -> String {
+        let mut command = self.install.to_owned();
+        for (kind, packages) in Kind::ALL.iter().zip(self.packages) {
+            if missing.contains(kind) {
+                command.push(' ');
+                command.push_str(packages);
+            }
+        }
+        command
+    }
+
+    /// The command as a person would type it.
+    pub(super) fn command_for_people(&self, missing: &[Kind]) -> String {
+        let mut command = self.command(missing);
+        if !self.refresh.is_empty() {
+            command = format!("{} && {command}", self.refresh);
+        }
+        if self.needs_root { format!("sudo sh -c '{command}'") } else { command }
+    }
+
+    /// The command, with care that no service is running afterwards or after the next boot.
+    pub(super) fn script(&self, missing: &[Kind]) -> String {
+        let command = self.command(missing);
+        match self.program {
+            "apt-get" => APT.replace("COMMAND", &command.replace("apt-get", "apt-get $options")),
+            // Lists that cannot be fetched just now may still do.
+            _ => format!("{}\n{command}", self.refresh),
+        }
+    }
+}
+
+/// On Debian a package starts its service, unless a file of that name forbids it. A service that
+/// is already there belongs to somebody and is left as it is.
+const APT: &str = r#"
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+services=
+for service in postgresql pgbouncer; do
+    [ -e /etc/init.d/$service ] || services="$services $service"
+done
+if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+fi
+# Another installation may be under way: it is waited for. Changed configuration stays.
+options='-o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -qq'
+# Lists that cannot be fetched just now may still do.
+apt-get $options update
+COMMAND || exit
+if [ -d /run/systemd/system ]; then
+    for service in $services; do
+        [ ! -e /etc/init.d/$service ] || systemctl disable --quiet $service
+    done
+fi
+"#;
+
+#[cfg(test)]
+mod tests {
+    //! A command names the packages of what is missing and nothing else.
+    use super::*;
+
+    #[test]
+    fn commands_install_what_is_missing() {
+        let [apt, .., brew] = &MANAGERS;
+        let command = apt.command_for_people(&[Kind::Pgbouncer, Kind::Postgres]);
+        assert!(command.starts_with("sudo sh -c 'apt-get update && apt-get install --yes"));
+        assert!(command.ends_with(" postgresql pgbouncer'"), "{command}");
+        assert_eq!(brew.command_for_people(&[Kind::Mariadb]), "brew install mariadb");
+        assert!(apt.script(&[Kind::Mariadb]).contains("mariadb-client-core || exit"));
+    }
+}
