@@ -40,6 +40,7 @@ fn fits_one_packet(batch: &Batch) -> bool {
         reminders,
         removals,
         forgotten,
+        alive,
     } = batch;
     let rare = attempts.is_empty()
         && dead.is_empty()
@@ -50,7 +51,8 @@ fn fits_one_packet(batch: &Batch) -> bool {
         && chunks_read.is_empty()
         && reminders.is_empty()
         && removals.is_empty()
-        && forgotten.is_empty();
+        && forgotten.is_empty()
+        && alive.is_empty();
     let first = accepts.first().map(|row| row.seq);
     rare && accepts.is_sorted_by(|a, b| a.seq < b.seq)
         && first.is_none_or(|first| outcomes.iter().all(|row| row.seq < first))

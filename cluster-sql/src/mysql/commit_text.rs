@@ -84,10 +84,10 @@ impl Packet<'_> {
     }
 
     /// Appends a text around rows.
-    fn push_rows<const N: usize>(
+    fn push_rows<'v, const N: usize>(
         &mut self,
         text: &str,
-        rows: impl IntoIterator<Item = [Value<'_>; N]>,
+        rows: impl IntoIterator<Item = [Value<'v>; N]>,
         values: &[(&str, &dyn std::fmt::Display)],
     ) {
         let (before, after) = text.split_once("{rows}").expect("it has rows");

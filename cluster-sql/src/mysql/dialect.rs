@@ -113,6 +113,10 @@ fn own_insert(sql: Sql) -> Option<&'static str> {
             "UPDATE {p}state SET previous = ?3, version = ?4, epoch = ?5, payload = ?6 \
             WHERE entity_type = ?1 AND entity_id = ?2 AND version = ?3"
         }
+        Sql::InsertAlive => {
+            "INSERT INTO {p}alive (entity_type, entity_id, shard, epoch) \
+            VALUES (?1, ?2, ?3, ?4) ON DUPLICATE KEY UPDATE epoch = VALUES(epoch)"
+        }
         Sql::SetReminder => {
             "INSERT INTO {p}reminder (entity_type, entity_id, message, shard, epoch, seq, \
             request_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
@@ -161,11 +165,23 @@ fn own_query(sql: Sql) -> Option<&'static str> {
             FROM {p}held h STRAIGHT_JOIN {p}request r ON r.seq = h.seq \
             WHERE h.seq > ?1 ORDER BY h.seq LIMIT ?2"
         ),
+        Sql::LoadAlive => {
+            "SELECT a.entity_type, a.entity_id, a.shard FROM {p}alive a FORCE INDEX (PRIMARY) \
+            STRAIGHT_JOIN {p}shard s ON s.shard = a.shard AND s.owner = ?4 \
+            WHERE a.entity_type >= ?1 AND (a.entity_type > ?1 OR a.entity_id > ?2) \
+            ORDER BY a.entity_type, a.entity_id LIMIT ?3"
+        }
+        // One row more than asked for: no number can be counted down in this place.
+        Sql::EndOfWindow => {
+            "SELECT seq FROM {p}request FORCE INDEX ({p}request_part) \
+            WHERE part = (?1 & 7) AND seq > ?2 ORDER BY seq LIMIT 1 OFFSET ?3"
+        }
         Sql::RequestsOf => {
             "SELECT r.seq, r.id, o.seq IS NOT NULL \
-            FROM {p}request r FORCE INDEX ({p}request_shard) \
-            LEFT JOIN {p}outcome o ON o.seq = r.seq WHERE r.shard = ?1 AND r.seq > ?2 \
-            AND r.entity_type = ?3 AND r.entity_id = ?4 ORDER BY r.seq LIMIT ?5"
+            FROM {p}request r FORCE INDEX ({p}request_part) \
+            LEFT JOIN {p}outcome o ON o.seq = r.seq \
+            WHERE r.part = (?1 & 7) AND r.seq > ?2 AND r.seq <= ?3 \
+            AND r.entity_type = ?4 AND r.entity_id = ?5 ORDER BY r.seq LIMIT ?6"
         }
         _ => return None,
     };

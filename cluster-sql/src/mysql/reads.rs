@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq};
 use cluster_core::storage::{
-    ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DeferredId, DeferredRow, DueScan,
+    AliveScan, ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DeferredId, DeferredRow, DueScan,
     EntityRequest, EntityScan, Fence, FoundRequest, HeldRow, History, PageRoom, PendingRequest,
     PendingScan, ReminderKey, ReminderRow, StateKey, StateRow, StorageError,
 };
@@ -17,11 +17,14 @@ use super::error::sure;
 use super::literal::push;
 use super::session::Session;
 use super::texts::Own;
+use crate::alive::{alive_values, read_alive};
 use crate::batch::check_fence;
 use crate::chunks::read_chunk;
 use crate::contracts::read_contract;
 use crate::dialect::Dialect;
-use crate::entity::{read_reminder, read_request_of, scan_values};
+use crate::entity::{
+    read_end_of_window, read_reminder, read_request_of, scan_values, window_values,
+};
 use crate::journal::{history, read_deferred, read_row};
 use crate::rows::{
     REQUEST_COLUMNS, if_readable, read_dead_letter, read_found, read_held, read_pending, read_state,
@@ -162,11 +165,26 @@ pub(super) async fn find_deferreds(
     answers(session, Own::Deferreds, keys, " OR ", ask, asked, read_deferred).await
 }
 
+/// Looks at one window of rows; the second is where it has ended, if there may be more.
 pub(super) async fn requests_of(
     session: &mut Session,
     scan: &EntityScan,
-) -> Result<Vec<EntityRequest>, StorageError> {
-    session.all(Sql::RequestsOf, &scan_values(scan), read_request_of).await
+) -> Result<(Vec<EntityRequest>, Option<Seq>), StorageError> {
+    let end = session.all(Sql::EndOfWindow, &window_values(scan), read_end_of_window).await?;
+    let end = end.first().copied();
+    let found = session.all(Sql::RequestsOf, &scan_values(scan, end), read_request_of).await?;
+    Ok((found, end))
+}
+
+pub(super) async fn load_kept_alive(
+    session: &mut Session,
+    fence: Fence,
+    scan: &AliveScan,
+) -> Result<Vec<StateKey>, StorageError> {
+    let page = session.all(Sql::LoadAlive, &alive_values(fence, scan), read_alive).await?;
+    // It held while that was read: once lost, a fence is lost for ever.
+    check_fence(session, fence).await?;
+    Ok(page)
 }
 
 pub(super) async fn load_journal(

@@ -1,6 +1,6 @@
 //! Removing what is finished and past its age.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use cluster_core::id::{RequestId, Seq};
 use cluster_core::storage::{Fence, Kept, RetentionClass, RetireScan, Retired, StorageError};
@@ -32,8 +32,16 @@ struct Finished {
 
 /// A look at finished requests: which of them may go, and what is said of the rest.
 pub(super) struct Look {
-    past: Vec<Seq>,
+    past: Vec<Past>,
     pub(super) retired: Retired,
+}
+
+/// A request that may go, if it stands when it is removed as it stood then.
+struct Past {
+    seq: Seq,
+    finished_at: Timestamp,
+    /// Of a derived one: for whose sake it was kept.
+    outer: Option<RequestId>,
 }
 
 impl Look {
@@ -65,7 +73,8 @@ pub(super) async fn look(
                 kept.unfinished = true;
             }
             None => {
-                past.push(row.seq);
+                let outer = row.outer.filter(|_| row.class == Some(RetentionClass::Derived));
+                past.push(Past { seq: row.seq, finished_at: row.finished_at, outer });
                 past_ids.insert(row.id);
             }
         }
@@ -77,19 +86,23 @@ pub(super) async fn look(
     Ok(Look { past, retired })
 }
 
-/// Removes what a look has found; returns how many there were still.
+/// Removes what a look has found, unless it was reset since, or its outer request was: that asks
+/// again for what it has called.
 pub(super) async fn remove(
     session: &mut Session,
     fence: Fence,
     scan: &RetireScan,
     look: &Look,
-) -> Result<usize, StorageError> {
+) -> Result<Retired, StorageError> {
     session.begin().await?;
     let removed = match remove_in_transaction(session, scan, look).await {
         Ok(removed) => session.commit_fenced(fence, End::Commit).await.map(|()| removed),
         Err(error) => Err(error),
     };
-    session.roll_back_after(removed).await
+    let mut retired = look.retired;
+    retired.removed = session.roll_back_after(removed).await?;
+    retired.kept.unfinished |= retired.removed < look.past.len();
+    Ok(retired)
 }
 
 async fn remove_in_transaction(
@@ -97,28 +110,65 @@ async fn remove_in_transaction(
     scan: &RetireScan,
     look: &Look,
 ) -> Result<usize, StorageError> {
-    let mut removed = 0;
-    if let Some(highest) = look.past.last() {
-        let mut list = String::new();
-        push_list(&mut list, &look.past.iter().map(|seq| (*seq).into()).collect::<Vec<_>>());
-        let text = session.texts.with_list(Own::StillFinished, &list);
-        // One that runs again meanwhile has no outcome any more, and stays.
-        let finished = session.ask(text).await.map_err(sure)?;
-        let finished: Vec<Value<'_>> = finished.iter().map(|row| row.integer(0).into()).collect();
-        removed = finished.len();
-        if removed > 0 {
-            list.clear();
-            push_list(&mut list, &finished);
-            let text = session.texts.with_list(Own::Remove, &list);
-            session.simple(text).await.map_err(sure)?;
-        }
-        let values = [Value::Text(HIGHEST_SEQ), (*highest).into()];
-        session.execute(Sql::RaiseMeta, &values).await?;
+    let removable = lock_removable(session, &look.past).await?;
+    if let Some(highest) = removable.last() {
+        let seqs: Vec<Value<'_>> = removable.iter().map(|seq| (*seq).into()).collect();
+        let text = session.texts.with_list(Own::Remove, &list(&seqs));
+        session.simple(text).await.map_err(sure)?;
+        session.execute(Sql::RaiseMeta, &[Value::Text(HIGHEST_SEQ), (*highest).into()]).await?;
     }
     if let Some(reached) = scan.reached {
         set_meta(session, RETENTION_REACHED, reached.unix_ms()).await?;
     }
-    Ok(removed)
+    Ok(removable.len())
+}
+
+/// Those that stand as they stood; they cannot run again before the transaction ends.
+async fn lock_removable(session: &mut Session, past: &[Past]) -> Result<Vec<Seq>, StorageError> {
+    if past.is_empty() {
+        return Ok(Vec::new());
+    }
+    let seqs: Vec<Value<'_>> = past.iter().map(|past| past.seq.into()).collect();
+    let text = session.texts.with_list(Own::StillFinished, &list(&seqs));
+    let mut ids = HashMap::with_capacity(past.len());
+    for row in &session.ask(text).await.map_err(sure)? {
+        let read = Reader::new(row, "outcome");
+        ids.insert((read.seq(0)?, read.time(1)?), read.request_id(2)?);
+    }
+    let mut there = outer_requests(session, past).await?;
+    let mut removable = Vec::with_capacity(ids.len());
+    // What a request has called comes behind it.
+    for Past { seq, finished_at, outer } in past {
+        if let Some(id) = ids.get(&(*seq, *finished_at))
+            && outer.is_none_or(|outer| !there.contains(&outer))
+        {
+            removable.push(*seq);
+            there.remove(id);
+        }
+    }
+    Ok(removable)
+}
+
+/// The outer requests of these that are stored.
+async fn outer_requests(
+    session: &mut Session,
+    past: &[Past],
+) -> Result<HashSet<RequestId>, StorageError> {
+    let outer: Vec<[u8; 16]> =
+        past.iter().filter_map(|past| past.outer.map(|outer| outer.to_bytes())).collect();
+    if outer.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let outer: Vec<Value<'_>> = outer.iter().map(|outer| Value::Bytes(outer)).collect();
+    let text = session.texts.with_list(Own::StillThere, &list(&outer));
+    let rows = session.ask(text).await.map_err(sure)?;
+    rows.iter().map(|row| Reader::new(row, "request").request_id(0)).collect()
+}
+
+fn list(values: &[Value<'_>]) -> String {
+    let mut list = String::new();
+    push_list(&mut list, values);
+    list
 }
 
 /// For whose sake a finished request is kept: its own, or its outer one's. `None`: it may go.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
-    Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage, Database,
-    DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
-    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
-    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetireScan, Retired,
-    RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+    AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
+    Database, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan,
+    EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage,
+    MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
+    RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 
@@ -352,6 +353,16 @@ impl MessageStorage for MySql {
         )
     }
 
+    fn load_kept_alive(
+        &self,
+        fence: Fence,
+        scan: AliveScan,
+    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+        Box::pin(async move {
+            reading!(self.inner, session => reads::load_kept_alive(session, fence, &scan))
+        })
+    }
+
     fn find_requests(
         &self,
         ids: Vec<RequestId>,
@@ -410,9 +421,7 @@ impl MessageStorage for MySql {
             if look.is_idle(&scan) {
                 return Ok(look.retired);
             }
-            let removed: Result<usize, StorageError> =
-                writing!(self.inner, session => retention::remove(session, fence, &scan, &look));
-            Ok(Retired { removed: removed?, ..look.retired })
+            writing!(self.inner, session => retention::remove(session, fence, &scan, &look))
         })
     }
 }
@@ -429,9 +438,22 @@ impl EntityStorage for MySql {
 
     fn requests_of(
         &self,
-        scan: EntityScan,
+        mut scan: EntityScan,
     ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
-        Box::pin(async move { reading!(self.inner, session => reads::requests_of(session, &scan)) })
+        Box::pin(async move {
+            let mut found = Vec::new();
+            loop {
+                let window = EntityScan { limit: scan.limit - found.len(), ..scan.clone() };
+                let looked: Result<(Vec<EntityRequest>, Option<Seq>), StorageError> =
+                    reading!(self.inner, session => reads::requests_of(session, &window));
+                let (rows, end) = looked?;
+                found.extend(rows);
+                match end {
+                    Some(end) if found.len() < scan.limit => scan.after = end,
+                    _ => return Ok(found),
+                }
+            }
+        })
     }
 }
 

@@ -77,9 +77,13 @@ own! {
     Unfinished = "SELECT 1 FROM {p}request r FORCE INDEX (PRIMARY) \
         LEFT JOIN {p}outcome o ON o.seq = r.seq \
         WHERE r.seq > ?1 AND r.seq <= ?2 AND o.seq IS NULL LIMIT 1";
-    /// seqs → those that are finished still; they stay so until the transaction ends
-    StillFinished = "SELECT seq FROM {p}outcome FORCE INDEX (PRIMARY) \
-        WHERE seq IN ({list}) ORDER BY seq FOR UPDATE";
+    /// seqs → those that are finished still, their ends and ids; they stay so until the transaction
+    /// ends
+    StillFinished = "SELECT o.seq, o.finished_at, r.id FROM {p}outcome o FORCE INDEX (PRIMARY) \
+        STRAIGHT_JOIN {p}request r ON r.seq = o.seq WHERE o.seq IN ({list}) \
+        ORDER BY o.seq FOR UPDATE";
+    /// ids → those that are stored
+    StillThere = "SELECT id FROM {p}request FORCE INDEX ({p}request_id) WHERE id IN ({list})";
     /// seqs. Forgets all that is stored of finished requests.
     Remove = "DELETE x FROM {p}chunk x FORCE INDEX (PRIMARY) WHERE x.seq IN ({list}); \
         DELETE x FROM {p}journal x FORCE INDEX (PRIMARY) WHERE x.execution IN ({list}); \

@@ -68,14 +68,15 @@ CREATE TABLE IF NOT EXISTS {p}request (
     arguments LONGBLOB NOT NULL,
     -- Of a reminder's request: its period in milliseconds, zero for one that comes once.
     reminder BIGINT,
+    part TINYINT AS (shard & 7) STORED,
     -- Ids begin with their time, so this index grows at its end.
     UNIQUE KEY {p}request_id (id),
     -- Digests are spread over the whole index. Requests without a key stand together before them,
     -- where it grows in one place.
     UNIQUE KEY {p}request_key (key_digest),
-    -- By shard, to find what is stored of one entity. It grows at as many places as there are
-    -- shards, whatever the ids of entities are.
-    KEY {p}request_shard (shard)
+    -- In the owner's order within each of 8 parts: to find what is stored of one entity. Every
+    -- request pays for it, and mostly for the pages that it touches: it grows at its 8 ends alone.
+    KEY {p}request_part (part, seq)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
 -- How requests ended, each written once, and only for a request that is stored.
@@ -197,6 +198,15 @@ CREATE TABLE IF NOT EXISTS {p}reminder (
     seq BIGINT NOT NULL,
     request_id BINARY(16) NOT NULL,
     PRIMARY KEY (entity_type, entity_id, message)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
+-- Entities that are kept alive: their owner brings them back by itself.
+CREATE TABLE IF NOT EXISTS {p}alive (
+    entity_type VARBINARY(1024) NOT NULL,
+    entity_id VARBINARY(1024) NOT NULL,
+    shard BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    PRIMARY KEY (entity_type, entity_id)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
 -- Shapes of payloads. The row of a fingerprint never changes.

@@ -1,0 +1,232 @@
+//! Nothing says of a request that it is pending. Whoever recovers finds all that are, wherever the
+//! marks stand, at whatever moment the owner died, and nothing else.
+#![cfg(feature = "mysql")]
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
+
+mod mysql_support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cluster_core::id::{Epoch, FenceNumber, Seq};
+use cluster_core::storage::{
+    AttemptWrite, Batch, Fence, HoldWrite, MessageStorage, Missing, OwnershipStorage, PendingScan,
+    RedriveFrom, RedriveWrite, StorageError, TransactionStorage,
+};
+use cluster_core::time::Timestamp;
+use cluster_sql::MySql;
+use mysql_support::{MySqlBackend, accept, join, outcome, request};
+use sqlx::{AssertSqlSafe, Executor};
+
+struct Owner {
+    backend: MySqlBackend,
+    storage: MySql,
+    fence: Fence,
+}
+
+impl Owner {
+    async fn start() -> Option<Owner> {
+        let backend = MySqlBackend::make().await?;
+        let storage = backend.options().connect().await.unwrap();
+        let fence = join(&storage).await;
+        Some(Owner { backend, storage, fence })
+    }
+
+    async fn accept(&self, seqs: impl IntoIterator<Item = u64>) {
+        accept(&self.storage, self.fence, seqs.into_iter().map(request).collect()).await;
+    }
+
+    async fn write(&self, batch: Batch) {
+        self.storage.commit(self.fence, Arc::new(batch)).await.unwrap();
+    }
+
+    async fn finish(&self, seqs: impl IntoIterator<Item = u64>) {
+        let outcomes = seqs.into_iter().map(outcome).collect();
+        self.write(Batch { outcomes, ..Batch::default() }).await;
+    }
+
+    /// What a new owner finds, in pages.
+    async fn recover(&self) -> Vec<u64> {
+        let next = join(&self.storage).await;
+        let (mut found, mut after) = (Vec::new(), Seq::new(0));
+        loop {
+            let scan = PendingScan { after, entity: None, limit: 7, bytes: usize::MAX };
+            let page = self.storage.load_pending(next, scan).await.unwrap();
+            let Some(last) = page.last() else { return found };
+            after = last.request.seq;
+            found.extend(page.iter().map(|row| row.request.seq.as_u64()));
+        }
+    }
+
+    /// How many requests are registered.
+    async fn registered(&self) -> i64 {
+        let mut tool = self.backend.tool().await;
+        let count = sqlx::query_scalar("SELECT count(*) FROM cluster_behind");
+        count.fetch_one(&mut tool).await.unwrap()
+    }
+
+    async fn sql(&self, text: &str) {
+        let mut tool = self.backend.tool().await;
+        tool.execute(sqlx::raw_sql(AssertSqlSafe(text.to_owned()))).await.unwrap();
+    }
+}
+
+fn attempt(seq: u64, in_order: bool) -> AttemptWrite {
+    AttemptWrite {
+        seq: Seq::new(seq),
+        shard: request(seq).shard,
+        epoch: Epoch::new(1),
+        attempts: 1,
+        retry_at: Timestamp::from_unix_ms(1),
+        in_order,
+        error: "failed".to_owned(),
+    }
+}
+
+fn hold(seq: u64) -> HoldWrite {
+    HoldWrite {
+        seq: Seq::new(seq),
+        shard: request(seq).shard,
+        epoch: Epoch::new(1),
+        held_at: Timestamp::from_unix_ms(1),
+        missing: Missing::Message,
+    }
+}
+
+fn redrive(seq: u64, from: RedriveFrom) -> RedriveWrite {
+    let shard = request(seq).shard;
+    RedriveWrite { seq: Seq::new(seq), shard, epoch: Epoch::new(1), from, due_at: None }
+}
+
+// proves: B105
+#[tokio::test]
+async fn marks_hide_nothing_that_is_pending() {
+    let Some(owner) = Owner::start().await else { return };
+    owner.accept(1..=30).await;
+    owner.finish((1..=30).filter(|seq| seq % 3 != 0)).await;
+    owner.storage.move_marks(owner.fence).await.unwrap();
+    owner.accept(31..=40).await;
+    owner.finish([3, 31, 32]).await;
+    owner.storage.move_marks(owner.fence).await.unwrap();
+    owner.finish([6, 40]).await;
+    let expected = [9, 12, 15, 18, 21, 24, 27, 30].into_iter().chain(33..40);
+    assert_eq!(owner.recover().await, expected.collect::<Vec<_>>());
+}
+
+/// What leaves those that are pending and comes back, below the mark, is found like others.
+// proves: B43, B105
+#[tokio::test]
+async fn what_comes_back_below_the_mark_is_found() {
+    let Some(owner) = Owner::start().await else { return };
+    owner.accept(1..=8).await;
+    owner.finish([1, 2]).await;
+    let batch = Batch {
+        attempts: vec![attempt(3, false), attempt(4, true)],
+        holds: vec![hold(5)],
+        ..Batch::default()
+    };
+    owner.write(batch).await;
+    owner.storage.move_marks(owner.fence).await.unwrap();
+    let finished = RedriveFrom::Finished(outcome(1).finished_at);
+    let redrives = vec![redrive(1, finished), redrive(5, RedriveFrom::Held)];
+    owner.write(Batch { redrives, ..Batch::default() }).await;
+    owner.write(Batch { holds: vec![hold(6)], ..Batch::default() }).await;
+    owner.storage.move_marks(owner.fence).await.unwrap();
+    assert_eq!(owner.recover().await, [1, 4, 5, 7, 8]);
+}
+
+/// What was registered and has ended is not looked at for ever.
+// proves: B105
+#[tokio::test]
+async fn what_has_ended_is_forgotten() {
+    let Some(owner) = Owner::start().await else { return };
+    owner.accept(1..=20).await;
+    owner.storage.move_marks(owner.fence).await.unwrap();
+    assert_eq!(owner.registered().await, 20);
+    owner.finish(1..=4).await;
+    assert_eq!(owner.registered().await, 16, "by the statement that finishes them");
+    // As when the marks moved at that moment.
+    owner.sql("INSERT INTO cluster_behind (seq, shard) VALUES (1, 0), (2, 0)").await;
+    assert_eq!(owner.recover().await, (5..=20).collect::<Vec<_>>());
+    owner.storage.move_marks(join(&owner.storage).await).await.unwrap();
+    assert_eq!(owner.registered().await, 16);
+    assert_eq!(owner.recover().await, (5..=20).collect::<Vec<_>>());
+}
+
+/// A write that is under way while the marks move is either seen, or sees them.
+// proves: B105, B245
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_beside_moving_marks_lose_nothing() {
+    let Some(owner) = Owner::start().await.map(Arc::new) else { return };
+    let (lanes, each) = (4, 150_u64);
+    let writers: Vec<_> = (0..lanes)
+        .map(|lane| {
+            let owner = owner.clone();
+            tokio::spawn(async move {
+                // Each lane is behind or ahead of the others, so that marks pass its numbers.
+                for round in 0..each {
+                    let seq = 1 + round * lanes + lane;
+                    if round % 5 == 4 {
+                        let open = owner.storage.begin().await.unwrap();
+                        let batch = Batch { accepts: vec![request(seq)], ..Batch::default() };
+                        open.commit(owner.fence, Arc::new(batch)).await.unwrap();
+                    } else {
+                        owner.accept([seq]).await;
+                    }
+                    if round % 2 == 0 {
+                        owner.finish([seq]).await;
+                    }
+                }
+            })
+        })
+        .collect();
+    let mover = owner.clone();
+    let moving = tokio::spawn(async move {
+        loop {
+            mover.storage.move_marks(mover.fence).await.unwrap();
+        }
+    });
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    moving.abort();
+    let _ = moving.await;
+    let unfinished = (0..each).filter(|round| round % 2 == 1);
+    let expected: BTreeSet<u64> =
+        unfinished.flat_map(|round| (0..lanes).map(move |lane| 1 + round * lanes + lane)).collect();
+    assert_eq!(owner.recover().await, expected.into_iter().collect::<Vec<_>>());
+}
+
+/// An owner that dies between the two steps, or is fenced off there, has moved nothing.
+// proves: B105, B118
+#[tokio::test]
+async fn a_mark_that_is_half_moved_counts_for_nothing() {
+    let Some(owner) = Owner::start().await else { return };
+    owner.accept(1..=9).await;
+    owner.finish([2]).await;
+    owner.sql("UPDATE cluster_fence SET mark = 9").await;
+    owner.accept([5_000, 11, 12]).await;
+    assert_eq!(owner.recover().await, [1, 3, 4, 5, 6, 7, 8, 9, 11, 12, 5_000]);
+
+    // Fenced off by the next one.
+    let late = owner.storage.move_marks(owner.fence).await;
+    assert!(matches!(late, Err(StorageError::Fenced { .. })), "{late:?}");
+    let number = FenceNumber::new(owner.fence.number.as_u64() + 7);
+    let unknown = owner.storage.move_marks(Fence { number, ..owner.fence }).await;
+    assert!(matches!(unknown, Err(StorageError::Fenced { .. })), "{unknown:?}");
+    assert_eq!(owner.recover().await, [1, 3, 4, 5, 6, 7, 8, 9, 11, 12, 5_000]);
+}
+
+/// What a new owner accepts below the marks that it has taken over, it registers.
+// proves: B105, B119
+#[tokio::test]
+async fn a_new_owner_registers_what_it_accepts_below_the_marks() {
+    let Some(owner) = Owner::start().await else { return };
+    owner.accept([100]).await;
+    owner.storage.move_marks(owner.fence).await.unwrap();
+    let fence = join(&owner.storage).await;
+    accept(&owner.storage, fence, vec![request(50), request(101)]).await;
+    assert_eq!(owner.recover().await, [50, 100, 101]);
+    let raised = owner.storage.raise_fence(fence).await;
+    assert!(matches!(raised, Err(StorageError::Fenced { .. })), "{raised:?}");
+}

@@ -1,0 +1,180 @@
+//! Users' rows in the transaction of a handler: they commit with its batch or not at all, and only
+//! the framework ends the transaction.
+#![cfg(feature = "mysql")]
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
+
+mod mysql_support;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cluster_core::id::{Epoch, ShardId, StateVersion};
+use cluster_core::storage::{
+    Batch, Database, Fence, MessageStorage, OpenTransaction, OwnershipStorage, StateKey,
+    StateWrite, Storage, StorageError, TransactionStorage,
+};
+use cluster_sql::MySql;
+use mysql_support::{MySqlBackend, join};
+use sqlx::{Connection, Executor, MySqlConnection};
+
+struct Shop {
+    backend: MySqlBackend,
+    storage: MySql,
+    fence: Fence,
+}
+
+impl Shop {
+    /// A schema with a table of the user's and a runner.
+    async fn open() -> Option<Shop> {
+        let backend = MySqlBackend::make().await?;
+        let made = "CREATE TABLE sold (number BIGSERIAL, sku TEXT)";
+        backend.tool().await.execute(made).await.unwrap();
+        let storage = backend.options().connections(4).connect().await.unwrap();
+        let fence = join(&storage).await;
+        Some(Shop { backend, storage, fence })
+    }
+
+    async fn begin(&self) -> Box<dyn OpenTransaction> {
+        self.storage.begin().await.unwrap()
+    }
+
+    /// A transaction in which the user has sold something.
+    async fn sell(&self, sku: &str) -> Box<dyn OpenTransaction> {
+        let mut open = self.begin().await;
+        insert(user(&mut *open), sku).await.unwrap();
+        open
+    }
+
+    async fn sold(&self) -> Vec<String> {
+        let mut tool = self.backend.tool().await;
+        let query = sqlx::query_scalar("SELECT sku FROM sold ORDER BY number");
+        query.fetch_all(&mut tool).await.unwrap()
+    }
+
+    async fn version(&self) -> u64 {
+        let state = self.storage.load_states(vec![key()]).await.unwrap().remove(0);
+        state.map(|row| row.version.as_u64()).unwrap_or_default()
+    }
+}
+
+/// The connection as a handler has it.
+fn user(open: &mut dyn OpenTransaction) -> &mut MySqlConnection {
+    open.connection().downcast_mut::<<MySql as Database>::Connection>().unwrap()
+}
+
+async fn insert(connection: &mut MySqlConnection, sku: &str) -> Result<(), sqlx::Error> {
+    let insert = sqlx::query("INSERT INTO sold (sku) VALUES ($1)").bind(sku.to_owned());
+    insert.execute(connection).await.map(drop)
+}
+
+fn key() -> StateKey {
+    StateKey { shard: ShardId::new(1), entity_type: "Shop".into(), entity_id: "e".into() }
+}
+
+fn batch(from: u64) -> Arc<Batch> {
+    let write = StateWrite {
+        key: key(),
+        epoch: Epoch::new(1),
+        from: StateVersion::new(from),
+        to: StateVersion::new(from + 1),
+        payload: Bytes::from_static(b"state"),
+    };
+    Arc::new(Batch { states: vec![write], ..Batch::default() })
+}
+
+#[tokio::test]
+async fn rows_commit_with_the_batch() {
+    let Some(shop) = Shop::open().await else { return };
+    assert_eq!(shop.storage.kind(), <MySql as Database>::NAME);
+    for (version, sku) in (0..).zip(["a", "b", "c"]) {
+        let open = shop.sell(sku).await;
+        assert!(open.connection_ref().is::<MySqlConnection>());
+        open.commit(shop.fence, batch(version)).await.unwrap();
+    }
+    assert_eq!((shop.sold().await, shop.version().await), (words("a b c"), 3));
+}
+
+// proves: B244, B246
+#[tokio::test]
+async fn rows_go_when_the_batch_is_refused() {
+    let Some(shop) = Shop::open().await else { return };
+    let conflict = shop.sell("a").await.commit(shop.fence, batch(4)).await;
+    assert!(matches!(conflict, Err(StorageError::StateConflict { .. })), "{conflict:?}");
+    let raised = shop.storage.raise_fence(shop.fence).await.unwrap();
+    let fenced = shop.sell("c").await.commit(shop.fence, batch(0)).await;
+    assert!(matches!(fenced, Err(StorageError::Fenced { .. })), "{fenced:?}");
+    shop.sell("d").await.rollback().await;
+    drop(shop.sell("e").await);
+    assert_eq!((shop.sold().await, shop.version().await), (Vec::new(), 0));
+    shop.sell("f").await.commit(raised, batch(0)).await.unwrap();
+    assert_eq!((shop.sold().await, shop.version().await), (words("f"), 1));
+}
+
+/// Whatever a user's statement ends, the batch is not written without the rows before it.
+// proves: B244
+#[tokio::test]
+async fn a_transaction_that_a_statement_ended_writes_no_batch() {
+    let Some(shop) = Shop::open().await else { return };
+    let ended = ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK AND CHAIN", "SELECT 1 / 0"];
+    for statement in ended {
+        let mut open = shop.sell(statement).await;
+        let _ = user(&mut *open).execute(sqlx::raw_sql(statement)).await;
+        let refused = open.commit(shop.fence, batch(0)).await;
+        assert!(matches!(refused, Err(StorageError::TransactionEnded)), "{refused:?}");
+    }
+    assert_eq!(shop.version().await, 0);
+    // What the user has committed is the user's.
+    assert_eq!(shop.sold().await, ["COMMIT", "COMMIT; BEGIN"]);
+    shop.sell("a").await.commit(shop.fence, batch(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn nested_transactions_are_savepoints() {
+    let Some(shop) = Shop::open().await else { return };
+    let mut open = shop.sell("a").await;
+    let mut nested = user(&mut *open).begin().await.unwrap();
+    insert(&mut nested, "b").await.unwrap();
+    nested.rollback().await.unwrap();
+    let mut nested = user(&mut *open).begin().await.unwrap();
+    insert(&mut nested, "c").await.unwrap();
+    nested.commit().await.unwrap();
+    open.commit(shop.fence, batch(0)).await.unwrap();
+    assert_eq!(shop.sold().await, words("a c"));
+
+    let mut open = shop.sell("d").await;
+    std::mem::forget(user(&mut *open).begin().await.unwrap());
+    let leaked = open.commit(shop.fence, batch(1)).await;
+    assert!(matches!(leaked, Err(StorageError::TransactionEnded)), "{leaked:?}");
+    assert_eq!((shop.sold().await, shop.version().await), (words("a c"), 1));
+}
+
+/// The server ends connections under the storage: what was not committed is gone, what follows
+/// works, and nothing is done twice.
+// proves: B109, B245
+#[tokio::test]
+async fn lost_connections_lose_nothing() {
+    let Some(shop) = Shop::open().await else { return };
+    let open = shop.sell("a").await;
+    let mut tool = shop.backend.tool().await;
+    let schema = shop.backend.schema.as_str();
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE application_name LIKE 'cluster\\_%' AND pid <> pg_backend_pid() \
+        AND query LIKE '%' AND pid IN (SELECT l.pid FROM pg_locks l \
+        JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
+        WHERE n.nspname = $1)";
+    let ended: i64 = sqlx::query_scalar(end).bind(schema).fetch_one(&mut tool).await.unwrap();
+    assert_eq!(ended, 1, "the one with the open transaction");
+    let lost = open.commit(shop.fence, batch(0)).await;
+    assert!(
+        matches!(lost, Err(StorageError::Unavailable { .. } | StorageError::UnknownOutcome { .. })),
+        "{lost:?}"
+    );
+    let raised = shop.storage.raise_fence(shop.fence).await.unwrap();
+    assert_eq!((shop.sold().await, shop.version().await), (Vec::new(), 0));
+    shop.sell("b").await.commit(raised, batch(0)).await.unwrap();
+    assert_eq!((shop.sold().await, shop.version().await), (words("b"), 1));
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
