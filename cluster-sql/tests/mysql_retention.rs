@@ -5,13 +5,14 @@
 mod mysql_support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster_core::id::{Epoch, Seq};
 use cluster_core::storage::{
     Batch, Due, DueScan, MessageStorage, OutcomeRow, RedriveFrom, RedriveWrite, RequestRow,
     RetentionClass, RetireScan,
 };
-use cluster_core::time::Timestamp;
+use cluster_core::time::{Clock, Timestamp};
 use mysql_support::{MySqlBackend, join, outcome, request};
 use sqlx::{Executor, MySqlConnection};
 
@@ -19,18 +20,19 @@ fn ended(seq: u64) -> OutcomeRow {
     OutcomeRow { finished_at: Timestamp::from_unix_ms(5), ..outcome(seq) }
 }
 
-/// Waits until so many connections of this schema wait for a lock.
-async fn are_waiting(tool: &mut MySqlConnection, schema: &str, many: i64) {
-    let text = "SELECT count(DISTINCT l.pid) FROM pg_locks l WHERE NOT l.granted AND l.pid IN (\
-        SELECT o.pid FROM pg_locks o JOIN pg_class c ON c.oid = o.relation \
-        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1)";
+/// Waits until so many connections of this database wait for a lock.
+async fn are_waiting(tool: &mut MySqlConnection, database: &str, many: i64) {
+    let text = "SELECT COUNT(*) FROM information_schema.innodb_trx t \
+        JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
+        WHERE p.db = ? AND t.trx_state = 'LOCK WAIT'";
     loop {
         let waiting: i64 =
-            sqlx::query_scalar(text).bind(schema).fetch_one(&mut *tool).await.unwrap();
+            sqlx::query_scalar(text).bind(database).fetch_one(&mut *tool).await.unwrap();
         if waiting == many {
             return;
         }
-        tokio::task::yield_now().await;
+        // The server looks again only when nobody has asked for a tenth of a second.
+        Clock::system().sleep(Duration::from_millis(150)).await;
     }
 }
 
@@ -68,7 +70,7 @@ async fn what_runs_again_meanwhile_is_not_removed() {
     let resets = storage.clone();
     let reset = tokio::spawn(async move { resets.commit(fence, reset).await });
     let mut watch = backend.tool().await;
-    are_waiting(&mut watch, &backend.schema, 1).await;
+    are_waiting(&mut watch, &backend.database, 1).await;
     let scan = RetireScan {
         finished_before: [Timestamp::from_unix_ms(6); RetentionClass::COUNT],
         after: Seq::new(0),
@@ -77,7 +79,7 @@ async fn what_runs_again_meanwhile_is_not_removed() {
     };
     let (retires, asked) = (storage.clone(), scan.clone());
     let retire = tokio::spawn(async move { retires.retire(fence, asked).await });
-    are_waiting(&mut watch, &backend.schema, 2).await;
+    are_waiting(&mut watch, &backend.database, 2).await;
     tool.execute("COMMIT").await.unwrap();
     reset.await.unwrap().unwrap();
     let retired = retire.await.unwrap().unwrap();
