@@ -102,17 +102,8 @@ impl Dialect for PostgresDialect {
                 FROM {p}held h JOIN {p}request r ON r.seq = h.seq \
                 WHERE h.seq > ?1 ORDER BY h.seq LIMIT ?2"
             ),
-            Sql::InsertAlive => {
-                "INSERT INTO {p}alive (entity_type, entity_id, shard, epoch) \
-                VALUES (?1, ?2, ?3, ?4) \
-                ON CONFLICT (entity_type, entity_id) DO UPDATE SET epoch = excluded.epoch"
-            }
-            Sql::LoadAlive => {
-                "SELECT a.entity_type, a.entity_id, a.shard FROM {p}alive a \
-                WHERE (a.entity_type, a.entity_id) > (?1, ?2) AND EXISTS \
-                (SELECT 1 FROM {p}shard s WHERE s.shard = a.shard AND s.owner = ?4) \
-                ORDER BY a.entity_type, a.entity_id LIMIT ?3"
-            }
+            Sql::InsertAlive => INSERT_ALIVE,
+            Sql::LoadAlive => LOAD_ALIVE,
             Sql::EndOfWindow => {
                 "SELECT seq FROM {p}request WHERE (shard & 7) = (?1::bigint & 7) AND seq > ?2 \
                 ORDER BY seq LIMIT 1 OFFSET ?3::bigint - 1"
@@ -133,6 +124,15 @@ impl Dialect for PostgresDialect {
         Some(text)
     }
 }
+
+const INSERT_ALIVE: &str = "INSERT INTO {p}alive (entity_type, entity_id, shard, epoch) \
+    VALUES (?1, ?2, ?3, ?4) \
+    ON CONFLICT (entity_type, entity_id) DO UPDATE SET epoch = excluded.epoch";
+
+const LOAD_ALIVE: &str = "SELECT a.entity_type, a.entity_id, a.shard FROM {p}alive a \
+    WHERE (a.entity_type, a.entity_id) > (?1, ?2) AND EXISTS \
+    (SELECT 1 FROM {p}shard s WHERE s.shard = a.shard AND s.owner = ?4) \
+    ORDER BY a.entity_type, a.entity_id LIMIT ?3";
 
 /// What is accepted at or below the marks of its shards, a runner must register.
 const TAKE_SHARD: &str = "WITH taken AS (INSERT INTO {p}shard AS s (shard, owner, epoch, mark) \
