@@ -150,8 +150,10 @@ async fn add_finished_like(bed: &Bed, pattern: RequestId, many: u64) {
     for first in (1..=many).step_by(10_000) {
         let accepts: Vec<_> = (first..first + 10_000).map(row).collect();
         let outcomes = accepts.iter().map(end).collect();
-        let batch = Batch { accepts, outcomes, ..Batch::default() };
-        storage.commit(fence, Arc::new(batch)).await.unwrap();
+        let accepted = Batch { accepts, ..Batch::default() };
+        storage.commit(fence, Arc::new(accepted)).await.unwrap();
+        let ended = Batch { outcomes, ..Batch::default() };
+        storage.commit(fence, Arc::new(ended)).await.unwrap();
     }
 }
 

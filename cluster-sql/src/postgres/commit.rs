@@ -9,15 +9,15 @@ use cluster_core::storage::{
 use sqlx::Row;
 use sqlx::postgres::PgArguments;
 
-use super::commit_text::{ENTRY, Groups, OUTCOME, REQUEST, STATE};
+use super::commit_text::{ENTRY, Groups, OUTCOME, REQUEST, STATE, stand_in};
 use super::error::{commit_error, is_gate};
 use super::parameter::{Array, Parameter};
 use super::reads::{find_keys, find_requests};
 use super::session::{Session, add};
 use crate::batch::{known_by_id, known_by_key};
 use crate::journal::entry_values;
-use crate::rows::{EncodedRequest, first_state_values, is_first, outcome_values, state_values};
-use crate::value::{Columns, integer};
+use crate::rows::{EncodedRequest, first_state_values, is_first, outcome_values};
+use crate::value::{Columns, Value, integer};
 
 /// What came of the one statement.
 pub(super) enum Written {
@@ -106,14 +106,11 @@ fn arguments(fence: Fence, batch: &Batch) -> (Groups, PgArguments) {
     let mut arguments = PgArguments::default();
     add(&mut arguments, Parameter(integer(fence.incarnation.as_u64()).into()));
     add(&mut arguments, Parameter(integer(fence.number.as_u64()).into()));
-    let (first, later): (Vec<&StateWrite>, Vec<&StateWrite>) =
-        batch.states.iter().partition(|write| is_first(write));
     let groups = Groups {
         accepts: !batch.accepts.is_empty(),
         due: batch.accepts.iter().any(|row| row.due_at.is_some()),
         outcomes: !batch.outcomes.is_empty(),
-        first_states: !first.is_empty(),
-        states: !later.is_empty(),
+        states: !batch.states.is_empty(),
         journal: !batch.journal.is_empty(),
     };
     if groups.accepts {
@@ -123,17 +120,22 @@ fn arguments(fence: Fence, batch: &Batch) -> (Groups, PgArguments) {
     if groups.outcomes {
         add_all(&mut arguments, Array::columns(OUTCOME, batch.outcomes.iter().map(outcome_values)));
     }
-    if groups.first_states {
-        let rows = first.into_iter().map(first_state_values);
-        add_all(&mut arguments, Array::columns(STATE, rows));
-    }
     if groups.states {
-        add_all(&mut arguments, Array::columns(STATE, later.into_iter().map(state_values)));
+        add_all(&mut arguments, Array::columns(STATE, batch.states.iter().map(row_of_state)));
     }
     if groups.journal {
         add_all(&mut arguments, Array::columns(ENTRY, batch.journal.iter().map(entry_values)));
     }
     (groups, arguments)
+}
+
+/// The values of a state in the order of the columns.
+fn row_of_state(write: &StateWrite) -> [Value<'_>; 6] {
+    let mut values = first_state_values(write);
+    if !is_first(write) {
+        values[2] = stand_in(write.from).into();
+    }
+    values
 }
 
 fn add_all<const N: usize>(arguments: &mut PgArguments, columns: [Array<'_>; N]) {

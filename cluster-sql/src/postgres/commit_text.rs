@@ -4,11 +4,17 @@
 //! be written beside what a batch forbids (a state that has moved on, a position that is taken, a
 //! `seq` that was given twice) makes it divide by zero: then nothing is written, and the slow way
 //! finds out why.
+//!
+//! No part joins rows that are given with those of a table, for the server would keep its plan of
+//! that from when the table was small.
+
+use cluster_core::id::StateVersion;
 
 use super::parameter::Element;
 use Element::{Bytes, Integer, Text};
 
 use crate::sql::request_columns;
+use crate::value::integer;
 
 /// Which groups of rows a batch has. Absent ones are left out of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,39 +23,30 @@ pub(super) struct Groups {
     /// Among those accepted some are due at a time.
     pub(super) due: bool,
     pub(super) outcomes: bool,
-    pub(super) first_states: bool,
     pub(super) states: bool,
     pub(super) journal: bool,
 }
 
 impl Groups {
     /// How many texts there are.
-    pub(super) const COUNT: usize = 1 << 6;
+    pub(super) const COUNT: usize = 1 << 5;
 
     /// A number below [`Groups::COUNT`].
     pub(super) fn number(self) -> usize {
-        let Groups { accepts, due, outcomes, first_states, states, journal } = self;
-        let bits = [accepts, due, outcomes, first_states, states, journal];
+        let Groups { accepts, due, outcomes, states, journal } = self;
+        let bits = [accepts, due, outcomes, states, journal];
         bits.iter().rev().fold(0, |number, bit| number << 1 | usize::from(*bit))
     }
 
     /// None, each alone, and all together: what a batch of any groups is made of.
     pub(super) fn samples() -> impl Iterator<Item = (&'static str, Groups)> {
         let none = Groups::default();
-        let all = Groups {
-            accepts: true,
-            due: true,
-            outcomes: true,
-            first_states: true,
-            states: true,
-            journal: true,
-        };
+        let all = Groups { accepts: true, due: true, outcomes: true, states: true, journal: true };
         let samples = [
             ("CommitNothing", none),
             ("CommitAccepts", Groups { accepts: true, ..none }),
             ("CommitDue", Groups { accepts: true, due: true, ..none }),
             ("CommitOutcomes", Groups { outcomes: true, ..none }),
-            ("CommitFirstStates", Groups { first_states: true, ..none }),
             ("CommitStates", Groups { states: true, ..none }),
             ("CommitJournal", Groups { journal: true, ..none }),
             ("CommitAll", all),
@@ -65,11 +62,17 @@ pub(super) const REQUEST: [Element; 17] = [
 ];
 /// The columns of an outcome.
 pub(super) const OUTCOME: [Element; 6] = [Integer, Integer, Integer, Integer, Integer, Bytes];
-/// The columns of a state, new or changed.
+/// The columns of a state; the shard of one that replaces another is a [`stand_in`].
 pub(super) const STATE: [Element; 6] = [Bytes, Bytes, Integer, Integer, Integer, Bytes];
 /// The columns of an entry of a journal.
 pub(super) const ENTRY: [Element; 10] =
     [Integer, Integer, Integer, Integer, Integer, Integer, Integer, Integer, Bytes, Bytes];
+
+/// What stands for the shard of a state that replaces one of this version: which row is replaced is
+/// then found by its key alone, without a plan that depends on how many rows there are.
+pub(super) fn stand_in(replaced: StateVersion) -> i64 {
+    -1 - integer(replaced.as_u64())
+}
 
 /// Where what has ended is deleted, if anything stands there: all of these have few rows.
 const PLACES: [&str; 5] = ["behind", "due", "held", "dead", "attempt"];
@@ -127,24 +130,16 @@ pub(super) fn commit_text(groups: Groups) -> String {
     if groups.outcomes {
         outcomes(&mut writer);
     }
-    if groups.first_states {
-        let (rows, first) = writer.unnest(&STATE);
-        writer.part(format!(
-            "n AS (INSERT INTO {{p}}state (entity_type, entity_id, shard, version, epoch, \
-            payload) SELECT * FROM {rows} WHERE {OK} ON CONFLICT DO NOTHING RETURNING 1)"
-        ));
-        writer.all_of("n", first);
-    }
     if groups.states {
         let (rows, first) = writer.unnest(&STATE);
+        // One that is inserted with a stand-in for its shard has replaced none.
         writer.part(format!(
-            "s AS (UPDATE {{p}}state s SET version = u.version, epoch = u.epoch, \
-            payload = u.payload FROM {rows} \
-            AS u (entity_type, entity_id, previous, version, epoch, payload) WHERE {OK} \
-            AND s.entity_type = u.entity_type AND s.entity_id = u.entity_id \
-            AND s.version = u.previous RETURNING 1)"
+            "s AS (INSERT INTO {{p}}state AS s (entity_type, entity_id, shard, version, epoch, \
+            payload) SELECT * FROM {rows} WHERE {OK} ON CONFLICT (entity_type, entity_id) \
+            DO UPDATE SET version = excluded.version, epoch = excluded.epoch, \
+            payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard)"
         ));
-        writer.all_of("s", first);
+        writer.all_of("s WHERE shard >= 0", first);
     }
     if groups.journal {
         let (rows, first) = writer.unnest(&ENTRY);
@@ -187,8 +182,9 @@ fn accepts(writer: &mut Writer, due: bool) -> String {
     let fewer = format!("(SELECT count(*) FROM a) < cardinality(${first})");
     let id = first + 1;
     writer.part(format!(
-        "c AS (SELECT count(*) AS clashes FROM unnest(${first}::bigint[], ${id}::bytea[]) \
-        AS u (seq, id) JOIN {{p}}request r ON r.seq = u.seq AND r.id <> u.id WHERE {fewer})"
+        "c AS (SELECT count((SELECT 1 FROM {{p}}request r WHERE r.seq = u.seq AND r.id <> u.id)) \
+        AS clashes FROM unnest(${first}::bigint[], ${id}::bytea[]) \
+        AS u (seq, id) WHERE {fewer})"
     ));
     writer.clean.push("(SELECT clashes FROM c) = 0".to_owned());
     format!("CASE WHEN {fewer} THEN (SELECT coalesce(array_agg(seq), '{{}}') FROM a) END")
@@ -200,12 +196,12 @@ fn outcomes(writer: &mut Writer) {
     writer.part(format!(
         "o AS (INSERT INTO {{p}}outcome (seq, shard, epoch, finished_at, kind, payload) \
         SELECT u.* FROM {rows} AS u (seq, shard, epoch, finished_at, kind, payload) WHERE {OK} \
-        AND EXISTS (SELECT 1 FROM {{p}}request r WHERE r.seq = u.seq) \
+        AND (SELECT 1 FROM {{p}}request r WHERE r.seq = u.seq) = 1 \
         ON CONFLICT DO NOTHING RETURNING seq)"
     ));
     for place in PLACES {
         writer.part(format!(
-            "o_{place} AS (DELETE FROM {{p}}{place} x USING o WHERE x.seq = o.seq \
+            "o_{place} AS (DELETE FROM {{p}}{place} WHERE seq = ANY (ARRAY(SELECT seq FROM o)) \
             AND (SELECT EXISTS (SELECT 1 FROM {{p}}{place})))"
         ));
     }

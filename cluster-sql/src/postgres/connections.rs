@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_core::storage::StorageError;
-use cluster_core::time::Clock;
+use cluster_core::time::{Clock, Moment};
 use parking_lot::Mutex;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
@@ -25,6 +25,8 @@ pub(super) struct Connections {
     permits: Arc<Semaphore>,
     /// Those that nobody uses, the one used last at the end.
     idle: Mutex<Vec<PgConnection>>,
+    /// When the server was last made to plan its statements anew.
+    replanned: Mutex<Moment>,
 }
 
 impl Connections {
@@ -34,10 +36,12 @@ impl Connections {
         texts: Arc<AllTexts>,
         many: usize,
     ) -> Arc<Self> {
+        let clock = Clock::system();
         Arc::new(Connections {
             options,
             connect_timeout,
-            clock: Clock::system(),
+            replanned: Mutex::new(clock.now()),
+            clock,
             texts,
             permits: Arc::new(Semaphore::new(many)),
             idle: Mutex::default(),
@@ -63,18 +67,35 @@ impl Connections {
             }
         };
         let session = Session { connection, texts: self.texts.clone() };
-        Ok(Lease { session, home: self.clone(), _permit: permit })
+        Ok(Lease { session, since: self.clock.now(), home: self.clone(), _permit: permit })
     }
 
     /// Closes those that nobody uses: one was lost, so they may be as well.
     pub(super) fn forget_idle(&self) {
         self.idle.lock().clear();
     }
+
+    /// Whether a connection that was in use so long is to be replaced. A server keeps its plan of a
+    /// prepared statement until it has counted the rows of its tables again: one that was made
+    /// for a table that was empty then may read all of what has come since.
+    fn is_to_plan_anew(&self, since: Moment) -> bool {
+        let now = self.clock.now();
+        if now - since < SLOW {
+            return false;
+        }
+        let mut replanned = self.replanned.lock();
+        let due = now - *replanned >= REPLANNED_EVERY;
+        if due {
+            *replanned = now;
+        }
+        due
+    }
 }
 
 /// A connection in use. Dropped without [`Lease::keep`] it is closed.
 pub(super) struct Lease {
     pub(super) session: Session,
+    since: Moment,
     home: Arc<Connections>,
     _permit: OwnedSemaphorePermit,
 }
@@ -82,7 +103,11 @@ pub(super) struct Lease {
 impl Lease {
     /// Gives it back: no transaction is open on it, and no answer is on its way.
     pub(super) fn keep(self) {
-        self.home.idle.lock().push(self.session.connection);
+        if self.home.is_to_plan_anew(self.since) {
+            self.home.forget_idle();
+        } else {
+            self.home.idle.lock().push(self.session.connection);
+        }
     }
 
     /// Gives up on it, and on those that nobody uses.
@@ -90,6 +115,11 @@ impl Lease {
         self.home.forget_idle();
     }
 }
+
+/// What takes as long as this may have a bad plan.
+const SLOW: Duration = Duration::from_millis(500);
+/// Connections are replaced for that at most so often: the server may just be slow.
+const REPLANNED_EVERY: Duration = Duration::from_secs(10);
 
 /// How often a transaction is made that others come in the way of, and a read whose connection was
 /// lost.

@@ -14,9 +14,9 @@ pub(crate) struct PostgresDialect;
 /// That the request `r` has not ended, is not held, and nobody has given it up.
 macro_rules! waits_for_its_turn {
     () => {
-        "NOT EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) \
-        AND NOT EXISTS (SELECT 1 FROM {p}held h WHERE h.seq = r.seq) \
-        AND NOT EXISTS (SELECT 1 FROM {p}dead d WHERE d.seq = r.seq)"
+        "(SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) IS NULL \
+        AND (SELECT 1 FROM {p}held h WHERE h.seq = r.seq) IS NULL \
+        AND (SELECT 1 FROM {p}dead d WHERE d.seq = r.seq) IS NULL"
     };
 }
 
@@ -25,7 +25,7 @@ macro_rules! is_pending {
     () => {
         concat!(
             $crate::postgres::dialect::waits_for_its_turn!(),
-            " AND NOT EXISTS (SELECT 1 FROM {p}due w WHERE w.seq = r.seq)"
+            " AND (SELECT 1 FROM {p}due w WHERE w.seq = r.seq) IS NULL"
         )
     };
 }
@@ -102,17 +102,8 @@ impl Dialect for PostgresDialect {
                 FROM {p}held h JOIN {p}request r ON r.seq = h.seq \
                 WHERE h.seq > ?1 ORDER BY h.seq LIMIT ?2"
             ),
-            Sql::InsertAlive => {
-                "INSERT INTO {p}alive (entity_type, entity_id, shard, epoch) \
-                VALUES (?1, ?2, ?3, ?4) \
-                ON CONFLICT (entity_type, entity_id) DO UPDATE SET epoch = excluded.epoch"
-            }
-            Sql::LoadAlive => {
-                "SELECT a.entity_type, a.entity_id, a.shard FROM {p}alive a \
-                WHERE (a.entity_type, a.entity_id) > (?1, ?2) AND EXISTS \
-                (SELECT 1 FROM {p}shard s WHERE s.shard = a.shard AND s.owner = ?4) \
-                ORDER BY a.entity_type, a.entity_id LIMIT ?3"
-            }
+            Sql::InsertAlive => INSERT_ALIVE,
+            Sql::LoadAlive => LOAD_ALIVE,
             Sql::EndOfWindow => {
                 "SELECT seq FROM {p}request WHERE (shard & 7) = (?1::bigint & 7) AND seq > ?2 \
                 ORDER BY seq LIMIT 1 OFFSET ?3::bigint - 1"
@@ -133,6 +124,15 @@ impl Dialect for PostgresDialect {
         Some(text)
     }
 }
+
+const INSERT_ALIVE: &str = "INSERT INTO {p}alive (entity_type, entity_id, shard, epoch) \
+    VALUES (?1, ?2, ?3, ?4) \
+    ON CONFLICT (entity_type, entity_id) DO UPDATE SET epoch = excluded.epoch";
+
+const LOAD_ALIVE: &str = "SELECT a.entity_type, a.entity_id, a.shard FROM {p}alive a \
+    WHERE (a.entity_type, a.entity_id) > (?1, ?2) AND EXISTS \
+    (SELECT 1 FROM {p}shard s WHERE s.shard = a.shard AND s.owner = ?4) \
+    ORDER BY a.entity_type, a.entity_id LIMIT ?3";
 
 /// What is accepted at or below the marks of its shards, a runner must register.
 const TAKE_SHARD: &str = "WITH taken AS (INSERT INTO {p}shard AS s (shard, owner, epoch, mark) \
@@ -155,7 +155,7 @@ const INSERT_DEFERRED: &str = "INSERT INTO {p}deferred (execution, name, occurre
     epoch, kind, completed_at, payload) SELECT r.seq, ?2::bytea, ?3::bigint, ?4::bytea, \
     ?5::bigint, ?6::bigint, ?7::bigint, ?8::bigint, ?9::bytea \
     FROM {p}request r WHERE r.seq = ?1 \
-    AND NOT EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) ON CONFLICT DO NOTHING";
+    AND (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) IS NULL ON CONFLICT DO NOTHING";
 
 const INSERT_CHUNK: &str = concat!(
     "INSERT INTO {p}chunk (seq, number, shard, epoch, was_read, payload) \
@@ -176,7 +176,8 @@ const LOAD_PENDING: &str = concat!(
     " AND ",
     is_pending!(),
     " ORDER BY r.seq LIMIT ?2), \
-    below AS (SELECT r.seq FROM {p}behind b JOIN {p}request r ON r.seq = b.seq \
+    below AS (SELECT r.seq FROM {p}behind b \
+    CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.seq = b.seq OFFSET 0) r \
     WHERE b.seq <= (SELECT s.mark FROM {p}shard s WHERE s.shard = b.shard AND s.owner = ?3) \
     AND b.seq > ?1 AND ",
     is_of_entity!(),
@@ -188,8 +189,9 @@ const LOAD_PENDING: &str = concat!(
     request_columns!("r."),
     ", r.attempts, r.retry_at FROM (SELECT r.*, a.attempts, a.retry_at, \
     sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) AS bytes \
-    FROM page JOIN {p}request r ON r.seq = page.seq \
-    LEFT JOIN {p}attempt a ON a.seq = page.seq) r \
+    FROM page \
+    CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.seq = page.seq OFFSET 0) r \
+    LEFT JOIN LATERAL (SELECT * FROM {p}attempt a WHERE a.seq = page.seq OFFSET 0) a ON true) r \
     WHERE r.bytes < ?7 ORDER BY r.seq"
 );
 
@@ -203,7 +205,8 @@ const LOAD_DUE: &str = concat!(
     ", r.attempts, r.at FROM (SELECT r.*, a.attempts, page.due_at AS at, \
     sum(octet_length(r.arguments)) OVER (ORDER BY page.due_at, page.seq) \
     - octet_length(r.arguments) AS bytes \
-    FROM page JOIN {p}request r ON r.seq = page.seq \
-    LEFT JOIN {p}attempt a ON a.seq = page.seq) r \
+    FROM page \
+    CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.seq = page.seq OFFSET 0) r \
+    LEFT JOIN LATERAL (SELECT * FROM {p}attempt a WHERE a.seq = page.seq OFFSET 0) a ON true) r \
     WHERE r.bytes < ?5 ORDER BY r.at, r.seq"
 );

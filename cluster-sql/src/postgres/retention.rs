@@ -15,6 +15,9 @@ use super::texts::Own;
 use crate::batch::check_fence;
 use crate::value::{Columns, Reader, integer};
 
+/// The most that one look takes, as its statement says.
+const PAGE_MAX: usize = 10_000;
+
 /// What decides whether a finished request may go.
 struct Finished {
     seq: Seq,
@@ -57,7 +60,8 @@ pub(super) async fn look(
 ) -> Result<Look, StorageError> {
     check_fence(session, fence).await?;
     let text = session.texts.own(Own::Past).clone();
-    let arguments = plain(&[scan.after.into(), limit(scan.limit)]);
+    let page = scan.limit.min(PAGE_MAX);
+    let arguments = plain(&[scan.after.into(), limit(page)]);
     let rows = session.rows(&text, arguments).await.map_err(sure)?;
     let finished: Vec<Finished> =
         rows.iter().map(|row| read_finished(row)).collect::<Result<_, _>>()?;
@@ -83,7 +87,7 @@ pub(super) async fn look(
     let text = session.texts.own(Own::Unfinished).clone();
     let range = plain(&[scan.after.into(), upto.into()]);
     kept.unfinished |= !session.rows(&text, range).await.map_err(sure)?.is_empty();
-    let next = (finished.len() == scan.limit).then_some(upto);
+    let next = (finished.len() == page).then_some(upto);
     let retired = Retired { removed: past.len(), next, kept };
     Ok(Look { past, retired })
 }

@@ -14,8 +14,9 @@ macro_rules! found {
             request_columns!("r."),
             ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM ",
             $asked,
-            " LEFT JOIN {p}outcome o ON o.seq = r.seq LEFT JOIN {p}dead d ON d.seq = r.seq \
-            LEFT JOIN {p}held h ON h.seq = r.seq"
+            " LEFT JOIN LATERAL (SELECT * FROM {p}outcome o WHERE o.seq = r.seq OFFSET 0) o ON true \
+            LEFT JOIN LATERAL (SELECT * FROM {p}dead d WHERE d.seq = r.seq OFFSET 0) d ON true \
+            LEFT JOIN LATERAL (SELECT * FROM {p}held h WHERE h.seq = r.seq OFFSET 0) h ON true"
         )
     };
 }
@@ -45,36 +46,42 @@ own! {
     TransactionNumber = "SELECT pg_current_xact_id()::text::bigint";
     /// ids → request, outcome, finished_at, dead, held, place
     Requests = found!(
-        "unnest($1::bytea[]) WITH ORDINALITY u (id, n) JOIN {p}request r ON r.id = u.id"
+        "unnest($1::bytea[]) WITH ORDINALITY u (id, n) \
+        CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.id = u.id OFFSET 0) r"
     );
     /// key_digests → request, outcome, finished_at, dead, held, place
     Keys = found!(
         "unnest($1::bytea[]) WITH ORDINALITY u (digest, n) \
-        JOIN {p}request r ON r.key_digest = u.digest"
+        CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.key_digest = u.digest OFFSET 0) r"
     );
     /// entity_types, entity_ids → version, payload, place
     States = "SELECT s.version, s.payload, u.n \
         FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY u (entity_type, entity_id, n) \
-        JOIN {p}state s ON s.entity_type = u.entity_type AND s.entity_id = u.entity_id";
+        CROSS JOIN LATERAL (SELECT * FROM {p}state s WHERE s.entity_type = u.entity_type \
+        AND s.entity_id = u.entity_id OFFSET 0) s";
     /// entity_types, entity_ids, messages → seq, request_id, place
     Reminders = "SELECT x.seq, x.request_id, u.n \
         FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) \
         WITH ORDINALITY u (entity_type, entity_id, message, n) \
-        JOIN {p}reminder x ON x.entity_type = u.entity_type AND x.entity_id = u.entity_id \
-        AND x.message = u.message";
+        CROSS JOIN LATERAL (SELECT * FROM {p}reminder x WHERE x.entity_type = u.entity_type \
+        AND x.entity_id = u.entity_id AND x.message = u.message OFFSET 0) x";
     /// executions, names, occurrences → as from the journal, place
     Deferreds = "SELECT d.execution, 0, d.shard, d.epoch, d.kind, d.occurrence, d.completed_at, \
         NULL::bigint, d.name, d.payload, d.id, u.n \
         FROM unnest($1::bigint[], $2::bytea[], $3::bigint[]) \
         WITH ORDINALITY u (execution, name, occurrence, n) \
-        JOIN {p}deferred d ON d.execution = u.execution AND d.name = u.name \
-        AND d.occurrence = u.occurrence";
-    /// after, limit → seq, finished_at, class, id, outer_id, class of the outer one, its end
+        CROSS JOIN LATERAL (SELECT * FROM {p}deferred d WHERE d.execution = u.execution \
+        AND d.name = u.name AND d.occurrence = u.occurrence OFFSET 0) d";
+    /// after, limit → seq, finished_at, class, id, outer_id, class of the outer one, its end. The
+    /// planner must know that the page is a small part of the table.
     Past = "SELECT o.seq, o.finished_at, r.class, r.id, r.outer_id, p.class, e.finished_at \
-        FROM (SELECT seq, finished_at FROM {p}outcome WHERE seq > $1 ORDER BY seq LIMIT $2) o \
-        JOIN {p}request r ON r.seq = o.seq \
-        LEFT JOIN {p}request p ON r.class = 3 AND p.id = r.outer_id \
-        LEFT JOIN {p}outcome e ON e.seq = p.seq ORDER BY o.seq";
+        FROM (SELECT * FROM (SELECT seq, finished_at FROM {p}outcome WHERE seq > $1 \
+        ORDER BY seq LIMIT 10000) o LIMIT $2) o \
+        CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.seq = o.seq OFFSET 0) r \
+        LEFT JOIN LATERAL (SELECT * FROM {p}request p WHERE r.class = 3 AND p.id = r.outer_id \
+        OFFSET 0) p ON true \
+        LEFT JOIN LATERAL (SELECT * FROM {p}outcome e WHERE e.seq = p.seq OFFSET 0) e ON true \
+        ORDER BY o.seq";
     /// after, up to → one that has no outcome
     Unfinished = "SELECT 1 FROM {p}request r WHERE r.seq > $1 AND r.seq <= $2 \
         AND NOT EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) LIMIT 1";
@@ -86,18 +93,21 @@ own! {
         WHERE incarnation = $1 AND number = $2 AND alive = 1 FOR SHARE), \
         g AS (SELECT count(*) = 1 AS ok FROM f), \
         l AS (SELECT x.seq, u.outer_id FROM unnest($3::bigint[], $4::bigint[], $5::bytea[]) \
-        AS u (seq, finished_at, outer_id) JOIN {p}outcome x ON x.seq = u.seq \
-        AND x.finished_at = u.finished_at WHERE (SELECT ok FROM g) FOR UPDATE OF x), \
-        i AS (SELECT l.seq, r.id, l.outer_id FROM l JOIN {p}request r ON r.seq = l.seq), \
-        u AS (SELECT i.seq, i.id FROM i WHERE i.outer_id IS NULL OR NOT EXISTS \
-        (SELECT 1 FROM {p}request r WHERE r.id = i.outer_id) \
+        AS u (seq, finished_at, outer_id) CROSS JOIN LATERAL (SELECT x.seq FROM {p}outcome x \
+        WHERE x.seq = u.seq AND x.finished_at = u.finished_at FOR UPDATE) x \
+        WHERE (SELECT ok FROM g)), \
+        i AS (SELECT l.seq, r.id, l.outer_id FROM l \
+        CROSS JOIN LATERAL (SELECT id FROM {p}request r WHERE r.seq = l.seq OFFSET 0) r), \
+        u AS (SELECT i.seq, i.id FROM i WHERE i.outer_id IS NULL OR \
+        (SELECT 1 FROM {p}request r WHERE r.id = i.outer_id) IS NULL \
         UNION ALL SELECT i.seq, i.id FROM i JOIN u ON i.outer_id = u.id), \
-        o AS (DELETE FROM {p}outcome x USING u WHERE x.seq = u.seq RETURNING x.seq), \
-        r AS (DELETE FROM {p}request x USING o WHERE x.seq = o.seq), \
-        b AS (DELETE FROM {p}behind x USING o WHERE x.seq = o.seq), \
-        c AS (DELETE FROM {p}chunk x USING o WHERE x.seq = o.seq), \
-        j AS (DELETE FROM {p}journal x USING o WHERE x.execution = o.seq), \
-        d AS (DELETE FROM {p}deferred x USING o WHERE x.execution = o.seq), \
+        o AS (DELETE FROM {p}outcome WHERE seq = ANY (ARRAY(SELECT seq FROM u)) RETURNING seq), \
+        r AS (DELETE FROM {p}request WHERE seq = ANY (ARRAY(SELECT seq FROM o)) \
+        AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)), \
+        b AS (DELETE FROM {p}behind WHERE seq = ANY (ARRAY(SELECT seq FROM o))), \
+        c AS (DELETE FROM {p}chunk WHERE seq = ANY (ARRAY(SELECT seq FROM o))), \
+        j AS (DELETE FROM {p}journal WHERE execution = ANY (ARRAY(SELECT seq FROM o))), \
+        d AS (DELETE FROM {p}deferred WHERE execution = ANY (ARRAY(SELECT seq FROM o))), \
         h AS (INSERT INTO {p}meta AS m (name, value) SELECT 'highest_seq', $6::bigint \
         WHERE (SELECT ok FROM g) AND $6::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE \
         SET value = greatest(m.value, excluded.value)), \
@@ -106,9 +116,9 @@ own! {
         SET value = excluded.value) SELECT ok, (SELECT count(*) FROM o) FROM g";
     /// limit → nothing. Forgets registered requests that have ended since. Who runs one of them
     /// again first deletes its outcome, which is locked here: so either is done before the other.
-    ForgetBehind = "WITH done AS (SELECT o.seq FROM {p}behind b \
-        JOIN {p}outcome o ON o.seq = b.seq LIMIT $1 FOR SHARE OF o) \
-        DELETE FROM {p}behind x USING done WHERE x.seq = done.seq";
+    ForgetBehind = "WITH done AS (SELECT o.seq FROM {p}behind b CROSS JOIN LATERAL \
+        (SELECT seq FROM {p}outcome o WHERE o.seq = b.seq FOR SHARE) o LIMIT $1) \
+        DELETE FROM {p}behind WHERE seq = ANY (ARRAY(SELECT seq FROM done))";
     /// incarnation, number, new mark → nothing. Waits for every write under way.
     RaiseMark = "UPDATE {p}fence SET mark = $3 \
         WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark < $3";

@@ -84,9 +84,9 @@ r.key_digest = $1;
 
 -- DeletePending
 WITH b AS (DELETE FROM p_behind WHERE seq = $1), d AS (DELETE FROM p_due WHERE seq = $1) SELECT 1
-FROM p_request r WHERE r.seq = $1 AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq)
-AND NOT EXISTS (SELECT 1 FROM p_held h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d
-WHERE d.seq = r.seq);
+FROM p_request r WHERE r.seq = $1 AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL AND
+(SELECT 1 FROM p_held h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq =
+r.seq) IS NULL;
 
 -- DeleteDue
 DELETE FROM p_due WHERE seq = $1;
@@ -109,11 +109,11 @@ $6);
 
 -- CountAttempt
 INSERT INTO p_attempt AS a (seq, shard, epoch, attempts, retry_at, error) SELECT r.seq, $2::bigint,
-$3::bigint, $4::bigint, $5::bigint, $6::bytea FROM p_request r WHERE r.seq = $1 AND NOT EXISTS
-(SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_held h WHERE h.seq
-= r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) ON CONFLICT (seq) DO UPDATE
-SET epoch = excluded.epoch, attempts = excluded.attempts, retry_at = excluded.retry_at, error =
-excluded.error WHERE excluded.attempts >= a.attempts;
+$3::bigint, $4::bigint, $5::bigint, $6::bytea FROM p_request r WHERE r.seq = $1 AND (SELECT 1 FROM
+p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held h WHERE h.seq = r.seq) IS NULL
+AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL ON CONFLICT (seq) DO UPDATE SET epoch =
+excluded.epoch, attempts = excluded.attempts, retry_at = excluded.retry_at, error = excluded.error
+WHERE excluded.attempts >= a.attempts;
 
 -- SetDue
 INSERT INTO p_due (seq, shard, due_at) VALUES ($1, $2, $3) ON CONFLICT (seq) DO UPDATE SET due_at =
@@ -145,8 +145,8 @@ p_journal WHERE execution = $1 AND position = $2;
 -- InsertDeferred
 INSERT INTO p_deferred (execution, name, occurrence, id, shard, epoch, kind, completed_at, payload)
 SELECT r.seq, $2::bytea, $3::bigint, $4::bytea, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-$9::bytea FROM p_request r WHERE r.seq = $1 AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq =
-r.seq) ON CONFLICT DO NOTHING;
+$9::bytea FROM p_request r WHERE r.seq = $1 AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS
+NULL ON CONFLICT DO NOTHING;
 
 -- Journal
 SELECT execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload,
@@ -186,20 +186,22 @@ a.entity_type, a.entity_id LIMIT $3;
 WITH above AS (SELECT r.seq FROM p_request r WHERE r.seq > greatest($1, (SELECT min(mark) FROM
 p_shard WHERE owner = $3)) AND r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND
 s.owner = $3) AND ($4::bigint IS NULL OR r.shard = $4 AND r.entity_type = $5 AND r.entity_id = $6)
-AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_held
-h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) AND NOT EXISTS
-(SELECT 1 FROM p_due w WHERE w.seq = r.seq) ORDER BY r.seq LIMIT $2), below AS (SELECT r.seq FROM
-p_behind b JOIN p_request r ON r.seq = b.seq WHERE b.seq <= (SELECT s.mark FROM p_shard s WHERE
-s.shard = b.shard AND s.owner = $3) AND b.seq > $1 AND ($4::bigint IS NULL OR r.shard = $4 AND
-r.entity_type = $5 AND r.entity_id = $6) AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq =
-r.seq) AND NOT EXISTS (SELECT 1 FROM p_held h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM
-p_dead d WHERE d.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_due w WHERE w.seq = r.seq) ORDER BY
-b.seq LIMIT $2), page AS (SELECT seq FROM above UNION ALL SELECT seq FROM below ORDER BY seq LIMIT
-$2) SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
-r.attempts, r.retry_at FROM (SELECT r.*, a.attempts, a.retry_at, sum(octet_length(r.arguments))
-OVER (ORDER BY r.seq) - octet_length(r.arguments) AS bytes FROM page JOIN p_request r ON r.seq =
-page.seq LEFT JOIN p_attempt a ON a.seq = page.seq) r WHERE r.bytes < $7 ORDER BY r.seq;
+AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held h WHERE h.seq
+= r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT 1 FROM p_due
+w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2), below AS (SELECT r.seq FROM p_behind b
+CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.seq = b.seq OFFSET 0) r WHERE b.seq <=
+(SELECT s.mark FROM p_shard s WHERE s.shard = b.shard AND s.owner = $3) AND b.seq > $1 AND
+($4::bigint IS NULL OR r.shard = $4 AND r.entity_type = $5 AND r.entity_id = $6) AND (SELECT 1 FROM
+p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held h WHERE h.seq = r.seq) IS NULL
+AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT 1 FROM p_due w WHERE w.seq =
+r.seq) IS NULL ORDER BY b.seq LIMIT $2), page AS (SELECT seq FROM above UNION ALL SELECT seq FROM
+below ORDER BY seq LIMIT $2) SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at,
+r.due_at, r.outer_id, r.message, r.entity_type, r.entity_id, r.key_digest, r.key, r.trace,
+r.headers, r.arguments, r.reminder, r.attempts, r.retry_at FROM (SELECT r.*, a.attempts,
+a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) AS
+bytes FROM page CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.seq = page.seq OFFSET 0) r
+LEFT JOIN LATERAL (SELECT * FROM p_attempt a WHERE a.seq = page.seq OFFSET 0) a ON true) r WHERE
+r.bytes < $7 ORDER BY r.seq;
 
 -- LoadDue
 WITH page AS (SELECT d.seq, d.due_at FROM p_due d JOIN p_shard s ON s.shard = d.shard AND s.owner =
@@ -207,8 +209,9 @@ $4 WHERE (d.due_at, d.seq) > ($1, $2) ORDER BY d.due_at, d.seq LIMIT $3) SELECT 
 r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type,
 r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.at
 FROM (SELECT r.*, a.attempts, page.due_at AS at, sum(octet_length(r.arguments)) OVER (ORDER BY
-page.due_at, page.seq) - octet_length(r.arguments) AS bytes FROM page JOIN p_request r ON r.seq =
-page.seq LEFT JOIN p_attempt a ON a.seq = page.seq) r WHERE r.bytes < $5 ORDER BY r.at, r.seq;
+page.due_at, page.seq) - octet_length(r.arguments) AS bytes FROM page CROSS JOIN LATERAL (SELECT *
+FROM p_request r WHERE r.seq = page.seq OFFSET 0) r LEFT JOIN LATERAL (SELECT * FROM p_attempt a
+WHERE a.seq = page.seq OFFSET 0) a ON true) r WHERE r.bytes < $5 ORDER BY r.at, r.seq;
 
 -- DeadLetters
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
@@ -258,10 +261,10 @@ greatest(m.value, excluded.value);
 
 -- InsertChunk
 INSERT INTO p_chunk (seq, number, shard, epoch, was_read, payload) SELECT r.seq, $2::bigint,
-$3::bigint, $4::bigint, 0, $5::bytea FROM p_request r WHERE r.seq = $1 AND NOT EXISTS (SELECT 1
-FROM p_outcome o WHERE o.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_held h WHERE h.seq = r.seq)
-AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_chunk c
-WHERE c.seq = $1 AND c.number >= $2);
+$3::bigint, $4::bigint, 0, $5::bytea FROM p_request r WHERE r.seq = $1 AND (SELECT 1 FROM p_outcome
+o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held h WHERE h.seq = r.seq) IS NULL AND (SELECT
+1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND NOT EXISTS (SELECT 1 FROM p_chunk c WHERE c.seq =
+$1 AND c.number >= $2);
 
 -- LastRead
 SELECT max(number) FROM p_chunk WHERE seq = $1 AND number <= $2;
@@ -307,37 +310,42 @@ SELECT pg_current_xact_id()::text::bigint;
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
 r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
 o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH
-ORDINALITY u (id, n) JOIN p_request r ON r.id = u.id LEFT JOIN p_outcome o ON o.seq = r.seq LEFT
-JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq;
+ORDINALITY u (id, n) CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.id = u.id OFFSET 0) r
+LEFT JOIN LATERAL (SELECT * FROM p_outcome o WHERE o.seq = r.seq OFFSET 0) o ON true LEFT JOIN
+LATERAL (SELECT * FROM p_dead d WHERE d.seq = r.seq OFFSET 0) d ON true LEFT JOIN LATERAL (SELECT *
+FROM p_held h WHERE h.seq = r.seq OFFSET 0) h ON true;
 
 -- Keys
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
 r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
 o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH
-ORDINALITY u (digest, n) JOIN p_request r ON r.key_digest = u.digest LEFT JOIN p_outcome o ON o.seq
-= r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq;
+ORDINALITY u (digest, n) CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.key_digest =
+u.digest OFFSET 0) r LEFT JOIN LATERAL (SELECT * FROM p_outcome o WHERE o.seq = r.seq OFFSET 0) o
+ON true LEFT JOIN LATERAL (SELECT * FROM p_dead d WHERE d.seq = r.seq OFFSET 0) d ON true LEFT JOIN
+LATERAL (SELECT * FROM p_held h WHERE h.seq = r.seq OFFSET 0) h ON true;
 
 -- States
 SELECT s.version, s.payload, u.n FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY u
-(entity_type, entity_id, n) JOIN p_state s ON s.entity_type = u.entity_type AND s.entity_id =
-u.entity_id;
+(entity_type, entity_id, n) CROSS JOIN LATERAL (SELECT * FROM p_state s WHERE s.entity_type =
+u.entity_type AND s.entity_id = u.entity_id OFFSET 0) s;
 
 -- Reminders
 SELECT x.seq, x.request_id, u.n FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) WITH ORDINALITY
-u (entity_type, entity_id, message, n) JOIN p_reminder x ON x.entity_type = u.entity_type AND
-x.entity_id = u.entity_id AND x.message = u.message;
+u (entity_type, entity_id, message, n) CROSS JOIN LATERAL (SELECT * FROM p_reminder x WHERE
+x.entity_type = u.entity_type AND x.entity_id = u.entity_id AND x.message = u.message OFFSET 0) x;
 
 -- Deferreds
 SELECT d.execution, 0, d.shard, d.epoch, d.kind, d.occurrence, d.completed_at, NULL::bigint,
 d.name, d.payload, d.id, u.n FROM unnest($1::bigint[], $2::bytea[], $3::bigint[]) WITH ORDINALITY u
-(execution, name, occurrence, n) JOIN p_deferred d ON d.execution = u.execution AND d.name = u.name
-AND d.occurrence = u.occurrence;
+(execution, name, occurrence, n) CROSS JOIN LATERAL (SELECT * FROM p_deferred d WHERE d.execution =
+u.execution AND d.name = u.name AND d.occurrence = u.occurrence OFFSET 0) d;
 
 -- Past
-SELECT o.seq, o.finished_at, r.class, r.id, r.outer_id, p.class, e.finished_at FROM (SELECT seq,
-finished_at FROM p_outcome WHERE seq > $1 ORDER BY seq LIMIT $2) o JOIN p_request r ON r.seq =
-o.seq LEFT JOIN p_request p ON r.class = 3 AND p.id = r.outer_id LEFT JOIN p_outcome e ON e.seq =
-p.seq ORDER BY o.seq;
+SELECT o.seq, o.finished_at, r.class, r.id, r.outer_id, p.class, e.finished_at FROM (SELECT * FROM
+(SELECT seq, finished_at FROM p_outcome WHERE seq > $1 ORDER BY seq LIMIT 10000) o LIMIT $2) o
+CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.seq = o.seq OFFSET 0) r LEFT JOIN LATERAL
+(SELECT * FROM p_request p WHERE r.class = 3 AND p.id = r.outer_id OFFSET 0) p ON true LEFT JOIN
+LATERAL (SELECT * FROM p_outcome e WHERE e.seq = p.seq OFFSET 0) e ON true ORDER BY o.seq;
 
 -- Unfinished
 SELECT 1 FROM p_request r WHERE r.seq > $1 AND r.seq <= $2 AND NOT EXISTS (SELECT 1 FROM p_outcome
@@ -346,24 +354,27 @@ o WHERE o.seq = r.seq) LIMIT 1;
 -- Remove
 WITH RECURSIVE f AS (SELECT 1 FROM p_fence WHERE incarnation = $1 AND number = $2 AND alive = 1 FOR
 SHARE), g AS (SELECT count(*) = 1 AS ok FROM f), l AS (SELECT x.seq, u.outer_id FROM
-unnest($3::bigint[], $4::bigint[], $5::bytea[]) AS u (seq, finished_at, outer_id) JOIN p_outcome x
-ON x.seq = u.seq AND x.finished_at = u.finished_at WHERE (SELECT ok FROM g) FOR UPDATE OF x), i AS
-(SELECT l.seq, r.id, l.outer_id FROM l JOIN p_request r ON r.seq = l.seq), u AS (SELECT i.seq, i.id
-FROM i WHERE i.outer_id IS NULL OR NOT EXISTS (SELECT 1 FROM p_request r WHERE r.id = i.outer_id)
-UNION ALL SELECT i.seq, i.id FROM i JOIN u ON i.outer_id = u.id), o AS (DELETE FROM p_outcome x
-USING u WHERE x.seq = u.seq RETURNING x.seq), r AS (DELETE FROM p_request x USING o WHERE x.seq =
-o.seq), b AS (DELETE FROM p_behind x USING o WHERE x.seq = o.seq), c AS (DELETE FROM p_chunk x
-USING o WHERE x.seq = o.seq), j AS (DELETE FROM p_journal x USING o WHERE x.execution = o.seq), d
-AS (DELETE FROM p_deferred x USING o WHERE x.execution = o.seq), h AS (INSERT INTO p_meta AS m
-(name, value) SELECT 'highest_seq', $6::bigint WHERE (SELECT ok FROM g) AND $6::bigint IS NOT NULL
-ON CONFLICT (name) DO UPDATE SET value = greatest(m.value, excluded.value)), t AS (INSERT INTO
-p_meta (name, value) SELECT 'retention_reached', $7::bigint WHERE (SELECT ok FROM g) AND $7::bigint
-IS NOT NULL ON CONFLICT (name) DO UPDATE SET value = excluded.value) SELECT ok, (SELECT count(*)
-FROM o) FROM g;
+unnest($3::bigint[], $4::bigint[], $5::bytea[]) AS u (seq, finished_at, outer_id) CROSS JOIN
+LATERAL (SELECT x.seq FROM p_outcome x WHERE x.seq = u.seq AND x.finished_at = u.finished_at FOR
+UPDATE) x WHERE (SELECT ok FROM g)), i AS (SELECT l.seq, r.id, l.outer_id FROM l CROSS JOIN LATERAL
+(SELECT id FROM p_request r WHERE r.seq = l.seq OFFSET 0) r), u AS (SELECT i.seq, i.id FROM i WHERE
+i.outer_id IS NULL OR (SELECT 1 FROM p_request r WHERE r.id = i.outer_id) IS NULL UNION ALL SELECT
+i.seq, i.id FROM i JOIN u ON i.outer_id = u.id), o AS (DELETE FROM p_outcome WHERE seq = ANY
+(ARRAY(SELECT seq FROM u)) RETURNING seq), r AS (DELETE FROM p_request WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)),
+b AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o))), c AS (DELETE FROM p_chunk
+WHERE seq = ANY (ARRAY(SELECT seq FROM o))), j AS (DELETE FROM p_journal WHERE execution = ANY
+(ARRAY(SELECT seq FROM o))), d AS (DELETE FROM p_deferred WHERE execution = ANY (ARRAY(SELECT seq
+FROM o))), h AS (INSERT INTO p_meta AS m (name, value) SELECT 'highest_seq', $6::bigint WHERE
+(SELECT ok FROM g) AND $6::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE SET value =
+greatest(m.value, excluded.value)), t AS (INSERT INTO p_meta (name, value) SELECT
+'retention_reached', $7::bigint WHERE (SELECT ok FROM g) AND $7::bigint IS NOT NULL ON CONFLICT
+(name) DO UPDATE SET value = excluded.value) SELECT ok, (SELECT count(*) FROM o) FROM g;
 
 -- ForgetBehind
-WITH done AS (SELECT o.seq FROM p_behind b JOIN p_outcome o ON o.seq = b.seq LIMIT $1 FOR SHARE OF
-o) DELETE FROM p_behind x USING done WHERE x.seq = done.seq;
+WITH done AS (SELECT o.seq FROM p_behind b CROSS JOIN LATERAL (SELECT seq FROM p_outcome o WHERE
+o.seq = b.seq FOR SHARE) o LIMIT $1) DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM
+done));
 
 -- RaiseMark
 UPDATE p_fence SET mark = $3 WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark < $3;
@@ -373,11 +384,10 @@ WITH f AS (SELECT 1 FROM p_fence WHERE incarnation = $1 AND number = $2 AND aliv
 $3 FOR SHARE), g AS (SELECT count(*) = 1 AS ok FROM f), b AS (INSERT INTO p_behind (seq, shard)
 SELECT r.seq, r.shard FROM p_request r WHERE (SELECT ok FROM g) AND r.seq > (SELECT min(mark) FROM
 p_shard WHERE owner = $1) AND r.seq <= $3 AND r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard =
-r.shard AND s.owner = $1) AND NOT EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) AND NOT
-EXISTS (SELECT 1 FROM p_held h WHERE h.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_dead d WHERE
-d.seq = r.seq) AND NOT EXISTS (SELECT 1 FROM p_due w WHERE w.seq = r.seq) ON CONFLICT DO NOTHING),
-s AS (UPDATE p_shard SET mark = $3 WHERE (SELECT ok FROM g) AND owner = $1 AND mark < $3) SELECT ok
-FROM g;
+r.shard AND s.owner = $1) AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1
+FROM p_held h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL
+AND (SELECT 1 FROM p_due w WHERE w.seq = r.seq) IS NULL ON CONFLICT DO NOTHING), s AS (UPDATE
+p_shard SET mark = $3 WHERE (SELECT ok FROM g) AND owner = $1 AND mark < $3) SELECT ok FROM g;
 
 -- CommitNothing
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -393,9 +403,9 @@ $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[
 $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
 $18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard,
 due_at), b AS (INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND
-seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), c AS (SELECT count(*) AS clashes FROM
-unnest($3::bigint[], $4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq = u.seq AND r.id <> u.id
-WHERE (SELECT count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM g), CASE WHEN (SELECT
+seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), c AS (SELECT count((SELECT 1 FROM p_request r
+WHERE r.seq = u.seq AND r.id <> u.id)) AS clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq,
+id) WHERE (SELECT count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM g), CASE WHEN (SELECT
 count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 /
 (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
 
@@ -410,43 +420,36 @@ $18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RET
 due_at), b AS (INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND
 seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at)
 SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT
-count(*) AS clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq
-= u.seq AND r.id <> u.id WHERE (SELECT count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM
-g), CASE WHEN (SELECT count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(array_agg(seq),
-'{}') FROM a) END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1
-ELSE 0 END);
+count((SELECT 1 FROM p_request r WHERE r.seq = u.seq AND r.id <> u.id)) AS clashes FROM
+unnest($3::bigint[], $4::bytea[]) AS u (seq, id) WHERE (SELECT count(*) FROM a) < cardinality($3))
+SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) < cardinality($3) THEN (SELECT
+coalesce(array_agg(seq), '{}') FROM a) END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT
+clashes FROM c) = 0) THEN 1 ELSE 0 END);
 
 -- CommitOutcomes
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), o AS (INSERT INTO
 p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($3::bigint[],
 $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) AS u (seq, shard, epoch,
-finished_at, kind, payload) WHERE (SELECT ok FROM g) AND EXISTS (SELECT 1 FROM p_request r WHERE
-r.seq = u.seq) ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind x USING o
-WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due x
-USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM
-p_held x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE
-FROM p_dead x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS
-(DELETE FROM p_attempt x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_attempt)))
-SELECT (SELECT ok FROM g), NULL::bigint[];
-
--- CommitFirstStates
-WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
-alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), n AS (INSERT INTO
-p_state (entity_type, entity_id, shard, version, epoch, payload) SELECT * FROM unnest($3::bytea[],
-$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) WHERE (SELECT ok FROM g) ON
-CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::bigint[], 1 / (CASE WHEN NOT
-(SELECT ok FROM g) OR ((SELECT count(*) FROM n) = cardinality($3)) THEN 1 ELSE 0 END);
+finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
+u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM
+p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held
+AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM
+p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT
+EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT
+seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))) SELECT (SELECT ok FROM g),
+NULL::bigint[];
 
 -- CommitStates
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
-alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), s AS (UPDATE
-p_state s SET version = u.version, epoch = u.epoch, payload = u.payload FROM unnest($3::bytea[],
-$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) AS u (entity_type, entity_id,
-previous, version, epoch, payload) WHERE (SELECT ok FROM g) AND s.entity_type = u.entity_type AND
-s.entity_id = u.entity_id AND s.version = u.previous RETURNING 1) SELECT (SELECT ok FROM g),
-NULL::bigint[], 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT count(*) FROM s) =
-cardinality($3)) THEN 1 ELSE 0 END);
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), s AS (INSERT INTO
+p_state AS s (entity_type, entity_id, shard, version, epoch, payload) SELECT * FROM
+unnest($3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) WHERE
+(SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
+epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
+s.shard) SELECT (SELECT ok FROM g), NULL::bigint[], 1 / (CASE WHEN NOT (SELECT ok FROM g) OR
+((SELECT count(*) FROM s WHERE shard >= 0) = cardinality($3)) THEN 1 ELSE 0 END);
 
 -- CommitJournal
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -468,30 +471,28 @@ $18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RET
 due_at), b AS (INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND
 seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at)
 SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT
-count(*) AS clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq, id) JOIN p_request r ON r.seq
-= u.seq AND r.id <> u.id WHERE (SELECT count(*) FROM a) < cardinality($3)), o AS (INSERT INTO
-p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($20::bigint[],
-$21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bytea[]) AS u (seq, shard, epoch,
-finished_at, kind, payload) WHERE (SELECT ok FROM g) AND EXISTS (SELECT 1 FROM p_request r WHERE
-r.seq = u.seq) ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind x USING o
-WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due x
-USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM
-p_held x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE
-FROM p_dead x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS
-(DELETE FROM p_attempt x USING o WHERE x.seq = o.seq AND (SELECT EXISTS (SELECT 1 FROM
-p_attempt))), n AS (INSERT INTO p_state (entity_type, entity_id, shard, version, epoch, payload)
-SELECT * FROM unnest($26::bytea[], $27::bytea[], $28::bigint[], $29::bigint[], $30::bigint[],
-$31::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1), s AS (UPDATE p_state s
-SET version = u.version, epoch = u.epoch, payload = u.payload FROM unnest($32::bytea[],
-$33::bytea[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bytea[]) AS u (entity_type,
-entity_id, previous, version, epoch, payload) WHERE (SELECT ok FROM g) AND s.entity_type =
-u.entity_type AND s.entity_id = u.entity_id AND s.version = u.previous RETURNING 1), j AS (INSERT
-INTO p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name,
-payload) SELECT * FROM unnest($38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[],
-$42::bigint[], $43::bigint[], $44::bigint[], $45::bigint[], $46::bytea[], $47::bytea[]) WHERE
-(SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT
-count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 /
-(CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM n) =
-cardinality($26) AND (SELECT count(*) FROM s) = cardinality($32) AND (SELECT count(*) FROM j) =
-cardinality($38)) THEN 1 ELSE 0 END);
+count((SELECT 1 FROM p_request r WHERE r.seq = u.seq AND r.id <> u.id)) AS clashes FROM
+unnest($3::bigint[], $4::bytea[]) AS u (seq, id) WHERE (SELECT count(*) FROM a) < cardinality($3)),
+o AS (INSERT INTO p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM
+unnest($20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bytea[]) AS
+u (seq, shard, epoch, finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM
+p_request r WHERE r.seq = u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE
+FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM
+p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT
+EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq
+FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM
+p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM
+p_attempt))), s AS (INSERT INTO p_state AS s (entity_type, entity_id, shard, version, epoch,
+payload) SELECT * FROM unnest($26::bytea[], $27::bytea[], $28::bigint[], $29::bigint[],
+$30::bigint[], $31::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO
+UPDATE SET version = excluded.version, epoch = excluded.epoch, payload = excluded.payload WHERE
+s.version = -1 - excluded.shard RETURNING s.shard), j AS (INSERT INTO p_journal (execution,
+position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload) SELECT * FROM
+unnest($32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[],
+$38::bigint[], $39::bigint[], $40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO
+NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) <
+cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 / (CASE WHEN NOT (SELECT
+ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >= 0) =
+cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
 
