@@ -43,6 +43,8 @@ pub use cluster_core::workflow::{
 };
 pub use cluster_core::{codec, contract, id, message, metric, storage, testing, time};
 pub use cluster_macros::{Entity, activate, deactivate, entity, message, run, step, workflow};
+#[cfg(feature = "mysql")]
+pub use cluster_sql::MySql;
 #[cfg(feature = "postgres")]
 pub use cluster_sql::Postgres;
 #[cfg(feature = "sqlite")]
@@ -57,6 +59,8 @@ pub mod prelude {
     pub use cluster_macros::{Entity, activate, deactivate, entity, message, run, step, workflow};
     pub use serde::{Deserialize, Serialize};
 
+    #[cfg(feature = "mysql")]
+    pub use crate::MySql;
     #[cfg(feature = "postgres")]
     pub use crate::Postgres;
     #[cfg(feature = "sqlite")]

@@ -82,6 +82,8 @@ async fn connect(db: &str) -> Result<Arc<dyn Storage>, StorageError> {
     match db.split_once("://") {
         #[cfg(feature = "postgres")]
         Some(("postgres" | "postgresql", _)) => Ok(Arc::new(Postgres::connect(db).await?)),
+        #[cfg(feature = "mysql")]
+        Some(("mysql" | "mariadb", _)) => Ok(Arc::new(MySql::connect(db).await?)),
         Some((scheme, _)) => {
             let reason = format!("this program was built without `{scheme}://`");
             Err(StorageError::BadSetting { setting: "db", reason })

@@ -1,7 +1,7 @@
 //! One body, each storage.
 
 /// Makes tests of bodies that take a [`Bed`](super::Bed): `memory::name`, `sqlite::name` and, where
-/// there is a server, `postgres::name` of each.
+/// there are servers, `postgres::name` and `mysql::name` of each.
 ///
 /// - `backends!(a, b)`: on one thread.
 /// - `backends!(a, b on threads)`: `b` on two, where what runs at once is what it is about.
@@ -26,6 +26,27 @@ macro_rules! backends {
         #[tokio::test]
         async fn $name() {
             let Some(bed) = crate::support::Bed::postgres().await else { return };
+            crate::support::soon(super::$name(bed.with_virtual_time())).await;
+        }
+    };
+    (@ mysql $name:ident) => {
+        #[tokio::test]
+        async fn $name() {
+            let Some(bed) = crate::support::Bed::mysql().await else { return };
+            crate::support::soon(super::$name(bed)).await;
+        }
+    };
+    (@ mysql $name:ident on threads) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let Some(bed) = crate::support::Bed::mysql().await else { return };
+            crate::support::soon(super::$name(bed)).await;
+        }
+    };
+    (@ mysql $name:ident in virtual time) => {
+        #[tokio::test]
+        async fn $name() {
+            let Some(bed) = crate::support::Bed::mysql().await else { return };
             crate::support::soon(super::$name(bed.with_virtual_time())).await;
         }
     };
@@ -65,6 +86,9 @@ macro_rules! backends {
         }
         mod postgres {
             $(crate::support::backends!(@ postgres $name $($mode)*);)+
+        }
+        mod mysql {
+            $(crate::support::backends!(@ mysql $name $($mode)*);)+
         }
     };
 }

@@ -10,7 +10,7 @@ use cluster::storage::{Faults, FaultyStorage, MemoryStorage, Storage};
 use cluster::time::{Clock, Timestamp, VirtualClock};
 use cluster::{Cluster, ClusterBuilder};
 
-use super::{Door, Folder, Probe, Schema, open_sqlite, poll_once, settle};
+use super::{Database, Door, Folder, Probe, Schema, open_sqlite, poll_once, settle};
 
 /// A database that outlives its clusters, with a door and faults before it.
 pub(crate) struct Bed {
@@ -33,6 +33,7 @@ enum Place {
     Memory(MemoryStorage),
     Sqlite(Folder),
     Postgres(Schema),
+    MySql(Database),
     /// A file that others use as well, before or after.
     File(PathBuf),
 }
@@ -47,7 +48,12 @@ impl Bed {
         Bed::at(Place::Sqlite(Folder::new()), Clock::system())
     }
 
-    /// On a server; `None` where there is none.
+    /// On a MariaDB; `None` where there is none.
+    pub(crate) async fn mysql() -> Option<Self> {
+        Some(Bed::at(Place::MySql(Database::new().await?), Clock::system()))
+    }
+
+    /// On a PostgreSQL; `None` where there is none.
     pub(crate) async fn postgres() -> Option<Self> {
         Some(Bed::at(Place::Postgres(Schema::new().await?), Clock::system()))
     }
@@ -103,7 +109,7 @@ impl Bed {
     /// The database's file, where there is one.
     pub(crate) fn file(&self) -> Option<PathBuf> {
         match &self.place {
-            Place::Memory(_) | Place::Postgres(_) => None,
+            Place::Memory(_) | Place::Postgres(_) | Place::MySql(_) => None,
             Place::Sqlite(folder) => Some(folder.database()),
             Place::File(path) => Some(path.clone()),
         }
@@ -125,6 +131,7 @@ impl Bed {
             (_, Some(file)) => Arc::new(open_sqlite(&file, &self.clock).await),
             (Place::Memory(storage), None) => Arc::new(storage.clone()),
             (Place::Postgres(schema), None) => Arc::new(schema.open(&self.clock).await),
+            (Place::MySql(database), None) => Arc::new(database.open(&self.clock).await),
             (_, None) => unreachable!("all others are files"),
         };
         let storage = self.floor.before(storage);
@@ -173,6 +180,7 @@ impl Bed {
         let storage: Arc<dyn Storage> = match &self.place {
             Place::Memory(storage) => Arc::new(storage.clone()),
             Place::Postgres(schema) => Arc::new(schema.open(&self.clock).await),
+            Place::MySql(database) => Arc::new(database.open(&self.clock).await),
             Place::Sqlite(_) | Place::File(_) => panic!("the file is locked"),
         };
         let builder = Cluster::builder().storage(storage).clock(self.clock.clone());
