@@ -72,6 +72,12 @@ fn on_all_storages<T: Target>(lane: Lane, target: fn(CounterClient) -> T) -> Vec
             bench.block_on(async move { asks(lane, servers::postgres(&url).await, target).await })
         })
     }));
+    cases.extend(servers::mariadb_url().map(|url| {
+        Case::durable(lane, SYSTEM, "mariadb", move |bench| {
+            let url = url.clone();
+            bench.block_on(async move { asks(lane, servers::mariadb(&url).await, target).await })
+        })
+    }));
     cases
 }
 

@@ -50,3 +50,9 @@ fn of_sqlite() {
 fn of_postgres() {
     check("postgres", cluster_sql::Postgres::statements("p_"));
 }
+
+#[cfg(feature = "mysql")]
+#[test]
+fn of_mysql() {
+    check("mysql", cluster_sql::MySql::statements("p_"));
+}

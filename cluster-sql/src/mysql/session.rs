@@ -15,11 +15,13 @@ use crate::value::{Columns, Value, integer};
 
 /// What every connection is set to, whatever the server's defaults are, and again after a user has
 /// had it: each statement sees what was committed when it began, values are refused rather than
-/// changed to fit, and the time is UTC.
+/// changed to fit, the time is UTC, an idle connection stays, and who waits for a lock is told that
+/// nothing was done before this process gives up on an answer.
 const SETTINGS: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
     time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, \
-    sql_safe_updates = 0, sql_select_limit = DEFAULT";
+    sql_safe_updates = 0, sql_select_limit = DEFAULT, wait_timeout = 31536000, \
+    innodb_lock_wait_timeout = 20";
 
 /// What the server says of itself.
 const SERVER: &str = "SELECT @@max_allowed_packet, VERSION() LIKE '%MariaDB%'";

@@ -84,20 +84,26 @@ own! {
         ORDER BY o.seq FOR UPDATE";
     /// ids → those that are stored
     StillThere = "SELECT id FROM {p}request FORCE INDEX ({p}request_id) WHERE id IN ({list})";
-    /// seqs. Forgets all that is stored of finished requests.
-    Remove = "DELETE x FROM {p}chunk x FORCE INDEX (PRIMARY) WHERE x.seq IN ({list}); \
-        DELETE x FROM {p}journal x FORCE INDEX (PRIMARY) WHERE x.execution IN ({list}); \
-        DELETE x FROM {p}deferred x FORCE INDEX (PRIMARY) WHERE x.execution IN ({list}); \
-        DELETE x FROM {p}behind x FORCE INDEX (PRIMARY) WHERE x.seq IN ({list}); \
-        DELETE x FROM {p}outcome x FORCE INDEX (PRIMARY) WHERE x.seq IN ({list}); \
-        DELETE x FROM {p}request x FORCE INDEX (PRIMARY) WHERE x.seq IN ({list})";
+    /// seqs. Forgets all that is stored of finished requests. Joins, for what deletes from one
+    /// table alone may read it whole, whatever index it shall use, and wait for what others lock.
+    Remove = "DELETE x FROM {p}outcome o FORCE INDEX (PRIMARY) \
+        STRAIGHT_JOIN {p}chunk x ON x.seq = o.seq WHERE o.seq IN ({list}); \
+        DELETE x FROM {p}outcome o FORCE INDEX (PRIMARY) \
+        STRAIGHT_JOIN {p}journal x ON x.execution = o.seq WHERE o.seq IN ({list}); \
+        DELETE x FROM {p}outcome o FORCE INDEX (PRIMARY) \
+        STRAIGHT_JOIN {p}deferred x ON x.execution = o.seq WHERE o.seq IN ({list}); \
+        DELETE x FROM {p}outcome o FORCE INDEX (PRIMARY) \
+        STRAIGHT_JOIN {p}behind x ON x.seq = o.seq WHERE o.seq IN ({list}); \
+        DELETE o, r FROM {p}outcome o FORCE INDEX (PRIMARY) \
+        STRAIGHT_JOIN {p}request r ON r.seq = o.seq WHERE o.seq IN ({list})";
     /// after, limit → registered requests that have ended since. Who runs one of them again first
     /// deletes its outcome, which is locked here: so either is done before the other.
     EndedBehind = "SELECT o.seq FROM {p}behind b FORCE INDEX (PRIMARY) \
         STRAIGHT_JOIN {p}outcome o ON o.seq = b.seq WHERE b.seq > ?1 \
         ORDER BY b.seq LIMIT ?2 LOCK IN SHARE MODE";
-    /// seqs
-    ForgetBehind = "DELETE x FROM {p}behind x FORCE INDEX (PRIMARY) WHERE x.seq IN ({list})";
+    /// seqs of such
+    ForgetBehind = "DELETE b FROM {p}outcome o FORCE INDEX (PRIMARY) \
+        STRAIGHT_JOIN {p}behind b ON b.seq = o.seq WHERE o.seq IN ({list})";
     /// incarnation, number, new mark → nothing. Waits for every write under way.
     RaiseMark = "UPDATE {p}fence SET mark = ?3 \
         WHERE incarnation = ?1 AND number = ?2 AND alive = 1 AND mark < ?3";
