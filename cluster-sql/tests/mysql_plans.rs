@@ -1,4 +1,5 @@
-//! Every question is answered by way of an index: while the tables are new, and at a million rows.
+//! Every question is answered by way of an index at a million rows, counted or not: the server plans
+//! anew each time it is asked.
 #![cfg(feature = "mysql")]
 #![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
@@ -66,7 +67,9 @@ async fn scans(tool: &mut MySqlConnection, name: &str, text: &str) -> Vec<String
             let word = |at: &str| step.try_get_unchecked::<Option<String>, _>(at).unwrap();
             let (table, way) = (word("table").unwrap_or_default(), word("type"));
             let whole = matches!(way.as_deref(), Some("ALL" | "index"));
-            if whole && !table.starts_with('<') {
+            // What only inserts reads nothing, and says so.
+            let inserts = text.starts_with("INSERT") && word("Extra").is_none();
+            if whole && !inserts && !table.starts_with('<') {
                 bad.push(format!("{name}: {table} ({way:?}, {:?})", word("Extra")));
             }
         }
@@ -112,8 +115,12 @@ async fn every_question_is_short_at_a_million_rows() {
     let storage = backend.options().connect().await.unwrap();
     let fence = join(&storage).await;
     let mut tool = backend.tool().await;
-    assert_no_scan(&mut tool, "while the tables are new").await;
     fill(&mut tool).await;
+    assert_no_scan(&mut tool, "before the rows are counted").await;
+    for table in ["request", "outcome", "state", "behind", "due", "attempt"] {
+        let count = format!("ANALYZE TABLE cluster_{table}");
+        tool.fetch_all(sqlx::raw_sql(AssertSqlSafe(count))).await.unwrap();
+    }
     assert_no_scan(&mut tool, "at a million rows").await;
 
     // Through the storage: a scan in each of these would take many minutes together.

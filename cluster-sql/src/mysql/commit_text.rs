@@ -104,12 +104,7 @@ impl Packet<'_> {
 
 /// The packet that writes a batch, of whose requests these are to be accepted. It gives one row:
 /// whether the fence held.
-pub(super) fn packet(
-    prefix: &str,
-    fence: Fence,
-    accepts: &[&RequestRow],
-    batch: &Batch,
-) -> String {
+pub(super) fn packet(prefix: &str, fence: Fence, accepts: &[&RequestRow], batch: &Batch) -> String {
     let mut packet = Packet { text: String::new(), prefix };
     packet.text.reserve(bytes_of(accepts, batch));
     let (incarnation, number) = (fence.incarnation.as_u64(), fence.number.as_u64());
@@ -175,9 +170,8 @@ pub(super) fn bytes_of(accepts: &[&RequestRow], batch: &Batch) -> usize {
         let bytes = write.payload.len() + key.entity_type.len() + key.entity_id.as_str().len();
         ROW / 2 + 2 * bytes
     });
-    let journal = batch.journal.iter().map(|entry| {
-        ROW / 2 + 2 * (entry.payload.len() + entry.name.len())
-    });
+    let journal =
+        batch.journal.iter().map(|entry| ROW / 2 + 2 * (entry.payload.len() + entry.name.len()));
     let rows: usize = accepts.chain(outcomes).chain(states).chain(journal).sum();
     8 * ROW + rows
 }

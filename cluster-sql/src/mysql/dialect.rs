@@ -225,14 +225,15 @@ const LOAD_PENDING: &str = concat!(
     " ORDER BY r.seq LIMIT ?2) UNION ALL \
     (SELECT r.seq, OCTET_LENGTH(r.arguments) AS bytes FROM {p}behind b FORCE INDEX (PRIMARY) \
     STRAIGHT_JOIN {p}shard s ON s.shard = b.shard AND s.owner = ?3 AND s.mark >= b.seq \
-    STRAIGHT_JOIN {p}request r ON r.seq = b.seq",
+    STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = b.seq",
     places!(),
     " WHERE b.seq > ?1 AND ",
     is_of_entity!(),
     " AND ",
     is_pending!(),
     " ORDER BY b.seq LIMIT ?2)) both_sides ORDER BY seq LIMIT ?2) page) page \
-    STRAIGHT_JOIN {p}request r ON r.seq = page.seq LEFT JOIN {p}attempt a ON a.seq = page.seq \
+    STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = page.seq \
+    LEFT JOIN {p}attempt a ON a.seq = page.seq \
     WHERE page.bytes < ?7 ORDER BY page.seq"
 );
 
@@ -245,9 +246,10 @@ const LOAD_DUE: &str = concat!(
     SELECT d.seq, d.due_at, OCTET_LENGTH(r.arguments) AS bytes \
     FROM {p}due d FORCE INDEX ({p}due_at) \
     STRAIGHT_JOIN {p}shard s ON s.shard = d.shard AND s.owner = ?4 \
-    STRAIGHT_JOIN {p}request r ON r.seq = d.seq \
+    STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = d.seq \
     WHERE d.due_at >= ?1 AND (d.due_at > ?1 OR d.seq > ?2) \
     ORDER BY d.due_at, d.seq LIMIT ?3) page) page \
-    STRAIGHT_JOIN {p}request r ON r.seq = page.seq LEFT JOIN {p}attempt a ON a.seq = page.seq \
+    STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = page.seq \
+    LEFT JOIN {p}attempt a ON a.seq = page.seq \
     WHERE page.bytes < ?5 ORDER BY page.due_at, page.seq"
 );

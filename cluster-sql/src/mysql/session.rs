@@ -159,11 +159,7 @@ impl Session {
     }
 
     /// Runs a packet that has a gate and commits.
-    pub(super) async fn fenced(
-        &mut self,
-        fence: Fence,
-        text: String,
-    ) -> Result<(), StorageError> {
+    pub(super) async fn fenced(&mut self, fence: Fence, text: String) -> Result<(), StorageError> {
         self.simple(text).await.map_err(|error| match is_fence_lost(&error) {
             true => fence.lost(),
             false => commit_error(error),
@@ -194,11 +190,7 @@ impl Session {
     }
 
     /// Runs a statement of this database alone.
-    pub(super) async fn run(
-        &mut self,
-        own: Own,
-        values: &[Value<'_>],
-    ) -> Result<(), sqlx::Error> {
+    pub(super) async fn run(&mut self, own: Own, values: &[Value<'_>]) -> Result<(), sqlx::Error> {
         let texts = self.texts.clone();
         query(texts.own(own), values).execute(&mut self.connection).await.map(drop)
     }

@@ -229,9 +229,7 @@ impl Inner {
 
 impl fmt::Debug for MySql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MySql")
-            .field("prefix", &self.inner.options.prefix)
-            .finish_non_exhaustive()
+        f.debug_struct("MySql").field("prefix", &self.inner.options.prefix).finish_non_exhaustive()
     }
 }
 

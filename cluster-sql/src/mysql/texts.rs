@@ -70,7 +70,7 @@ own! {
     /// after, limit → seq, finished_at, class, id, outer_id, class of the outer one, its end
     Past = "SELECT o.seq, o.finished_at, r.class, r.id, r.outer_id, p.class, e.finished_at \
         FROM (SELECT seq, finished_at FROM {p}outcome WHERE seq > ?1 ORDER BY seq LIMIT ?2) o \
-        STRAIGHT_JOIN {p}request r ON r.seq = o.seq \
+        STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = o.seq \
         LEFT JOIN {p}request p ON r.class = 3 AND p.id = r.outer_id \
         LEFT JOIN {p}outcome e ON e.seq = p.seq ORDER BY o.seq";
     /// after, up to → one that has no outcome
@@ -80,7 +80,7 @@ own! {
     /// seqs → those that are finished still, their ends and ids; they stay so until the transaction
     /// ends
     StillFinished = "SELECT o.seq, o.finished_at, r.id FROM {p}outcome o FORCE INDEX (PRIMARY) \
-        STRAIGHT_JOIN {p}request r ON r.seq = o.seq WHERE o.seq IN ({list}) \
+        STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = o.seq WHERE o.seq IN ({list}) \
         ORDER BY o.seq FOR UPDATE";
     /// ids → those that are stored
     StillThere = "SELECT id FROM {p}request FORCE INDEX ({p}request_id) WHERE id IN ({list})";
@@ -95,7 +95,7 @@ own! {
         DELETE x FROM {p}outcome o FORCE INDEX (PRIMARY) \
         STRAIGHT_JOIN {p}behind x ON x.seq = o.seq WHERE o.seq IN ({list}); \
         DELETE o, r FROM {p}outcome o FORCE INDEX (PRIMARY) \
-        STRAIGHT_JOIN {p}request r ON r.seq = o.seq WHERE o.seq IN ({list})";
+        STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = o.seq WHERE o.seq IN ({list})";
     /// after, limit → registered requests that have ended since. Who runs one of them again first
     /// deletes its outcome, which is locked here: so either is done before the other.
     EndedBehind = "SELECT o.seq FROM {p}behind b FORCE INDEX (PRIMARY) \

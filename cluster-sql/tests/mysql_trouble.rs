@@ -1,0 +1,243 @@
+//! What goes wrong with a server, and what it is set to: told clearly, and nothing is lost.
+#![cfg(feature = "mysql")]
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
+
+mod mysql_support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cluster_core::id::{Epoch, Key, KeyDigest, Seq, ShardId, StateVersion};
+use cluster_core::storage::{
+    Accepted, Batch, Fence, KeyRow, MessageStorage, OwnershipStorage, PendingScan, RequestRow,
+    StateKey, StateWrite, StorageError, TransactionStorage,
+};
+use cluster_core::testing::suite::Backend;
+use cluster_core::time::Clock;
+use cluster_sql::MySql;
+use mysql_support::{MySqlBackend, accept, join, outcome, request};
+use sqlx::{AssertSqlSafe, Executor, MySqlConnection};
+
+async fn run(tool: &mut MySqlConnection, text: &str) {
+    tool.execute(sqlx::raw_sql(AssertSqlSafe(text.to_owned()))).await.unwrap();
+}
+
+/// The connection of this database that waits for a lock.
+async fn waiting(tool: &mut MySqlConnection, database: &str) -> i64 {
+    let text = "SELECT CAST(t.trx_mysql_thread_id AS SIGNED) FROM information_schema.innodb_trx t \
+        JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
+        WHERE p.db = ? AND t.trx_state = 'LOCK WAIT'";
+    loop {
+        let found: Option<i64> =
+            sqlx::query_scalar(text).bind(database).fetch_optional(&mut *tool).await.unwrap();
+        if let Some(found) = found {
+            return found;
+        }
+        // The server looks again only when nobody has asked for a tenth of a second.
+        Clock::system().sleep(Duration::from_millis(150)).await;
+    }
+}
+
+fn key(id: &str) -> StateKey {
+    StateKey { shard: ShardId::new(1), entity_type: "Account".into(), entity_id: id.into() }
+}
+
+fn write(id: &str, from: u64) -> StateWrite {
+    StateWrite {
+        key: key(id),
+        epoch: Epoch::new(1),
+        from: StateVersion::new(from),
+        to: StateVersion::new(from + 1),
+        payload: Bytes::from_static(b"state"),
+    }
+}
+
+fn states(writes: Vec<StateWrite>) -> Arc<Batch> {
+    Arc::new(Batch { states: writes, ..Batch::default() })
+}
+
+async fn version(storage: &MySql, id: &str) -> u64 {
+    let state = storage.load_states(vec![key(id)]).await.unwrap().remove(0);
+    state.map_or(0, |row| row.version.as_u64())
+}
+
+async fn start() -> Option<(MySqlBackend, MySql, Fence)> {
+    let backend = MySqlBackend::make().await?;
+    let storage = backend.options().connect().await.unwrap();
+    let fence = join(&storage).await;
+    Some((backend, storage, fence))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_processes_may_make_the_tables_at_once() {
+    let Some(backend) = MySqlBackend::make().await else { return };
+    let starts: Vec<_> = (0..8).map(|_| tokio::spawn(backend.options().connect())).collect();
+    for start in starts {
+        start.await.unwrap().unwrap();
+    }
+    // One that has ended in the middle: its tables are there, and no version.
+    let mut tool = backend.tool().await;
+    run(&mut tool, "DELETE FROM cluster_meta; DROP TABLE cluster_contract").await;
+    let storage = backend.options().connect().await.unwrap();
+    assert!(storage.load_pending(join(&storage).await, all()).await.unwrap().is_empty());
+}
+
+fn all() -> PendingScan {
+    PendingScan { after: Seq::new(0), entity: None, limit: 1_000, bytes: usize::MAX }
+}
+
+#[tokio::test]
+async fn tables_of_others_and_of_later_programs_are_left_alone() {
+    let Some(backend) = MySqlBackend::make().await else { return };
+    let mut tool = backend.tool().await;
+    run(&mut tool, "CREATE TABLE cluster_meta (number INT)").await;
+    let others = backend.options().connect().await.unwrap_err();
+    assert!(matches!(others, StorageError::Corrupt { table: "meta", .. }), "{others:?}");
+    run(&mut tool, "DROP TABLE cluster_meta").await;
+    drop(backend.options().connect().await.unwrap());
+    run(&mut tool, "UPDATE cluster_meta SET value = 99 WHERE name = 'schema_current'").await;
+    drop(backend.options().connect().await.unwrap());
+    run(&mut tool, "UPDATE cluster_meta SET value = 99 WHERE name = 'schema_minimum'").await;
+    let newer = backend.options().connect().await.unwrap_err();
+    assert!(matches!(newer, StorageError::SchemaTooNew { minimum: 99, .. }), "{newer:?}");
+}
+
+#[tokio::test]
+async fn what_the_server_cannot_take_is_refused_at_the_start() {
+    let Some(backend) = MySqlBackend::make().await else { return };
+    let refused = backend.options().payload_bytes_max(12 << 20).connect().await.unwrap_err();
+    let text = refused.to_string();
+    assert!(matches!(refused, StorageError::BadSetting { .. }), "{refused:?}");
+    assert!(text.contains("max_allowed_packet"), "{text}");
+    for url in ["mysql://u:secret@127.0.0.1:1", "postgres://u:secret@h/d", "secret"] {
+        let refused = MySql::connect(url).await.unwrap_err();
+        assert!(matches!(refused, StorageError::BadSetting { setting: "url", .. }), "{refused:?}");
+        assert!(!format!("{refused} {refused:?}").contains("secret"));
+    }
+    let unreachable = MySql::connect("mysql://u:secret@127.0.0.1:1/d").await.unwrap_err();
+    assert!(matches!(unreachable, StorageError::Unavailable { .. }), "{unreachable:?}");
+    assert!(!format!("{unreachable} {unreachable:?}").contains("secret"));
+}
+
+/// More than a packet takes: written statement by statement.
+#[tokio::test]
+async fn a_batch_larger_than_a_packet_is_written() {
+    let Some((_backend, storage, fence)) = start().await else { return };
+    let large = |seq| RequestRow { arguments: vec![seq as u8; 4 << 20].into(), ..request(seq) };
+    accept(&storage, fence, (1..=6).map(large).collect()).await;
+    let found = storage.load_pending(fence, all()).await.unwrap();
+    let sizes: Vec<usize> = found.iter().map(|row| row.request.arguments.len()).collect();
+    assert_eq!(sizes, [4 << 20; 6]);
+    for (row, seq) in found.iter().zip(1_u8..) {
+        assert!(row.request.arguments.iter().all(|byte| *byte == seq));
+    }
+}
+
+fn keyed(seq: u64, key: u64) -> RequestRow {
+    let row = RequestRow { entity_id: "e".into(), shard: ShardId::new(1), ..request(seq) };
+    let key = Key::new(format!("key {key}")).unwrap();
+    let digest = KeyDigest::of(&row.entity_type, &row.entity_id, row.message, &key);
+    RequestRow { key: Some(KeyRow { digest, key }), ..row }
+}
+
+/// Known requests do not make the rest of a large batch slow: it is still one packet.
+#[tokio::test]
+async fn known_requests_are_left_out_of_a_large_batch() {
+    let Some((backend, storage, fence)) = start().await else { return };
+    accept(&storage, fence, (1..=500).map(|seq| keyed(seq, seq)).collect()).await;
+    let mut rows: Vec<_> = (501..=1_000).map(|seq| keyed(seq, seq - 250)).collect();
+    rows.push(keyed(1_001, 750));
+    let batch = Batch { accepts: rows, outcomes: vec![outcome(7)], ..Batch::default() };
+    let mut tool = backend.tool().await;
+    let before = statements(&mut tool).await;
+    let accepts = storage.commit(fence, Arc::new(batch)).await.unwrap().accepts;
+    let sent = statements(&mut tool).await - before;
+    let is_new = |accepted: &Accepted| matches!(accepted, Accepted::New);
+    let known = |row: &Accepted, seq| matches!(row, Accepted::SameKey(known) if known.seq == seq);
+    for (accepted, key) in accepts[..250].iter().zip(251..) {
+        assert!(known(accepted, Seq::new(key)), "{accepted:?}");
+    }
+    assert!(accepts[250..500].iter().all(is_new));
+    assert!(known(&accepts[500], Seq::new(1_000)));
+    assert_eq!(storage.load_pending(fence, all()).await.unwrap().len(), 749);
+    assert!(sent < 500, "{sent} statements of all tests at this time");
+}
+
+/// How many packets the server has been sent by anybody.
+async fn statements(tool: &mut MySqlConnection) -> i64 {
+    let text = "SELECT CAST(variable_value AS SIGNED) FROM information_schema.global_status \
+        WHERE variable_name = 'QUESTIONS'";
+    sqlx::query_scalar(text).fetch_one(tool).await.unwrap()
+}
+
+/// What a user has set in one transaction is not there in the next.
+#[tokio::test]
+async fn a_connection_is_given_back_as_it_was() {
+    let Some(backend) = MySqlBackend::make().await else { return };
+    let storage = backend.options().connections(3).connect().await.unwrap();
+    join(&storage).await;
+    let settings = "SELECT CONCAT(@@sql_mode, @@time_zone, @@autocommit, @@foreign_key_checks, \
+        @@tx_isolation)";
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let mut open = storage.begin().await.unwrap();
+        let connection: &mut MySqlConnection = open.connection().downcast_mut().unwrap();
+        let now: String = sqlx::query_scalar(settings).fetch_one(&mut *connection).await.unwrap();
+        seen.push(now);
+        let spoil = "SET SESSION sql_mode = '', time_zone = '-07:00', foreign_key_checks = 0; \
+            SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE";
+        run(connection, spoil).await;
+        open.rollback().await;
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert!(seen[0].contains("STRICT_ALL_TABLES"), "{seen:?}");
+    assert!(seen[0].ends_with("+00:00ONONREAD-COMMITTED"), "{seen:?}");
+}
+
+/// The server ends the transaction of a batch, for another one and this wait for each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_is_ended_for_a_deadlock_is_written_again() {
+    let Some((backend, storage, fence)) = start().await else { return };
+    storage.commit(fence, states(vec![write("a", 0), write("b", 0)])).await.unwrap();
+    let mut tool = backend.tool().await;
+    // Who has changed more goes on.
+    let begin = "CREATE TABLE heavy (n INT); START TRANSACTION; \
+        INSERT INTO heavy SELECT seq FROM seq_1_to_1000; \
+        SELECT 1 FROM cluster_state WHERE entity_id = 'b' FOR UPDATE";
+    run(&mut tool, begin).await;
+    let commits = storage.clone();
+    let commit = tokio::spawn(async move {
+        commits.commit(fence, states(vec![write("a", 1), write("b", 1)])).await
+    });
+    let mut watch = backend.tool().await;
+    waiting(&mut watch, &backend.database).await;
+    run(&mut tool, "SELECT 1 FROM cluster_state WHERE entity_id = 'a' FOR UPDATE").await;
+    run(&mut tool, "COMMIT").await;
+    commit.await.unwrap().unwrap();
+    assert_eq!((version(&storage, "a").await, version(&storage, "b").await), (2, 2));
+}
+
+/// The connection of a batch is cut in the middle of it: nobody knows what became of it, until the
+/// fence is raised.
+// proves: B109
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_connection_is_cut_is_unknown_and_may_be_repeated() {
+    let Some((backend, storage, fence)) = start().await else { return };
+    storage.commit(fence, states(vec![write("a", 0)])).await.unwrap();
+    let mut tool = backend.tool().await;
+    run(&mut tool, "START TRANSACTION; SELECT 1 FROM cluster_state FOR UPDATE").await;
+    let batch = states(vec![write("b", 0), write("a", 1)]);
+    let (commits, same) = (storage.clone(), batch.clone());
+    let commit = tokio::spawn(async move { commits.commit(fence, same).await });
+    let mut watch = backend.tool().await;
+    let cut = waiting(&mut watch, &backend.database).await;
+    run(&mut watch, &format!("KILL {cut}")).await;
+    let unknown = commit.await.unwrap();
+    assert!(matches!(unknown, Err(StorageError::UnknownOutcome { .. })), "{unknown:?}");
+    run(&mut tool, "ROLLBACK").await;
+    let raised = storage.raise_fence(fence).await.unwrap();
+    storage.commit(raised, batch.clone()).await.unwrap();
+    storage.commit(raised, batch).await.unwrap();
+    assert_eq!((version(&storage, "a").await, version(&storage, "b").await), (2, 1));
+}
