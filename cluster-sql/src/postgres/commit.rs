@@ -1,19 +1,17 @@
 //! Writing a batch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cluster_core::id::Seq;
 use cluster_core::storage::{
     Accepted, Batch, Committed, Fence, FoundRequest, RequestRow, StateWrite, StorageError,
 };
-use sqlx::Row;
-use sqlx::postgres::PgArguments;
 
 use super::commit_text::{ENTRY, Groups, OUTCOME, REQUEST, STATE, stand_in};
 use super::error::{commit_error, is_gate};
-use super::parameter::{Array, Parameter};
+use super::parameter::Array;
 use super::reads::{find_keys, find_requests};
-use super::session::{Session, add};
+use super::session::{Arguments, Session};
 use crate::batch::{known_by_id, known_by_key};
 use crate::journal::entry_values;
 use crate::rows::{EncodedRequest, first_state_values, is_first, outcome_values};
@@ -75,7 +73,7 @@ pub(super) async fn write_at_once(
     if !fits_one_statement(batch) {
         return Ok(Written::NotThisWay);
     }
-    let (groups, arguments) = arguments(fence, batch);
+    let (groups, arguments) = arguments(session.arguments(), fence, batch);
     let text = session.texts.commit(groups).clone();
     let rows = match session.rows(&text, arguments).await {
         Ok(rows) => rows,
@@ -86,11 +84,11 @@ pub(super) async fn write_at_once(
     if row.integer(0) != Some(1) {
         return Err(fence.lost());
     }
-    let stored: Option<Vec<i64>> = row.try_get(1).map_err(commit_error)?;
-    let Some(stored) = stored else {
+    let Some(stored) = row.bytes(1) else {
         let accepts = batch.accepts.iter().map(|_| Accepted::New).collect();
         return Ok(Written::Done(Committed { accepts }));
     };
+    let stored = numbers(stored);
     // It is committed; who cannot find out what it has found does not know it either.
     let accepts = find_duplicates(session, &batch.accepts, &stored).await;
     let accepts = accepts.map_err(|error| match error {
@@ -101,11 +99,16 @@ pub(super) async fn write_at_once(
     Ok(accepts.map_or(Written::NotThisWay, |accepts| Written::Done(Committed { accepts })))
 }
 
+/// Numbers with commas between them.
+fn numbers(text: &[u8]) -> HashSet<i64> {
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    text.split(',').filter_map(|number| number.parse().ok()).collect()
+}
+
 /// The groups of a batch and their values, in the order of the text.
-fn arguments(fence: Fence, batch: &Batch) -> (Groups, PgArguments) {
-    let mut arguments = PgArguments::default();
-    add(&mut arguments, Parameter(integer(fence.incarnation.as_u64()).into()));
-    add(&mut arguments, Parameter(integer(fence.number.as_u64()).into()));
+fn arguments(mut arguments: Arguments, fence: Fence, batch: &Batch) -> (Groups, Arguments) {
+    arguments.add(integer(fence.incarnation.as_u64()));
+    arguments.add(integer(fence.number.as_u64()));
     let groups = Groups {
         accepts: !batch.accepts.is_empty(),
         due: batch.accepts.iter().any(|row| row.due_at.is_some()),
@@ -138,9 +141,9 @@ fn row_of_state(write: &StateWrite) -> [Value<'_>; 6] {
     values
 }
 
-fn add_all<const N: usize>(arguments: &mut PgArguments, columns: [Array<'_>; N]) {
+fn add_all<const N: usize>(arguments: &mut Arguments, columns: [Array<'_>; N]) {
     for column in columns {
-        add(arguments, column);
+        arguments.add_array(column);
     }
 }
 
@@ -149,9 +152,8 @@ fn add_all<const N: usize>(arguments: &mut PgArguments, columns: [Array<'_>; N])
 async fn find_duplicates(
     session: &mut Session,
     rows: &[RequestRow],
-    stored: &[i64],
+    stored: &HashSet<i64>,
 ) -> Result<Option<Vec<Accepted>>, StorageError> {
-    let stored: std::collections::HashSet<i64> = stored.iter().copied().collect();
     let is_stored = |row: &&RequestRow| stored.contains(&integer(row.seq.as_u64()));
     let refused: Vec<&RequestRow> = rows.iter().filter(|row| !is_stored(row)).collect();
     let ids = refused.iter().map(|row| row.id).collect::<Vec<_>>();

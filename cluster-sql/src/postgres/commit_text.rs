@@ -123,7 +123,7 @@ pub(super) fn commit_text(groups: Groups) -> String {
         parameters: 2,
         clean: Vec::new(),
     };
-    let mut stored = "NULL::bigint[]".to_owned();
+    let mut stored = "NULL::text".to_owned();
     if groups.accepts {
         stored = accepts(&mut writer, groups.due);
     }
@@ -187,7 +187,7 @@ fn accepts(writer: &mut Writer, due: bool) -> String {
         AS u (seq, id) WHERE {fewer})"
     ));
     writer.clean.push("(SELECT clashes FROM c) = 0".to_owned());
-    format!("CASE WHEN {fewer} THEN (SELECT coalesce(array_agg(seq), '{{}}') FROM a) END")
+    format!("CASE WHEN {fewer} THEN (SELECT coalesce(string_agg(seq::text, ','), '') FROM a) END")
 }
 
 /// Ends of requests: of those that are stored and have not ended.

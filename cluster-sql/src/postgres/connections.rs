@@ -22,6 +22,7 @@ pub(super) struct Connections {
     /// Of the machine: servers are waited for in real time.
     clock: Clock,
     texts: Arc<AllTexts>,
+    prepared: bool,
     permits: Arc<Semaphore>,
     /// Those that nobody uses, the one used last at the end.
     idle: Mutex<Vec<PgConnection>>,
@@ -34,6 +35,7 @@ impl Connections {
         options: PgConnectOptions,
         connect_timeout: Duration,
         texts: Arc<AllTexts>,
+        prepared: bool,
         many: usize,
     ) -> Arc<Self> {
         let clock = Clock::system();
@@ -43,6 +45,7 @@ impl Connections {
             replanned: Mutex::new(clock.now()),
             clock,
             texts,
+            prepared,
             permits: Arc::new(Semaphore::new(many)),
             idle: Mutex::default(),
         })
@@ -66,7 +69,8 @@ impl Connections {
                 made.map_err(timed_out)?.map_err(sure)?
             }
         };
-        let session = Session { connection, texts: self.texts.clone() };
+        let (texts, prepared) = (self.texts.clone(), self.prepared);
+        let session = Session { connection, texts, prepared };
         Ok(Lease { session, since: self.clock.now(), home: self.clone(), _permit: permit })
     }
 

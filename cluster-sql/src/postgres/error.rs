@@ -18,7 +18,11 @@ pub(super) struct Refused {
 impl Refused {
     fn new(error: &PgDatabaseError) -> Self {
         let goes_on = !matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
-        Refused { code: error.code().to_owned(), message: error.message().to_owned(), goes_on }
+        let mut message = error.message().to_owned();
+        if FOREIGN_STATEMENTS.contains(&error.code()) {
+            message.push_str(": behind a pooler, turn `prepared_statements` off");
+        }
+        Refused { code: error.code().to_owned(), message, goes_on }
     }
 }
 
@@ -39,6 +43,8 @@ const SERIALIZATION: &str = "40001";
 const ABORTED: &str = "25P02";
 /// The server does not know what became of a statement.
 const COMPLETION_UNKNOWN: &str = "40003";
+/// A prepared statement is missing, or there already: another connection's.
+const FOREIGN_STATEMENTS: [&str; 2] = ["26000", "42P05"];
 /// Connections: the first two characters of their codes.
 const CONNECTION: &str = "08";
 /// A table, index or type of the name is there already, or was made at the same moment.

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use cluster_core::storage::{Fence, StorageError};
 
 use super::error::{commit_error, sure};
-use super::session::{Session, plain};
+use super::session::Session;
 use super::texts::Own;
 use crate::sql::Sql;
 use crate::value::{Columns, integer};
@@ -76,11 +76,11 @@ pub(super) async fn move_marks(session: &mut Session, fence: Fence) -> Result<()
         mark.into(),
     ];
     let text = session.texts.own(Own::ForgetBehind).clone();
-    session.rows(&text, plain(&[FORGOTTEN_MAX.into()])).await.map_err(sure)?;
+    session.rows(&text, session.plain(&[FORGOTTEN_MAX.into()])).await.map_err(sure)?;
     let text = session.texts.own(Own::RaiseMark).clone();
-    session.rows(&text, plain(&values)).await.map_err(sure)?;
+    session.rows(&text, session.plain(&values)).await.map_err(sure)?;
     let text = session.texts.own(Own::MoveMarks).clone();
-    let rows = session.rows(&text, plain(&values)).await.map_err(commit_error)?;
+    let rows = session.rows(&text, session.plain(&values)).await.map_err(commit_error)?;
     match rows.first().and_then(|row| row.integer(0)) {
         Some(1) => Ok(()),
         _ => Err(fence.lost()),

@@ -12,6 +12,7 @@ mod error;
 mod marks;
 mod options;
 mod parameter;
+mod plain;
 mod reads;
 mod retention;
 mod schema;

@@ -27,6 +27,7 @@ pub struct PostgresOptions {
     pub(super) answer_timeout: Duration,
     pub(super) limits: RowLimits,
     pub(super) clock: Option<Clock>,
+    prepared: bool,
 }
 
 impl PostgresOptions {
@@ -39,6 +40,7 @@ impl PostgresOptions {
             answer_timeout: Duration::from_secs(30),
             limits: RowLimits::default(),
             clock: None,
+            prepared: true,
         }
     }
 
@@ -70,6 +72,15 @@ impl PostgresOptions {
         self
     }
 
+    /// Whether statements are prepared once and kept, as they are at first. Without, each is sent
+    /// as a whole, which takes the server longer, and works behind every pooler; a handler's own
+    /// statements must then be `persistent(false)`. `statement-cache-capacity=0` in the URL does
+    /// the same.
+    pub fn prepared_statements(mut self, prepared: bool) -> Self {
+        self.prepared = prepared;
+        self
+    }
+
     /// The most bytes of one payload; slightly above 4 MiB at first.
     pub fn payload_bytes_max(mut self, bytes: usize) -> Self {
         self.limits = RowLimits::of_payload(bytes);
@@ -93,6 +104,26 @@ impl PostgresOptions {
         Postgres::connect_with(self).await
     }
 
+    /// Whether statements are prepared.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.prepared && !self.url.contains(UNPREPARED)
+    }
+
+    /// The driver would log what it does not know, and with it what may be a password.
+    fn check_parameters(&self) -> Result<(), StorageError> {
+        let (_, query) = self.url.split_once('?').unwrap_or_default();
+        let names = query.split('&').filter(|pair| !pair.is_empty());
+        let names = names.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
+        let is_known = |name: &&str| PARAMETERS.contains(name) || name.starts_with("options");
+        match names.into_iter().find(|name| !is_known(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let reason = format!("`{name}` is no parameter of it");
+                Err(StorageError::BadSetting { setting: "url", reason })
+            }
+        }
+    }
+
     /// The driver's options.
     ///
     /// # Errors
@@ -111,6 +142,7 @@ impl PostgresOptions {
         if !scheme.iter().any(|scheme| self.url.starts_with(scheme)) {
             return Err(bad());
         }
+        self.check_parameters()?;
         // What the driver says of a bad URL may quote it.
         let options = PgConnectOptions::from_str(&self.url).map_err(|_| bad())?;
         let name = format!("{}{}", self.prefix, std::process::id());
@@ -119,10 +151,33 @@ impl PostgresOptions {
             .extra_float_digits(None)
             .application_name(&name)
             // One for each text that is ever run, with room for users' own.
-            .statement_cache_capacity(STATEMENTS_KEPT)
+            .statement_cache_capacity(if self.is_prepared() { STATEMENTS_KEPT } else { 0 })
             .disable_statement_logging())
     }
 }
+
+/// Parameters of a URL, beside `options` and `options[name]`.
+const PARAMETERS: [&str; 16] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+];
+
+/// In a URL: prepares no statements.
+const UNPREPARED: &str = "statement-cache-capacity=0";
 
 /// How many statements stay prepared on a connection.
 const STATEMENTS_KEPT: usize = 256;

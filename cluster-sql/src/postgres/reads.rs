@@ -7,12 +7,11 @@ use cluster_core::storage::{
     PendingScan, ReminderKey, ReminderRow, StateKey, StateRow, StorageError,
 };
 use cluster_core::time::Timestamp;
-use sqlx::postgres::{PgArguments, PgRow};
 
 use super::dialect::PostgresDialect;
 use super::error::sure;
 use super::parameter::Array;
-use super::session::{Session, add};
+use super::session::{Answer, Session};
 use super::texts::Own;
 use crate::alive::{alive_values, read_alive};
 use crate::batch::check_fence;
@@ -37,7 +36,7 @@ const BY_TIME: &[usize] = &[REQUEST_COLUMNS + 1, 0];
 /// Cluster time.
 pub(super) async fn time(session: &mut Session) -> Result<Timestamp, StorageError> {
     let text = session.texts.own(Own::Time).clone();
-    let rows = session.rows(&text, PgArguments::default()).await.map_err(sure)?;
+    let rows = session.rows(&text, session.arguments()).await.map_err(sure)?;
     let ms = rows.first().and_then(|row| row.integer(0));
     let corrupt = || StorageError::Corrupt { table: "meta", reason: "no time".to_owned() };
     ms.map(Timestamp::from_unix_ms).ok_or_else(corrupt)
@@ -57,9 +56,9 @@ async fn answers<T>(
     if many == 0 {
         return Ok(answers);
     }
-    let mut arguments = PgArguments::default();
+    let mut arguments = session.arguments();
     for array in arrays {
-        add(&mut arguments, array);
+        arguments.add_array(array);
     }
     let text = session.texts.own(own).clone();
     for row in &session.rows(&text, arguments).await.map_err(sure)? {
@@ -246,7 +245,7 @@ async fn page<T>(
     let mut page = Vec::new();
     let text = session.texts.common.text(sql).clone();
     loop {
-        let rows = session.rows(&text, super::session::plain(&values)).await.map_err(sure)?;
+        let rows = session.rows(&text, session.plain(&values)).await.map_err(sure)?;
         let mut passed = false;
         for row in &rows {
             let seq = Reader::new(row, "request").seq(0)?;
@@ -270,7 +269,7 @@ async fn page<T>(
 
 fn continue_after(
     values: &mut [Value<'_>],
-    last: &PgRow,
+    last: &Answer,
     order: &[usize],
 ) -> Result<(), StorageError> {
     let reader = Reader::new(last, "request");

@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use cluster_core::id::{RequestId, Seq};
 use cluster_core::storage::{Fence, Kept, RetentionClass, RetireScan, Retired, StorageError};
 use cluster_core::time::Timestamp;
-use sqlx::postgres::PgArguments;
 
 use super::error::{commit_error, sure};
-use super::parameter::{Array, Element, Parameter};
+use super::parameter::{Array, Element};
 use super::reads::limit;
-use super::session::{Session, add, plain};
+use super::session::Session;
 use super::texts::Own;
 use crate::batch::check_fence;
 use crate::value::{Columns, Reader, integer};
@@ -61,7 +60,7 @@ pub(super) async fn look(
     check_fence(session, fence).await?;
     let text = session.texts.own(Own::Past).clone();
     let page = scan.limit.min(PAGE_MAX);
-    let arguments = plain(&[scan.after.into(), limit(page)]);
+    let arguments = session.plain(&[scan.after.into(), limit(page)]);
     let rows = session.rows(&text, arguments).await.map_err(sure)?;
     let finished: Vec<Finished> =
         rows.iter().map(|row| read_finished(row)).collect::<Result<_, _>>()?;
@@ -85,7 +84,7 @@ pub(super) async fn look(
         }
     }
     let text = session.texts.own(Own::Unfinished).clone();
-    let range = plain(&[scan.after.into(), upto.into()]);
+    let range = session.plain(&[scan.after.into(), upto.into()]);
     kept.unfinished |= !session.rows(&text, range).await.map_err(sure)?.is_empty();
     let next = (finished.len() == page).then_some(upto);
     let retired = Retired { removed: past.len(), next, kept };
@@ -101,15 +100,15 @@ pub(super) async fn remove(
     look: &Look,
 ) -> Result<Retired, StorageError> {
     let (past, mut retired) = (&look.past, look.retired);
-    let mut arguments = PgArguments::default();
-    add(&mut arguments, Parameter(integer(fence.incarnation.as_u64()).into()));
-    add(&mut arguments, Parameter(integer(fence.number.as_u64()).into()));
-    add(&mut arguments, Array::integers(past.iter().map(|past| integer(past.seq.as_u64()))));
-    add(&mut arguments, Array::integers(past.iter().map(|past| past.finished_at.unix_ms())));
+    let mut arguments = session.arguments();
+    arguments.add(integer(fence.incarnation.as_u64()));
+    arguments.add(integer(fence.number.as_u64()));
+    arguments.add_array(Array::integers(past.iter().map(|past| integer(past.seq.as_u64()))));
+    arguments.add_array(Array::integers(past.iter().map(|past| past.finished_at.unix_ms())));
     let outer = past.iter().map(|past| past.outer.as_ref().map(|outer| &outer[..]).into());
-    add(&mut arguments, Array { element: Element::Bytes, values: outer.collect() });
-    add(&mut arguments, Parameter(past.last().map(|past| past.seq).into()));
-    add(&mut arguments, Parameter(scan.reached.into()));
+    arguments.add_array(Array { element: Element::Bytes, values: outer.collect() });
+    arguments.add(past.last().map(|past| past.seq));
+    arguments.add(scan.reached);
     let text = session.texts.own(Own::Remove).clone();
     let rows = session.rows(&text, arguments).await.map_err(commit_error)?;
     match rows.first().map(|row| (row.integer(0), row.integer(1))) {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cluster_core::storage::StorageError;
-use sqlx::postgres::PgArguments;
 
 use super::dialect::PostgresDialect;
 use super::error::{commit_error, is_made_by_another, is_refusal, sure};
@@ -43,7 +42,7 @@ pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
 /// Whether there are tables of the prefix.
 async fn has_tables(session: &mut Session) -> Result<bool, StorageError> {
     let text = format!("SELECT to_regclass('{}meta') IS NOT NULL", session.texts.prefix);
-    let rows = session.rows(&Arc::from(text), PgArguments::default()).await.map_err(sure)?;
+    let rows = session.rows(&Arc::from(text), session.arguments()).await.map_err(sure)?;
     Ok(rows.first().and_then(|row| row.integer(0)) == Some(1))
 }
 
@@ -95,7 +94,7 @@ async fn stored_version(session: &mut Session) -> Result<u32, StorageError> {
         table: "meta",
         reason: format!("it is not a table of this library: {why}"),
     };
-    let rows = session.rows(&text, PgArguments::default()).await;
+    let rows = session.rows(&text, session.arguments()).await;
     let rows = rows.map_err(|error| match is_refusal(&error) {
         true => corrupt(sure(error).to_string()),
         false => sure(error),

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use cluster_core::storage::{Fence, StorageError};
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Arguments, AssertSqlSafe, Encode, Executor, PgConnection, Postgres, Type};
+use sqlx::{Arguments as _, AssertSqlSafe, Executor, PgConnection};
 
 use super::error::{commit_error, is_gate, leaves_connection, sure};
-use super::parameter::Parameter;
+use super::parameter::{Array, Parameter};
+use super::plain::{TextRow, literal, literal_of_array, with_literals};
 use super::texts::{AllTexts, Own};
 use crate::driver::Driver;
 use crate::sql::Sql;
@@ -18,6 +19,55 @@ use crate::value::{Columns, Value, integer};
 pub(super) struct Session {
     pub(super) connection: PgConnection,
     pub(super) texts: Arc<AllTexts>,
+    /// Whether statements are prepared. Else each is sent as a whole, in one packet.
+    pub(super) prepared: bool,
+}
+
+/// What goes into the places of a statement.
+pub(super) enum Arguments {
+    Prepared(PgArguments),
+    /// As they stand in a text.
+    Plain(Vec<String>),
+}
+
+impl Arguments {
+    pub(super) fn add<'a>(&mut self, value: impl Into<Value<'a>>) {
+        let value = value.into();
+        match self {
+            // Nothing of ours comes near what a parameter may hold: a gigabyte.
+            Arguments::Prepared(all) => all.add(Parameter(value)).expect("a batch is bounded"),
+            Arguments::Plain(all) => all.push(literal(value)),
+        }
+    }
+
+    pub(super) fn add_array(&mut self, array: Array<'_>) {
+        match self {
+            Arguments::Prepared(all) => all.add(array).expect("a batch is bounded"),
+            Arguments::Plain(all) => all.push(literal_of_array(&array)),
+        }
+    }
+}
+
+/// A row that was read.
+pub(super) enum Answer {
+    Prepared(PgRow),
+    Plain(TextRow),
+}
+
+impl Columns for Answer {
+    fn integer(&self, at: usize) -> Option<i64> {
+        match self {
+            Answer::Prepared(row) => row.integer(at),
+            Answer::Plain(row) => row.integer(at),
+        }
+    }
+
+    fn bytes(&self, at: usize) -> Option<&[u8]> {
+        match self {
+            Answer::Prepared(row) => Columns::bytes(row, at),
+            Answer::Plain(row) => row.bytes(at),
+        }
+    }
 }
 
 /// How a transaction ends.
@@ -51,7 +101,7 @@ impl Session {
     pub(super) async fn begin_alone(&mut self) -> Result<(), StorageError> {
         self.begin().await?;
         let text = self.texts.own(Own::Alone).clone();
-        let turn = self.rows(&text, PgArguments::default()).await;
+        let turn = self.rows(&text, self.arguments()).await;
         let turn = turn.map(drop).map_err(sure);
         if turn.as_ref().is_err_and(leaves_connection) {
             self.roll_back().await?;
@@ -117,10 +167,35 @@ impl Session {
     pub(super) async fn rows(
         &mut self,
         text: &Arc<str>,
-        arguments: PgArguments,
-    ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let query = sqlx::query_with(AssertSqlSafe(text.clone()), arguments);
-        query.fetch_all(&mut self.connection).await
+        arguments: Arguments,
+    ) -> Result<Vec<Answer>, sqlx::Error> {
+        match arguments {
+            Arguments::Prepared(arguments) => {
+                let query = sqlx::query_with(AssertSqlSafe(text.clone()), arguments);
+                let rows = query.fetch_all(&mut self.connection).await?;
+                Ok(rows.into_iter().map(Answer::Prepared).collect())
+            }
+            Arguments::Plain(literals) => {
+                let query = sqlx::raw_sql(AssertSqlSafe(with_literals(text, &literals)));
+                let rows = query.fetch_all(&mut self.connection).await?;
+                rows.iter().map(|row| TextRow::read(row).map(Answer::Plain)).collect()
+            }
+        }
+    }
+
+    /// Places to be filled.
+    pub(super) fn arguments(&self) -> Arguments {
+        match self.prepared {
+            true => Arguments::Prepared(PgArguments::default()),
+            false => Arguments::Plain(Vec::new()),
+        }
+    }
+
+    /// Places filled with single values.
+    pub(super) fn plain(&self, values: &[Value<'_>]) -> Arguments {
+        let mut arguments = self.arguments();
+        values.iter().for_each(|value| arguments.add(*value));
+        arguments
     }
 
     /// Runs a statement of the common ones and reads all its rows.
@@ -131,34 +206,25 @@ impl Session {
         read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
     ) -> Result<Vec<T>, StorageError> {
         let text = self.texts.common.text(sql).clone();
-        let rows = self.rows(&text, plain(values)).await.map_err(sure)?;
+        let rows = self.rows(&text, self.plain(values)).await.map_err(sure)?;
         rows.iter().map(|row| read(row)).collect()
     }
-}
-
-/// Adds a parameter.
-pub(super) fn add<'q, T>(arguments: &mut PgArguments, value: T)
-where
-    T: Encode<'q, Postgres> + Type<Postgres>,
-{
-    // Nothing of ours comes near what a parameter may hold: a gigabyte.
-    arguments.add(value).expect("a batch is bounded");
-}
-
-/// Parameters of single values.
-pub(super) fn plain(values: &[Value<'_>]) -> PgArguments {
-    let mut arguments = PgArguments::default();
-    for value in values {
-        add(&mut arguments, Parameter(*value));
-    }
-    arguments
 }
 
 impl Driver for Session {
     async fn execute(&mut self, sql: Sql, values: &[Value<'_>]) -> Result<usize, StorageError> {
         let text = self.texts.common.text(sql).clone();
-        let query = sqlx::query_with(AssertSqlSafe(text), plain(values));
-        let done = query.execute(&mut self.connection).await.map_err(sure)?;
+        let done = match self.plain(values) {
+            Arguments::Prepared(arguments) => {
+                let query = sqlx::query_with(AssertSqlSafe(text), arguments);
+                query.execute(&mut self.connection).await
+            }
+            Arguments::Plain(literals) => {
+                let query = sqlx::raw_sql(AssertSqlSafe(with_literals(&text, &literals)));
+                query.execute(&mut self.connection).await
+            }
+        };
+        let done = done.map_err(sure)?;
         Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
     }
 
@@ -169,7 +235,7 @@ impl Driver for Session {
         read: fn(&dyn Columns) -> Result<T, StorageError>,
     ) -> Result<Option<T>, StorageError> {
         let text = self.texts.common.text(sql).clone();
-        let rows = self.rows(&text, plain(values)).await.map_err(sure)?;
+        let rows = self.rows(&text, self.plain(values)).await.map_err(sure)?;
         rows.first().map(|row| read(row)).transpose()
     }
 }

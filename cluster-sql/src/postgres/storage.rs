@@ -73,8 +73,8 @@ macro_rules! writing {
 /// hold as far as the server keeps what it has acknowledged: `fsync` and `synchronous_commit` on,
 /// and replicas, if one of them may take over, synchronous.
 ///
-/// It works behind a pooler in transaction mode. PgBouncer must be 1.21 or newer with
-/// `max_prepared_statements` above zero, for statements are prepared once and kept.
+/// It works behind a pooler in transaction mode. One that does not keep prepared statements, like
+/// PgBouncer before 1.21, needs [`PostgresOptions::prepared_statements`] to be off.
 ///
 /// Clones share it. Its connections carry the table prefix and the process's number as their
 /// `application_name`.
@@ -136,8 +136,9 @@ impl Postgres {
     pub(super) async fn connect_with(options: PostgresOptions) -> Result<Self, StorageError> {
         let driver = options.driver()?;
         let texts = Arc::new(AllTexts::new(&options.prefix));
+        let (timeout, prepared) = (options.connect_timeout, options.is_prepared());
         let connections =
-            |many| Connections::new(driver.clone(), options.connect_timeout, texts.clone(), many);
+            |many| Connections::new(driver.clone(), timeout, texts.clone(), prepared, many);
         let writing = options.connections / 2;
         let inner = Inner {
             writers: connections(writing),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cluster_core::storage::{
     Batch, BoxFuture, Committed, Fence, OpenTransaction, StorageError, TransactionStorage,
 };
-use sqlx::postgres::{PgArguments, PgConnection, PgTransactionManager};
+use sqlx::postgres::{PgConnection, PgTransactionManager};
 use sqlx_core::transaction::TransactionManager;
 
 use super::connections::Lease;
@@ -66,7 +66,7 @@ impl TransactionStorage for Postgres {
 /// The server's number of the open transaction: another one when a statement has ended it.
 async fn transaction_number(session: &mut Session) -> Result<Option<i64>, StorageError> {
     let text = session.texts.own(Own::TransactionNumber).clone();
-    let rows = session.rows(&text, PgArguments::default()).await;
+    let rows = session.rows(&text, session.arguments()).await;
     let rows = rows.map_err(|error| match is_aborted(&error) {
         true => StorageError::TransactionEnded,
         false => sure(error),

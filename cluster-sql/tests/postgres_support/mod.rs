@@ -122,3 +122,28 @@ pub(crate) fn outcome(seq: u64) -> OutcomeRow {
         finished_at: Timestamp::from_unix_ms(0),
     }
 }
+
+/// Behind a pooler that keeps no prepared statements and no settings: a table prefix of its own for
+/// each case.
+pub(crate) struct PooledBackend {
+    url: String,
+    number: u32,
+}
+
+impl Backend for PooledBackend {
+    fn is_available() -> bool {
+        shared(Kind::Pgbouncer).is_some()
+    }
+
+    async fn fresh() -> Self {
+        static CASES: AtomicU32 = AtomicU32::new(0);
+        let url = shared(Kind::Pgbouncer).expect("there is a pooler");
+        PooledBackend { url, number: CASES.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    async fn open(&self, prefix: &str) -> Arc<dyn Storage> {
+        let prefix = format!("p{}_{}_{prefix}", std::process::id(), self.number);
+        let options = Postgres::options(&self.url).prepared_statements(false);
+        Arc::new(options.prefix(prefix).connect().await.expect("the tables can be made"))
+    }
+}

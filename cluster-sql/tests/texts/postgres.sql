@@ -392,7 +392,7 @@ p_shard SET mark = $3 WHERE (SELECT ok FROM g) AND owner = $1 AND mark < $3) SEL
 -- CommitNothing
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f) SELECT (SELECT ok
-FROM g), NULL::bigint[];
+FROM g), NULL::text;
 
 -- CommitAccepts
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -406,8 +406,8 @@ due_at), b AS (INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE 
 seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), c AS (SELECT count((SELECT 1 FROM p_request r
 WHERE r.seq = u.seq AND r.id <> u.id)) AS clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq,
 id) WHERE (SELECT count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM g), CASE WHEN (SELECT
-count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 /
-(CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
+count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(string_agg(seq::text, ','), '') FROM a)
+END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
 
 -- CommitDue
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -423,8 +423,8 @@ SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING
 count((SELECT 1 FROM p_request r WHERE r.seq = u.seq AND r.id <> u.id)) AS clashes FROM
 unnest($3::bigint[], $4::bytea[]) AS u (seq, id) WHERE (SELECT count(*) FROM a) < cardinality($3))
 SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) < cardinality($3) THEN (SELECT
-coalesce(array_agg(seq), '{}') FROM a) END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT
-clashes FROM c) = 0) THEN 1 ELSE 0 END);
+coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR
+((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
 
 -- CommitOutcomes
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -438,8 +438,7 @@ p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FR
 AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM
 p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT
 EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT
-seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))) SELECT (SELECT ok FROM g),
-NULL::bigint[];
+seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))) SELECT (SELECT ok FROM g), NULL::text;
 
 -- CommitStates
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -448,8 +447,8 @@ p_state AS s (entity_type, entity_id, shard, version, epoch, payload) SELECT * F
 unnest($3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) WHERE
 (SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
 epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
-s.shard) SELECT (SELECT ok FROM g), NULL::bigint[], 1 / (CASE WHEN NOT (SELECT ok FROM g) OR
-((SELECT count(*) FROM s WHERE shard >= 0) = cardinality($3)) THEN 1 ELSE 0 END);
+s.shard) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT
+count(*) FROM s WHERE shard >= 0) = cardinality($3)) THEN 1 ELSE 0 END);
 
 -- CommitJournal
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -457,8 +456,8 @@ alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f)
 p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload)
 SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
 $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[]) WHERE (SELECT ok FROM g) ON
-CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::bigint[], 1 / (CASE WHEN NOT
-(SELECT ok FROM g) OR ((SELECT count(*) FROM j) = cardinality($3)) THEN 1 ELSE 0 END);
+CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT
+ok FROM g) OR ((SELECT count(*) FROM j) = cardinality($3)) THEN 1 ELSE 0 END);
 
 -- CommitAll
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -492,7 +491,7 @@ position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload) SE
 unnest($32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[],
 $38::bigint[], $39::bigint[], $40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO
 NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) <
-cardinality($3) THEN (SELECT coalesce(array_agg(seq), '{}') FROM a) END, 1 / (CASE WHEN NOT (SELECT
-ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >= 0) =
-cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+cardinality($3) THEN (SELECT coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN
+NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >=
+0) = cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
 

@@ -1,0 +1,23 @@
+//! Connections are cut at any message, also while it commits: nobody knows what became of it.
+
+use test_servers::Kind;
+
+use crate::support::until;
+use crate::{Database, Load, Proxy};
+
+/// How many connections are cut.
+const CUTS: u64 = 150;
+
+// proves: B52, B109, B245
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_to_postgres_are_cut() {
+    let Some(database) = Database::start(Kind::Postgres) else { return };
+    let proxy = Proxy::before(database.server.port(), 7).await;
+    let load = Load::start(database.storage_at(&database.url_by(proxy.port)).await).await;
+    load.answered(100).await;
+    proxy.cut(true);
+    until(|| proxy.cuts() >= CUTS).await;
+    proxy.cut(false);
+    load.answered(100).await;
+    load.stop(database.storage().await, &database.password()).await;
+}

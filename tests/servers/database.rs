@@ -1,0 +1,86 @@
+//! A server that a test has for itself, whichever it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::storage::Storage;
+use cluster_sql::Postgres;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use test_servers::{Kind, Launch, Server, private, private_on_disk};
+
+/// Room for a data folder and little more.
+const SMALL_DISK_BYTES: u64 = 320 << 20;
+
+/// How long the storage waits for a connection or an answer: less than people would, so that a test
+/// sees what happens then.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// A server of its own.
+pub(crate) struct Database {
+    pub(crate) server: Server,
+}
+
+impl Database {
+    /// Starts a server of this kind; `None` without servers.
+    pub(crate) fn start(kind: Kind) -> Option<Self> {
+        private(launch(kind)).map(Self::launched)
+    }
+
+    /// One whose disk can be filled; `None` also where there can be none.
+    pub(crate) fn start_on_small_disk(kind: Kind) -> Option<Self> {
+        let launch = launch(kind).setting("max_wal_size", "64MB");
+        private_on_disk(launch, SMALL_DISK_BYTES).map(Self::launched)
+    }
+
+    fn launched(launch: Launch) -> Self {
+        Database { server: launch.start().expect("the server starts") }
+    }
+
+    /// The storage on it, as a program has it but for its patience.
+    pub(crate) async fn storage(&self) -> Arc<dyn Storage> {
+        self.storage_at(&self.server.url()).await
+    }
+
+    /// The same, by another way.
+    pub(crate) async fn storage_at(&self, url: &str) -> Arc<dyn Storage> {
+        let options = Postgres::options(url).connect_timeout(PATIENCE).answer_timeout(PATIENCE);
+        Arc::new(options.connect().await.expect("the tables can be made"))
+    }
+
+    /// A connection beside the cluster.
+    pub(crate) async fn tool(&self) -> PgConnection {
+        PgConnection::connect(&self.server.url()).await.expect("the server answers")
+    }
+
+    /// What an administrator does.
+    pub(crate) async fn administer(&self, statements: &[&str]) {
+        let mut tool = self.tool().await;
+        for statement in statements {
+            let statement = AssertSqlSafe((*statement).to_owned());
+            tool.execute(sqlx::raw_sql(statement)).await.expect("a superuser may");
+        }
+    }
+
+    /// The URL by way of another port.
+    pub(crate) fn url_by(&self, port: u16) -> String {
+        let options: sqlx::postgres::PgConnectOptions = self.server.url().parse().unwrap();
+        options.port(port).to_url_lossy().to_string()
+    }
+
+    /// What must never be told.
+    pub(crate) fn password(&self) -> String {
+        self.server.url().split([':', '@']).nth(2).expect("the URL has one").to_owned()
+    }
+
+    /// Does what blocks, beside everything else.
+    pub(crate) fn meanwhile<T>(&mut self, work: impl FnOnce(&mut Server) -> T) -> T {
+        tokio::task::block_in_place(|| work(&mut self.server))
+    }
+}
+
+fn launch(kind: Kind) -> Launch {
+    match kind {
+        Kind::Postgres => Server::postgres(),
+        Kind::Mariadb | Kind::Pgbouncer => unreachable!("no storage of ours is on it"),
+    }
+}

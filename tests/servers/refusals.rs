@@ -1,0 +1,65 @@
+//! The server is there and refuses: it may not write, its disk is full, it has no room for another
+//! connection. Callers hear why, and the cluster goes on when the server does.
+
+use sqlx::{Connection, PgConnection};
+use test_servers::Kind;
+
+use crate::{Database, Load};
+
+// proves: B109
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_may_not_write_for_a_while() {
+    let Some(database) = Database::start(Kind::Postgres) else { return };
+    let load = Load::start(database.storage().await).await;
+    load.answered(100).await;
+    let only_reads = "ALTER SYSTEM SET default_transaction_read_only = on";
+    database.administer(&[only_reads, "SELECT pg_reload_conf()"]).await;
+    load.told("read-only transaction").await;
+    // The administrator's own connections write nothing else either.
+    let writes = "ALTER SYSTEM RESET default_transaction_read_only";
+    database.administer(&[writes, "SELECT pg_reload_conf()"]).await;
+    load.answered(100).await;
+    load.stop(database.storage().await, &database.password()).await;
+}
+
+// proves: B109
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_disk_of_postgres_is_full_for_a_while() {
+    let Some(mut database) = Database::start_on_small_disk(Kind::Postgres) else { return };
+    // Much in each call, so that what is allocated already is soon full.
+    let load = Load::start_with(database.storage().await, 100_000).await;
+    load.answered(50).await;
+    database.meanwhile(|server| server.fill_disk()).unwrap();
+    load.told("").await;
+    database.meanwhile(|server| server.free_disk()).unwrap();
+    // It gives up where it cannot write its log, as it must.
+    database.meanwhile(|server| server.restart()).unwrap();
+    load.answered(50).await;
+    load.stop(database.storage().await, &database.password()).await;
+}
+
+/// Others have all connections that the server gives, and the cluster has lost its own.
+// proves: B109
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_has_no_connection_left_for_a_while() {
+    let Some(database) = Database::start(Kind::Postgres) else { return };
+    let load = Load::start(database.storage().await).await;
+    load.answered(100).await;
+    let mut administrator = database.tool().await;
+    // Superusers have some for themselves, which are taken as well.
+    let mut others = Vec::new();
+    while let Ok(other) = PgConnection::connect(&database.server.url()).await {
+        others.push(other);
+    }
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE application_name LIKE 'cluster\\_%'";
+    let ended: i64 = sqlx::query_scalar(end).fetch_one(&mut administrator).await.unwrap();
+    assert!(ended > 0);
+    // Whoever comes first gets the place of one that was ended.
+    while let Ok(other) = PgConnection::connect(&database.server.url()).await {
+        others.push(other);
+    }
+    drop((others, administrator));
+    load.answered(100).await;
+    load.stop(database.storage().await, &database.password()).await;
+}
