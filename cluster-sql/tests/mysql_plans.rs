@@ -1,5 +1,5 @@
-//! Every question is answered by way of an index at a million rows, counted or not: the server plans
-//! anew each time it is asked.
+//! Every question is answered by way of an index at a million rows, counted or not: the server
+//! plans anew each time it is asked.
 #![cfg(feature = "mysql")]
 #![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 

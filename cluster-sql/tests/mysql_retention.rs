@@ -5,15 +5,14 @@
 mod mysql_support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cluster_core::id::{Epoch, Seq};
 use cluster_core::storage::{
     Batch, Due, DueScan, MessageStorage, OutcomeRow, RedriveFrom, RedriveWrite, RequestRow,
     RetentionClass, RetireScan,
 };
-use cluster_core::time::{Clock, Timestamp};
-use mysql_support::{MySqlBackend, join, outcome, request};
+use cluster_core::time::Timestamp;
+use mysql_support::{MySqlBackend, join, outcome, request, waiting};
 use sqlx::{Executor, MySqlConnection};
 
 fn ended(seq: u64) -> OutcomeRow {
@@ -21,18 +20,9 @@ fn ended(seq: u64) -> OutcomeRow {
 }
 
 /// Waits until so many connections of this database wait for a lock.
-async fn are_waiting(tool: &mut MySqlConnection, database: &str, many: i64) {
-    let text = "SELECT COUNT(*) FROM information_schema.innodb_trx t \
-        JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
-        WHERE p.db = ? AND t.trx_state = 'LOCK WAIT'";
-    loop {
-        let waiting: i64 =
-            sqlx::query_scalar(text).bind(database).fetch_one(&mut *tool).await.unwrap();
-        if waiting == many {
-            return;
-        }
-        // The server looks again only when nobody has asked for a tenth of a second.
-        Clock::system().sleep(Duration::from_millis(150)).await;
+async fn are_waiting(tool: &mut MySqlConnection, database: &str, many: usize) {
+    while waiting(tool, database).await.len() != many {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -5,7 +5,6 @@
 mod mysql_support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use cluster_core::id::{Epoch, Key, KeyDigest, Seq, ShardId, StateVersion};
@@ -14,9 +13,8 @@ use cluster_core::storage::{
     StateKey, StateWrite, StorageError, TransactionStorage,
 };
 use cluster_core::testing::suite::Backend;
-use cluster_core::time::Clock;
 use cluster_sql::MySql;
-use mysql_support::{MySqlBackend, accept, join, outcome, request};
+use mysql_support::{MySqlBackend, accept, join, outcome, request, waiting};
 use sqlx::{AssertSqlSafe, Executor, MySqlConnection};
 
 async fn run(tool: &mut MySqlConnection, text: &str) {
@@ -24,18 +22,12 @@ async fn run(tool: &mut MySqlConnection, text: &str) {
 }
 
 /// The connection of this database that waits for a lock.
-async fn waiting(tool: &mut MySqlConnection, database: &str) -> i64 {
-    let text = "SELECT CAST(t.trx_mysql_thread_id AS SIGNED) FROM information_schema.innodb_trx t \
-        JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
-        WHERE p.db = ? AND t.trx_state = 'LOCK WAIT'";
+async fn one_waits(tool: &mut MySqlConnection, database: &str) -> i64 {
     loop {
-        let found: Option<i64> =
-            sqlx::query_scalar(text).bind(database).fetch_optional(&mut *tool).await.unwrap();
-        if let Some(found) = found {
-            return found;
+        if let [one] = waiting(tool, database).await[..] {
+            return one;
         }
-        // The server looks again only when nobody has asked for a tenth of a second.
-        Clock::system().sleep(Duration::from_millis(150)).await;
+        tokio::task::yield_now().await;
     }
 }
 
@@ -211,7 +203,7 @@ async fn a_batch_that_is_ended_for_a_deadlock_is_written_again() {
         commits.commit(fence, states(vec![write("a", 1), write("b", 1)])).await
     });
     let mut watch = backend.tool().await;
-    waiting(&mut watch, &backend.database).await;
+    one_waits(&mut watch, &backend.database).await;
     run(&mut tool, "SELECT 1 FROM cluster_state WHERE entity_id = 'a' FOR UPDATE").await;
     run(&mut tool, "COMMIT").await;
     commit.await.unwrap().unwrap();
@@ -231,7 +223,7 @@ async fn a_commit_whose_connection_is_cut_is_unknown_and_may_be_repeated() {
     let (commits, same) = (storage.clone(), batch.clone());
     let commit = tokio::spawn(async move { commits.commit(fence, same).await });
     let mut watch = backend.tool().await;
-    let cut = waiting(&mut watch, &backend.database).await;
+    let cut = one_waits(&mut watch, &backend.database).await;
     run(&mut watch, &format!("KILL {cut}")).await;
     let unknown = commit.await.unwrap();
     assert!(matches!(unknown, Err(StorageError::UnknownOutcome { .. })), "{unknown:?}");

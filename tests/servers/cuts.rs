@@ -8,10 +8,8 @@ use crate::{Database, Load, Proxy};
 /// How many connections are cut.
 const CUTS: u64 = 150;
 
-// proves: B52, B109, B245
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_to_postgres_are_cut() {
-    let Some(database) = Database::start(Kind::Postgres) else { return };
+async fn connections_are_cut(kind: Kind) {
+    let Some(database) = Database::start(kind) else { return };
     let proxy = Proxy::before(database.server.port(), 7).await;
     let load = Load::start(database.storage_at(&database.url_by(proxy.port)).await).await;
     load.answered(100).await;
@@ -20,4 +18,16 @@ async fn connections_to_postgres_are_cut() {
     proxy.cut(false);
     load.answered(100).await;
     load.stop(database.storage().await, &database.password()).await;
+}
+
+// proves: B52, B109, B245
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_to_postgres_are_cut() {
+    connections_are_cut(Kind::Postgres).await;
+}
+
+// proves: B52, B109, B245
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_to_mariadb_are_cut() {
+    connections_are_cut(Kind::Mariadb).await;
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::storage::Storage;
-use cluster_sql::Postgres;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use cluster_sql::{MySql, Postgres};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, PgConnection};
 use test_servers::{Kind, Launch, Server, private, private_on_disk};
 
 /// Room for a data folder and little more.
@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// A server of its own.
 pub(crate) struct Database {
     pub(crate) server: Server,
+    kind: Kind,
 }
 
 impl Database {
@@ -28,12 +29,16 @@ impl Database {
 
     /// One whose disk can be filled; `None` also where there can be none.
     pub(crate) fn start_on_small_disk(kind: Kind) -> Option<Self> {
-        let launch = launch(kind).setting("max_wal_size", "64MB");
+        let launch = match kind {
+            Kind::Postgres => launch(kind).setting("max_wal_size", "64MB"),
+            _ => launch(kind),
+        };
         private_on_disk(launch, SMALL_DISK_BYTES).map(Self::launched)
     }
 
     fn launched(launch: Launch) -> Self {
-        Database { server: launch.start().expect("the server starts") }
+        let kind = launch.kind();
+        Database { server: launch.start().expect("the server starts"), kind }
     }
 
     /// The storage on it, as a program has it but for its patience.
@@ -43,27 +48,47 @@ impl Database {
 
     /// The same, by another way.
     pub(crate) async fn storage_at(&self, url: &str) -> Arc<dyn Storage> {
+        let made = "the tables can be made";
+        if self.kind == Kind::Mariadb {
+            let options = MySql::options(url).connect_timeout(PATIENCE);
+            // It has made the tables when everybody could wait for that.
+            drop(options.clone().connect().await.expect(made));
+            return Arc::new(options.answer_timeout(PATIENCE).connect().await.expect(made));
+        }
         let options = Postgres::options(url).connect_timeout(PATIENCE).answer_timeout(PATIENCE);
-        Arc::new(options.connect().await.expect("the tables can be made"))
+        Arc::new(options.connect().await.expect(made))
     }
 
-    /// A connection beside the cluster.
+    /// A connection beside the cluster, to a PostgreSQL.
     pub(crate) async fn tool(&self) -> PgConnection {
         PgConnection::connect(&self.server.url()).await.expect("the server answers")
     }
 
     /// What an administrator does.
     pub(crate) async fn administer(&self, statements: &[&str]) {
-        let mut tool = self.tool().await;
         for statement in statements {
-            let statement = AssertSqlSafe((*statement).to_owned());
-            tool.execute(sqlx::raw_sql(statement)).await.expect("a superuser may");
+            let statement = sqlx::raw_sql(AssertSqlSafe((*statement).to_owned()));
+            let done = match self.kind {
+                Kind::Mariadb => {
+                    let tool = MySqlConnection::connect(&self.server.url()).await;
+                    tool.expect("the server answers").execute(statement).await.map(drop)
+                }
+                _ => self.tool().await.execute(statement).await.map(drop),
+            };
+            done.expect("a superuser may");
         }
     }
 
     /// The URL by way of another port.
     pub(crate) fn url_by(&self, port: u16) -> String {
-        let options: sqlx::postgres::PgConnectOptions = self.server.url().parse().unwrap();
+        let url = self.server.url();
+        if self.kind == Kind::Mariadb {
+            let options: sqlx::mysql::MySqlConnectOptions = url.parse().unwrap();
+            let (user, _) = url.rsplit_once('@').expect("the URL names a user");
+            let database = options.get_database().expect("and a database");
+            return format!("{user}@127.0.0.1:{port}/{database}");
+        }
+        let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
         options.port(port).to_url_lossy().to_string()
     }
 
@@ -81,6 +106,7 @@ impl Database {
 fn launch(kind: Kind) -> Launch {
     match kind {
         Kind::Postgres => Server::postgres(),
-        Kind::Mariadb | Kind::Pgbouncer => unreachable!("no storage of ours is on it"),
+        Kind::Mariadb => Server::mariadb(),
+        Kind::Pgbouncer => unreachable!("no storage of ours is on it"),
     }
 }

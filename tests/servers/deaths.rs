@@ -8,10 +8,8 @@ use test_servers::Kind;
 use crate::{Database, Load};
 
 /// SIGKILL of all its processes in the middle of the load, again and again.
-// proves: B52, B109, B245
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_is_killed_and_started_again() {
-    let Some(mut database) = Database::start(Kind::Postgres) else { return };
+async fn is_killed_and_started_again(kind: Kind) {
+    let Some(mut database) = Database::start(kind) else { return };
     let load = Load::start(database.storage().await).await;
     for _ in 0..4 {
         load.answered(100).await;
@@ -22,11 +20,21 @@ async fn postgres_is_killed_and_started_again() {
     load.stop(database.storage().await, &database.password()).await;
 }
 
-/// It stays away for longer than anybody waits for an answer; callers are told so.
-// proves: B109, B245
+// proves: B52, B109, B245
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_is_stopped_for_a_while() {
-    let Some(mut database) = Database::start(Kind::Postgres) else { return };
+async fn postgres_is_killed_and_started_again() {
+    is_killed_and_started_again(Kind::Postgres).await;
+}
+
+// proves: B52, B109, B245
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_is_killed_and_started_again() {
+    is_killed_and_started_again(Kind::Mariadb).await;
+}
+
+/// It stays away for longer than anybody waits for an answer; callers are told so.
+async fn is_stopped_for_a_while(kind: Kind) {
+    let Some(mut database) = Database::start(kind) else { return };
     let load = Load::start(database.storage().await).await;
     load.answered(100).await;
     database.meanwhile(|server| server.stop()).unwrap();
@@ -36,12 +44,22 @@ async fn postgres_is_stopped_for_a_while() {
     load.stop(database.storage().await, &database.password()).await;
 }
 
+// proves: B109, B245
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_is_stopped_for_a_while() {
+    is_stopped_for_a_while(Kind::Postgres).await;
+}
+
+// proves: B109, B245
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_is_stopped_for_a_while() {
+    is_stopped_for_a_while(Kind::Mariadb).await;
+}
+
 /// Its processes stand still, with connections open and statements under way, and go on when
 /// everybody has given up on them: what arrives late then is not done beside what was done again.
-// proves: B109, B115, B245
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_stands_still_and_goes_on() {
-    let Some(mut database) = Database::start(Kind::Postgres) else { return };
+async fn stands_still_and_goes_on(kind: Kind) {
+    let Some(mut database) = Database::start(kind) else { return };
     let load = Load::start(database.storage().await).await;
     for _ in 0..3 {
         load.answered(100).await;
@@ -51,4 +69,16 @@ async fn postgres_stands_still_and_goes_on() {
         load.answered(100).await;
     }
     load.stop(database.storage().await, &database.password()).await;
+}
+
+// proves: B109, B115, B245
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_stands_still_and_goes_on() {
+    stands_still_and_goes_on(Kind::Postgres).await;
+}
+
+// proves: B109, B115, B245
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_stands_still_and_goes_on() {
+    stands_still_and_goes_on(Kind::Mariadb).await;
 }

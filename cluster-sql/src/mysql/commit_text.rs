@@ -1,9 +1,9 @@
 //! The packet that writes a batch on MariaDB: one compound statement with all rows in its text.
 //!
 //! It ends its transaction before it answers, whatever happens, so no row stays locked while this
-//! process does something else. What must not be written is an error of one of its statements (a row
-//! that is there already, an outcome without a request, a state that has moved on): then nothing is
-//! written, and other ways find out why.
+//! process does something else. What must not be written is an error of one of its statements (a
+//! row that is there already, an outcome without a request, a state that has moved on): then
+//! nothing is written, and other ways find out why.
 
 use std::fmt::Write;
 

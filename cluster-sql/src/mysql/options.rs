@@ -95,6 +95,20 @@ impl MySqlOptions {
         MySql::connect_with(self).await
     }
 
+    /// The driver leaves out what it does not know.
+    fn check_parameters(&self) -> Result<(), StorageError> {
+        let (_, query) = self.url.split_once('?').unwrap_or_default();
+        let names = query.split('&').filter(|pair| !pair.is_empty());
+        let mut names = names.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
+        match names.find(|name| !PARAMETERS.contains(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let reason = format!("`{name}` is no parameter of it");
+                Err(StorageError::BadSetting { setting: "url", reason })
+            }
+        }
+    }
+
     /// The driver's options.
     ///
     /// # Errors
@@ -113,6 +127,7 @@ impl MySqlOptions {
         if !scheme.iter().any(|scheme| self.url.starts_with(scheme)) {
             return Err(bad());
         }
+        self.check_parameters()?;
         // What the driver says of a bad URL may quote it.
         let options = MySqlConnectOptions::from_str(&self.url).map_err(|_| bad())?;
         if options.get_database().is_none_or(str::is_empty) {
@@ -128,6 +143,22 @@ impl MySqlOptions {
             .disable_statement_logging())
     }
 }
+
+/// Parameters of a URL.
+const PARAMETERS: [&str; 12] = [
+    "sslmode",
+    "ssl-mode",
+    "sslca",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "charset",
+    "collation",
+    "socket",
+    "statement-cache-capacity",
+];
 
 /// How many statements stay prepared on a connection.
 const STATEMENTS_KEPT: usize = 256;

@@ -20,11 +20,12 @@ use crate::value::{Columns, Value, integer};
 const SETTINGS: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
     time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, \
-    sql_safe_updates = 0, sql_select_limit = DEFAULT, wait_timeout = 31536000, \
+    sql_safe_updates = 0, sql_select_limit = DEFAULT, wait_timeout = 2147483, \
     innodb_lock_wait_timeout = 20";
 
 /// What the server says of itself.
-const SERVER: &str = "SELECT @@max_allowed_packet, VERSION() LIKE '%MariaDB%'";
+const SERVER: &str = "SELECT @@max_allowed_packet, VERSION() LIKE '%MariaDB%', \
+    @@log_bin AND @@binlog_format = 'STATEMENT'";
 
 /// Room for what stands around the text in a packet.
 const PACKET_MARGIN: usize = 1024;
@@ -38,6 +39,8 @@ pub(super) struct Session {
     pub(super) has_compound_statements: bool,
     /// The largest packet that the server takes.
     pub(super) packet_bytes_max: usize,
+    /// The server logs statements, which may do something else when they are done again.
+    pub(super) logs_statements: bool,
 }
 
 /// How a transaction ends.
@@ -74,6 +77,7 @@ impl Session {
             texts,
             has_compound_statements: number(1) == Some(1),
             packet_bytes_max: packet_bytes_max.unwrap_or(0),
+            logs_statements: number(2) == Some(1),
         })
     }
 
@@ -171,7 +175,8 @@ impl Session {
     pub(super) fn gate(&self, fence: Fence, mark: i64) -> String {
         format!(
             "SELECT IF(EXISTS(SELECT 1 FROM {}fence WHERE incarnation = {} AND number = {} \
-            AND alive = 1 AND mark >= {mark} LOCK IN SHARE MODE), 1, (SELECT 1 UNION ALL SELECT 2))",
+            AND alive = 1 AND mark >= {mark} LOCK IN SHARE MODE), \
+            1, (SELECT 1 UNION ALL SELECT 2))",
             self.texts.prefix,
             integer(fence.incarnation.as_u64()),
             integer(fence.number.as_u64()),

@@ -148,7 +148,7 @@ impl MySql {
             machine_clock: Clock::system(),
         };
         let mut lease = inner.writers.lease().await?;
-        check_packets(&inner.limits, &lease.session)?;
+        check_server(&inner.limits, &lease.session)?;
         inner.within_or_unknown(schema::migrate(&mut lease.session)).await?;
         lease.keep();
         Ok(MySql { inner: Arc::new(inner) })
@@ -170,17 +170,22 @@ async fn take_shards(
 /// The most bytes of a row beside its payload: ids, a key, headers.
 const ROW_BYTES_MAX: usize = 256 << 10;
 
-/// Says whether each row fits into a packet of the server: also one that is read together with its
-/// outcome.
-fn check_packets(limits: &RowLimits, session: &Session) -> Result<(), StorageError> {
+/// Says whether the server is set so that it takes what is written: each row in a packet, also one
+/// that is read together with its outcome.
+fn check_server(limits: &RowLimits, session: &Session) -> Result<(), StorageError> {
+    if session.logs_statements {
+        let reason = "the server refuses transactions of this isolation level while it is \
+            STATEMENT: set it to ROW or MIXED";
+        return Err(StorageError::BadSetting { setting: "binlog_format", reason: reason.into() });
+    }
     let payload = limits.payload_bytes_max;
     let needed = payload.saturating_mul(2).saturating_add(ROW_BYTES_MAX);
     if session.takes(needed) {
         return Ok(());
     }
     let reason = format!(
-        "the server takes packets of {} bytes, and payloads of {payload} bytes need {needed}: raise \
-        its max_allowed_packet, or lower payload_bytes_max",
+        "the server takes packets of {} bytes, and payloads of {payload} bytes need {needed}: \
+        raise its max_allowed_packet, or lower payload_bytes_max",
         session.packet_bytes_max,
     );
     Err(StorageError::BadSetting { setting: "max_allowed_packet", reason })

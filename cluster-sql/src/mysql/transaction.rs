@@ -61,8 +61,8 @@ impl TransactionStorage for MySql {
     }
 }
 
-/// Says whether the transaction is still the one that was begun: also a statement that makes a table
-/// ends it, and a deadlock.
+/// Says whether the transaction is still the one that was begun: also a statement that makes a
+/// table ends it, and a deadlock.
 async fn check_open(session: &mut Session) -> Result<(), StorageError> {
     // One that was begun inside and left open would be what is committed.
     if MySqlTransactionManager::get_transaction_depth(&session.connection) != 1 {

@@ -15,7 +15,7 @@ use cluster_core::storage::{
 use cluster_core::testing::suite::Backend;
 use cluster_core::time::Timestamp;
 use cluster_sql::{MySql, MySqlOptions};
-use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
 use test_servers::{Kind, shared};
 
 /// A database of its own for one case.
@@ -66,6 +66,29 @@ impl Backend for MySqlBackend {
     async fn open(&self, prefix: &str) -> Arc<dyn Storage> {
         Arc::new(self.options().prefix(prefix).connect().await.expect("the tables can be made"))
     }
+}
+
+/// The connections of a database that wait for locks. The server's table of transactions would not
+/// do: it is not made anew for who asks again and again.
+pub(crate) async fn waiting(tool: &mut MySqlConnection, database: &str) -> Vec<i64> {
+    let status = sqlx::raw_sql("SHOW ENGINE INNODB STATUS").fetch_one(&mut *tool).await;
+    let status: String = status.expect("a superuser may").get_unchecked("Status");
+    let (mut waits, mut waiting) = (false, Vec::new());
+    for line in status.lines() {
+        if line.starts_with("---TRANSACTION") {
+            waits = false;
+        } else if line.starts_with("LOCK WAIT") {
+            waits = true;
+        } else if let Some((_, words)) = line.split_once(" thread id ").filter(|_| waits) {
+            let number = words.split(',').next().unwrap_or_default();
+            waiting.push(number.parse::<i64>().expect("a number"));
+        }
+    }
+    let here = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ?";
+    let here = sqlx::query_scalar(here).bind(database).fetch_all(tool).await;
+    let here: Vec<i64> = here.expect("a superuser may");
+    waiting.retain(|number| here.contains(number));
+    waiting
 }
 
 /// Joins as the next runner and takes all shards.
