@@ -6,7 +6,7 @@ use crate::support::until;
 use crate::{Database, Load, Proxy};
 
 /// How many connections are cut.
-const CUTS: u64 = 150;
+const CUTS: u64 = 40;
 
 // proves: B52, B109, B245
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

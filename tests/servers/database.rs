@@ -13,7 +13,7 @@ const SMALL_DISK_BYTES: u64 = 320 << 20;
 
 /// How long the storage waits for a connection or an answer: less than people would, so that a test
 /// sees what happens then.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A server of its own.
 pub(crate) struct Database {
@@ -43,8 +43,10 @@ impl Database {
 
     /// The same, by another way.
     pub(crate) async fn storage_at(&self, url: &str) -> Arc<dyn Storage> {
+        // Tables are made by somebody patient.
+        Postgres::connect(self.server.url()).await.expect("the tables can be made");
         let options = Postgres::options(url).connect_timeout(PATIENCE).answer_timeout(PATIENCE);
-        Arc::new(options.connect().await.expect("the tables can be made"))
+        Arc::new(options.connect().await.expect("the tables are there"))
     }
 
     /// A connection beside the cluster.

@@ -30,7 +30,7 @@ async fn postgres_is_stopped_for_a_while() {
     let load = Load::start(database.storage().await).await;
     load.answered(100).await;
     database.meanwhile(|server| server.stop()).unwrap();
-    Clock::system().sleep(Duration::from_secs(2)).await;
+    Clock::system().sleep(Duration::from_secs(3)).await;
     database.meanwhile(|server| server.start()).unwrap();
     load.answered(100).await;
     load.stop(database.storage().await, &database.password()).await;
@@ -46,7 +46,7 @@ async fn postgres_stands_still_and_goes_on() {
     for _ in 0..3 {
         load.answered(100).await;
         database.meanwhile(|server| server.halt()).unwrap();
-        Clock::system().sleep(Duration::from_millis(1_500)).await;
+        Clock::system().sleep(Duration::from_millis(2_500)).await;
         database.meanwhile(|server| server.go_on()).unwrap();
         load.answered(100).await;
     }

@@ -67,7 +67,6 @@ impl Dialect for PostgresDialect {
             Sql::InsertFence => {
                 "INSERT INTO {p}fence (incarnation, number, alive, mark) VALUES (?1, ?2, 1, 0)"
             }
-            Sql::TakeShard => TAKE_SHARD,
             // Its place among those above the mark is its row itself; here nobody knows the mark.
             Sql::InsertPending => {
                 "INSERT INTO {p}behind (seq, shard) VALUES (?1, ?2) ON CONFLICT DO NOTHING"
@@ -133,13 +132,6 @@ const LOAD_ALIVE: &str = "SELECT a.entity_type, a.entity_id, a.shard FROM {p}ali
     WHERE (a.entity_type, a.entity_id) > (?1, ?2) AND EXISTS \
     (SELECT 1 FROM {p}shard s WHERE s.shard = a.shard AND s.owner = ?4) \
     ORDER BY a.entity_type, a.entity_id LIMIT ?3";
-
-/// What is accepted at or below the marks of its shards, a runner must register.
-const TAKE_SHARD: &str = "WITH taken AS (INSERT INTO {p}shard AS s (shard, owner, epoch, mark) \
-    VALUES (?1, ?2, 1, 0) ON CONFLICT (shard) DO UPDATE \
-    SET owner = excluded.owner, epoch = s.epoch + 1 WHERE s.owner IS NULL RETURNING s.mark) \
-    UPDATE {p}fence f SET mark = taken.mark FROM taken \
-    WHERE f.incarnation = ?2 AND f.mark < taken.mark";
 
 const COUNT_ATTEMPT: &str = concat!(
     "INSERT INTO {p}attempt AS a (seq, shard, epoch, attempts, retry_at, error) \

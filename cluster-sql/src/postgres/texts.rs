@@ -39,6 +39,20 @@ macro_rules! own {
 own! {
     /// Lets one transaction in that changes who owns what.
     Alone = "SELECT value FROM {p}meta WHERE name = 'schema_current' FOR UPDATE";
+    /// shards, owner → shard, epoch, of those that are the owner's now. What is accepted at or below
+    /// the marks of its shards, a runner must register.
+    TakeShards = "WITH asked AS (SELECT shard, n FROM unnest($1::bigint[]) \
+        WITH ORDINALITY u (shard, n)), \
+        taken AS (INSERT INTO {p}shard AS s (shard, owner, epoch, mark) \
+        SELECT shard, $2::bigint, 1, 0 FROM asked ON CONFLICT (shard) DO UPDATE \
+        SET owner = excluded.owner, epoch = s.epoch + 1 WHERE s.owner IS NULL \
+        RETURNING s.shard, s.epoch, s.mark), \
+        raised AS (UPDATE {p}fence SET mark = (SELECT max(mark) FROM taken) \
+        WHERE incarnation = $2::bigint AND mark < (SELECT max(mark) FROM taken)), \
+        mine AS (SELECT shard, epoch FROM taken UNION ALL \
+        SELECT shard, epoch FROM {p}shard WHERE owner = $2::bigint) \
+        SELECT asked.shard, mine.epoch FROM asked JOIN mine ON mine.shard = asked.shard \
+        ORDER BY asked.n";
     /// → cluster time
     Time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint + coalesce(\
         (SELECT value FROM {p}meta WHERE name = 'time_offset_ms'), 0)";
@@ -183,5 +197,13 @@ impl AllTexts {
 }
 
 /// Common statements that this storage has better ones for.
-const UNUSED: [&str; 6] =
-    ["AnyEntry", "AnyDeferred", "AnyUnfinished", "Deferred", "LoadFinished", "Reminder"];
+const UNUSED: [&str; 8] = [
+    "AnyEntry",
+    "AnyDeferred",
+    "AnyUnfinished",
+    "Deferred",
+    "LoadFinished",
+    "OwnedShard",
+    "Reminder",
+    "TakeShard",
+];
