@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use cluster::time::Clock;
 use test_servers::Kind;
 
 use crate::{Database, Load};
+
+/// Longer than anybody waits for an answer.
+const OUTAGE: Duration = Duration::from_millis(2_500);
 
 /// SIGKILL of all its processes in the middle of the load, again and again.
 // proves: B52, B109, B245
@@ -22,7 +24,7 @@ async fn postgres_is_killed_and_started_again() {
     load.stop(database.storage().await, &database.password()).await;
 }
 
-/// It stays away for longer than anybody waits for an answer; callers are told so.
+/// It stays away for longer than anybody waits for an answer.
 // proves: B109, B245
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_is_stopped_for_a_while() {
@@ -30,7 +32,7 @@ async fn postgres_is_stopped_for_a_while() {
     let load = Load::start(database.storage().await).await;
     load.answered(100).await;
     database.meanwhile(|server| server.stop()).unwrap();
-    Clock::system().sleep(Duration::from_secs(3)).await;
+    load.stands_still(OUTAGE).await;
     database.meanwhile(|server| server.start()).unwrap();
     load.answered(100).await;
     load.stop(database.storage().await, &database.password()).await;
@@ -46,7 +48,7 @@ async fn postgres_stands_still_and_goes_on() {
     for _ in 0..3 {
         load.answered(100).await;
         database.meanwhile(|server| server.halt()).unwrap();
-        Clock::system().sleep(Duration::from_millis(2_500)).await;
+        load.stands_still(OUTAGE).await;
         database.meanwhile(|server| server.go_on()).unwrap();
         load.answered(100).await;
     }

@@ -55,8 +55,10 @@ impl Dialect for PostgresDialect {
     const KIND: &'static str = "postgres";
     const PARAMETER: char = '$';
     const RESERVED_PREFIX: &'static str = "pg_";
-    const MIGRATIONS: &'static [Migration] =
-        &[Migration { text: include_str!("schema/0001_first.sql"), minimum: 1 }];
+    const MIGRATIONS: &'static [Migration] = &[Migration {
+        text: concat!(include_str!("schema/0001_first.sql"), include_str!("schema/0001_views.sql")),
+        minimum: 1,
+    }];
 
     fn own_text(sql: Sql) -> Option<&'static str> {
         let text = match sql {

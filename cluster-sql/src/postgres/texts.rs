@@ -14,7 +14,8 @@ macro_rules! found {
             request_columns!("r."),
             ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM ",
             $asked,
-            " LEFT JOIN LATERAL (SELECT * FROM {p}outcome o WHERE o.seq = r.seq OFFSET 0) o ON true \
+            " LEFT JOIN LATERAL \
+            (SELECT * FROM {p}outcome o WHERE o.seq = r.seq OFFSET 0) o ON true \
             LEFT JOIN LATERAL (SELECT * FROM {p}dead d WHERE d.seq = r.seq OFFSET 0) d ON true \
             LEFT JOIN LATERAL (SELECT * FROM {p}held h WHERE h.seq = r.seq OFFSET 0) h ON true"
         )
@@ -66,7 +67,8 @@ own! {
     /// key_digests → request, outcome, finished_at, dead, held, place
     Keys = found!(
         "unnest($1::bytea[]) WITH ORDINALITY u (digest, n) \
-        CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.key_digest = u.digest OFFSET 0) r"
+        CROSS JOIN LATERAL \
+        (SELECT * FROM {p}request r WHERE r.key_digest = u.digest OFFSET 0) r"
     );
     /// entity_types, entity_ids → version, payload, place
     States = "SELECT s.version, s.payload, u.n \
