@@ -6,7 +6,7 @@ use crate::support::until;
 use crate::{Database, Load, Proxy};
 
 /// How many connections are cut.
-const CUTS: u64 = 150;
+const CUTS: u64 = 40;
 
 async fn connections_are_cut(kind: Kind) {
     let Some(database) = Database::start(kind) else { return };

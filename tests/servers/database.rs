@@ -13,7 +13,7 @@ const SMALL_DISK_BYTES: u64 = 320 << 20;
 
 /// How long the storage waits for a connection or an answer: less than people would, so that a test
 /// sees what happens then.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A server of its own.
 pub(crate) struct Database {
@@ -48,15 +48,15 @@ impl Database {
 
     /// The same, by another way.
     pub(crate) async fn storage_at(&self, url: &str) -> Arc<dyn Storage> {
-        let made = "the tables can be made";
+        // Tables are made by somebody patient.
         if self.kind == Kind::Mariadb {
-            let options = MySql::options(url).connect_timeout(PATIENCE);
-            // It has made the tables when everybody could wait for that.
-            drop(options.clone().connect().await.expect(made));
-            return Arc::new(options.answer_timeout(PATIENCE).connect().await.expect(made));
+            MySql::connect(self.server.url()).await.expect("the tables can be made");
+            let options = MySql::options(url).connect_timeout(PATIENCE).answer_timeout(PATIENCE);
+            return Arc::new(options.connect().await.expect("the tables are there"));
         }
+        Postgres::connect(self.server.url()).await.expect("the tables can be made");
         let options = Postgres::options(url).connect_timeout(PATIENCE).answer_timeout(PATIENCE);
-        Arc::new(options.connect().await.expect(made))
+        Arc::new(options.connect().await.expect("the tables are there"))
     }
 
     /// A connection beside the cluster, to a PostgreSQL.
@@ -83,9 +83,8 @@ impl Database {
     pub(crate) fn url_by(&self, port: u16) -> String {
         let url = self.server.url();
         if self.kind == Kind::Mariadb {
-            let options: sqlx::mysql::MySqlConnectOptions = url.parse().unwrap();
-            let (user, _) = url.rsplit_once('@').expect("the URL names a user");
-            let database = options.get_database().expect("and a database");
+            let (user, place) = url.rsplit_once('@').expect("the URL names a user");
+            let (_, database) = place.split_once('/').expect("and a database");
             return format!("{user}@127.0.0.1:{port}/{database}");
         }
         let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();

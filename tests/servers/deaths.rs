@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use cluster::time::Clock;
 use test_servers::Kind;
 
 use crate::{Database, Load};
+
+/// Longer than anybody waits for an answer.
+const OUTAGE: Duration = Duration::from_millis(2_500);
 
 /// SIGKILL of all its processes in the middle of the load, again and again.
 async fn is_killed_and_started_again(kind: Kind) {
@@ -32,13 +34,13 @@ async fn mariadb_is_killed_and_started_again() {
     is_killed_and_started_again(Kind::Mariadb).await;
 }
 
-/// It stays away for longer than anybody waits for an answer; callers are told so.
+/// It stays away for longer than anybody waits for an answer.
 async fn is_stopped_for_a_while(kind: Kind) {
     let Some(mut database) = Database::start(kind) else { return };
     let load = Load::start(database.storage().await).await;
     load.answered(100).await;
     database.meanwhile(|server| server.stop()).unwrap();
-    Clock::system().sleep(Duration::from_secs(2)).await;
+    load.stands_still(OUTAGE).await;
     database.meanwhile(|server| server.start()).unwrap();
     load.answered(100).await;
     load.stop(database.storage().await, &database.password()).await;
@@ -64,7 +66,7 @@ async fn stands_still_and_goes_on(kind: Kind) {
     for _ in 0..3 {
         load.answered(100).await;
         database.meanwhile(|server| server.halt()).unwrap();
-        Clock::system().sleep(Duration::from_millis(1_500)).await;
+        load.stands_still(OUTAGE).await;
         database.meanwhile(|server| server.go_on()).unwrap();
         load.answered(100).await;
     }

@@ -8,15 +8,12 @@ use std::time::Duration;
 use cluster::prelude::*;
 use cluster::storage::Storage;
 use cluster::time::Clock;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 
 use crate::support::{soon, until};
 
 /// How many call at once, each an entity of its own.
 const CALLERS: usize = 8;
-
-/// How long a caller waits before it calls again what has failed.
-const AGAIN: Duration = Duration::from_millis(5);
 
 /// Counts its calls.
 #[derive(Entity, Default, Serialize, Deserialize)]
@@ -87,7 +84,7 @@ impl Load {
                         }
                         Err(error) => {
                             told.errors.lock().unwrap().insert(format!("{error} {error:?}"));
-                            Clock::system().sleep(AGAIN).await;
+                            yield_now().await;
                         }
                     }
                 }
@@ -105,6 +102,12 @@ impl Load {
         let goal = self.told.answered.load(Ordering::Relaxed) + more;
         until(|| self.told.answered.load(Ordering::Relaxed) >= goal || self.has_failed()).await;
         assert!(!self.has_failed(), "a caller has got a wrong answer");
+    }
+
+    /// Waits for so long, while nobody is answered but whose answer was on its way.
+    pub(crate) async fn stands_still(&self, time: Duration) {
+        let answered = Clock::system().timeout(time, self.answered(2 * CALLERS as u64)).await;
+        assert!(answered.is_err(), "callers are answered without a server");
     }
 
     fn has_failed(&self) -> bool {

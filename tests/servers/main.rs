@@ -1,6 +1,6 @@
 //! What a real database server does to a cluster: it dies, it cuts connections, it is full, slow or
-//! refuses. Nothing is lost, nothing happens twice, errors say what it is, and the same process goes
-//! on when the server does.
+//! refuses. Nothing is lost, nothing happens twice, errors say what it is, and the same process
+//! goes on when the server does.
 
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]

@@ -33,7 +33,7 @@ struct Shared {
 }
 
 /// While it cuts, one of so many messages is hit.
-const ONE_OF: u32 = 12;
+const ONE_OF: u32 = 40;
 
 impl Proxy {
     pub(crate) async fn before(behind: u16, seed: u64) -> Proxy {

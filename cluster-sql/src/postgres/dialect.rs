@@ -55,8 +55,10 @@ impl Dialect for PostgresDialect {
     const KIND: &'static str = "postgres";
     const PARAMETER: char = '$';
     const RESERVED_PREFIX: &'static str = "pg_";
-    const MIGRATIONS: &'static [Migration] =
-        &[Migration { text: include_str!("schema/0001_first.sql"), minimum: 1 }];
+    const MIGRATIONS: &'static [Migration] = &[Migration {
+        text: concat!(include_str!("schema/0001_first.sql"), include_str!("schema/0001_views.sql")),
+        minimum: 1,
+    }];
 
     fn own_text(sql: Sql) -> Option<&'static str> {
         let text = match sql {
@@ -67,7 +69,6 @@ impl Dialect for PostgresDialect {
             Sql::InsertFence => {
                 "INSERT INTO {p}fence (incarnation, number, alive, mark) VALUES (?1, ?2, 1, 0)"
             }
-            Sql::TakeShard => TAKE_SHARD,
             // Its place among those above the mark is its row itself; here nobody knows the mark.
             Sql::InsertPending => {
                 "INSERT INTO {p}behind (seq, shard) VALUES (?1, ?2) ON CONFLICT DO NOTHING"
@@ -133,13 +134,6 @@ const LOAD_ALIVE: &str = "SELECT a.entity_type, a.entity_id, a.shard FROM {p}ali
     WHERE (a.entity_type, a.entity_id) > (?1, ?2) AND EXISTS \
     (SELECT 1 FROM {p}shard s WHERE s.shard = a.shard AND s.owner = ?4) \
     ORDER BY a.entity_type, a.entity_id LIMIT ?3";
-
-/// What is accepted at or below the marks of its shards, a runner must register.
-const TAKE_SHARD: &str = "WITH taken AS (INSERT INTO {p}shard AS s (shard, owner, epoch, mark) \
-    VALUES (?1, ?2, 1, 0) ON CONFLICT (shard) DO UPDATE \
-    SET owner = excluded.owner, epoch = s.epoch + 1 WHERE s.owner IS NULL RETURNING s.mark) \
-    UPDATE {p}fence f SET mark = taken.mark FROM taken \
-    WHERE f.incarnation = ?2 AND f.mark < taken.mark";
 
 const COUNT_ATTEMPT: &str = concat!(
     "INSERT INTO {p}attempt AS a (seq, shard, epoch, attempts, retry_at, error) \

@@ -94,7 +94,8 @@ impl Session {
     }
 
     pub(super) async fn begin(&mut self) -> Result<(), StorageError> {
-        self.simple("BEGIN".to_owned()).await.map_err(sure)
+        // Whatever the database's default is: each statement must see what was committed before it.
+        self.simple("BEGIN ISOLATION LEVEL READ COMMITTED".to_owned()).await.map_err(sure)
     }
 
     /// Begins a transaction beside which nobody else changes who owns what.

@@ -22,6 +22,7 @@ use super::error::{TimedOut, unsure};
 use super::marks::{Marks, move_marks};
 use super::options::PostgresOptions;
 use super::session::Session;
+use super::shards::take_shards;
 use super::texts::AllTexts;
 use super::transaction::write_slowly;
 use super::{reads, retention, schema};
@@ -245,7 +246,7 @@ impl OwnershipStorage for Postgres {
         Box::pin(async move {
             writing!(self.inner, session => async {
                 session.begin_alone().await?;
-                let taken = ownership::take_shards(session, fence, &shards).await;
+                let taken = take_shards(session, fence, &shards).await;
                 session.end(taken).await
             })
         })

@@ -14,7 +14,8 @@ macro_rules! found {
             request_columns!("r."),
             ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM ",
             $asked,
-            " LEFT JOIN LATERAL (SELECT * FROM {p}outcome o WHERE o.seq = r.seq OFFSET 0) o ON true \
+            " LEFT JOIN LATERAL \
+            (SELECT * FROM {p}outcome o WHERE o.seq = r.seq OFFSET 0) o ON true \
             LEFT JOIN LATERAL (SELECT * FROM {p}dead d WHERE d.seq = r.seq OFFSET 0) d ON true \
             LEFT JOIN LATERAL (SELECT * FROM {p}held h WHERE h.seq = r.seq OFFSET 0) h ON true"
         )
@@ -39,6 +40,20 @@ macro_rules! own {
 own! {
     /// Lets one transaction in that changes who owns what.
     Alone = "SELECT value FROM {p}meta WHERE name = 'schema_current' FOR UPDATE";
+    /// shards, owner → shard, epoch, of those that are the owner's now. What is accepted at or below
+    /// the marks of its shards, a runner must register.
+    TakeShards = "WITH asked AS (SELECT shard, n FROM unnest($1::bigint[]) \
+        WITH ORDINALITY u (shard, n)), \
+        taken AS (INSERT INTO {p}shard AS s (shard, owner, epoch, mark) \
+        SELECT shard, $2::bigint, 1, 0 FROM asked ON CONFLICT (shard) DO UPDATE \
+        SET owner = excluded.owner, epoch = s.epoch + 1 WHERE s.owner IS NULL \
+        RETURNING s.shard, s.epoch, s.mark), \
+        raised AS (UPDATE {p}fence SET mark = (SELECT max(mark) FROM taken) \
+        WHERE incarnation = $2::bigint AND mark < (SELECT max(mark) FROM taken)), \
+        mine AS (SELECT shard, epoch FROM taken UNION ALL \
+        SELECT shard, epoch FROM {p}shard WHERE owner = $2::bigint) \
+        SELECT asked.shard, mine.epoch FROM asked JOIN mine ON mine.shard = asked.shard \
+        ORDER BY asked.n";
     /// → cluster time
     Time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint + coalesce(\
         (SELECT value FROM {p}meta WHERE name = 'time_offset_ms'), 0)";
@@ -52,7 +67,8 @@ own! {
     /// key_digests → request, outcome, finished_at, dead, held, place
     Keys = found!(
         "unnest($1::bytea[]) WITH ORDINALITY u (digest, n) \
-        CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.key_digest = u.digest OFFSET 0) r"
+        CROSS JOIN LATERAL \
+        (SELECT * FROM {p}request r WHERE r.key_digest = u.digest OFFSET 0) r"
     );
     /// entity_types, entity_ids → version, payload, place
     States = "SELECT s.version, s.payload, u.n \
@@ -183,5 +199,13 @@ impl AllTexts {
 }
 
 /// Common statements that this storage has better ones for.
-const UNUSED: [&str; 6] =
-    ["AnyEntry", "AnyDeferred", "AnyUnfinished", "Deferred", "LoadFinished", "Reminder"];
+const UNUSED: [&str; 8] = [
+    "AnyEntry",
+    "AnyDeferred",
+    "AnyUnfinished",
+    "Deferred",
+    "LoadFinished",
+    "OwnedShard",
+    "Reminder",
+    "TakeShard",
+];

@@ -38,15 +38,6 @@ SELECT count(*) FROM p_shard_group;
 -- InsertGroup
 INSERT INTO p_shard_group (number, name) VALUES ($1, $2);
 
--- TakeShard
-WITH taken AS (INSERT INTO p_shard AS s (shard, owner, epoch, mark) VALUES ($1, $2, 1, 0) ON
-CONFLICT (shard) DO UPDATE SET owner = excluded.owner, epoch = s.epoch + 1 WHERE s.owner IS NULL
-RETURNING s.mark) UPDATE p_fence f SET mark = taken.mark FROM taken WHERE f.incarnation = $2 AND
-f.mark < taken.mark;
-
--- OwnedShard
-SELECT epoch FROM p_shard WHERE shard = $1 AND owner = $2;
-
 -- FreeShards
 UPDATE p_shard SET owner = NULL WHERE owner = $1;
 
@@ -298,6 +289,15 @@ SELECT entity_type, name, tag, arguments, reply, error FROM p_contract ORDER BY 
 
 -- Alone
 SELECT value FROM p_meta WHERE name = 'schema_current' FOR UPDATE;
+
+-- TakeShards
+WITH asked AS (SELECT shard, n FROM unnest($1::bigint[]) WITH ORDINALITY u (shard, n)), taken AS
+(INSERT INTO p_shard AS s (shard, owner, epoch, mark) SELECT shard, $2::bigint, 1, 0 FROM asked ON
+CONFLICT (shard) DO UPDATE SET owner = excluded.owner, epoch = s.epoch + 1 WHERE s.owner IS NULL
+RETURNING s.shard, s.epoch, s.mark), raised AS (UPDATE p_fence SET mark = (SELECT max(mark) FROM
+taken) WHERE incarnation = $2::bigint AND mark < (SELECT max(mark) FROM taken)), mine AS (SELECT
+shard, epoch FROM taken UNION ALL SELECT shard, epoch FROM p_shard WHERE owner = $2::bigint) SELECT
+asked.shard, mine.epoch FROM asked JOIN mine ON mine.shard = asked.shard ORDER BY asked.n;
 
 -- Time
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint + coalesce((SELECT value FROM p_meta

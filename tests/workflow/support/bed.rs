@@ -9,8 +9,10 @@ use cluster::storage::{History, MemoryStorage, Storage, StorageError};
 use cluster::time::{Clock, Timestamp, VirtualClock};
 use cluster::{Cluster, ClusterBuilder};
 use cluster_sql::{Sqlite, Synchronous};
+use tokio::sync::OnceCell;
 
 use super::Watch;
+use super::mysql::Database;
 
 /// A database that outlives its clusters, with a watch before it, on a clock that only the test
 /// moves.
@@ -24,6 +26,8 @@ pub(crate) struct Bed {
 enum Place {
     Memory(MemoryStorage),
     Sqlite(Folder),
+    /// Made when it is first opened.
+    MySql(OnceCell<Database>),
     /// A file that others use as well, before or after.
     File(PathBuf),
 }
@@ -35,6 +39,11 @@ impl Bed {
 
     pub(crate) fn sqlite() -> Self {
         Bed::at(|_| Place::Sqlite(Folder::new()))
+    }
+
+    /// On a MariaDB, which must be there.
+    pub(crate) fn mysql() -> Self {
+        Bed::at(|_| Place::MySql(OnceCell::new()))
     }
 
     /// On a file that others use as well, and on the machine's clock.
@@ -62,6 +71,10 @@ impl Bed {
         let storage: Arc<dyn Storage> = match &self.place {
             Place::Memory(storage) => Arc::new(storage.clone()),
             Place::Sqlite(folder) => Arc::new(open_sqlite(&folder.database(), &self.clock).await),
+            Place::MySql(database) => {
+                let made = async { Database::new().await.expect("there is a server") };
+                Arc::new(database.get_or_init(|| made).await.open(&self.clock).await)
+            }
             Place::File(path) => Arc::new(open_sqlite(path, &self.clock).await),
         };
         self.watch.before(storage)

@@ -2,6 +2,8 @@
 //! through which steps tell what they do.
 
 mod bed;
+#[path = "../../support/mysql.rs"]
+mod mysql;
 mod probe;
 mod watch;
 
@@ -16,7 +18,8 @@ use futures_util::TryStreamExt;
 /// How long a test may take before it counts as hanging.
 const TEST_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Runs each body on every storage: as `memory::name` and `sqlite::name`.
+/// Runs each body on every storage: as `memory::name`, `sqlite::name` and, where there is a server,
+/// `mysql::name`.
 macro_rules! backends {
     ($($name:ident),+ $(,)?) => {
         mod memory {
@@ -31,9 +34,22 @@ macro_rules! backends {
                 crate::support::watched(super::$name(crate::support::Bed::sqlite)).await;
             })+
         }
+        mod mysql {
+            $(#[tokio::test]
+            async fn $name() {
+                if crate::support::is_mysql_there() {
+                    crate::support::watched(super::$name(crate::support::Bed::mysql)).await;
+                }
+            })+
+        }
     };
 }
 pub(crate) use backends;
+
+/// Whether there is a MariaDB; without one that is said.
+pub(crate) fn is_mysql_there() -> bool {
+    test_servers::shared(test_servers::Kind::Mariadb).is_some()
+}
 
 /// Everything that was given up.
 pub(crate) async fn dead_letters(cluster: &Cluster) -> Vec<DeadLetter> {
