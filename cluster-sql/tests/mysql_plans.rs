@@ -22,12 +22,13 @@ use sqlx::{AssertSqlSafe, Executor, MySqlConnection, Row};
 const ROWS: u64 = 1_000_000;
 
 /// Statements that read a table of few rows whole, or the first row of any table.
-const MAY_SCAN: [&str; 10] = [
+const MAY_SCAN: [&str; 11] = [
     "EndAllFences",  // live incarnations: one
     "CountGroups",   // shard groups: few
     "FreeShards",    // shards: few, and only when a runner starts or ends
     "FreeAllShards", // the same
     "InheritMarks",  // the same
+    "OwnedShards",   // the same
     "LowestMark",    // shards, when their pending requests are loaded
     "MoveMarks",     // the same, when marks move
     "AnyAttempt",    // the first row
@@ -45,6 +46,7 @@ fn with_values(name: &str, text: &str) -> String {
     let entity = "entity_type = 0x31 AND entity_id = 0x31";
     let deferred = "execution = 5 AND name = 0x31 AND occurrence = 1";
     let conditions = match name {
+        "TakeShards" => "(1, 1, 1, 0)".to_owned(),
         "States" => format!("{entity} OR {entity}2"),
         "Reminders" => format!("{entity} AND message = 5 OR {entity}2 AND message = 5"),
         "Deferreds" => format!("{deferred} OR {deferred}2"),

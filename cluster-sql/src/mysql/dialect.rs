@@ -54,8 +54,10 @@ impl Dialect for MySqlDialect {
     // Numbers are for those who read the texts; they are sent without them.
     const PARAMETER: char = '?';
     const RESERVED_PREFIX: &'static str = "mysql_";
-    const MIGRATIONS: &'static [Migration] =
-        &[Migration { text: include_str!("schema/0001_first.sql"), minimum: 1 }];
+    const MIGRATIONS: &'static [Migration] = &[Migration {
+        text: concat!(include_str!("schema/0001_first.sql"), include_str!("schema/0001_views.sql")),
+        minimum: 1,
+    }];
 
     fn own_text(sql: Sql) -> Option<&'static str> {
         own_insert(sql).or_else(|| own_query(sql))
@@ -76,12 +78,6 @@ fn own_insert(sql: Sql) -> Option<&'static str> {
         }
         Sql::InsertFence => {
             "INSERT INTO {p}fence (incarnation, number, alive, mark) VALUES (?1, ?2, 1, 0)"
-        }
-        // Assignments are made from left to right.
-        Sql::TakeShard => {
-            "INSERT INTO {p}shard (shard, owner, epoch, mark) VALUES (?1, ?2, 1, 0) \
-            ON DUPLICATE KEY UPDATE epoch = IF(owner IS NULL, epoch + 1, epoch), \
-            owner = COALESCE(owner, VALUES(owner))"
         }
         Sql::InsertRequest => concat!(
             "INSERT INTO {p}request (",

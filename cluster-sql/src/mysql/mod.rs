@@ -18,6 +18,7 @@ mod reads;
 mod retention;
 mod schema;
 mod session;
+mod shards;
 mod storage;
 mod texts;
 mod transaction;

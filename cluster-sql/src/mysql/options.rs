@@ -138,6 +138,7 @@ impl MySqlOptions {
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .timezone(None)
+            .set_names(false)
             // One for each text that is ever run, with room for users' own.
             .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging())
@@ -145,7 +146,7 @@ impl MySqlOptions {
 }
 
 /// Parameters of a URL.
-const PARAMETERS: [&str; 12] = [
+const PARAMETERS: [&str; 10] = [
     "sslmode",
     "ssl-mode",
     "sslca",
@@ -154,8 +155,6 @@ const PARAMETERS: [&str; 12] = [
     "ssl-cert",
     "sslkey",
     "ssl-key",
-    "charset",
-    "collation",
     "socket",
     "statement-cache-capacity",
 ];

@@ -18,17 +18,16 @@ use cluster_core::time::{Clock, Timestamp};
 use super::commit::{Written, write_at_once};
 use super::connections::{Attempts, Connections};
 use super::dialect::MySqlDialect;
-use super::error::{TimedOut, sure, unsure};
+use super::error::{TimedOut, unsure};
 use super::marks::{Marks, move_marks};
 use super::options::MySqlOptions;
 use super::session::Session;
-use super::texts::{AllTexts, Own};
+use super::texts::AllTexts;
 use super::transaction::write_slowly;
-use super::{reads, retention, schema};
+use super::{reads, retention, schema, shards};
 use crate::contracts::{load_shape, store_contracts, store_shapes};
 use crate::dialect::Dialect;
 use crate::ownership::{self, TIME_OFFSET_MS, highest_seq, set_meta, time_offset_ms};
-use crate::value::integer;
 
 // Macros, for a closure whose future borrows from its argument cannot say that it is `Send`.
 
@@ -74,6 +73,11 @@ macro_rules! writing {
 /// level is `READ COMMITTED`, whose SQL mode is strict and whose time zone is UTC. Promises hold as
 /// far as the server keeps what it has acknowledged: `innodb_flush_log_at_trx_commit` at 1,
 /// `sync_binlog` at 1 where there is a binary log, and its format not `STATEMENT`.
+///
+/// Whoever makes the tables needs the rights `CREATE`, `INDEX`, `REFERENCES`, `CREATE VIEW` and
+/// `DROP`; afterwards `SELECT`, `INSERT`, `UPDATE` and `DELETE` are enough. The views
+/// `cluster_requests`, `cluster_outcomes`, `cluster_pending_requests`, `cluster_dead_letters` and
+/// `cluster_entity_states` show people what is stored.
 ///
 /// Connections must not go through a proxy that shares them between transactions.
 ///
@@ -153,18 +157,6 @@ impl MySql {
         lease.keep();
         Ok(MySql { inner: Arc::new(inner) })
     }
-}
-
-/// Takes shards; what is accepted at or below their marks, the incarnation registers.
-async fn take_shards(
-    session: &mut Session,
-    fence: Fence,
-    shards: &[ShardId],
-) -> Result<Vec<TakenShard>, StorageError> {
-    let taken = ownership::take_shards(session, fence, shards).await?;
-    let owner = [integer(fence.incarnation.as_u64()).into()];
-    session.run(Own::InheritMarks, &owner).await.map_err(sure)?;
-    Ok(taken)
 }
 
 /// The most bytes of a row beside its payload: ids, a key, headers.
@@ -279,7 +271,7 @@ impl OwnershipStorage for MySql {
         Box::pin(async move {
             writing!(self.inner, session => async {
                 session.begin_alone().await?;
-                let taken = take_shards(session, fence, &shards).await;
+                let taken = shards::take_shards(session, fence, &shards).await;
                 session.end(taken).await
             })
         })

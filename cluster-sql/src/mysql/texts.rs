@@ -37,6 +37,12 @@ own! {
     /// → cluster time
     Time = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000 \
         + COALESCE((SELECT value FROM {p}meta WHERE name = 'time_offset_ms'), 0)";
+    /// rows of shard, owner, 1, 0. Assignments are made from left to right.
+    TakeShards = "INSERT INTO {p}shard (shard, owner, epoch, mark) VALUES {list} \
+        ON DUPLICATE KEY UPDATE epoch = IF(owner IS NULL, epoch + 1, epoch), \
+        owner = COALESCE(owner, VALUES(owner))";
+    /// incarnation → its shards and their epochs
+    OwnedShards = "SELECT shard, epoch FROM {p}shard WHERE owner = ?1";
     /// incarnation. What is accepted at or below the marks of its shards, a runner must register.
     InheritMarks = "UPDATE {p}fence SET mark = GREATEST(mark, \
         COALESCE((SELECT MAX(s.mark) FROM {p}shard s WHERE s.owner = ?1), 0)) \
@@ -206,5 +212,13 @@ impl AllTexts {
 }
 
 /// Common statements that this storage has better ones for.
-const UNUSED: [&str; 6] =
-    ["AnyEntry", "AnyDeferred", "AnyUnfinished", "Deferred", "LoadFinished", "Reminder"];
+const UNUSED: [&str; 8] = [
+    "AnyEntry",
+    "AnyDeferred",
+    "AnyUnfinished",
+    "Deferred",
+    "LoadFinished",
+    "OwnedShard",
+    "Reminder",
+    "TakeShard",
+];

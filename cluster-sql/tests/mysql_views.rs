@@ -1,0 +1,123 @@
+//! What people see of a cluster by SQL.
+#![cfg(feature = "mysql")]
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
+
+mod mysql_support;
+
+use bytes::Bytes;
+use cluster_core::id::{Epoch, Key, KeyDigest, Seq, StateVersion};
+use cluster_core::storage::{
+    AttemptWrite, Batch, ContractRow, ContractStorage, DeadWrite, HoldWrite, KeyRow,
+    MessageStorage, Missing, RequestRow, StateKey, StateWrite,
+};
+use cluster_core::time::Timestamp;
+use mysql_support::{MySqlBackend, join, outcome, request};
+use sqlx::{AssertSqlSafe, MySqlConnection};
+
+async fn lines(tool: &mut MySqlConnection, text: &str) -> Vec<String> {
+    let rows = sqlx::query_scalar(AssertSqlSafe(text.to_owned())).persistent(false);
+    rows.fetch_all(tool).await.unwrap()
+}
+
+/// One request in each place: seq 1 has ended, 2 is dead, 3 is held, 4 is due, 5 waits for its next
+/// attempt, 6 is pending.
+async fn fill(backend: &MySqlBackend) {
+    let storage = backend.options().connect().await.unwrap();
+    let fence = join(&storage).await;
+    let contract = ContractRow {
+        entity_type: "Account".into(),
+        name: "withdraw".into(),
+        tag: request(1).message,
+        arguments: 1,
+        reply: 2,
+        error: 3,
+    };
+    storage.store_contracts(vec![contract]).await.unwrap();
+    let due_at = Some(Timestamp::from_unix_ms(86_400_000));
+    let entity_id = "nul\0".into();
+    let mut last = RequestRow { entity_id, ..request(6) };
+    let key = Key::new("größe").unwrap();
+    let digest = KeyDigest::of(&last.entity_type, &last.entity_id, last.message, &key);
+    last.key = Some(KeyRow { digest, key });
+    let mut accepts: Vec<_> = (1..=5).map(request).collect();
+    accepts[3].due_at = due_at;
+    let state = StateWrite {
+        key: StateKey {
+            shard: last.shard,
+            entity_type: last.entity_type.clone(),
+            entity_id: last.entity_id.clone(),
+        },
+        epoch: Epoch::new(1),
+        from: StateVersion::default(),
+        to: StateVersion::new(3),
+        payload: Bytes::from_static(b"state"),
+    };
+    accepts.push(last);
+    storage.commit(fence, Batch { accepts, ..Batch::default() }.into()).await.unwrap();
+    let (epoch, at) = (Epoch::new(1), Timestamp::from_unix_ms(0));
+    let shard = |seq: u64| request(seq).shard;
+    let batch = Batch {
+        outcomes: vec![outcome(1)],
+        dead: vec![DeadWrite {
+            seq: Seq::new(2),
+            shard: shard(2),
+            epoch,
+            attempts: 7,
+            died_at: at,
+            error: "poison".into(),
+        }],
+        holds: vec![HoldWrite {
+            seq: Seq::new(3),
+            shard: shard(3),
+            epoch,
+            held_at: at,
+            missing: Missing::Message,
+        }],
+        attempts: vec![AttemptWrite {
+            seq: Seq::new(5),
+            shard: shard(5),
+            epoch,
+            attempts: 2,
+            retry_at: at,
+            in_order: false,
+            error: "once more".into(),
+        }],
+        states: vec![state],
+        ..Batch::default()
+    };
+    storage.commit(fence, batch.into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn people_see_names_words_and_times() {
+    let Some(backend) = MySqlBackend::make().await else { return };
+    fill(&backend).await;
+    let mut tool = backend.tool().await;
+    let tool = &mut tool;
+    let all = "SELECT concat_ws(' ', seq, entity_type, entity_id, message, `key`, status, \
+        failed_attempts, last_error) FROM cluster_requests ORDER BY seq";
+    assert_eq!(
+        lines(tool, all).await,
+        [
+            "1 Account e1 withdraw finished 0",
+            "2 Account e2 withdraw dead 7 poison",
+            "3 Account e3 withdraw held 0",
+            "4 Account e4 withdraw due 0",
+            "5 Account e5 withdraw due 2 once more",
+            "6 Account nul\0 withdraw größe pending 0",
+        ]
+    );
+    let due = "SELECT CAST(due_at AS CHAR) FROM cluster_requests WHERE seq = 4";
+    assert_eq!(lines(tool, due).await, ["1970-01-02 00:00:00.000000"]);
+    let ends = "SELECT concat_ws(' ', seq, kind, CONVERT(payload USING utf8mb4)) \
+        FROM cluster_outcomes";
+    assert_eq!(lines(tool, ends).await, ["1 ok done"]);
+    let waiting = "SELECT concat_ws(' ', seq, status, held_for) FROM cluster_pending_requests \
+        ORDER BY seq";
+    assert_eq!(lines(tool, waiting).await, ["3 held message", "4 due", "5 due", "6 pending"]);
+    let dead = "SELECT concat_ws(' ', seq, failed_attempts, last_error) FROM cluster_dead_letters";
+    assert_eq!(lines(tool, dead).await, ["2 7 poison"]);
+    let states = "SELECT concat_ws(' ', entity_type, entity_id, version, \
+        CONVERT(payload USING utf8mb4)) FROM cluster_entity_states";
+    assert_eq!(lines(tool, states).await, ["Account nul\0 3 state"]);
+}
