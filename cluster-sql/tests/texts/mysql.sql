@@ -37,13 +37,6 @@ SELECT count(*) FROM p_shard_group;
 -- InsertGroup
 INSERT INTO p_shard_group (number, name) VALUES (?, ?);
 
--- TakeShard
-INSERT INTO p_shard (shard, owner, epoch, mark) VALUES (?, ?, 1, 0) ON DUPLICATE KEY UPDATE epoch =
-IF(owner IS NULL, epoch + 1, epoch), owner = COALESCE(owner, VALUES(owner));
-
--- OwnedShard
-SELECT epoch FROM p_shard WHERE shard = ? AND owner = ?;
-
 -- FreeShards
 UPDATE p_shard SET owner = NULL WHERE owner = ?;
 
@@ -293,6 +286,13 @@ SELECT value FROM p_meta WHERE name = 'schema_current' FOR UPDATE;
 -- Time
 SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000 + COALESCE((SELECT value
 FROM p_meta WHERE name = 'time_offset_ms'), 0);
+
+-- TakeShards
+INSERT INTO p_shard (shard, owner, epoch, mark) VALUES {list} ON DUPLICATE KEY UPDATE epoch =
+IF(owner IS NULL, epoch + 1, epoch), owner = COALESCE(owner, VALUES(owner));
+
+-- OwnedShards
+SELECT shard, epoch FROM p_shard WHERE owner = ?;
 
 -- InheritMarks
 UPDATE p_fence SET mark = GREATEST(mark, COALESCE((SELECT MAX(s.mark) FROM p_shard s WHERE s.owner
