@@ -92,6 +92,19 @@ impl Clock {
         if end == End::Refuse { Err(Refusal.into()) } else { Ok(set) }
     }
 
+    /// Several orders in one handler.
+    #[message(persisted)]
+    pub(crate) async fn order_all(
+        &mut self,
+        ctx: &Context,
+        orders: Vec<Order>,
+    ) -> Result<(), CallError<Refusal>> {
+        for order in orders {
+            Self::follow(ctx, order).await?;
+        }
+        Ok(())
+    }
+
     /// The same beside others.
     #[message(persisted)]
     pub(crate) async fn order_beside(

@@ -47,6 +47,22 @@ async fn a_handler_with_its_own_transaction_sets_reminders(bed: Bed) {
     }
 }
 
+/// Of what one handler says the last word holds, and nothing of the others is stored.
+// proves: B82
+async fn a_handler_that_sets_one_twice_has_set_the_last(bed: Bed) {
+    let cluster = start(&bed).await;
+    let clock = cluster.get::<Clock>("c");
+    let once = |what: &str| Order::Once(what.to_owned(), 1_000);
+    clock.order_all(vec![once("first"), once("second")]).await.unwrap();
+    bed.advance(3 * SECOND).await;
+    assert_eq!(rung(&cluster).await, ["second"]);
+    clock.order_all(vec![once("third"), Order::Clear]).await.unwrap();
+    bed.advance(3 * SECOND).await;
+    clock.order_all(vec![Order::Clear, once("fourth")]).await.unwrap();
+    bed.advance(3 * SECOND).await;
+    assert_eq!(rung(&cluster).await, ["second", "fourth"]);
+}
+
 fn reason(refused: ClusterError) -> String {
     let ClusterError::Persistence { source } = refused else { panic!("{refused:?}") };
     source.to_string()
@@ -95,6 +111,7 @@ async fn one_that_runs_while_it_is_changed_ends_by_itself(bed: Bed) {
 
 backends!(in virtual time:
     every_handler_with_a_commit_sets_reminders,
+    a_handler_that_sets_one_twice_has_set_the_last,
     what_cannot_be_set_is_refused_with_its_reason,
     one_that_runs_while_it_is_changed_ends_by_itself,
 );
