@@ -56,6 +56,7 @@ impl<T: Serves> Slot<T> {
                 pins: 0,
                 pumping: false,
                 waits_for_place: false,
+                promised: false,
                 clearing: false,
                 clears: 0,
                 outstanding: 0,
