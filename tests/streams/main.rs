@@ -9,6 +9,7 @@ mod durable;
 mod ending;
 mod pace;
 mod reading;
+mod sending;
 #[path = "../calls/stage.rs"]
 mod stage;
 mod staying;
