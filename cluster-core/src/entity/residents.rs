@@ -96,6 +96,14 @@ impl Residents {
         }
     }
 
+    /// What those who watch single entities look at has changed, but there is no more room than
+    /// before.
+    pub(crate) fn say_changed(&self) {
+        if self.wanted.load(Ordering::SeqCst) > 0 {
+            self.watched.notify_waiters();
+        }
+    }
+
     fn tell_waiting(&self) {
         self.room.notify_one();
         let first = self.queue.lock().waiting.pop_front();
