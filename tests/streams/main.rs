@@ -8,6 +8,7 @@ mod dropping;
 mod durable;
 mod ending;
 mod pace;
+mod processes;
 mod reading;
 mod sending;
 #[path = "../calls/stage.rs"]
