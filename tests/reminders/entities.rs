@@ -205,6 +205,21 @@ impl Clock {
         done.map_err(|error| ClusterErrorText(error.to_string()))
     }
 
+    /// Clears it with a reply that comes later.
+    #[message(persisted)]
+    pub(crate) async fn clear_chime_later(&self, ctx: &Context) -> Later<()> {
+        let cleared = ctx.remind::<Self>().chime(String::new()).clear().await;
+        let (reply, later) = Later::new();
+        let probe = self.probe.clone();
+        tokio::spawn(async move {
+            probe.pass("later").await;
+            if cleared.is_ok() {
+                reply.send(());
+            }
+        });
+        later
+    }
+
     #[message]
     pub(crate) fn rung(&self) -> Vec<String> {
         self.rung.0.iter().filter(|what| *what != "ordered").cloned().collect()

@@ -160,7 +160,7 @@ impl<T: Serves> Slot<T> {
                 if self.install(Arc::new(entity), self.generation()).is_none() {
                     return self.kind.shared.residents.leave();
                 }
-                self.kind.shared.residents.say_room();
+                self.kind.shared.residents.say_changed();
                 self.has_come();
                 self.start_waiting(Start::Inline);
             }
@@ -193,7 +193,7 @@ impl<T: Serves> Slot<T> {
                         return;
                     }
                     unfinished.done();
-                    slot.kind.shared.residents.say_room();
+                    slot.kind.shared.residents.say_changed();
                     slot.has_come();
                     slot.start_waiting(Start::Inline);
                 }
@@ -327,6 +327,7 @@ impl<T: Serves> Slot<T> {
             (displaced, waits)
         };
         let residents = &self.kind.shared.residents;
+        // Nobody has left: those who wait for a place are not told.
         residents.say_changed();
         let (max, actual) = (residents.max(), residents.count() + 1);
         for job in displaced {

@@ -96,8 +96,9 @@ impl Residents {
         }
     }
 
-    /// An entity has changed in another way that somebody may [watch](Residents::watch) for.
-    pub(super) fn say_changed(&self) {
+    /// What those who watch single entities look at has changed, but there is no more room than
+    /// before.
+    pub(crate) fn say_changed(&self) {
         if self.wanted.load(Ordering::SeqCst) > 0 {
             self.watched.notify_waiters();
         }
