@@ -8,7 +8,7 @@ use test_servers::Kind;
 use crate::{Database, Load};
 
 /// Calls of one round: far more than are kept for the shortest time.
-const ROUND: u64 = 4_000;
+const ROUND: u64 = 2_000;
 /// Rounds after which the tables have the size that they keep.
 const GROWING: usize = 3;
 /// Rounds after these, in which they must not grow much more.
