@@ -7,11 +7,11 @@
 //!
 //! Where to go on:
 //!
-//! - [`guide`]: entities, delivery, state, testing, observability, one page each.
+//! - [`guide`]: entities, delivery, state, streams, workflows, testing, observability: one page
+//!   each.
 //! - [`entity`] and [`Entity`]: the attributes of a block, of its messages and of a type.
 //! - [`ClusterBuilder`]: what a cluster hosts, where it stores, who may call; [`Config`]: limits.
 //! - [`Call`]: what a caller may set; [`ClusterError`] and [`CallError`]: what a call can end with.
-//! - [`guide`], topic by topic: streams.
 //! - [`Context`]: what a handler knows and may do, own SQL in its commit included.
 //! - [`guide::workflows`] and [`workflow`]: durable functions.
 //! - [`testing`]: a cluster in a test's own process, on a clock that the test moves.

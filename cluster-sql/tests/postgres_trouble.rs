@@ -122,8 +122,8 @@ async fn serialization_failures_are_tried_again() {
     assert_eq!(ended, 200);
 }
 
-/// All connections that write are taken by handlers' transactions: a batch waits, then says so; what
-/// only reads has its own.
+/// All connections that write are taken by handlers' transactions: a batch waits, then says so;
+/// what only reads has its own.
 // proves: B109, B115
 #[tokio::test]
 async fn waiting_for_a_connection_ends() {

@@ -257,6 +257,7 @@ impl SlowStart {
 
     #[message]
     fn burst(&mut self) {
+        self.stage.note("burst");
         panic!("gone");
     }
 
@@ -286,6 +287,7 @@ async fn an_instance_made_from_what_a_failed_commit_takes_back_is_made_again() {
     let adding = tokio::spawn(entity.add(10).into_future());
     soon(bed.door.commits_held(1)).await;
     let bursting = tokio::spawn(entity.burst().into_future());
+    stage.noted(1).await;
     // The next instance is made of the state that is on its way.
     let reading = tokio::spawn(entity.sum().into_future());
     stage.arrived(1).await;

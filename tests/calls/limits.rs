@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::helpers::memory;
 use crate::stage::Stage;
-use crate::support::{Bed, backends, poll_once, soon, until};
+use crate::support::{Bed, backends, poll_once, settle, soon, until};
 
 #[derive(Entity)]
 #[entity(mailbox = 2)]
@@ -268,6 +268,55 @@ async fn an_idle_entity_that_takes_its_time_to_leave_is_waited_for() {
     soon(third).await.unwrap();
     soon(staying).await.unwrap().unwrap();
     stage.let_on(10);
+    cluster.shutdown().await.unwrap();
+}
+
+/// Takes its time to come.
+#[derive(Entity)]
+struct Latecomer {
+    stage: Stage,
+}
+
+#[entity]
+impl Latecomer {
+    #[activate]
+    async fn come(&mut self) -> Result<(), std::io::Error> {
+        self.stage.pause().await;
+        Ok(())
+    }
+
+    #[message]
+    async fn stay(&self) {
+        self.stage.pause().await;
+    }
+}
+
+/// Who waits for one that leaves goes on waiting while another comes, who had its place before.
+// proves: B59
+#[tokio::test]
+async fn one_that_comes_takes_nobodys_turn() {
+    let (leaving, coming) = (Stage::default(), Stage::default());
+    let (lingers, late) = (leaving.clone(), coming.clone());
+    let cluster = TestCluster::new()
+        .with(|builder| builder.config(|config| config.resident_entities_max = 2))
+        .entity_with::<Lingerer>(move |_| Lingerer { stage: lingers.clone() })
+        .entity_with::<Latecomer>(move |_| Latecomer { stage: late.clone() })
+        .start()
+        .await;
+    cluster.get::<Lingerer>("b").greet().await.unwrap();
+    let staying = tokio::spawn(cluster.get::<Latecomer>("l").stay().into_future());
+    coming.arrived(1).await;
+    let mut third = cluster.get::<Lingerer>("c").greet().into_future();
+    assert!(poll_once(&mut third).await.is_pending(), "it waits for b");
+    leaving.arrived(1).await;
+    coming.let_on(1);
+    coming.arrived(1).await;
+    settle().await;
+    assert!(poll_once(&mut third).await.is_pending(), "it waits for b still");
+    leaving.let_on(10);
+    soon(third).await.unwrap();
+    coming.let_on(1);
+    soon(staying).await.unwrap().unwrap();
     cluster.shutdown().await.unwrap();
 }
 

@@ -21,6 +21,8 @@ enum Link {
     ReadStored,
     WriteStored,
     Pause,
+    /// A pause of the handler itself.
+    Stay,
 }
 
 #[derive(Entity)]
@@ -68,6 +70,9 @@ fn settled(ended: Result<usize, CallError<String>>) -> Result<usize, CallError<S
 }
 
 async fn follow(ctx: &Context, mut rest: Chain) -> Result<usize, CallError<String>> {
+    while rest.first().is_some_and(|(_, link)| *link == Link::Stay) {
+        ctx.get::<Pauser>(rest.remove(0).0).stay().await?;
+    }
     if rest.is_empty() {
         return Ok(0);
     }
@@ -78,6 +83,7 @@ async fn follow(ctx: &Context, mut rest: Chain) -> Result<usize, CallError<Strin
         Link::Write => next.write(rest).await?,
         Link::ReadStored => next.read_stored(rest).await?,
         Link::WriteStored => next.write_stored(rest).await?,
+        Link::Stay => unreachable!("done above"),
         Link::Pause => ctx.get::<Pauser>("p").pause(rest).await?,
     };
     Ok(more + 1)
@@ -94,6 +100,11 @@ impl Pauser {
     async fn pause(&self, ctx: &Context, rest: Chain) -> Result<usize, CallError<String>> {
         self.stage.pause().await;
         follow(ctx, rest).await
+    }
+
+    #[message]
+    async fn stay(&self) {
+        self.stage.pause().await;
     }
 }
 
@@ -196,6 +207,31 @@ async fn a_reader_called_again_by_its_own_chain_does_not_wait_for_itself(bed: Be
         soon(behind).await.unwrap();
         cluster.shutdown().await.unwrap();
     }
+}
+
+/// All three come from the storage: the one that waits, a writer, and the one that is waited for.
+// proves: B63
+async fn a_rerun_that_waits_for_what_stands_behind_a_writer_does_not_wait_for_ever(bed: Bed) {
+    let stage = Stage::default();
+    let cluster = start(&bed.open().await, &stage, 1_024).await;
+    let a = cluster.get::<Chained>("a");
+    let stay = ("p", Link::Stay);
+    let outer = a.read_stored(chain(&[stay, ("a", Link::ReadStored), stay])).send();
+    let outer = outer.await.unwrap().id();
+    stage.arrived(1).await;
+    a.write_stored(vec![]).send().await.unwrap();
+    stage.let_on(1);
+    stage.arrived(1).await;
+    drop((a, cluster));
+    bed.settle().await;
+    let cluster = start(&bed.open().await, &stage, 1_024).await;
+    stage.arrived(1).await;
+    stage.let_on(1);
+    stage.arrived(1).await;
+    stage.let_on(1);
+    assert_eq!(soon(cluster.receipt::<ChainedReadStored>(outer).outcome()).await.unwrap(), 1);
+    cluster.caught_up().await.unwrap();
+    cluster.shutdown().await.unwrap();
 }
 
 /// Calls back whoever started it, after that one gave up waiting.
@@ -306,4 +342,5 @@ fn a_chain_of_any_depth_neither_overflows_nor_ends_when_it_is_cancelled() {
 backends!(
     a_chain_that_would_wait_for_itself_fails_at_once_and_is_named on threads,
     a_reader_called_again_by_its_own_chain_does_not_wait_for_itself on threads,
+    a_rerun_that_waits_for_what_stands_behind_a_writer_does_not_wait_for_ever on threads,
 );

@@ -35,6 +35,24 @@ impl Stubborn {
         "ended early".into()
     }
 
+    /// Can be stopped, but hears of it first.
+    #[message(persisted)]
+    async fn give_way(&mut self, ctx: &Context) -> usize {
+        ctx.get::<Counter>("other").add(1).send().await.expect("it is put into the outbox");
+        self.done.push("gave way".into());
+        self.probe.note("giving way");
+        ctx.cancelled().await;
+        self.probe.note("told");
+        self.done.len()
+    }
+
+    /// The same in a transaction of its own.
+    #[message(persisted, transaction)]
+    async fn give_way_in_transaction(&mut self, ctx: &Context) -> usize {
+        drop(ctx.transaction::<Sqlite>().await.expect("it can be opened"));
+        self.give_way(ctx).await
+    }
+
     #[message]
     fn done(&self) -> Vec<String> {
         self.done.clone()
@@ -153,6 +171,38 @@ async fn an_uninterruptible_one_ends_and_commits(bed: Bed) {
     assert_eq!(stubborn.done().await.unwrap(), ["one", "ended early"]);
 }
 
+/// It may clean up, but its return is no outcome.
+// proves: B84
+async fn one_that_hears_of_its_cancel_leaves_nothing(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start_stubborn(&bed, &probe).await;
+    let stubborn = cluster.get::<Stubborn>("s");
+    let receipt = stubborn.give_way().send().await.unwrap();
+    leaves_nothing(&cluster, &probe, receipt).await;
+}
+
+// proves: B84
+async fn one_that_hears_of_its_cancel_in_a_transaction_leaves_nothing(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start_stubborn(&bed, &probe).await;
+    let stubborn = cluster.get::<Stubborn>("s");
+    let receipt = stubborn.give_way_in_transaction().send().await.unwrap();
+    leaves_nothing(&cluster, &probe, receipt).await;
+}
+
+async fn leaves_nothing<M>(cluster: &Cluster, probe: &Probe, receipt: Receipt<M>)
+where
+    M: cluster::__private::Message<Ok = usize>,
+{
+    probe.wait_for("giving way", 1).await;
+    assert_eq!(receipt.cancel().await.unwrap(), Cancelled::Interrupted);
+    assert_eq!(cluster.cancel(receipt.id()).await.unwrap(), Cancelled::Interrupted);
+    assert_eq!(probe.count("told"), 1);
+    assert!(cluster.get::<Stubborn>("s").done().await.unwrap().is_empty());
+    cluster.caught_up().await.unwrap();
+    assert_eq!(cluster.get::<Counter>("other").value().await.unwrap(), 0);
+}
+
 /// Requests that are being stored, started and ended while they are cancelled: each has one end,
 /// and the state tells the same.
 // proves: B83, B84
@@ -217,8 +267,19 @@ async fn a_shutdown_is_no_cancel(bed: Bed) {
 backends!(
     a_queued_one_never_starts,
     a_running_one_is_stopped_and_leaves_nothing,
+    one_that_hears_of_its_cancel_leaves_nothing,
     one_that_is_in_the_storage_only_is_reached,
     an_uninterruptible_one_ends_and_commits,
     cancels_race_with_everything,
     a_shutdown_is_no_cancel,
 );
+
+mod of_transactions {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_hears_of_its_cancel_leaves_nothing() {
+        let told = one_that_hears_of_its_cancel_in_a_transaction_leaves_nothing(Bed::sqlite());
+        crate::support::soon(told).await;
+    }
+}

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cluster::Cluster;
 use cluster::prelude::*;
+use cluster::{Cluster, ClusterBuilder};
 use tokio::task::{unconstrained, yield_now};
 
-use crate::support::{Bed, is_waiting, poll_once, settle, soon};
+use crate::support::{Bed, HANG, is_waiting, poll_once, settle, soon};
 use crate::witness::Gate;
 
 /// More calls inside each other than any stack has room for.
@@ -86,7 +86,11 @@ async fn start() -> Depths {
     let (bottom, running) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
     let well = (bottom.clone(), running.clone());
     let factory = move |_: &EntityId| Well { bottom: well.0.clone(), running: well.1.clone() };
-    let cluster = Bed::memory().start(|builder| builder.entity_with::<Well>(factory)).await;
+    let start = |builder: ClusterBuilder| {
+        // The deepest chains take their time on a busy machine.
+        builder.entity_with::<Well>(factory).config(|config| config.call_timeout = HANG)
+    };
+    let cluster = Bed::memory().start(start).await;
     Depths { cluster, bottom, running }
 }
 

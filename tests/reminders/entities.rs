@@ -92,6 +92,19 @@ impl Clock {
         if end == End::Refuse { Err(Refusal.into()) } else { Ok(set) }
     }
 
+    /// Several orders in one handler.
+    #[message(persisted)]
+    pub(crate) async fn order_all(
+        &mut self,
+        ctx: &Context,
+        orders: Vec<Order>,
+    ) -> Result<(), CallError<Refusal>> {
+        for order in orders {
+            Self::follow(ctx, order).await?;
+        }
+        Ok(())
+    }
+
     /// The same beside others.
     #[message(persisted)]
     pub(crate) async fn order_beside(
@@ -190,6 +203,21 @@ impl Clock {
             None => reminder.clear().await.map(|()| String::new()),
         };
         done.map_err(|error| ClusterErrorText(error.to_string()))
+    }
+
+    /// Clears it with a reply that comes later.
+    #[message(persisted)]
+    pub(crate) async fn clear_chime_later(&self, ctx: &Context) -> Later<()> {
+        let cleared = ctx.remind::<Self>().chime(String::new()).clear().await;
+        let (reply, later) = Later::new();
+        let probe = self.probe.clone();
+        tokio::spawn(async move {
+            probe.pass("later").await;
+            if cleared.is_ok() {
+                reply.send(());
+            }
+        });
+        later
     }
 
     #[message]

@@ -47,6 +47,22 @@ async fn a_handler_with_its_own_transaction_sets_reminders(bed: Bed) {
     }
 }
 
+/// Of what one handler says the last word holds, and nothing of the others is stored.
+// proves: B82
+async fn a_handler_that_sets_one_twice_has_set_the_last(bed: Bed) {
+    let cluster = start(&bed).await;
+    let clock = cluster.get::<Clock>("c");
+    let once = |what: &str| Order::Once(what.to_owned(), 1_000);
+    clock.order_all(vec![once("first"), once("second")]).await.unwrap();
+    bed.advance(3 * SECOND).await;
+    assert_eq!(rung(&cluster).await, ["second"]);
+    clock.order_all(vec![once("third"), Order::Clear]).await.unwrap();
+    bed.advance(3 * SECOND).await;
+    clock.order_all(vec![Order::Clear, once("fourth")]).await.unwrap();
+    bed.advance(3 * SECOND).await;
+    assert_eq!(rung(&cluster).await, ["second", "fourth"]);
+}
+
 fn reason(refused: ClusterError) -> String {
     let ClusterError::Persistence { source } = refused else { panic!("{refused:?}") };
     source.to_string()
@@ -93,8 +109,52 @@ async fn one_that_runs_while_it_is_changed_ends_by_itself(bed: Bed) {
     cluster.receipt::<ClockChime>(ding.parse().unwrap()).outcome().await.unwrap();
 }
 
+/// What is cleared by a reply that comes later, beside other handlers, is cleared with its commit.
+// proves: B82, B62
+async fn one_that_runs_while_a_later_reply_clears_it_ends_by_itself(bed: Bed) {
+    let cluster = start(&bed).await;
+    let clock = cluster.get::<Clock>("c");
+    let dong = clock.order_chime("dong".into(), Some(2_000)).await.unwrap();
+    bed.probe.close("later");
+    let cleared = clock.clear_chime_later().send().await.unwrap();
+    bed.probe.wait_for("later", 1).await;
+    bed.probe.close("dong");
+    bed.advance(2 * SECOND).await;
+    bed.probe.wait_for("dong", 1).await;
+    bed.probe.open("later");
+    cleared.outcome().await.unwrap();
+    bed.probe.open("dong");
+    bed.advance(20 * SECOND).await;
+    assert_eq!(bed.probe.count("dong"), 1, "it was the last");
+    cluster.receipt::<ClockChime>(dong.parse().unwrap()).outcome().await.unwrap();
+}
+
+/// While the commit of such a reply is under way, nothing starts that it clears.
+// proves: B82, B62
+async fn nothing_starts_that_a_later_reply_clears(bed: Bed) {
+    let cluster = start(&bed).await;
+    let clock = cluster.get::<Clock>("c");
+    let dong = clock.order_chime("dong".into(), Some(2_000)).await.unwrap();
+    bed.probe.close("later");
+    let cleared = clock.clear_chime_later().send().await.unwrap();
+    bed.probe.wait_for("later", 1).await;
+    bed.door.hold_commits();
+    bed.probe.open("later");
+    bed.door.commits_held(1).await;
+    bed.advance(2 * SECOND).await;
+    bed.door.release();
+    cleared.outcome().await.unwrap();
+    bed.advance(20 * SECOND).await;
+    assert_eq!(bed.probe.count("dong"), 0);
+    let dong = cluster.receipt::<ClockChime>(dong.parse().unwrap()).outcome().await;
+    assert!(matches!(dong, Err(ClusterError::Interrupted)), "{dong:?}");
+}
+
 backends!(in virtual time:
+    one_that_runs_while_a_later_reply_clears_it_ends_by_itself,
+    nothing_starts_that_a_later_reply_clears,
     every_handler_with_a_commit_sets_reminders,
+    a_handler_that_sets_one_twice_has_set_the_last,
     what_cannot_be_set_is_refused_with_its_reason,
     one_that_runs_while_it_is_changed_ends_by_itself,
 );

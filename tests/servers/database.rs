@@ -36,6 +36,11 @@ impl Database {
         private_on_disk(launch, SMALL_DISK_BYTES).map(Self::launched)
     }
 
+    /// One with another setting.
+    pub(crate) fn start_with(kind: Kind, setting: &str, value: &str) -> Option<Self> {
+        private(launch(kind).setting(setting, value)).map(Self::launched)
+    }
+
     fn launched(launch: Launch) -> Self {
         let kind = launch.kind();
         Database { server: launch.start().expect("the server starts"), kind }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cluster::ClusterBuilder;
 use cluster::prelude::*;
 use cluster::storage::Storage;
 use cluster::time::Clock;
@@ -57,13 +58,17 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) async fn start(storage: Arc<dyn Storage>) -> Load {
-        Load::start_with(storage, 10).await
+        Load::start_with(storage, 10, |builder| builder).await
     }
 
     /// With so many bytes in each call.
-    pub(crate) async fn start_with(storage: Arc<dyn Storage>, bytes: usize) -> Load {
+    pub(crate) async fn start_with(
+        storage: Arc<dyn Storage>,
+        bytes: usize,
+        configure: impl FnOnce(ClusterBuilder) -> ClusterBuilder,
+    ) -> Load {
         let builder = Cluster::builder().storage(storage).entity::<Counter>();
-        let cluster = builder.start().await.expect("the server answers");
+        let cluster = configure(builder).start().await.expect("the server answers");
         let mut load =
             Load { cluster, told: Arc::default(), callers: Vec::new(), note: "n".repeat(bytes) };
         load.callers = (0..CALLERS).map(|caller| load.call(caller)).collect();

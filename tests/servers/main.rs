@@ -11,6 +11,7 @@ mod deaths;
 mod load;
 mod proxy;
 mod refusals;
+mod soak;
 #[path = "../support/mod.rs"]
 mod support;
 

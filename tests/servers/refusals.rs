@@ -25,7 +25,7 @@ async fn postgres_may_not_write_for_a_while() {
 async fn the_disk_is_full_for_a_while(kind: Kind) {
     let Some(mut database) = Database::start_on_small_disk(kind) else { return };
     // Much in each call, so that what is allocated already is soon full.
-    let load = Load::start_with(database.storage().await, 100_000).await;
+    let load = Load::start_with(database.storage().await, 100_000, |builder| builder).await;
     load.answered(50).await;
     database.meanwhile(|server| server.fill_disk()).unwrap();
     load.told("").await;

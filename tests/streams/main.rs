@@ -8,7 +8,9 @@ mod dropping;
 mod durable;
 mod ending;
 mod pace;
+mod processes;
 mod reading;
+mod sending;
 #[path = "../calls/stage.rs"]
 mod stage;
 mod staying;

@@ -146,8 +146,10 @@ impl<T: Serves> Slot<T> {
     /// meanwhile.
     pub(super) fn activate(self: &Arc<Self>) {
         match self.take_place() {
-            Place::Taken => {}
+            Place::Taken => self.lock().promised = false,
             Place::Soon => return self.wait_for_place(),
+            // It was told too early, or somebody else was faster.
+            Place::None if self.lock().promised => return self.wait_for_place(),
             Place::None => return self.no_place(),
         }
         if !Self::MADE_AT_ONCE {
@@ -158,7 +160,7 @@ impl<T: Serves> Slot<T> {
                 if self.install(Arc::new(entity), self.generation()).is_none() {
                     return self.kind.shared.residents.leave();
                 }
-                self.kind.shared.residents.say_room();
+                self.kind.shared.residents.say_changed();
                 self.has_come();
                 self.start_waiting(Start::Inline);
             }
@@ -191,7 +193,7 @@ impl<T: Serves> Slot<T> {
                         return;
                     }
                     unfinished.done();
-                    slot.kind.shared.residents.say_room();
+                    slot.kind.shared.residents.say_changed();
                     slot.has_come();
                     slot.start_waiting(Start::Inline);
                 }
@@ -325,7 +327,8 @@ impl<T: Serves> Slot<T> {
             (displaced, waits)
         };
         let residents = &self.kind.shared.residents;
-        residents.say_room();
+        // Nobody has left: those who wait for a place are not told.
+        residents.say_changed();
         let (max, actual) = (residents.max(), residents.count() + 1);
         for job in displaced {
             job.displace(ClusterError::LimitExceeded {
@@ -340,9 +343,15 @@ impl<T: Serves> Slot<T> {
         }
     }
 
-    /// An idle entity is on its way out: until then everything waits; the phase stays `Changing`.
+    /// An idle entity is on its way out: until there is a place everything waits; the phase stays
+    /// `Changing`.
     fn wait_for_place(self: &Arc<Self>) {
-        if !mem::replace(&mut self.lock().waits_for_place, true) {
+        let waits = {
+            let mut inner = self.lock();
+            inner.promised = true;
+            !mem::replace(&mut inner.waits_for_place, true)
+        };
+        if waits {
             self.queue_for_place();
         }
     }
@@ -363,6 +372,7 @@ impl<T: Serves> Slot<T> {
         {
             let mut inner = self.lock();
             let waits = mem::take(&mut inner.waits_for_place) && !inner.clearing;
+            inner.promised &= inner.mailbox.is_some();
             if waits && inner.phase == Phase::Changing {
                 inner.phase = Phase::Vacant;
             }

@@ -11,7 +11,7 @@ use super::keep_alive::Wish;
 use super::kind::Kind;
 use super::later::Parcels;
 use super::method::{ReturnOf, Style};
-use super::origin::{NoOutcome, Origin, Stored, defect};
+use super::origin::{Base, NoOutcome, Origin, Stored, defect};
 use super::outcome::{Outcome, Verdict};
 use super::outstanding::wait_for_answer;
 use super::remind::ended;
@@ -19,7 +19,7 @@ use super::run::{Ran, To};
 use super::slot::Slot;
 use super::turn::{Change, Turn};
 use super::wire::Wire;
-use crate::commit::{CommitFailure, Writes};
+use crate::commit::{CommitFailure, Lineage, Unit, Writes};
 use crate::error::{CallError, ClusterError};
 use crate::storage::{OutcomeKind, StoredOutcome};
 
@@ -271,4 +271,59 @@ fn commit<T: Serves, M: Message, S: Style<T, M>>(
     };
     turn.commit(writes, Box::new(complete));
     ran
+}
+
+/// As [`commit`], where the handler's turn has ended before: of a reply that comes later, and of a
+/// persisted stream. `base` is what the handler was built on, where that is not durable yet.
+///
+/// What it says of reminders is counted as a commit of the entity: meanwhile no request starts that
+/// it replaces, and one that runs is seen to.
+pub(super) fn commit_beside<T: Serves, M: Message, S: Style<T, M>>(
+    slot: Arc<Slot<T>>,
+    base: Base,
+    ending: Ending<M>,
+    writes: Writes,
+    then: Afterwards,
+    origin: Origin,
+    to: To<M>,
+) {
+    let counted = !writes.reminders.is_empty();
+    let is_of_instance = counted || base.is_some();
+    let generation = base.map_or_else(|| slot.generation(), |(_, generation)| generation);
+    let entity = slot.clone();
+    let complete = Box::new(move |result: Result<Vec<_>, CommitFailure>| match result {
+        Ok(accepted) => {
+            then.happen(&slot);
+            match &origin {
+                Origin::Persisted(stored) if counted => slot.settled(Some(stored.row.seq)),
+                Origin::Persisted(stored) => slot.request_ended(stored.row.seq),
+                Origin::Volatile => {}
+            }
+            deliver_sent(&slot.kind.shared, accepted);
+            if let (Origin::Persisted(stored), Some(outcome)) = (&origin, ending.outcome) {
+                slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
+            }
+            to.reply(ending.reply);
+        }
+        Err(failure) => {
+            if counted {
+                slot.commit_failed(generation);
+            }
+            origin.void::<T, M, S>(&slot, &failure, to);
+        }
+    });
+    let unit = match is_of_instance {
+        true => Unit::of(entity.clone(), generation, writes, complete),
+        false => Unit::new(writes, complete),
+    };
+    let refused = {
+        let mut inner = entity.lock();
+        if counted {
+            inner.ledger.get_or_insert_default().uncommitted += 1;
+        }
+        entity.kind.shared.committer.offer(unit)
+    };
+    if let Some(unit) = refused {
+        (unit.complete)(Err(CommitFailure::Stopped));
+    }
 }

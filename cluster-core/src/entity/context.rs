@@ -318,7 +318,8 @@ impl Context {
     }
 
     /// Whether somebody has cancelled the persisted request that is run. Its handler is dropped at
-    /// its next await then, unless it is `uninterruptible`: such a one may look here and end early.
+    /// its next await then, or when it returns, and its outcome is `Interrupted`; unless it is
+    /// `uninterruptible`: such a one may look here and end early, with an outcome of its own.
     pub fn is_cancelled(&self) -> bool {
         let request = self.request_id();
         request.is_some_and(|id| self.shared().cancels.asked(id) != Asked::No)

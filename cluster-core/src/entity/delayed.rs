@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::context::Nesting;
 use super::contract::Serves;
 use super::hold::hold;
 use super::inner::{Inner, Phase};
@@ -11,7 +12,7 @@ use super::job::{Delivered, Job};
 use super::kind::Limits;
 use super::mailbox::Spill;
 use super::slot::{Slot, Start};
-use crate::id::Seq;
+use crate::id::{RequestId, Seq};
 use crate::storage::{Missing, PageRoom, PendingRequest, PendingScan};
 use crate::time::Timestamp;
 
@@ -38,6 +39,21 @@ impl<T: Serves> Slot<T> {
             }
         }
         self.start_waiting(Start::Task);
+    }
+
+    /// A running handler may wait for a request that has come by way of the storage, or has been
+    /// here before: it goes before those that wait for that handler.
+    ///
+    /// Both sides look: who waits, after it has said so, and who puts the request here, after that.
+    pub(super) fn nest(self: &Arc<Self>, seq: Seq, request: RequestId) {
+        let Some(caller) = self.kind.shared.waiters.caller(request) else { return };
+        if self.nesting(Some(&caller)) == Nesting::None {
+            return;
+        }
+        let is_nested = self.lock().mailbox.as_mut().is_some_and(|mailbox| mailbox.nest(seq));
+        if is_nested {
+            self.start_waiting(Start::Task);
+        }
     }
 
     /// A request came whose message the type has not. Strict order has those behind it wait.
@@ -183,7 +199,11 @@ impl<T: Serves> Slot<T> {
                 continue;
             }
             match due_at {
-                None => inner.mailbox.get_or_insert_default().push(job),
+                None => {
+                    inner.mailbox.get_or_insert_default().push(job);
+                    drop(inner);
+                    self.nest(seq, row.id);
+                }
                 Some(at) => {
                     inner.goes_out(seq);
                     drop(inner);

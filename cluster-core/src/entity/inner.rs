@@ -32,6 +32,9 @@ pub(super) struct Inner<T: Serves> {
     pub(super) pumping: bool,
     /// It stands in the queue of those for whom there was no room in memory.
     pub(super) waits_for_place: bool,
+    /// It was to have the place of an idle entity that was on its way out; its phase is `Changing`
+    /// or it is about to look again.
+    pub(super) promised: bool,
     /// It is being cleared; its phase is `Changing`.
     pub(super) clearing: bool,
     /// How many wait to clear it, or do: nothing else starts, but what a running handler waits for.

@@ -37,6 +37,9 @@ pub(crate) trait Job<T: Serves>: Queued + Send {
     /// Whether nobody wants it any more: its caller is gone, and it would not run.
     fn is_gone(&self) -> bool;
 
+    /// The id of a persisted one.
+    fn request(&self) -> Option<RequestId>;
+
     /// Whether a running handler waits for it: it is started also while the runner drains.
     fn is_from_handler(&self) -> bool;
 }
@@ -56,6 +59,10 @@ impl<T: Serves> Queued for Box<dyn Job<T>> {
 
     fn nesting(&self) -> Nesting {
         (**self).nesting()
+    }
+
+    fn nest(&mut self) {
+        (**self).nest();
     }
 }
 
@@ -111,6 +118,10 @@ impl<M: Message, S: 'static> Queued for VolatileJob<M, S> {
     fn nesting(&self) -> Nesting {
         self.nesting
     }
+
+    fn nest(&mut self) {
+        self.nesting = Nesting::Read;
+    }
 }
 
 impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for VolatileJob<M, S> {
@@ -128,6 +139,10 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for VolatileJob<M, S> {
 
     fn is_gone(&self) -> bool {
         self.to.is_gone()
+    }
+
+    fn request(&self) -> Option<RequestId> {
+        None
     }
 
     fn is_from_handler(&self) -> bool {
@@ -167,6 +182,10 @@ impl<M: Message, S: 'static> Queued for PersistedJob<M, S> {
 
     fn nesting(&self) -> Nesting {
         self.stored.nesting
+    }
+
+    fn nest(&mut self) {
+        self.stored.nesting = Nesting::Read;
     }
 }
 
@@ -228,6 +247,10 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
 
     fn is_gone(&self) -> bool {
         false
+    }
+
+    fn request(&self) -> Option<RequestId> {
+        Some(self.stored.row.id)
     }
 
     fn is_from_handler(&self) -> bool {
@@ -316,7 +339,7 @@ pub(super) fn load<T: Serves, M: Message, S: Style<T, M>>(
 /// Lets a caller wait for an outcome that some other run of the request will write.
 pub(super) fn wait_for_outcome<T: Serves, M: Message>(
     slot: &Arc<Slot<T>>,
-    request: RequestId,
+    (seq, request): (Seq, RequestId),
     caller: Option<Context>,
     to: To<M>,
 ) {
@@ -324,6 +347,7 @@ pub(super) fn wait_for_outcome<T: Serves, M: Message>(
         return;
     }
     let told = slot.kind.shared.waiters.wait(request, caller);
+    slot.nest(seq, request);
     let (slot, kind) = (slot.clone(), slot.kind.clone());
     kind.shared.tasks.spawn_waiting(async move {
         let mut to = to;

@@ -128,8 +128,9 @@ impl Context {
     /// a move or a restart its owner brings it back by itself and runs its `#[activate]` hook,
     /// until a handler calls [`Context::release`]. If the handler fails, nothing has changed.
     ///
-    /// Of a handler that replies [`Later`](super::Later) the commit is that of its reply; a
-    /// persisted stream has none, and cannot ask. Asked when the handler has ended it does nothing.
+    /// Of a handler that replies [`Later`](super::Later) the commit is that of its reply, of one
+    /// that gives a persisted stream that of its end. Asked when the handler has ended it does
+    /// nothing.
     ///
     /// It costs a write, also in a handler that commits nothing else: the reply waits for it. Such
     /// an entity is not evicted for the sake of others.

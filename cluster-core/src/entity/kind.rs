@@ -320,19 +320,22 @@ impl<T: Serves> AnyKind for Kind<T> {
 
     fn deliver(self: Arc<Self>, pending: PendingRequest) -> Delivered {
         let slot = self.slot(&pending.request.entity_id);
-        let (seq, due_at) = (pending.request.seq, pending.due_at);
-        match (self.load_job(&slot, pending), due_at) {
+        let (seq, id, due_at) = (pending.request.seq, pending.request.id, pending.due_at);
+        let delivered = match (self.load_job(&slot, pending), due_at) {
             (None, _) => slot.pass_unknown(seq),
             (Some(job), Some(at)) => slot.deliver_later(seq, job, at),
             (Some(job), None) => slot.deliver(seq, || job),
-        }
+        };
+        slot.nest(seq, id);
+        delivered
     }
 
     fn start_due(self: Arc<Self>, pending: PendingRequest) -> bool {
         let slot = self.slot(&pending.request.entity_id);
-        let (seq, again) = (pending.request.seq, pending.attempts > 0);
+        let (seq, id, again) = (pending.request.seq, pending.request.id, pending.attempts > 0);
         let Some(job) = self.load_job(&slot, pending) else { return false };
         slot.join_queue(seq, job, again);
+        slot.nest(seq, id);
         true
     }
 

@@ -54,6 +54,9 @@ pub(super) trait Queued {
     fn seq(&self) -> Option<Seq>;
     /// Whether a handler that runs on the entity waits for it.
     fn nesting(&self) -> Nesting;
+
+    /// A handler that runs on the entity waits for it.
+    fn nest(&mut self);
 }
 
 /// The requests that wait for one entity, first come first served: a waiting `&mut self` request
@@ -112,6 +115,16 @@ impl<J: Queued> Mailbox<J> {
     fn push_nested(&mut self, job: J) {
         let at = self.waiting.iter().position(|other| other.nesting() == Nesting::None);
         self.waiting.insert(at.unwrap_or(self.waiting.len()), job);
+    }
+
+    /// A request that is here is one for which a running handler waits; says whether it is new.
+    pub(super) fn nest(&mut self, seq: Seq) -> bool {
+        let is_it = |job: &J| job.seq() == Some(seq) && job.nesting() == Nesting::None;
+        let at = self.waiting.iter().position(is_it);
+        let Some(mut job) = at.and_then(|at| self.waiting.remove(at)) else { return false };
+        job.nest();
+        self.push_nested(job);
+        true
     }
 
     /// Puts a stored request before those that are not stored.

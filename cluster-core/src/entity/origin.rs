@@ -348,7 +348,7 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
         }
         // It is due like any other that is scheduled; its callers wait for whatever run ends it.
         let Stored { row: request, parent, .. } = *stored;
-        wait_for_outcome::<T, M>(slot, request.id, parent, to);
+        wait_for_outcome::<T, M>(slot, (request.seq, request.id), parent, to);
         slot.request_ended(seq);
         // One that shall end does so at once, by being started.
         let asked = slot.kind.shared.cancels.asked(request.id) != Asked::No;

@@ -14,10 +14,9 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use super::cancel::{Cancellable, is_asked};
-use super::conclude::{Afterwards, Ending, write_down, writes_of};
+use super::conclude::{Afterwards, commit_beside, write_down, writes_of};
 use super::context::Context;
 use super::contract::{Message, Serves};
-use super::intake::deliver_sent;
 use super::later::{Parcels, UNANSWERED};
 use super::method::{ReturnOf, Style};
 use super::origin::{Base, NoOutcome, Origin, end_interrupted};
@@ -27,7 +26,6 @@ use super::slot::Slot;
 use super::turn::Turn;
 use crate::commit::{CommitFailure, Unit, Writes};
 use crate::error::{CallError, ClusterError};
-use crate::id::Seq;
 
 type VerdictOf<M> =
     Verdict<<<M as Message>::Outcome as Outcome>::Ok, <<M as Message>::Outcome as Outcome>::Err>;
@@ -244,31 +242,6 @@ impl<T: Serves, M: Message> Waiting<T, M> {
             drop(to.reply(ending.reply));
             return;
         }
-        let request = stored.map(|stored| stored.row.seq);
-        let shared = slot.kind.shared.clone();
-        let line = base.clone();
-        let complete = Box::new(move |result: Result<Vec<_>, CommitFailure>| match result {
-            Ok(accepted) => {
-                ended(&slot, request, then);
-                deliver_sent(&slot.kind.shared, accepted);
-                let Ending { reply, outcome, .. } = ending;
-                if let (Origin::Persisted(stored), Some(outcome)) = (&origin, outcome) {
-                    slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
-                }
-                to.reply(reply);
-            }
-            Err(failure) => drop(origin.void::<T, M, S>(&slot, &failure, to)),
-        });
-        shared.committer.push(match line {
-            Some((line, generation)) => Unit::of(line, generation, writes, complete),
-            None => Unit::new(writes, complete),
-        });
+        commit_beside::<T, M, S>(slot, base, ending, writes, then, origin, to);
     }
-}
-
-fn ended<T: Serves>(slot: &Arc<Slot<T>>, request: Option<Seq>, then: Afterwards) {
-    if let Some(request) = request {
-        slot.request_ended(request);
-    }
-    then.happen(slot);
 }

@@ -96,6 +96,14 @@ impl Residents {
         }
     }
 
+    /// What those who watch single entities look at has changed, but there is no more room than
+    /// before.
+    pub(crate) fn say_changed(&self) {
+        if self.wanted.load(Ordering::SeqCst) > 0 {
+            self.watched.notify_waiters();
+        }
+    }
+
     fn tell_waiting(&self) {
         self.room.notify_one();
         let first = self.queue.lock().waiting.pop_front();
@@ -104,7 +112,7 @@ impl Residents {
             first.place_is_free();
         }
         // Last: what that has set free is to be seen.
-        self.watched.notify_waiters();
+        self.say_changed();
     }
 
     /// Puts an entity into the queue: it is told once when there may be room. Look for room

@@ -362,13 +362,14 @@ where
         let this = &mut *self;
         let Some((handler, origin, to)) = &mut this.handler else { return Poll::Ready(()) };
         let polled = this.span.within(|| poll_handler(&this.ctx, handler.as_mut(), cx));
-        if let (Ok(Poll::Pending), Origin::Volatile, To::Waiter(waiter)) = (&polled, origin, to) {
-            ready!(waiter.poll_closed(cx));
-        } else if let Ok(Poll::Pending) = polled {
-            let asked = is_asked(this.cancel.as_ref(), cx);
-            if !asked || M::INFO.uninterruptible {
-                return Poll::Pending;
+        // Looked at when it was polled: it may hear of its cancel, but not make it undone.
+        let asked = is_asked(this.cancel.as_ref(), cx) && !M::INFO.uninterruptible;
+        match (&polled, origin, to) {
+            (Ok(Poll::Pending), Origin::Volatile, To::Waiter(waiter)) => {
+                ready!(waiter.poll_closed(cx));
             }
+            (Ok(Poll::Pending), ..) if !asked => return Poll::Pending,
+            _ => {}
         }
         // Ended, panicked, given up by its caller or cancelled: in the last two cases the turn's
         // drop guard hands the entity back.
@@ -378,12 +379,13 @@ where
         // Whoever goes on with the request is told of a cancel in its place.
         this.cancel = None;
         match polled {
-            Ok(Poll::Ready((turn, returned))) => {
+            Ok(Poll::Ready((turn, returned))) if !asked => {
                 this.slot.kind.ended(M::INFO, this.started);
                 let (ctx, parcels) = (&this.ctx, this.ctx.parcels());
                 S::conclude(turn, returned, Some(ctx), parcels, origin, to);
             }
-            Ok(Poll::Pending) => {
+            Ok(ended) => {
+                drop(ended);
                 if let Origin::Persisted(stored) = origin {
                     let base = this.ctx.0.base.clone();
                     end_interrupted::<T, M, S>(&this.slot, stored, base, to);

@@ -56,6 +56,7 @@ impl<T: Serves> Slot<T> {
                 pins: 0,
                 pumping: false,
                 waits_for_place: false,
+                promised: false,
                 clearing: false,
                 clears: 0,
                 outstanding: 0,
@@ -205,15 +206,17 @@ impl<T: Serves> Slot<T> {
 
     /// Puts a persisted request back that must run again.
     pub(super) fn requeue(self: &Arc<Self>, job: Box<dyn Job<T>>) {
+        let stored = job.seq().zip(job.request());
         {
             let mut inner = self.lock();
-            if let Some(seq) = job.seq() {
+            if let Some((seq, _)) = stored {
                 inner.is_back(seq);
             }
             let strict = self.kind.limits.strict_order;
             inner.mailbox.get_or_insert_default().push_again(job, strict);
         }
         self.start_waiting(Start::Task);
+        stored.into_iter().for_each(|(seq, request)| self.nest(seq, request));
     }
 
     /// Starts waiting requests, unless somebody is at it.

@@ -238,13 +238,13 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
 ) {
     let (id, seq, due_at) = (row.id, row.seq, row.due_at);
     if due_at.is_some() {
-        wait_for_outcome::<T, M>(slot, id, parent, to);
+        wait_for_outcome::<T, M>(slot, (seq, id), parent, to);
         let pending = PendingRequest { request: row, attempts: 0, due_at };
         return slot.kind.shared.schedule.add(pending);
     }
     let intake = &slot.kind.shared.intake;
     if !intake.is_direct() {
-        return wait_for_outcome::<T, M>(slot, id, parent, to);
+        return wait_for_outcome::<T, M>(slot, (seq, id), parent, to);
     }
     let mut stored = Box::new(Stored::new(row, 0, parent));
     stored.nesting = slot.nesting(stored.parent.as_ref());
@@ -258,7 +258,7 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
         intake.fall_back(seq);
     }
     if let Some((stored, _, to)) = parts {
-        wait_for_outcome::<T, M>(slot, id, stored.parent, to);
+        wait_for_outcome::<T, M>(slot, (seq, id), stored.parent, to);
     }
 }
 
@@ -278,7 +278,7 @@ fn join<T: Serves, M: Message>(
         } else if let Some(missing) = known.held {
             to.fail(held(known.id, &missing));
         } else {
-            wait_for_outcome::<T, M>(slot, known.id, parent, to);
+            wait_for_outcome::<T, M>(slot, (known.seq, known.id), parent, to);
         }
     });
 }

@@ -106,13 +106,13 @@ async fn run_to_end<F: Future>(
     let limit = shared.config.transaction_limit;
     let mut over = None;
     poll_fn(|cx| {
-        match poll_handler(ctx, handler.as_mut(), cx) {
+        let polled = poll_handler(ctx, handler.as_mut(), cx);
+        match polled {
+            Err(panic) => return Poll::Ready(Ended::Panicked(panic)),
+            // It may hear of its cancel, but not make it undone.
+            Ok(_) if is_asked(cancel, cx) => return Poll::Ready(Ended::Cancelled),
             Ok(Poll::Ready(returned)) => return Poll::Ready(Ended::Returned(returned)),
             Ok(Poll::Pending) => {}
-            Err(panic) => return Poll::Ready(Ended::Panicked(panic)),
-        }
-        if is_asked(cancel, cx) {
-            return Poll::Ready(Ended::Cancelled);
         }
         if !ctx.0.transaction.is_open() {
             return Poll::Pending;

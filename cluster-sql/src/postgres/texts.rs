@@ -40,8 +40,8 @@ macro_rules! own {
 own! {
     /// Lets one transaction in that changes who owns what.
     Alone = "SELECT value FROM {p}meta WHERE name = 'schema_current' FOR UPDATE";
-    /// shards, owner → shard, epoch, of those that are the owner's now. What is accepted at or below
-    /// the marks of its shards, a runner must register.
+    /// shards, owner → shard, epoch, of those that are the owner's now. What is accepted at or
+    /// below the marks of its shards, a runner must register.
     TakeShards = "WITH asked AS (SELECT shard, n FROM unnest($1::bigint[]) \
         WITH ORDINALITY u (shard, n)), \
         taken AS (INSERT INTO {p}shard AS s (shard, owner, epoch, mark) \

@@ -25,8 +25,8 @@
 //! it, and only then shows it to the reader (`live.rs`, `receipt.rs`). It makes no more than
 //! `stream_window` chunks that nobody has read, and begins again when half of them were. Reading is
 //! acknowledged in the next batch; the last chunk that was read stays stored, marked, because it
-//! tells the next run where to go on. Reruns, attempts, back-off and dead letters are those of any
-//! persisted request.
+//! tells the next run where to go on. What the handler has sent and set is committed with the end.
+//! Reruns, attempts, back-off and dead letters are those of any persisted request.
 
 mod call;
 mod chunks;

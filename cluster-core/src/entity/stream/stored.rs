@@ -16,6 +16,7 @@ use super::{StreamMessage, Streams};
 use crate::commit::{CommitFailure, Unit, Writes};
 use crate::entity::Context;
 use crate::entity::cancel::Cancellable;
+use crate::entity::conclude::{Afterwards, Ending as Concluded, commit_beside, writes_of};
 use crate::entity::contract::Serves;
 use crate::entity::endpoint::ReplyOf;
 use crate::entity::failure::{encode_error, stored_failure, text};
@@ -23,13 +24,13 @@ use crate::entity::later::Parcels;
 use crate::entity::method::Style;
 use crate::entity::options::Access;
 use crate::entity::origin::{
-    Base, NoOutcome, Origin, Stored, defect, end_interrupted, end_with_failure, record,
+    Base, NoOutcome, Origin, Stored, defect, end_interrupted, end_with_failure,
 };
 use crate::entity::outcome::{Outcome, Verdict};
 use crate::entity::outstanding::hand_out_after;
 use crate::entity::run::{Ran, To};
 use crate::entity::slot::{Slot, discard};
-use crate::entity::turn::Turn;
+use crate::entity::turn::{Change, Turn};
 use crate::entity::wire::Wire;
 use crate::error::{CallError, ClusterError};
 use crate::storage::{ChunkScan, ChunkWrite, OutcomeKind, StoredOutcome};
@@ -85,6 +86,7 @@ impl<T: Serves, M: Streams<T>> Style<T, Streaming<M>> for StoredStream {
         };
         let ctx = ctx.expect("a future has a context");
         let producer = Producer::new(begun.stream, ctx);
+        let ctx = ctx.clone();
         turn.end();
         hand_out_after(&slot, &base, parcels);
         let live = slot.kind.shared.streams.begin(stored.row.id, &begun.rows);
@@ -93,7 +95,7 @@ impl<T: Serves, M: Streams<T>> Style<T, Streaming<M>> for StoredStream {
         slot.clone().kind.shared.tasks.spawn(async move {
             let run = Run { slot: &slot, stored: &stored, producer, live, last };
             match run.drive(base).await {
-                Ok(end) => end.conclude::<T, Self>(&slot, stored, to),
+                Ok(end) => end.conclude::<T, Self>(&slot, &ctx, stored, to),
                 Err(failure) => {
                     let origin = Origin::Persisted(stored);
                     _ = origin.void::<T, Streaming<M>, Self>(&slot, &failure, to);
@@ -257,11 +259,12 @@ impl<M: StreamMessage> Ending<M> {
     fn conclude<T: Serves, S: Style<T, Streaming<M>>>(
         self,
         slot: &Arc<Slot<T>>,
+        ctx: &Context,
         stored: Box<Stored>,
         to: To<Streaming<M>>,
     ) {
         match self {
-            Ending::Reply(reply) => record_end::<T, M, S>(slot, stored, reply, to),
+            Ending::Reply(reply) => commit_end::<T, M, S>(slot, ctx, stored, reply, to),
             Ending::Unwritable(error @ ClusterError::LimitExceeded { .. }) => {
                 _ = end_with_failure::<T, Streaming<M>, S>(slot, stored, None, error, to);
             }
@@ -284,9 +287,11 @@ impl<M: StreamMessage> Ending<M> {
     }
 }
 
-/// Stores the end or the typed error as the request's outcome.
-fn record_end<T: Serves, M: StreamMessage, S: Style<T, Streaming<M>>>(
+/// Stores the end or the typed error as the request's outcome, and with an end what the handler has
+/// sent and set.
+fn commit_end<T: Serves, M: StreamMessage, S: Style<T, Streaming<M>>>(
     slot: &Arc<Slot<T>>,
+    ctx: &Context,
     stored: Box<Stored>,
     reply: ReplyOf<Streaming<M>>,
     to: To<Streaming<M>>,
@@ -302,16 +307,18 @@ fn record_end<T: Serves, M: StreamMessage, S: Style<T, Streaming<M>>>(
                 Err(error) => {
                     let what = format!("the error of {} {}", slot.address(), M::INFO.name);
                     let error = encode_error(&what, "payload_bytes_max", error);
-                    return Ending::<M>::Unwritable(error).conclude::<T, S>(slot, stored, to);
+                    let unwritable = Ending::<M>::Unwritable(error);
+                    return unwritable.conclude::<T, S>(slot, ctx, stored, to);
                 }
             }
         }
     };
-    let row = stored.outcome(outcome.clone(), kind.shared.clock.wall());
-    let writes = Writes { outcome: Some(row), ..Writes::default() };
-    _ = record::<T, Streaming<M>, S>(slot, stored, None, writes, to, move |slot, stored, to| {
-        slot.request_ended(stored.row.seq);
-        slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
-        to.reply(reply);
-    });
+    let then = match reply {
+        Ok(End) => Afterwards::of(Some(ctx), Parcels::default()),
+        Err(_) => Afterwards::default(),
+    };
+    let ended = Concluded { reply, outcome: Some(outcome), change: Change::None };
+    let writes = writes_of(slot, &ended, Some(ctx), &then, Some(&stored));
+    let origin = Origin::Persisted(stored);
+    commit_beside::<T, Streaming<M>, S>(slot.clone(), None, ended, writes, then, origin, to);
 }

@@ -1,0 +1,75 @@
+//! The tables: made once however many start at once, under their prefix alone, and left to newer and
+//! older programs as far as these can use them.
+#![cfg(feature = "postgres")]
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
+
+mod postgres_support;
+
+use cluster_core::storage::{OwnershipStorage, StorageError};
+use postgres_support::{PostgresBackend, join};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+
+async fn run(tool: &mut PgConnection, text: &str) {
+    tool.execute(sqlx::raw_sql(AssertSqlSafe(text.to_owned()))).await.unwrap();
+}
+
+// proves: B114
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_are_made_once_by_whoever_starts_first() {
+    let Some(backend) = PostgresBackend::make().await else { return };
+    let starts: Vec<_> = (0..5)
+        .map(|_| {
+            let options = backend.options().prefix("five_");
+            tokio::spawn(async move { options.connect().await })
+        })
+        .collect();
+    let mut storages = Vec::new();
+    for start in starts {
+        storages.push(start.await.unwrap().unwrap());
+    }
+    for storage in &storages {
+        storage.highest_seq().await.unwrap();
+    }
+    let mut tool = backend.tool().await;
+    let others = "SELECT count(*) FROM pg_class WHERE relnamespace = $1::regnamespace \
+        AND relname NOT LIKE 'five\\_%' AND relkind <> 't'";
+    let others = sqlx::query_scalar::<_, i64>(others).bind(&backend.schema);
+    assert_eq!(others.fetch_one(&mut tool).await.unwrap(), 0);
+}
+
+// proves: B114
+#[tokio::test]
+async fn a_newer_schema_is_used_as_far_as_it_says() {
+    let Some(backend) = PostgresBackend::make().await else { return };
+    let storage = backend.options().connect().await.unwrap();
+    join(&storage).await;
+    let mut tool = backend.tool().await;
+    run(&mut tool, "UPDATE cluster_meta SET value = 7 WHERE name = 'schema_current'").await;
+    join(&backend.options().connect().await.unwrap()).await;
+    run(&mut tool, "UPDATE cluster_meta SET value = 7 WHERE name = 'schema_minimum'").await;
+    let refused = backend.options().connect().await;
+    let Err(StorageError::SchemaTooNew { minimum: 7, .. }) = refused else { panic!("{refused:?}") };
+
+    run(&mut tool, "DROP TABLE cluster_meta; CREATE TABLE cluster_meta (a INT)").await;
+    let refused = backend.options().connect().await;
+    let Err(StorageError::Corrupt { .. }) = refused else { panic!("{refused:?}") };
+}
+
+/// Whoever makes tables may be another than who uses them.
+// proves: B114
+#[tokio::test]
+async fn a_program_without_the_right_to_make_tables_uses_them() {
+    let Some(backend) = PostgresBackend::make().await else { return };
+    drop(backend.options().connect().await.unwrap());
+    let (mut tool, schema) = (backend.tool().await, &backend.schema);
+    let role = format!("{schema}_user");
+    let grants = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'p'; GRANT USAGE ON SCHEMA {schema} TO {role}; \
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"
+    );
+    run(&mut tool, &grants).await;
+    let url = backend.url();
+    let (_, rest) = url.split_once('@').unwrap();
+    let url = format!("postgres://{role}:p@{rest}");
+    join(&cluster_sql::Postgres::connect(url).await.unwrap()).await;
+}
