@@ -12,7 +12,6 @@ use cluster_core::storage::{
     Accepted, Batch, Fence, KeyRow, MessageStorage, OwnershipStorage, PendingScan, RequestRow,
     StateKey, StateWrite, StorageError, TransactionStorage,
 };
-use cluster_core::testing::suite::Backend;
 use cluster_sql::MySql;
 use mysql_support::{MySqlBackend, accept, join, outcome, request, waiting};
 use sqlx::{AssertSqlSafe, Executor, MySqlConnection};
