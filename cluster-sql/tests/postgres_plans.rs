@@ -130,6 +130,9 @@ async fn every_question_is_short_at_a_million_rows() {
     for number in [300_000, 300_001] {
         assert_cleared(&storage, fence, number).await;
     }
+    // Hundreds of megabytes.
+    let drop = format!("DROP SCHEMA {} CASCADE", backend.schema);
+    tool.execute(sqlx::raw_sql(AssertSqlSafe(drop))).await.unwrap();
 }
 
 async fn assert_questions_are_short(tool: &mut PgConnection, fence: Fence) {

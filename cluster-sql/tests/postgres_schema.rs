@@ -1,5 +1,5 @@
-//! The tables: made once however many start at once, under their prefix alone, and left to newer and
-//! older programs as far as these can use them.
+//! The tables: made once however many start at once, under their prefix alone, and left to newer
+//! and older programs as far as these can use them.
 #![cfg(feature = "postgres")]
 #![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
