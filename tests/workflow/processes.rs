@@ -96,7 +96,7 @@ fn victim() {
     println!("{SAYS}{way:?}");
 }
 
-// proves: B173, B182
+// proves: B169, B173, B182, B216
 #[tokio::test]
 async fn an_execution_ends_though_its_process_is_killed_in_every_step() {
     let folder = Folder::new();
@@ -112,7 +112,12 @@ async fn an_execution_ends_though_its_process_is_killed_in_every_step() {
             }
         }
     }
-    let way = watched(walk(&Bed::on_file(folder.database()))).await.unwrap();
+    // The last process only hosts the workflow: the execution goes on by itself.
+    let bed = Bed::on_file(folder.database());
+    let cluster = bed.start(|builder| builder.workflow::<Walk>()).await;
+    let execution = cluster.workflow::<Walk>().find("k").await.unwrap().expect("it was started");
+    let way = watched(execution.result()).await.unwrap();
+    cluster.shutdown().await.unwrap();
     assert_eq!(way, (0..STEPS).collect::<Vec<_>>());
     // In order; a step that was interrupted has run once more, none that was behind it.
     assert!(said.is_sorted(), "{said:?}");
