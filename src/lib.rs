@@ -44,7 +44,7 @@ pub use cluster_core::workflow::{
 pub use cluster_core::{codec, contract, id, message, metric, storage, testing, time};
 pub use cluster_macros::{Entity, activate, deactivate, entity, message, run, step, workflow};
 #[cfg(feature = "sqlite")]
-pub use cluster_sql::Sqlite;
+pub use cluster_sql::{Sqlite, SqliteOptions, Synchronous};
 
 pub mod guide;
 
