@@ -26,7 +26,7 @@ pub enum BadSetting {
     },
     /// Two settings contradict each other.
     #[error(
-        "the setting `{smaller}` must not be larger than `{larger}`; their variables are `{}` and `{}`",
+        "the setting `{smaller}` (`{}`) must not be larger than `{larger}` (`{}`)",
         variable_of(smaller),
         variable_of(larger)
     )]
