@@ -48,7 +48,7 @@ pub use cluster_sql::MySql;
 #[cfg(feature = "postgres")]
 pub use cluster_sql::Postgres;
 #[cfg(feature = "sqlite")]
-pub use cluster_sql::Sqlite;
+pub use cluster_sql::{Sqlite, SqliteOptions, Synchronous};
 
 pub mod guide;
 

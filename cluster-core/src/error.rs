@@ -61,10 +61,11 @@ pub enum ClusterError {
         /// The limit.
         after: Duration,
     },
-    /// The storage failed; nothing was accepted.
-    #[error("the storage failed")]
+    /// The storage failed, or something else that the handler needed: nothing was accepted, and
+    /// nothing of the handler remains. The source says what it was.
+    #[error("the call could not be carried out")]
     Persistence {
-        /// What the storage said.
+        /// What went wrong.
         #[source]
         source: Source,
     },
@@ -78,6 +79,9 @@ pub enum ClusterError {
         source: Source,
     },
     /// Bytes were written with a shape that the reader's type cannot read.
+    ///
+    /// When a persisted call ends with this, its request is stored, and runs when a program has
+    /// started that can read what stands in its way: call again under the same key only.
     #[error("`{what}` was written by an incompatible version of its type")]
     IncompatibleContract {
         /// Which part of which message.
@@ -112,17 +116,17 @@ pub enum ClusterError {
         /// The request.
         request: RequestId,
     },
-    /// The handler panicked. For a persisted request a notice, not an outcome: it is kept as a dead
-    /// letter.
-    #[error("`{message}` of {address} panicked ({attempts} attempts): {reason}")]
+    /// The handler panicked, or failed in another way that no attempt has mended. For a persisted
+    /// request mostly a notice, not an outcome: it is kept as a dead letter.
+    #[error("`{message}` of {address} failed{}: {reason}", After(*attempts))]
     Defect {
         /// The entity.
         address: Address,
         /// The message.
         message: String,
-        /// Attempts made.
+        /// Attempts made; zero where they are not known.
         attempts: u32,
-        /// The panic's text.
+        /// The panic's text, or what else was wrong.
         reason: String,
     },
     /// The request was cancelled, or its handler was dropped before its end.
@@ -277,6 +281,19 @@ pub trait OrRetry<T> {
 impl<T, E: Error + Send + Sync + 'static> OrRetry<T> for Result<T, E> {
     fn or_retry(self) -> Result<T, ClusterError> {
         self.map_err(|error| ClusterError::Persistence { source: Arc::new(error) })
+    }
+}
+
+/// After how many attempts something has failed.
+struct After(u32);
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            1 => write!(f, " (1 attempt)"),
+            attempts => write!(f, " ({attempts} attempts)"),
+        }
     }
 }
 

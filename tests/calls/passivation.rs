@@ -164,6 +164,7 @@ async fn hooks_run_once_around_the_life_of_each_instance(bed: Bed) {
 
 // A handler that runs for longer than the idle time keeps its entity in memory, and the idle time
 // begins when it ends.
+// proves: B65
 #[tokio::test]
 async fn an_entity_with_a_running_handler_stays() {
     let stage = Stage::default();

@@ -1,22 +1,13 @@
 //! A process dies in the middle of a clearing, by SIGKILL: what is gone is gone, nothing has
 //! happened twice, and clearing again removes the rest.
-//!
-//! The process that dies is this test's own executable, told by its environment what to do.
-
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use cluster::prelude::*;
 
 use crate::entities::{List, start, start_with};
-use crate::support::{Bed, Folder, soon, until};
+use crate::support::{Bed, Folder, Victim, be_victim, say, soon, until};
 
-/// How many commits of the clearing pass before the kill.
-const PASS: &str = "CLUSTER_CLEARING_PASS";
-const DATABASE: &str = "CLUSTER_CLEARING_DATABASE";
-const SAYS: &str = "says: in the middle";
-
+/// What the process says where it is killed.
+const MIDDLE: &str = "in the middle";
 /// Keys that were used before.
 const WORDS: [&str; 5] = ["one", "two", "three", "four", "five"];
 /// How many commits it takes, two requests a page: three of what waits, the last with the state,
@@ -26,11 +17,9 @@ const COMMITS: usize = 6;
 /// Not a test by itself: what the process does that is to die.
 #[test]
 fn victim() {
-    let Ok(pass) = std::env::var(PASS) else { return };
-    let bed = Bed::on_file(PathBuf::from(std::env::var_os(DATABASE).expect("set with it")));
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    runtime.block_on(async {
-        let cluster = start_with(&bed, |builder| builder.config(|c| c.clear_batch = 2)).await;
+    // How many commits of the clearing pass before the kill.
+    be_victim(async |pass, bed| {
+        let cluster = start_with(bed, |builder| builder.config(|c| c.clear_batch = 2)).await;
         let list = cluster.get::<List>("a");
         for word in WORDS {
             list.add(word.into()).key(word).await.unwrap();
@@ -46,23 +35,9 @@ fn victim() {
             bed.door.pass_one();
         }
         bed.door.commits_held(1).await;
-        println!("{SAYS}");
+        say(MIDDLE);
         clearing.await.unwrap().unwrap();
     });
-}
-
-fn kill_after(pass: usize, folder: &Folder) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["processes::victim", "--exact", "--nocapture"])
-        .env(PASS, pass.to_string())
-        .env(DATABASE, folder.database())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("this very executable can be started");
-    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-    assert!(lines.any(|line| line.unwrap().contains(SAYS)), "it comes to the middle");
-    child.kill().expect("it can be killed");
-    child.wait().expect("it has ended");
 }
 
 // proves: B117
@@ -70,7 +45,9 @@ fn kill_after(pass: usize, folder: &Folder) {
 async fn killed_anywhere_and_asked_for_again_it_is_cleared() {
     for pass in 0..COMMITS {
         let folder = Folder::new();
-        kill_after(pass, &folder);
+        let mut victim = Victim::start(&pass.to_string(), &folder.database());
+        victim.wait_for(MIDDLE);
+        victim.kill();
         soon(async {
             let bed = Bed::on_file(folder.database());
             let cluster = start(&bed).await;

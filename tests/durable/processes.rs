@@ -1,98 +1,24 @@
 //! The same promises when a process dies for real: SIGKILL, then a new start on the same file.
-//!
-//! The process that dies is this test's own executable, told by its environment what to do.
-
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 use cluster::prelude::*;
 use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
 
 use crate::entities::{Counter, Desk, DeskFile, Refusal, start};
-use crate::support::{Bed, Folder, Probe, Side, soon};
-
-const SCENARIO: &str = "CLUSTER_DURABLE_SCENARIO";
-const DATABASE: &str = "CLUSTER_DURABLE_DATABASE";
-/// What the process that dies says begins with this.
-const SAYS: &str = "says: ";
-
-/// A process that runs a scenario; killed when dropped.
-struct Victim {
-    child: Child,
-    says: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Victim {
-    fn start(scenario: &str, database: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["processes::victim", "--exact", "--nocapture"])
-            .env(SCENARIO, scenario)
-            .env(DATABASE, database)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("this very executable can be started");
-        let stdout = child.stdout.take().expect("it is piped");
-        Victim { child, says: BufReader::new(stdout).lines() }
-    }
-
-    /// The next thing that it says; `None` when it has ended.
-    fn says(&mut self) -> Option<String> {
-        loop {
-            // What stands before it is the test runner's own.
-            let line = self.says.next()?.expect("its output can be read");
-            if let Some((_, said)) = line.split_once(SAYS) {
-                return Some(said.to_owned());
-            }
-        }
-    }
-
-    /// Waits until it says this.
-    fn wait_for(&mut self, what: &str) {
-        while let Some(said) = self.says() {
-            if said == what {
-                return;
-            }
-        }
-        panic!("it has ended without saying `{what}`");
-    }
-
-    /// Kills it, as no process can prevent, and waits until it is gone.
-    fn kill(mut self) {
-        self.child.kill().expect("it can be killed");
-        self.child.wait().expect("it has ended");
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn say(what: impl std::fmt::Display) {
-    println!("{SAYS}{what}");
-}
+use crate::support::{Bed, Folder, Probe, Side, Victim, be_victim, say, soon};
 
 /// Not a test by itself: what the process does that is to die.
 #[test]
 fn victim() {
-    let Ok(scenario) = std::env::var(SCENARIO) else { return };
-    let bed = Bed::on_file(PathBuf::from(std::env::var_os(DATABASE).expect("set with it")));
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    runtime.block_on(async {
-        match &*scenario {
-            "first line" => die_on_the_first_line(&bed).await,
-            "committed" => die_after_the_commit(&bed).await,
-            "order" => number_requests(&bed).await,
-            "transfers" => transfer(&bed).await,
-            "before own" => die_in_a_transaction(&bed, Side::BeforeOwn).await,
-            "after own" => die_in_a_transaction(&bed, Side::AfterOwn).await,
-            "sales" => sell(&bed).await,
-            "scheduled" => schedule_and_cancel(&bed).await,
-            other => panic!("no such scenario: {other}"),
-        }
+    be_victim(async |scenario, bed| match scenario {
+        "first line" => die_on_the_first_line(bed).await,
+        "committed" => die_after_the_commit(bed).await,
+        "order" => number_requests(bed).await,
+        "transfers" => transfer(bed).await,
+        "before own" => die_in_a_transaction(bed, Side::BeforeOwn).await,
+        "after own" => die_in_a_transaction(bed, Side::AfterOwn).await,
+        "sales" => sell(bed).await,
+        "scheduled" => schedule_and_cancel(bed).await,
+        other => panic!("no such scenario: {other}"),
     });
 }
 

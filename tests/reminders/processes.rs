@@ -1,80 +1,18 @@
 //! The same promises when a process dies for real: SIGKILL, then a new start on the same file.
-//!
-//! The process that dies is this test's own executable, told by its environment what to do.
-
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 use cluster::prelude::*;
 
 use crate::entities::{Clock, End, Order, rung, start};
-use crate::support::{Bed, Folder, soon, until};
-
-const SCENARIO: &str = "CLUSTER_REMINDERS_SCENARIO";
-const DATABASE: &str = "CLUSTER_REMINDERS_DATABASE";
-/// What the process that dies says begins with this.
-const SAYS: &str = "says: ";
-
-/// A process that runs a scenario; killed when dropped.
-struct Victim {
-    child: Child,
-    says: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Victim {
-    fn start(scenario: &str, database: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["processes::victim", "--exact", "--nocapture"])
-            .env(SCENARIO, scenario)
-            .env(DATABASE, database)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("this very executable can be started");
-        let stdout = child.stdout.take().expect("it is piped");
-        Victim { child, says: BufReader::new(stdout).lines() }
-    }
-
-    /// Waits until it says this.
-    fn wait_for(&mut self, what: &str) {
-        loop {
-            let line = self.says.next().expect("it goes on").expect("its output can be read");
-            // What stands before it is the test runner's own.
-            if line.split_once(SAYS).is_some_and(|(_, said)| said == what) {
-                return;
-            }
-        }
-    }
-
-    /// Kills it, as no process can prevent, and waits until it is gone.
-    fn kill(mut self) {
-        self.child.kill().expect("it can be killed");
-        self.child.wait().expect("it has ended");
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn say(what: &str) {
-    println!("{SAYS}{what}");
-}
+use crate::support::{Bed, Folder, Victim, be_victim, say, soon, until};
 
 /// Not a test by itself: what the process does that is to die.
 #[test]
 fn victim() {
-    let Ok(scenario) = std::env::var(SCENARIO) else { return };
-    let bed = Bed::on_file(PathBuf::from(std::env::var_os(DATABASE).expect("set with it")));
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    runtime.block_on(async {
-        let cluster = start(&bed).await;
+    be_victim(async |scenario, bed| {
+        let cluster = start(bed).await;
         let clock = cluster.get::<Clock>("c");
         let every = |what: &str, ms| Order::Every(what.to_owned(), ms);
-        match &*scenario {
+        match scenario {
             "before" => {
                 bed.probe.close("order");
                 clock.order(every("tick", 1_000), End::Ok).send().await.unwrap();
@@ -106,7 +44,7 @@ fn victim() {
             }
             other => panic!("no such scenario: {other}"),
         }
-        say(&scenario);
+        say(scenario);
         std::future::pending::<()>().await;
     });
 }

@@ -1,68 +1,14 @@
 //! Persisted streams whose process dies for real: SIGKILL, then another one on the same file.
-//!
-//! The process that dies is this test's own executable, told by its environment what to do.
-
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 use cluster::prelude::*;
 use futures_util::stream::{self, StreamExt};
 
-use crate::support::{Bed, Folder, soon};
+use crate::support::{Bed, Folder, Victim, be_victim, say, soon};
 
-const DATABASE: &str = "CLUSTER_STREAMS_DATABASE";
-/// Where the process begins to read; without it nobody reads.
-const AFTER: &str = "CLUSTER_STREAMS_AFTER";
-/// What the process that dies says begins with this.
-const SAYS: &str = "says: ";
+/// A process in which nobody reads; else its scenario is the place to read on from.
+const UNREAD: &str = "unread";
 /// What a handler says begins with this.
 const BEGAN: &str = "began ";
-
-/// A process that makes a stream and may read it.
-struct Victim {
-    child: Child,
-    says: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Victim {
-    fn start(database: &Path, after: Option<u64>) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["processes::victim", "--exact", "--nocapture"]).env(DATABASE, database);
-        if let Some(after) = after {
-            command.env(AFTER, after.to_string());
-        }
-        let child = command.stdout(Stdio::piped()).spawn();
-        let mut child = child.expect("this very executable can be started");
-        let stdout = child.stdout.take().expect("it is piped");
-        Victim { child, says: BufReader::new(stdout).lines() }
-    }
-
-    /// The next thing that it says; `None` when it has ended.
-    fn says(&mut self) -> Option<String> {
-        loop {
-            // What stands before it is the test runner's own.
-            let line = self.says.next()?.expect("its output can be read");
-            if let Some((_, said)) = line.split_once(SAYS) {
-                return Some(said.to_owned());
-            }
-        }
-    }
-
-    /// Kills it, as no process can prevent, and waits until it is gone; what it had said.
-    fn kill(mut self) -> Vec<String> {
-        self.child.kill().expect("it can be killed");
-        self.child.wait().expect("it has ended");
-        std::iter::from_fn(|| self.says()).collect()
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[derive(Entity, Default)]
 struct Tape;
@@ -73,9 +19,9 @@ impl Tape {
     #[message(persisted, stream)]
     fn numbers(&self, ctx: &Context, end: u64) -> impl Stream<Item = u64> + use<> {
         let last = ctx.resume::<u64>().unwrap();
-        println!("{SAYS}{BEGAN}{last:?}");
+        say(format_args!("{BEGAN}{last:?}"));
         let from = last.map_or(0, |(_, value)| value + 1);
-        stream::iter(from..end).inspect(|number| println!("{SAYS}made {number}"))
+        stream::iter(from..end).inspect(|number| say(format_args!("made {number}")))
     }
 }
 
@@ -90,20 +36,17 @@ async fn start(bed: &Bed) -> Cluster {
 /// Not a test by itself: what the process does that is to die.
 #[test]
 fn victim() {
-    let Some(database) = std::env::var_os(DATABASE) else { return };
-    let bed = Bed::on_file(PathBuf::from(database));
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    runtime.block_on(async {
-        let cluster = start(&bed).await;
+    be_victim(async |scenario, bed| {
+        let cluster = start(bed).await;
         let receipt = cluster.get::<Tape>("t").numbers(END).key("k").send().await.unwrap();
-        println!("{SAYS}id {}", receipt.id());
-        if let Ok(after) = std::env::var(AFTER) {
-            let mut numbers = receipt.chunks_after(after.parse().unwrap());
+        say(format_args!("id {}", receipt.id()));
+        if scenario != UNREAD {
+            let mut numbers = receipt.chunks_after(scenario.parse().unwrap());
             while let Some(number) = numbers.next().await {
-                println!("{SAYS}read {}", number.unwrap());
+                say(format_args!("read {}", number.unwrap()));
             }
         }
-        std::future::pending::<()>().await;
+        std::future::pending().await
     });
 }
 
@@ -125,8 +68,8 @@ async fn a_stream_goes_on_in_the_next_process_without_a_gap_or_a_duplicate() {
     let (mut read, mut said) = (Vec::new(), Vec::new());
     for kill_at in [1, 64, 65, 300, 777] {
         // The chunk of a number has the next one.
-        let after = read.len() as u64;
-        let mut victim = Victim::start(&folder.database(), Some(after));
+        let after = read.len().to_string();
+        let mut victim = Victim::start(&after, &folder.database());
         let mut run = Vec::new();
         while numbers(&run, "read").last().is_none_or(|last| *last < kill_at)
             || !run.iter().any(|said: &String| said.starts_with(BEGAN))
@@ -162,7 +105,7 @@ async fn an_unread_stream_is_finished_by_the_next_process() {
     let folder = Folder::new();
     let mut said = Vec::new();
     for _ in 0..2 {
-        let mut victim = Victim::start(&folder.database(), None);
+        let mut victim = Victim::start(UNREAD, &folder.database());
         let last = WINDOW as u64 - 1;
         while !said.iter().any(|said: &String| said.starts_with("id "))
             || numbers(&said, "made").last() != Some(&last)

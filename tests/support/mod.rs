@@ -1,5 +1,5 @@
 //! What the suites share: a bed to start clusters on, a door before its storage, a probe through
-//! which entities tell what they do, and ways of waiting.
+//! which entities tell what they do, processes that are killed, and ways of waiting.
 
 // Each suite is a program of its own and uses its part of this.
 #![allow(dead_code, unused_imports, unused_macros)]
@@ -11,6 +11,7 @@ mod folder;
 mod mysql;
 mod postgres;
 mod probe;
+mod victim;
 mod waiting;
 
 pub(crate) use backends::backends;
@@ -20,4 +21,5 @@ pub(crate) use folder::{Folder, open_sqlite};
 pub(crate) use mysql::Database;
 pub(crate) use postgres::Schema;
 pub(crate) use probe::Probe;
+pub(crate) use victim::{Victim, be_victim, say};
 pub(crate) use waiting::{HANG, is_waiting, poll_once, settle, soon, until};

@@ -42,6 +42,31 @@ async fn build(bed: &Bed) -> TestClusterBuilder {
     TestCluster::new().storage(bed.open().await).entity_with::<Tally>(made)
 }
 
+/// What a fault has sent into a pause goes on, whatever the seed.
+// proves: B237
+async fn what_is_healed_goes_on(bed: Bed) {
+    let storage = bed.open().await;
+    for seed in 0..20 {
+        let probe = bed.probe.clone();
+        let cluster = TestCluster::new()
+            .seed(seed)
+            .faults(Fault::fail_before_commit(0.3))
+            .storage(storage.clone())
+            .entity_with::<Tally>(move |_| Tally { sum: 0, probe: probe.clone() })
+            .start()
+            .await;
+        let tally = cluster.get::<Tally>(seed.to_string());
+        let mut accepted = 0;
+        for _ in 0..5 {
+            accepted += i64::from(tally.add(1).send().await.is_ok());
+        }
+        cluster.heal().await;
+        let sum = soon(tally.sum().into_future()).await.unwrap();
+        assert!(sum >= accepted, "{sum} of {accepted}");
+        cluster.shutdown().await.unwrap();
+    }
+}
+
 // proves: B237
 async fn a_hung_storage_answers_nobody_until_it_is_healed(bed: Bed) {
     let cluster = start(&bed).await;
@@ -157,6 +182,7 @@ async fn every_kind_of_fault_fires_by_its_name_and_nothing_is_lost_or_doubled(be
 }
 
 backends!(
+    what_is_healed_goes_on,
     a_hung_storage_answers_nobody_until_it_is_healed,
     one_hung_commit_holds_up_its_own_kind_only,
     a_lost_connection_is_told_and_comes_back_by_itself_or_when_healed,

@@ -25,7 +25,11 @@ pub enum BadSetting {
         max: String,
     },
     /// Two settings contradict each other.
-    #[error("the setting `{smaller}` must not be larger than `{larger}`")]
+    #[error(
+        "the setting `{smaller}` (`{}`) must not be larger than `{larger}` (`{}`)",
+        variable_of(smaller),
+        variable_of(larger)
+    )]
     Crossed {
         /// The one that must not be larger.
         smaller: &'static str,
@@ -65,6 +69,11 @@ impl BadSetting {
             BadSetting::Unknown { .. } => None,
         }
     }
+}
+
+/// The environment variable of a setting.
+fn variable_of(setting: &str) -> String {
+    format!("CLUSTER_{}", setting.to_ascii_uppercase())
 }
 
 /// The variable that a value is from.

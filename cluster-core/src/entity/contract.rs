@@ -174,9 +174,10 @@ pub trait Serves: Entity {
 
 /// An entity that can be made from nothing.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no `Default`, so the cluster cannot make one by itself",
-    label = "cannot be made without a factory",
-    note = "register it with `.entity_with::<{Self}>(|id| ..)`, or derive `Default`"
+    message = "`{Self}` is no entity that the cluster can make by itself",
+    label = "lacks `#[entity]` or `Default`",
+    note = "put `#[entity]` on its impl block",
+    note = "without `Default`, register it with `.entity_with::<{Self}>(|id| ..)`"
 )]
 pub trait DefaultEntity: Serves + Default {}
 

@@ -149,8 +149,9 @@ impl Origin {
             }
             Origin::Persisted(stored) => {
                 let (request, attempt) = (stored.row.id, stored.attempts + 1);
-                tracing::warn!(%request, attempt, %error, "a handler met trouble; it runs again");
-                count_attempt::<T, M, S>(slot, stored, base, text(&error), to)
+                let error = text(&error);
+                tracing::warn!(%request, attempt, error, "a handler met trouble");
+                count_attempt::<T, M, S>(slot, stored, base, error, to)
             }
         }
     }
@@ -165,10 +166,7 @@ impl Origin {
     ) -> Ran<M> {
         match self {
             Origin::Volatile => fail_after(slot, base, defect::<T, M>(slot, 1, reason), to),
-            Origin::Persisted(stored) => {
-                tracing::error!(request = %stored.row.id, reason, "a request is given up");
-                bury::<T, M, S>(slot, stored, base, reason, to)
-            }
+            Origin::Persisted(stored) => bury::<T, M, S>(slot, stored, base, reason, to),
         }
     }
 
@@ -377,6 +375,10 @@ fn bury<T: Serves, M: Message, S: Style<T, M>>(
         slot.request_ended(stored.row.seq);
         slot.kind.metrics.dead_letters.increment(1);
         let (request, entity) = (stored.row.id, &slot.address());
+        let method = M::INFO.name;
+        tracing::error!(
+            %request, %entity, method, attempts, error = reason, "a request is a dead letter now"
+        );
         let given_up = GivenUp { request, entity, message: M::INFO.name, attempts, error: &reason };
         slot.kind.shared.given_up.iter().for_each(|hook| hook.call(&given_up));
         slot.kind.shared.waiters.tell(stored.row.id, || Err(error.clone()));

@@ -162,6 +162,9 @@ impl Setup {
     }
 }
 
+/// Longer than any pause before the storage is tried again.
+const HEALING: Duration = Duration::from_secs(2);
+
 /// Time that passes by itself, until dropped.
 struct Passing(JoinHandle<()>);
 
@@ -256,11 +259,12 @@ impl TestCluster {
         settle(&self.setup.storage).await;
     }
 
-    /// Ends all faults, and lets the cluster go on with what they have held up. From now on time
-    /// moves only when the test moves it.
+    /// Ends all faults, and lets the cluster go on with what they have held up: two seconds pass,
+    /// so that whoever waits to try the storage again has done so. From then on time moves only
+    /// when the test moves it.
     pub async fn heal(&self) {
         self.setup.storage.heal();
-        self.settle().await;
+        self.advance(HEALING).await;
     }
 
     /// Ends the cluster where it stands, as a killed process does, and starts another on the same

@@ -5,10 +5,14 @@ mod bed;
 #[path = "../../support/mysql.rs"]
 mod mysql;
 mod probe;
+#[path = "../../support/victim.rs"]
+#[allow(dead_code, reason = "shared with the other suites, which need more of it")]
+mod victim;
 mod watch;
 
 pub(crate) use bed::{Bed, Folder};
 pub(crate) use probe::Probe;
+pub(crate) use victim::{Victim, be_victim, say};
 pub(crate) use watch::{Side, Watch};
 
 use cluster::time::Clock;
