@@ -15,6 +15,9 @@ pub(crate) trait Dialect: 'static {
     /// With what no table of a user may begin.
     const RESERVED_PREFIX: &'static str;
 
+    /// Whether the server keeps its plan of a prepared statement, however its tables change.
+    const KEEPS_PLANS: bool = false;
+
     /// The steps from one schema version to the next; the version of a migration is its place,
     /// counted from one.
     const MIGRATIONS: &'static [Migration];

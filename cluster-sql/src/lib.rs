@@ -3,6 +3,12 @@
 //! SQLite runs in process, behind the feature `sqlite`: see [`Sqlite`]. Users' own statements run
 //! on sqlx's connections, in the transaction of a handler.
 
+// What serves some of the databases is of no use to the others, and all of it to none.
+#![cfg_attr(
+    not(all(feature = "mysql", feature = "postgres", feature = "sqlite")),
+    allow(dead_code, unused_imports)
+)]
+
 mod alive;
 mod batch;
 mod chunks;
@@ -18,6 +24,8 @@ mod ownership;
 mod postgres;
 mod rows;
 mod schema;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod server;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;

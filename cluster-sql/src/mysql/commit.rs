@@ -12,51 +12,8 @@ use super::error::{commit_error, is_gate};
 use super::reads::{find_keys, find_requests};
 use super::session::Session;
 use crate::batch::{known_by_id, known_by_key};
+use crate::server::{Written, is_plain};
 use crate::value::Columns;
-
-/// What came of the one packet.
-pub(super) enum Written {
-    Done(Committed),
-    /// Nothing was written: something in the batch stands in its way, or the batch is of a kind
-    /// that one packet cannot write.
-    NotThisWay,
-}
-
-/// Whether one packet can write a batch. Its parts are written in the order of the packet, not in
-/// that of the batch.
-fn fits_one_packet(batch: &Batch) -> bool {
-    let Batch {
-        accepts,
-        outcomes,
-        states: _,
-        journal: _,
-        attempts,
-        dead,
-        deferreds,
-        holds,
-        redrives,
-        chunks,
-        chunks_read,
-        reminders,
-        removals,
-        forgotten,
-        alive,
-    } = batch;
-    let rare = attempts.is_empty()
-        && dead.is_empty()
-        && deferreds.is_empty()
-        && holds.is_empty()
-        && redrives.is_empty()
-        && chunks.is_empty()
-        && chunks_read.is_empty()
-        && reminders.is_empty()
-        && removals.is_empty()
-        && forgotten.is_empty()
-        && alive.is_empty();
-    let first = accepts.first().map(|row| row.seq);
-    rare && accepts.is_sorted_by(|a, b| a.seq < b.seq)
-        && first.is_none_or(|first| outcomes.iter().all(|row| row.seq < first))
-}
 
 /// Writes a batch by the one packet; once more without the requests that are known, if that was
 /// what stood in its way.
@@ -68,7 +25,7 @@ pub(super) async fn write_at_once(
     fence: Fence,
     batch: &Batch,
 ) -> Result<Written, StorageError> {
-    if !session.has_compound_statements || !fits_one_packet(batch) {
+    if !session.has_compound_statements || !is_plain(batch) {
         return Ok(Written::NotThisWay);
     }
     let accepts: Vec<&RequestRow> = batch.accepts.iter().collect();

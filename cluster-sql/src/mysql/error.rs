@@ -1,42 +1,9 @@
 //! What the driver's errors mean for the caller.
 
-use std::sync::Arc;
-
 use cluster_core::storage::StorageError;
 use sqlx::mysql::MySqlDatabaseError;
 
-/// What the server said.
-#[derive(Debug, thiserror::Error)]
-#[error("{message} (error {number}, SQLSTATE {code})")]
-pub(super) struct Refused {
-    number: u16,
-    code: String,
-    message: String,
-    /// The connection goes on.
-    goes_on: bool,
-}
-
-impl Refused {
-    fn new(error: &MySqlDatabaseError) -> Self {
-        let number = error.number();
-        // These quote what rows or statements hold.
-        let message = match QUOTING.contains(&number) {
-            true => "the server has refused a statement",
-            false => error.message(),
-        };
-        Refused {
-            number,
-            code: error.code().unwrap_or_default().to_owned(),
-            message: message.to_owned(),
-            goes_on: !ENDING.contains(&number),
-        }
-    }
-}
-
-/// No answer came in time.
-#[derive(Debug, thiserror::Error)]
-#[error("the database has not answered within {0:?}")]
-pub(super) struct TimedOut(pub(super) std::time::Duration);
+use crate::server::{self, Refused};
 
 /// A row of the same key is there.
 const DUPLICATE: u16 = 1062;
@@ -72,12 +39,6 @@ fn has_number(error: &sqlx::Error, numbers: &[u16]) -> bool {
     database(error).is_some_and(|error| numbers.contains(&error.number()))
 }
 
-/// Whether the server has refused a statement, and surely did nothing of it; its connection goes on
-/// then.
-pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
-    database(error).is_some_and(|error| !ENDING.contains(&error.number()))
-}
-
 /// Whether a row that was to be inserted is there already.
 pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
     has_number(error, &[DUPLICATE])
@@ -103,49 +64,29 @@ pub(super) fn is_not_ours(error: &sqlx::Error) -> bool {
     has_number(error, &NOT_OURS)
 }
 
+/// What the server said.
+pub(super) fn refused(error: &sqlx::Error) -> Option<Refused> {
+    let error = database(error)?;
+    let number = error.number();
+    // These quote what rows or statements hold.
+    let message = match QUOTING.contains(&number) {
+        true => "the server has refused a statement",
+        false => error.message(),
+    };
+    let code = error.code().unwrap_or_default();
+    Some(Refused {
+        message: format!("{message} (error {number}, SQLSTATE {code})"),
+        goes_on: !ENDING.contains(&number),
+        is_transient: number == DEADLOCK,
+    })
+}
+
 /// The failure of a statement whose transaction has not been committed, nor ever will be.
 pub(super) fn sure(error: sqlx::Error) -> StorageError {
-    match database(&error) {
-        Some(error) => StorageError::unavailable(Refused::new(error)),
-        None => StorageError::unavailable(error),
-    }
+    server::sure(refused(&error), error)
 }
 
 /// The failure of what commits.
 pub(super) fn commit_error(error: sqlx::Error) -> StorageError {
-    match database(&error) {
-        Some(refused) if is_refusal(&error) => StorageError::unavailable(Refused::new(refused)),
-        Some(lost) => StorageError::unknown_outcome(Refused::new(lost)),
-        None => StorageError::unknown_outcome(error),
-    }
-}
-
-/// The failure of a statement that commits by itself: unless the server has refused it, nobody
-/// knows.
-pub(super) fn unsure(error: StorageError) -> StorageError {
-    match error {
-        StorageError::Unavailable { source } if !refusal_goes_on(&source) => {
-            StorageError::UnknownOutcome { source }
-        }
-        error => error,
-    }
-}
-
-fn refusal_goes_on(source: &Arc<dyn std::error::Error + Send + Sync>) -> bool {
-    source.downcast_ref::<Refused>().is_some_and(|refused| refused.goes_on)
-}
-
-/// Whether the connection on which this came about is in a known state.
-pub(super) fn leaves_connection(error: &StorageError) -> bool {
-    match error {
-        StorageError::Unavailable { source } => refusal_goes_on(source),
-        StorageError::UnknownOutcome { .. } => false,
-        _ => true,
-    }
-}
-
-/// Whether the same transaction may succeed at once when it is made again.
-pub(super) fn is_transient(error: &StorageError) -> bool {
-    let StorageError::Unavailable { source } = error else { return false };
-    source.downcast_ref::<Refused>().is_some_and(|refused| refused.number == DEADLOCK)
+    server::commit_error(refused(&error), error)
 }

@@ -7,7 +7,6 @@
 
 mod commit;
 mod commit_text;
-mod connections;
 mod dialect;
 mod error;
 mod literal;

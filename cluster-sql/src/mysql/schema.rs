@@ -7,9 +7,9 @@ use super::error::{is_not_ours, sure};
 use super::literal::push_bytes;
 use super::session::Session;
 use crate::dialect::Dialect;
-use crate::schema::{SCHEMA_CURRENT, SCHEMA_MINIMUM, check_minimum, schema_version};
+use crate::schema::{SCHEMA_CURRENT, SCHEMA_MINIMUM, schema_version};
+use crate::server::{ServerSession, not_ours, read_version, versions_text};
 use crate::sql::with_prefix;
-use crate::value::Columns;
 
 /// Brings the tables of a prefix to this program's version, which any number of processes may try
 /// at once: each statement of a migration may be run again, and the version is stored when all have
@@ -56,30 +56,10 @@ async fn has_tables(session: &mut Session) -> Result<bool, StorageError> {
 
 /// The version of the stored schema, zero when there is none.
 async fn stored_version(session: &mut Session) -> Result<u32, StorageError> {
-    let text = format!(
-        "SELECT (SELECT value FROM {p}meta WHERE name = '{SCHEMA_MINIMUM}'), \
-        (SELECT value FROM {p}meta WHERE name = '{SCHEMA_CURRENT}'), \
-        (SELECT COUNT(*) FROM {p}meta)",
-        p = session.texts.prefix
-    );
-    let corrupt = |why: String| StorageError::Corrupt {
-        table: "meta",
-        reason: format!("it is not a table of this library: {why}"),
-    };
-    let rows = session.ask(text).await.map_err(|error| match is_not_ours(&error) {
-        true => corrupt(sure(error).to_string()),
+    let rows = session.ask(versions_text(&session.texts.prefix)).await;
+    let rows = rows.map_err(|error| match is_not_ours(&error) {
+        true => not_ours(sure(error).to_string()),
         false => sure(error),
     })?;
-    let number = |at: usize| rows.first().and_then(|row| row.integer(at));
-    match (number(0), number(1), number(2)) {
-        (Some(minimum), Some(current), _) => {
-            let version = |number: i64| {
-                u32::try_from(number).map_err(|_| corrupt(format!("its version is {number}")))
-            };
-            check_minimum::<MySqlDialect>(version(minimum)?)?;
-            version(current)
-        }
-        (None, None, Some(0)) => Ok(0),
-        _ => Err(corrupt("it has no schema version".to_owned())),
-    }
+    read_version::<MySqlDialect>(&rows)
 }

@@ -6,10 +6,12 @@ use cluster_core::storage::{Fence, StorageError};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlQueryResult, MySqlRow};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Executor, MySqlConnection};
 
-use super::error::{commit_error, is_duplicate, is_fence_lost, leaves_connection, sure};
+use super::dialect::MySqlDialect;
+use super::error::{commit_error, is_duplicate, is_fence_lost, refused, sure};
 use super::parameter::Parameter;
 use super::texts::{AllTexts, Own, Statement};
 use crate::driver::Driver;
+use crate::server::{End, Refused, ServerSession};
 use crate::sql::Sql;
 use crate::value::{Columns, Value, integer};
 
@@ -43,23 +45,6 @@ pub(super) struct Session {
     pub(super) logs_statements: bool,
 }
 
-/// How a transaction ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    Commit,
-    /// With the next one open, on a connection that sqlx believes to be in one.
-    CommitAndChain,
-}
-
-impl End {
-    const fn text(self) -> &'static str {
-        match self {
-            End::Commit => "COMMIT",
-            End::CommitAndChain => "COMMIT AND CHAIN",
-        }
-    }
-}
-
 impl Session {
     /// Connects, with nothing left to the server's defaults.
     pub(super) async fn connect(
@@ -91,75 +76,9 @@ impl Session {
         sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut self.connection).await
     }
 
-    /// Runs statements without parameters, in one packet.
-    pub(super) async fn simple(&mut self, text: String) -> Result<(), sqlx::Error> {
-        self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.map(drop)
-    }
-
-    pub(super) async fn begin(&mut self) -> Result<(), StorageError> {
-        self.simple("START TRANSACTION".to_owned()).await.map_err(sure)
-    }
-
-    /// Begins a transaction beside which nobody else changes who owns what.
-    pub(super) async fn begin_alone(&mut self) -> Result<(), StorageError> {
-        self.begin().await?;
-        let turn = self.rows_of(Own::Alone, &[]).await.map(drop);
-        if turn.as_ref().is_err_and(leaves_connection) {
-            self.roll_back().await?;
-        }
-        turn
-    }
-
-    /// Commits what was done in the open transaction, or rolls it back.
-    pub(super) async fn end<T>(
-        &mut self,
-        done: Result<T, StorageError>,
-    ) -> Result<T, StorageError> {
-        let committed = match done {
-            Ok(done) => self.commit().await.map(|()| done),
-            Err(error) => Err(error),
-        };
-        self.roll_back_after(committed).await
-    }
-
-    /// Rolls back what is open after a failure, if the connection is there still.
-    pub(super) async fn roll_back_after<T>(
-        &mut self,
-        done: Result<T, StorageError>,
-    ) -> Result<T, StorageError> {
-        if done.as_ref().is_err_and(leaves_connection) {
-            self.roll_back().await?;
-        }
-        done
-    }
-
-    /// Ends the open transaction with nothing written.
-    ///
-    /// # Errors
-    /// The connection is lost, and the transaction with it.
-    pub(super) async fn roll_back(&mut self) -> Result<(), StorageError> {
-        self.simple("ROLLBACK".to_owned()).await.map_err(sure)
-    }
-
-    /// The same, and whatever a user may have set is set back.
+    /// Ends the open transaction with nothing written, and sets back what a user may have set.
     pub(super) async fn give_back(&mut self) -> Result<(), StorageError> {
         self.simple(format!("ROLLBACK; {SETTINGS}")).await.map_err(sure)
-    }
-
-    /// Ends the open transaction.
-    pub(super) async fn commit(&mut self) -> Result<(), StorageError> {
-        self.simple("COMMIT".to_owned()).await.map_err(commit_error)
-    }
-
-    /// Ends the open transaction if the fence holds, in one packet: nobody waits for this process
-    /// while it holds the fence. The transaction is open still after `Fenced`.
-    pub(super) async fn commit_fenced(
-        &mut self,
-        fence: Fence,
-        end: End,
-    ) -> Result<(), StorageError> {
-        let text = format!("{}; {}", self.gate(fence, 0), end.text());
-        self.fenced(fence, text).await
     }
 
     /// Runs a packet that has a gate and commits.
@@ -200,30 +119,9 @@ impl Session {
         query(texts.own(own), values).execute(&mut self.connection).await.map(drop)
     }
 
-    /// Runs a query of the common ones.
-    pub(super) async fn rows(
-        &mut self,
-        sql: Sql,
-        values: &[Value<'_>],
-    ) -> Result<Vec<MySqlRow>, StorageError> {
-        let texts = self.texts.clone();
-        let query = query(texts.common(sql), values);
-        query.fetch_all(&mut self.connection).await.map_err(sure)
-    }
-
-    /// Runs a query of the common ones and reads all its rows.
-    pub(super) async fn all<T>(
-        &mut self,
-        sql: Sql,
-        values: &[Value<'_>],
-        read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
-    ) -> Result<Vec<T>, StorageError> {
-        self.rows(sql, values).await?.iter().map(|row| read(row)).collect()
-    }
-
     /// Takes a request from where it waits for its turn; says whether it was there.
     async fn stop_waiting(&mut self, values: &[Value<'_>]) -> Result<bool, StorageError> {
-        if self.rows(Sql::DeletePending, values).await?.is_empty() {
+        if self.query(Sql::DeletePending, values).await?.is_empty() {
             return Ok(false);
         }
         self.run(Own::ForgetTurn, values).await.map(|()| true).map_err(sure)
@@ -257,6 +155,39 @@ fn may_be_there(sql: Sql) -> bool {
     )
 }
 
+impl ServerSession for Session {
+    type Dialect = MySqlDialect;
+    type Row = MySqlRow;
+    const BEGIN: &'static str = "START TRANSACTION";
+
+    fn refused(error: &sqlx::Error) -> Option<Refused> {
+        refused(error)
+    }
+
+    async fn simple(&mut self, text: String) -> Result<(), sqlx::Error> {
+        self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.map(drop)
+    }
+
+    async fn query(
+        &mut self,
+        sql: Sql,
+        values: &[Value<'_>],
+    ) -> Result<Vec<MySqlRow>, StorageError> {
+        let texts = self.texts.clone();
+        let query = query(texts.common(sql), values);
+        query.fetch_all(&mut self.connection).await.map_err(sure)
+    }
+
+    async fn take_turn(&mut self) -> Result<(), StorageError> {
+        self.rows_of(Own::Alone, &[]).await.map(drop)
+    }
+
+    async fn commit_fenced(&mut self, fence: Fence, end: End) -> Result<(), StorageError> {
+        let text = format!("{}; {}", self.gate(fence, 0), end.text());
+        self.fenced(fence, text).await
+    }
+}
+
 impl Driver for Session {
     /// A row that was found and is as it was counts as changed; one that was there and was to be
     /// inserted does not. No more than one is counted, for a change in place of an insert is two.
@@ -280,6 +211,6 @@ impl Driver for Session {
         values: &[Value<'_>],
         read: fn(&dyn Columns) -> Result<T, StorageError>,
     ) -> Result<Option<T>, StorageError> {
-        self.rows(sql, values).await?.first().map(|row| read(row)).transpose()
+        self.query(sql, values).await?.first().map(|row| read(row)).transpose()
     }
 }

@@ -10,6 +10,7 @@ use super::literal::push_row;
 use super::session::Session;
 use super::texts::Own;
 use crate::batch::check_fence;
+use crate::server::ServerSession;
 use crate::value::{Reader, Value, integer};
 
 /// Takes shards that nobody owns, all by one statement: a runner starts with hundreds of them. What

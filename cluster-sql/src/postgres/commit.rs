@@ -15,51 +15,8 @@ use super::session::{Arguments, Session};
 use crate::batch::{known_by_id, known_by_key};
 use crate::journal::entry_values;
 use crate::rows::{EncodedRequest, first_state_values, is_first, outcome_values};
+use crate::server::{Written, is_plain};
 use crate::value::{Columns, Value, integer};
-
-/// What came of the one statement.
-pub(super) enum Written {
-    Done(Committed),
-    /// Nothing was written: something in the batch stands in its way, or the batch is of a kind
-    /// that one statement cannot write.
-    NotThisWay,
-}
-
-/// Whether one statement can write a batch: all parts of that see the same rows, so nothing of it
-/// may depend on what another part writes.
-fn fits_one_statement(batch: &Batch) -> bool {
-    let Batch {
-        accepts,
-        outcomes,
-        states: _,
-        journal: _,
-        attempts,
-        dead,
-        deferreds,
-        holds,
-        redrives,
-        chunks,
-        chunks_read,
-        reminders,
-        removals,
-        forgotten,
-        alive,
-    } = batch;
-    let rare = attempts.is_empty()
-        && dead.is_empty()
-        && deferreds.is_empty()
-        && holds.is_empty()
-        && redrives.is_empty()
-        && chunks.is_empty()
-        && chunks_read.is_empty()
-        && reminders.is_empty()
-        && removals.is_empty()
-        && forgotten.is_empty()
-        && alive.is_empty();
-    let first = accepts.first().map(|row| row.seq);
-    rare && accepts.is_sorted_by(|a, b| a.seq < b.seq)
-        && first.is_none_or(|first| outcomes.iter().all(|row| row.seq < first))
-}
 
 /// Writes a batch by the one statement.
 ///
@@ -70,7 +27,8 @@ pub(super) async fn write_at_once(
     fence: Fence,
     batch: &Batch,
 ) -> Result<Written, StorageError> {
-    if !fits_one_statement(batch) {
+    // All parts of the statement see the same rows.
+    if !is_plain(batch) {
         return Ok(Written::NotThisWay);
     }
     let (groups, arguments) = arguments(session.arguments(), fence, batch);

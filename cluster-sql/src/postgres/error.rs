@@ -1,35 +1,9 @@
 //! What the driver's errors mean for the caller.
 
-use std::sync::Arc;
-
 use cluster_core::storage::StorageError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-/// What the server said, without the details, which quote what rows hold.
-#[derive(Debug, thiserror::Error)]
-#[error("{message} (SQLSTATE {code})")]
-pub(super) struct Refused {
-    code: String,
-    message: String,
-    /// The connection goes on.
-    goes_on: bool,
-}
-
-impl Refused {
-    fn new(error: &PgDatabaseError) -> Self {
-        let goes_on = !matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
-        let mut message = error.message().to_owned();
-        if FOREIGN_STATEMENTS.contains(&error.code()) {
-            message.push_str(": behind a pooler, turn `prepared_statements` off");
-        }
-        Refused { code: error.code().to_owned(), message, goes_on }
-    }
-}
-
-/// No answer came in time.
-#[derive(Debug, thiserror::Error)]
-#[error("the database has not answered within {0:?}")]
-pub(super) struct TimedOut(pub(super) std::time::Duration);
+use crate::server::{self, Refused};
 
 /// A statement of ours divides by zero where a batch is not to be written.
 const DIVISION_BY_ZERO: &str = "22012";
@@ -80,50 +54,24 @@ pub(super) fn is_made_by_another(error: &sqlx::Error) -> bool {
     database(error).is_some_and(|error| MADE_BY_ANOTHER.contains(&error.code()))
 }
 
+/// What the server said, without the details, which quote what rows hold.
+pub(super) fn refused(error: &sqlx::Error) -> Option<Refused> {
+    let goes_on = is_refusal(error);
+    let error = database(error)?;
+    let mut message = format!("{} (SQLSTATE {})", error.message(), error.code());
+    if FOREIGN_STATEMENTS.contains(&error.code()) {
+        message.push_str(": behind a pooler, turn `prepared_statements` off");
+    }
+    let is_transient = [DEADLOCK, SERIALIZATION].contains(&error.code());
+    Some(Refused { message, goes_on, is_transient })
+}
+
 /// The failure of a statement whose transaction has not been committed, nor ever will be.
 pub(super) fn sure(error: sqlx::Error) -> StorageError {
-    match database(&error) {
-        Some(error) => StorageError::unavailable(Refused::new(error)),
-        None => StorageError::unavailable(error),
-    }
+    server::sure(refused(&error), error)
 }
 
 /// The failure of what commits.
 pub(super) fn commit_error(error: sqlx::Error) -> StorageError {
-    match database(&error) {
-        Some(refused) if is_refusal(&error) => StorageError::unavailable(Refused::new(refused)),
-        Some(lost) => StorageError::unknown_outcome(Refused::new(lost)),
-        None => StorageError::unknown_outcome(error),
-    }
-}
-
-/// The failure of a statement that commits by itself: unless the server has refused it, nobody
-/// knows.
-pub(super) fn unsure(error: StorageError) -> StorageError {
-    match error {
-        StorageError::Unavailable { source } if !refusal_goes_on(&source) => {
-            StorageError::UnknownOutcome { source }
-        }
-        error => error,
-    }
-}
-
-fn refusal_goes_on(source: &Arc<dyn std::error::Error + Send + Sync>) -> bool {
-    source.downcast_ref::<Refused>().is_some_and(|refused| refused.goes_on)
-}
-
-/// Whether the connection on which this came about is in a known state.
-pub(super) fn leaves_connection(error: &StorageError) -> bool {
-    match error {
-        StorageError::Unavailable { source } => refusal_goes_on(source),
-        StorageError::UnknownOutcome { .. } => false,
-        _ => true,
-    }
-}
-
-/// Whether the same transaction may succeed at once when it is made again.
-pub(super) fn is_transient(error: &StorageError) -> bool {
-    let StorageError::Unavailable { source } = error else { return false };
-    let refused = source.downcast_ref::<Refused>();
-    refused.is_some_and(|refused| [DEADLOCK, SERIALIZATION].contains(&&*refused.code))
+    server::commit_error(refused(&error), error)
 }

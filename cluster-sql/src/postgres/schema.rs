@@ -8,7 +8,8 @@ use super::dialect::PostgresDialect;
 use super::error::{commit_error, is_made_by_another, is_refusal, sure};
 use super::session::Session;
 use crate::dialect::Dialect;
-use crate::schema::{SCHEMA_CURRENT, SCHEMA_MINIMUM, check_minimum, schema_version};
+use crate::schema::{SCHEMA_CURRENT, SCHEMA_MINIMUM, schema_version};
+use crate::server::{ServerSession, not_ours, read_version, versions_text};
 use crate::sql::with_prefix;
 use crate::value::Columns;
 
@@ -31,7 +32,7 @@ pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
         }
         session.begin().await?;
         match migrate_in_transaction(session).await {
-            Ok(()) => return session.commit().await,
+            Ok(()) => return session.end(Ok(())).await,
             Err(error) => session.simple("ROLLBACK".to_owned()).await.map_err(sure).and(error)?,
         }
     }
@@ -83,32 +84,11 @@ async fn run(session: &mut Session, text: &str) -> Result<(), Result<(), Storage
 
 /// The version of the stored schema, zero when there is none.
 async fn stored_version(session: &mut Session) -> Result<u32, StorageError> {
-    let text = format!(
-        "SELECT (SELECT value FROM {p}meta WHERE name = '{SCHEMA_MINIMUM}'), \
-        (SELECT value FROM {p}meta WHERE name = '{SCHEMA_CURRENT}'), \
-        (SELECT count(*) FROM {p}meta)",
-        p = session.texts.prefix
-    );
-    let text = Arc::from(text);
-    let corrupt = |why: String| StorageError::Corrupt {
-        table: "meta",
-        reason: format!("it is not a table of this library: {why}"),
-    };
+    let text = Arc::from(versions_text(&session.texts.prefix));
     let rows = session.rows(&text, session.arguments()).await;
     let rows = rows.map_err(|error| match is_refusal(&error) {
-        true => corrupt(sure(error).to_string()),
+        true => not_ours(sure(error).to_string()),
         false => sure(error),
     })?;
-    let number = |at: usize| rows.first().and_then(|row| row.integer(at));
-    match (number(0), number(1), number(2)) {
-        (Some(minimum), Some(current), _) => {
-            let version = |number: i64| {
-                u32::try_from(number).map_err(|_| corrupt(format!("its version is {number}")))
-            };
-            check_minimum::<PostgresDialect>(version(minimum)?)?;
-            version(current)
-        }
-        (None, None, Some(0)) => Ok(0),
-        _ => Err(corrupt("it has no schema version".to_owned())),
-    }
+    read_version::<PostgresDialect>(&rows)
 }

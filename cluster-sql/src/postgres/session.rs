@@ -6,11 +6,13 @@ use cluster_core::storage::{Fence, StorageError};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Executor, PgConnection};
 
-use super::error::{commit_error, is_gate, leaves_connection, sure};
+use super::dialect::PostgresDialect;
+use super::error::{commit_error, is_gate, refused, sure};
 use super::parameter::{Array, Parameter};
 use super::plain::{TextRow, literal, literal_of_array, with_literals};
 use super::texts::{AllTexts, Own};
 use crate::driver::Driver;
+use crate::server::{End, Refused, ServerSession};
 use crate::sql::Sql;
 use crate::value::{Columns, Value, integer};
 
@@ -70,89 +72,7 @@ impl Columns for Answer {
     }
 }
 
-/// How a transaction ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    Commit,
-    /// With the next one open, on a connection that sqlx believes to be in one.
-    CommitAndChain,
-}
-
-impl End {
-    const fn text(self) -> &'static str {
-        match self {
-            End::Commit => "COMMIT",
-            End::CommitAndChain => "COMMIT AND CHAIN",
-        }
-    }
-}
-
 impl Session {
-    /// Runs statements without parameters, in one packet.
-    pub(super) async fn simple(&mut self, text: String) -> Result<(), sqlx::Error> {
-        self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.map(drop)
-    }
-
-    pub(super) async fn begin(&mut self) -> Result<(), StorageError> {
-        // Whatever the database's default is: each statement must see what was committed before it.
-        self.simple("BEGIN ISOLATION LEVEL READ COMMITTED".to_owned()).await.map_err(sure)
-    }
-
-    /// Begins a transaction beside which nobody else changes who owns what.
-    pub(super) async fn begin_alone(&mut self) -> Result<(), StorageError> {
-        self.begin().await?;
-        let text = self.texts.own(Own::Alone).clone();
-        let turn = self.rows(&text, self.arguments()).await;
-        let turn = turn.map(drop).map_err(sure);
-        if turn.as_ref().is_err_and(leaves_connection) {
-            self.roll_back().await?;
-        }
-        turn
-    }
-
-    /// Commits what was done in the open transaction, or rolls it back.
-    pub(super) async fn end<T>(
-        &mut self,
-        done: Result<T, StorageError>,
-    ) -> Result<T, StorageError> {
-        match done {
-            Ok(done) => self.commit().await.map(|()| done),
-            Err(error) => {
-                if leaves_connection(&error) {
-                    self.roll_back().await?;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Ends the open transaction with nothing written.
-    ///
-    /// # Errors
-    /// The connection is lost, and the transaction with it.
-    pub(super) async fn roll_back(&mut self) -> Result<(), StorageError> {
-        self.simple("ROLLBACK".to_owned()).await.map_err(sure)
-    }
-
-    /// Ends the open transaction.
-    pub(super) async fn commit(&mut self) -> Result<(), StorageError> {
-        self.simple("COMMIT".to_owned()).await.map_err(commit_error)
-    }
-
-    /// Ends the open transaction if the fence holds, in one packet: nobody waits for this process
-    /// while it holds the fence. The transaction is open still after `Fenced`.
-    pub(super) async fn commit_fenced(
-        &mut self,
-        fence: Fence,
-        end: End,
-    ) -> Result<(), StorageError> {
-        let text = format!("{}; {}", self.gate(fence), end.text());
-        self.simple(text).await.map_err(|error| match is_gate(&error) {
-            true => fence.lost(),
-            false => commit_error(error),
-        })
-    }
-
     /// A statement that fails unless the fence holds, which is then kept to the transaction's end.
     fn gate(&self, fence: Fence) -> String {
         format!(
@@ -198,17 +118,38 @@ impl Session {
         values.iter().for_each(|value| arguments.add(*value));
         arguments
     }
+}
 
-    /// Runs a statement of the common ones and reads all its rows.
-    pub(super) async fn all<T>(
-        &mut self,
-        sql: Sql,
-        values: &[Value<'_>],
-        read: impl Fn(&dyn Columns) -> Result<T, StorageError>,
-    ) -> Result<Vec<T>, StorageError> {
+impl ServerSession for Session {
+    type Dialect = PostgresDialect;
+    type Row = Answer;
+    // Whatever the database's default is: each statement must see what was committed before it.
+    const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+    fn refused(error: &sqlx::Error) -> Option<Refused> {
+        refused(error)
+    }
+
+    async fn simple(&mut self, text: String) -> Result<(), sqlx::Error> {
+        self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.map(drop)
+    }
+
+    async fn query(&mut self, sql: Sql, values: &[Value<'_>]) -> Result<Vec<Answer>, StorageError> {
         let text = self.texts.common.text(sql).clone();
-        let rows = self.rows(&text, self.plain(values)).await.map_err(sure)?;
-        rows.iter().map(|row| read(row)).collect()
+        self.rows(&text, self.plain(values)).await.map_err(sure)
+    }
+
+    async fn take_turn(&mut self) -> Result<(), StorageError> {
+        let text = self.texts.own(Own::Alone).clone();
+        self.rows(&text, self.arguments()).await.map(drop).map_err(sure)
+    }
+
+    async fn commit_fenced(&mut self, fence: Fence, end: End) -> Result<(), StorageError> {
+        let text = format!("{}; {}", self.gate(fence), end.text());
+        self.simple(text).await.map_err(|error| match is_gate(&error) {
+            true => fence.lost(),
+            false => commit_error(error),
+        })
     }
 }
 
@@ -235,8 +176,6 @@ impl Driver for Session {
         values: &[Value<'_>],
         read: fn(&dyn Columns) -> Result<T, StorageError>,
     ) -> Result<Option<T>, StorageError> {
-        let text = self.texts.common.text(sql).clone();
-        let rows = self.rows(&text, self.plain(values)).await.map_err(sure)?;
-        rows.first().map(|row| read(row)).transpose()
+        self.query(sql, values).await?.first().map(|row| read(row)).transpose()
     }
 }

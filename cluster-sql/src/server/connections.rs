@@ -1,43 +1,49 @@
-//! The connections to the server.
+//! The connections to a server.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_core::storage::StorageError;
-use cluster_core::time::Clock;
+use cluster_core::time::{Clock, Moment};
 use parking_lot::Mutex;
-use sqlx::mysql::MySqlConnectOptions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{TimedOut, is_transient, leaves_connection};
-use super::session::Session;
-use super::texts::AllTexts;
+use crate::dialect::Dialect;
+
+/// A server, and how it is connected to.
+pub(crate) trait Server: Send + Sync + 'static {
+    /// Its language.
+    type Dialect: Dialect;
+    /// A connection, and what is known about it.
+    type Session: Send + 'static;
+
+    /// Makes a connection.
+    fn connect(&self) -> impl Future<Output = Result<Self::Session, StorageError>> + Send;
+}
 
 /// A bounded number of connections, made when they are needed and kept. What is not given back
 /// in a known state is closed, and the server ends what it was about.
-pub(super) struct Connections {
-    options: MySqlConnectOptions,
+pub(crate) struct Connections<S: Server> {
+    server: Arc<S>,
     connect_timeout: Duration,
     /// Of the machine: servers are waited for in real time.
     clock: Clock,
-    texts: Arc<AllTexts>,
     permits: Arc<Semaphore>,
     /// Those that nobody uses, the one used last at the end.
-    idle: Mutex<Vec<Session>>,
+    idle: Mutex<Vec<S::Session>>,
+    /// When the server was last made to plan its statements anew.
+    replanned: Mutex<Moment>,
 }
 
-impl Connections {
-    pub(super) fn new(
-        options: MySqlConnectOptions,
-        connect_timeout: Duration,
-        texts: Arc<AllTexts>,
-        many: usize,
-    ) -> Arc<Self> {
+impl<S: Server> Connections<S> {
+    pub(super) fn new(server: Arc<S>, connect_timeout: Duration, many: usize) -> Arc<Self> {
+        let clock = Clock::system();
         Arc::new(Connections {
-            options,
+            server,
             connect_timeout,
-            clock: Clock::system(),
-            texts,
+            replanned: Mutex::new(clock.now()),
+            clock,
             permits: Arc::new(Semaphore::new(many)),
             idle: Mutex::default(),
         })
@@ -47,7 +53,7 @@ impl Connections {
     ///
     /// # Errors
     /// `Unavailable` when none can be had in time.
-    pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, StorageError> {
+    pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease<S>, StorageError> {
         let timed_out = |_| StorageError::unavailable(TimedOut(self.connect_timeout));
         let permit = self.permits.clone().acquire_owned();
         let permit = self.clock.timeout(self.connect_timeout, permit).await.map_err(timed_out)?;
@@ -56,38 +62,63 @@ impl Connections {
         let session = match idle {
             Some(session) => session,
             None => {
-                let connect = Session::connect(&self.options, self.texts.clone());
-                let made = self.clock.timeout(self.connect_timeout, connect).await;
+                let made = self.clock.timeout(self.connect_timeout, self.server.connect()).await;
                 made.map_err(timed_out)??
             }
         };
-        Ok(Lease { session, home: self.clone(), _permit: permit })
+        Ok(Lease { session, since: self.clock.now(), home: self.clone(), _permit: permit })
     }
 
     /// Closes those that nobody uses: one was lost, so they may be as well.
-    pub(super) fn forget_idle(&self) {
+    fn forget_idle(&self) {
         self.idle.lock().clear();
+    }
+
+    /// Whether a connection that was in use so long is to be replaced. A server that keeps its plan
+    /// of a prepared statement does so until it has counted the rows of its tables again: one that
+    /// was made for a table that was empty then may read all of what has come since.
+    fn is_to_plan_anew(&self, since: Moment) -> bool {
+        let now = self.clock.now();
+        if !S::Dialect::KEEPS_PLANS || now - since < SLOW {
+            return false;
+        }
+        let mut replanned = self.replanned.lock();
+        let due = now - *replanned >= REPLANNED_EVERY;
+        if due {
+            *replanned = now;
+        }
+        due
     }
 }
 
 /// A connection in use. Dropped without [`Lease::keep`] it is closed.
-pub(super) struct Lease {
-    pub(super) session: Session,
-    home: Arc<Connections>,
+pub(crate) struct Lease<S: Server> {
+    pub(crate) session: S::Session,
+    since: Moment,
+    home: Arc<Connections<S>>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Lease {
+impl<S: Server> Lease<S> {
     /// Gives it back: no transaction is open on it, and no answer is on its way.
-    pub(super) fn keep(self) {
-        self.home.idle.lock().push(self.session);
+    pub(crate) fn keep(self) {
+        if self.home.is_to_plan_anew(self.since) {
+            self.home.forget_idle();
+        } else {
+            self.home.idle.lock().push(self.session);
+        }
     }
 
     /// Gives up on it, and on those that nobody uses.
-    pub(super) fn lost(self) {
+    pub(crate) fn lost(self) {
         self.home.forget_idle();
     }
 }
+
+/// What takes as long as this may have a bad plan.
+const SLOW: Duration = Duration::from_millis(500);
+/// Connections are replaced for that at most so often: the server may just be slow.
+const REPLANNED_EVERY: Duration = Duration::from_secs(10);
 
 /// How often a transaction is made that others come in the way of, and a read whose connection was
 /// lost.
@@ -95,13 +126,13 @@ const ATTEMPTS_MAX: u32 = 5;
 
 /// Attempts at the same work.
 #[derive(Default)]
-pub(super) struct Attempts(u32);
+pub(crate) struct Attempts(u32);
 
 impl Attempts {
     /// What came of a read; `None` to try again.
-    pub(super) fn of_read<T>(
+    pub(crate) fn of_read<S: Server, T>(
         &mut self,
-        lease: Lease,
+        lease: Lease<S>,
         done: Result<T, StorageError>,
     ) -> Option<Result<T, StorageError>> {
         self.0 += 1;
@@ -118,9 +149,9 @@ impl Attempts {
     }
 
     /// What came of a write; `None` to try again.
-    pub(super) fn of_write<T>(
+    pub(crate) fn of_write<S: Server, T>(
         &mut self,
-        lease: Lease,
+        lease: Lease<S>,
         done: Result<T, StorageError>,
     ) -> Option<Result<T, StorageError>> {
         self.0 += 1;

@@ -1,0 +1,71 @@
+//! What the drivers' errors mean for the caller.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster_core::storage::StorageError;
+
+/// What the server said, without what quotes the rows or statements of users.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Refused {
+    pub(crate) message: String,
+    /// Surely nothing of the statement was done, and the connection goes on.
+    pub(crate) goes_on: bool,
+    /// The same transaction may succeed at once when it is made again.
+    pub(crate) is_transient: bool,
+}
+
+/// No answer came in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the database has not answered within {0:?}")]
+pub(super) struct TimedOut(pub(super) Duration);
+
+/// The failure of a statement whose transaction has not been committed, nor ever will be; what the
+/// server said of it, if it did.
+pub(crate) fn sure(refused: Option<Refused>, error: sqlx::Error) -> StorageError {
+    match refused {
+        Some(refused) => StorageError::unavailable(refused),
+        None => StorageError::unavailable(error),
+    }
+}
+
+/// The failure of what commits.
+pub(crate) fn commit_error(refused: Option<Refused>, error: sqlx::Error) -> StorageError {
+    match refused {
+        Some(refused) if refused.goes_on => StorageError::unavailable(refused),
+        Some(lost) => StorageError::unknown_outcome(lost),
+        None => StorageError::unknown_outcome(error),
+    }
+}
+
+/// The failure of a statement that commits by itself: unless the server has refused it, nobody
+/// knows.
+pub(crate) fn unsure(error: StorageError) -> StorageError {
+    match error {
+        StorageError::Unavailable { source } if !goes_on(&source) => {
+            StorageError::UnknownOutcome { source }
+        }
+        error => error,
+    }
+}
+
+fn goes_on(source: &Arc<dyn Error + Send + Sync>) -> bool {
+    source.downcast_ref::<Refused>().is_some_and(|refused| refused.goes_on)
+}
+
+/// Whether the connection on which this came about is in a known state.
+pub(crate) fn leaves_connection(error: &StorageError) -> bool {
+    match error {
+        StorageError::Unavailable { source } => goes_on(source),
+        StorageError::UnknownOutcome { .. } => false,
+        _ => true,
+    }
+}
+
+/// Whether the same transaction may succeed at once when it is made again.
+pub(super) fn is_transient(error: &StorageError) -> bool {
+    let StorageError::Unavailable { source } = error else { return false };
+    source.downcast_ref::<Refused>().is_some_and(|refused| refused.is_transient)
+}

@@ -1,0 +1,52 @@
+//! Marks: up to where an owner need not look for pending requests.
+//!
+//! Nothing says of a request that it is pending; who recovers a shard looks at the requests above
+//! its mark for those that have not ended, and below it only at those that were registered in
+//! `behind`. What holds at every moment: **a pending request is above the mark of its shard, or
+//! registered.** The marks move in two steps, each a transaction of its own:
+//!
+//! 1. The mark of the fence rises. That waits for every write under way, and whoever writes later
+//!    reads the new mark with the fence: what it accepts at or below it, it registers.
+//! 2. All that is pending between the old marks and the new one is registered, and the shards get
+//!    the new mark. This sees whatever was written before the first step; what is written after
+//!    it registers itself.
+//!
+//! Between the steps, or when the second is never made, the old marks hold. What was registered and
+//! has ended since is forgotten the next time; until then it does no harm, for who reads asks of
+//! each whether it is pending. What becomes pending again registers itself, and so does everything
+//! that is written by a transaction of several statements, which does not know the mark.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// After so many accepted requests the marks move: as many as are looked at in some milliseconds.
+pub(crate) const ACCEPTED_MAX: u64 = 20_000;
+
+/// When the marks of a process's shards move.
+#[derive(Default)]
+pub(crate) struct Marks {
+    /// Requests since they moved.
+    accepted: AtomicU64,
+    /// They are moving.
+    moving: AtomicBool,
+}
+
+impl Marks {
+    /// Counts accepted requests; says whether the marks shall move. Then [`Marks::moved`] follows.
+    pub(crate) fn count(&self, accepted: u64) -> bool {
+        let count = self.accepted.fetch_add(accepted, Ordering::Relaxed) + accepted;
+        count >= ACCEPTED_MAX && !self.moving.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether the marks shall move now that there is time for it, however few requests that are;
+    /// else runners that soon end would leave more and more to look at. Then [`Marks::moved`]
+    /// follows.
+    pub(crate) fn are_behind(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed) > 0 && !self.moving.swap(true, Ordering::AcqRel)
+    }
+
+    /// They have moved, or could not.
+    pub(crate) fn moved(&self) {
+        self.accepted.store(0, Ordering::Relaxed);
+        self.moving.store(false, Ordering::Release);
+    }
+}

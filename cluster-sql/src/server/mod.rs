@@ -1,0 +1,31 @@
+//! What the storages on database servers share: connections that come and go, what the drivers'
+//! errors mean, what is read, when marks move, what retention may remove, and the traits' calls.
+//!
+//! A storage brings its texts, and a session that runs them.
+
+mod batch;
+mod connections;
+mod error;
+mod marks;
+mod reads;
+mod retention;
+mod schema;
+mod session;
+mod settings;
+mod storage;
+mod transaction;
+
+pub(crate) use batch::{Written, is_plain};
+pub(crate) use connections::{Attempts, Lease, Server};
+pub(crate) use error::{Refused, commit_error, leaves_connection, sure, unsure};
+pub(crate) use marks::ACCEPTED_MAX;
+pub(crate) use reads::{
+    contracts, dead_letters, held, limit, load_chunks, load_due, load_journal, load_kept_alive,
+    load_pending, read_time, requests_of,
+};
+pub(crate) use retention::{Look, Past};
+pub(crate) use schema::{not_ours, read_version, versions_text};
+pub(crate) use session::{End, ServerSession, write_slowly};
+pub(crate) use settings::{Settings, Urls, common_settings};
+pub(crate) use storage::{Inner, reading, server_storage, writing};
+pub(crate) use transaction::server_transactions;

@@ -1,0 +1,149 @@
+//! How a database is connected to.
+
+use std::time::Duration;
+
+use cluster_core::storage::{RowLimits, StorageError};
+use cluster_core::time::Clock;
+
+use crate::dialect::Dialect;
+use crate::schema::check_prefix;
+
+/// The fewest connections: one that writes, one for users' transactions, and one that reads.
+const CONNECTIONS_MIN: usize = 3;
+
+/// What a storage is set to, and its URL, which has a password in it.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) url: String,
+    pub(crate) prefix: String,
+    pub(crate) connections: usize,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) answer_timeout: Duration,
+    pub(crate) limits: RowLimits,
+    pub(crate) clock: Option<Clock>,
+}
+
+/// The URLs of a database.
+pub(crate) struct Urls {
+    /// How they begin.
+    pub(crate) schemes: [&'static str; 2],
+    /// What they are like.
+    pub(crate) example: &'static str,
+    /// The parameters that the driver knows.
+    pub(crate) parameters: &'static [&'static str],
+}
+
+impl Settings {
+    pub(crate) fn new(url: String) -> Self {
+        Settings {
+            url,
+            prefix: "cluster_".to_owned(),
+            connections: 8,
+            connect_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(30),
+            limits: RowLimits::default(),
+            clock: None,
+        }
+    }
+
+    /// How many connections write.
+    pub(crate) fn writing(&self) -> usize {
+        self.connections / 2
+    }
+
+    /// Looks at everything that can be seen before anything is connected.
+    ///
+    /// # Errors
+    /// `BadSetting`.
+    pub(crate) fn check<D: Dialect>(&self, urls: &Urls) -> Result<(), StorageError> {
+        check_prefix::<D>(&self.prefix)?;
+        if self.connections < CONNECTIONS_MIN {
+            let reason = format!("{} is below {CONNECTIONS_MIN}", self.connections);
+            return Err(StorageError::BadSetting { setting: "connections", reason });
+        }
+        if !urls.schemes.iter().any(|scheme| self.url.starts_with(scheme)) {
+            return Err(urls.bad());
+        }
+        // The driver leaves out what it does not know, or logs it, and with it what may be a
+        // password.
+        let (_, query) = self.url.split_once('?').unwrap_or_default();
+        let names = query.split('&').filter(|pair| !pair.is_empty());
+        let mut names = names.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
+        let is_known = |name: &str| {
+            // One may stand with what it is of in brackets.
+            let name = name.split_once('[').map_or(name, |(name, _)| name);
+            urls.parameters.contains(&name)
+        };
+        match names.find(|name| !is_known(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let reason = format!("`{name}` is no parameter of it");
+                Err(StorageError::BadSetting { setting: "url", reason })
+            }
+        }
+    }
+}
+
+impl Urls {
+    /// What is said of a URL that cannot be read. What the driver says of it may quote it.
+    pub(crate) fn bad(&self) -> StorageError {
+        let reason = format!("it is not like {}", self.example);
+        StorageError::BadSetting { setting: "url", reason }
+    }
+}
+
+/// The public settings that all have, of a type with a field `settings`.
+macro_rules! common_settings {
+    ($options:ident) => {
+        impl $options {
+            /// The prefix of all tables, `cluster_` at first. Several clusters share a database
+            /// under different prefixes. 1 to 32 lower-case letters, digits and underscores, no
+            /// digit first.
+            pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+                self.settings.prefix = prefix.into();
+                self
+            }
+
+            /// The most connections, 8 at first, at least 3. Half of them write; a handler's own
+            /// transaction takes one of these.
+            pub fn connections(mut self, connections: usize) -> Self {
+                self.settings.connections = connections;
+                self
+            }
+
+            /// How long a call waits for a connection, whether for one to be free or to be made;
+            /// then it fails with `Unavailable`. 10 s at first.
+            pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
+                self.settings.connect_timeout = timeout;
+                self
+            }
+
+            /// How long a call waits for the server's answer. Then a read fails with `Unavailable`;
+            /// the outcome of a write is unknown, which the runtime settles. 30 s at first.
+            pub fn answer_timeout(mut self, timeout: std::time::Duration) -> Self {
+                self.settings.answer_timeout = timeout;
+                self
+            }
+
+            /// The clock of cluster time instead of the database's own. For tests: processes that
+            /// share a database must share its clock.
+            pub fn clock(mut self, clock: cluster_core::time::Clock) -> Self {
+                self.settings.clock = Some(clock);
+                self
+            }
+        }
+
+        impl std::fmt::Debug for $options {
+            /// Without the URL, which has a password in it.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($options))
+                    .field("prefix", &self.settings.prefix)
+                    .field("connections", &self.settings.connections)
+                    .field("connect_timeout", &self.settings.connect_timeout)
+                    .field("answer_timeout", &self.settings.answer_timeout)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+pub(crate) use common_settings;

@@ -1,0 +1,443 @@
+//! The traits' calls: each on a connection, within a time, and again where that is right.
+
+use std::sync::Arc;
+
+use cluster_core::storage::StorageError;
+use cluster_core::time::Clock;
+
+use super::connections::{Connections, Server};
+use super::error::TimedOut;
+use super::marks::Marks;
+use super::settings::Settings;
+
+/// What the clones of a storage share.
+pub(crate) struct Inner<S: Server> {
+    pub(crate) writers: Arc<Connections<S>>,
+    pub(crate) readers: Arc<Connections<S>>,
+    pub(crate) marks: Marks,
+    pub(crate) settings: Settings,
+    /// Of the machine: servers are waited for in real time.
+    machine_clock: Clock,
+}
+
+impl<S: Server> Inner<S> {
+    /// Nothing is connected yet.
+    pub(crate) fn new(server: S, settings: Settings) -> Self {
+        let server = Arc::new(server);
+        let timeout = settings.connect_timeout;
+        let connections = |many| Connections::new(server.clone(), timeout, many);
+        Inner {
+            writers: connections(settings.writing()),
+            readers: connections(settings.connections - settings.writing()),
+            marks: Marks::default(),
+            settings,
+            machine_clock: Clock::system(),
+        }
+    }
+
+    /// Waits for the server as long as the settings say.
+    pub(crate) async fn within<F: Future>(&self, answer: F) -> Result<F::Output, StorageError> {
+        let limit = self.settings.answer_timeout;
+        let answer = self.machine_clock.timeout(limit, answer).await;
+        answer.map_err(|_| StorageError::unavailable(TimedOut(limit)))
+    }
+
+    /// The same for what commits.
+    pub(crate) async fn within_or_unknown<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        self.within(answer).await.unwrap_or_else(|error| match error {
+            StorageError::Unavailable { source } => Err(StorageError::UnknownOutcome { source }),
+            error => Err(error),
+        })
+    }
+}
+
+// Macros, for a closure whose future borrows from its argument cannot say that it is `Send`, and no
+// more can what is written for any session.
+
+/// Runs what only reads; again on another connection when one was lost under it.
+macro_rules! reading {
+    ($inner:expr, $session:ident => $work:expr) => {{
+        let mut attempts = $crate::server::Attempts::default();
+        loop {
+            let mut lease = $inner.readers.lease().await?;
+            let done = {
+                let $session = &mut lease.session;
+                $inner.within($work).await.and_then(|done| done)
+            };
+            if let Some(done) = attempts.of_read(lease, done) {
+                break done;
+            }
+        }
+    }};
+}
+
+pub(crate) use reading;
+
+/// Runs what commits; again when others came in the way of it.
+macro_rules! writing {
+    ($inner:expr, $session:ident => $work:expr) => {{
+        let mut attempts = $crate::server::Attempts::default();
+        loop {
+            let mut lease = $inner.writers.lease().await?;
+            let done = {
+                let $session = &mut lease.session;
+                $inner.within_or_unknown($work).await
+            };
+            if let Some(done) = attempts.of_write(lease, done) {
+                break done;
+            }
+        }
+    }};
+}
+pub(crate) use writing;
+
+/// Implements the traits for a storage: a type with a field `inner`, a function `move_marks`, and
+/// beside it what its database does in a way of its own: `reads`, `retention`, `take_shards` and
+/// `write_at_once`.
+macro_rules! server_storage {
+    ($storage:ident, $dialect:ident) => {
+        use std::fmt;
+        use std::sync::Arc;
+
+        use bytes::Bytes;
+        use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
+        use cluster_core::storage::{
+            AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow,
+            ContractStorage, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest,
+            EntityScan, EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
+            JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan,
+            ReminderKey, ReminderRow, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow,
+            Storage, StorageError, TakenShard, TransactionStorage,
+        };
+        use cluster_core::time::Timestamp;
+        use $crate::contracts::{load_shape, store_contracts, store_shapes};
+        use $crate::dialect::Dialect;
+        use $crate::ownership::{
+            self, TIME_OFFSET_MS, highest_seq, set_meta, time_offset_ms,
+        };
+        use $crate::server::{
+            self, Look, ServerSession, Written, reading, unsure, write_slowly, writing,
+        };
+
+        impl $storage {
+            async fn write(&self, fence: Fence, batch: &Batch) -> Result<Committed, StorageError> {
+                self.inner.settings.limits.check(batch)?;
+                writing!(self.inner, session => async {
+                    match write_at_once(session, fence, batch).await? {
+                        Written::Done(committed) => Ok(committed),
+                        Written::NotThisWay => write_slowly(session, fence, batch).await,
+                    }
+                })
+            }
+
+            /// Cluster time.
+            async fn time(&self, session: &mut Session) -> Result<Timestamp, StorageError> {
+                match &self.inner.settings.clock {
+                    None => reads::time(session).await,
+                    Some(clock) => {
+                        let offset_ms = time_offset_ms(session).await?;
+                        let unix_ms = clock.wall().unix_ms().saturating_add(offset_ms);
+                        Ok(Timestamp::from_unix_ms(unix_ms))
+                    }
+                }
+            }
+
+            /// Moves the marks beside everything else.
+            fn start_moving_marks(&self, fence: Fence) {
+                let storage = self.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = storage.move_marks(fence).await {
+                        tracing::debug!(%error, "the marks of recovery stay where they are");
+                    }
+                    storage.inner.marks.moved();
+                });
+            }
+        }
+
+        impl fmt::Debug for $storage {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut shown = f.debug_struct(stringify!($storage));
+                shown.field("prefix", &self.inner.settings.prefix).finish_non_exhaustive()
+            }
+        }
+
+        impl Storage for $storage {
+            fn kind(&self) -> &'static str {
+                <$dialect as Dialect>::KIND
+            }
+
+            fn row_limits(&self) -> Option<RowLimits> {
+                Some(self.inner.settings.limits)
+            }
+
+            fn transactions(&self) -> Option<&dyn TransactionStorage> {
+                Some(self)
+            }
+        }
+
+        impl OwnershipStorage for $storage {
+            fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
+                Box::pin(async move {
+                    writing!(self.inner, session => async {
+                        session.begin_alone().await?;
+                        let joined = match self.time(session).await {
+                            Ok(now) => ownership::join(session, &request, now).await,
+                            Err(error) => Err(error),
+                        };
+                        session.end(joined).await
+                    })
+                })
+            }
+
+            fn take_shards(
+                &self,
+                fence: Fence,
+                shards: Vec<ShardId>,
+            ) -> BoxFuture<'_, Result<Vec<TakenShard>, StorageError>> {
+                Box::pin(async move {
+                    writing!(self.inner, session => async {
+                        session.begin_alone().await?;
+                        let taken = take_shards(session, fence, &shards).await;
+                        session.end(taken).await
+                    })
+                })
+            }
+
+            fn highest_seq(&self) -> BoxFuture<'_, Result<Seq, StorageError>> {
+                Box::pin(async move { reading!(self.inner, session => highest_seq(session)) })
+            }
+
+            fn raise_fence(&self, fence: Fence) -> BoxFuture<'_, Result<Fence, StorageError>> {
+                Box::pin(async move {
+                    writing!(self.inner, session => async {
+                        // The one statement that changes something commits by itself.
+                        ownership::raise_fence(session, fence).await.map_err(unsure)
+                    })
+                })
+            }
+
+            fn leave(&self, fence: Fence) -> BoxFuture<'_, Result<(), StorageError>> {
+                Box::pin(async move {
+                    writing!(self.inner, session => async {
+                        session.begin_alone().await?;
+                        let left = ownership::leave(session, fence).await;
+                        session.end(left).await
+                    })
+                })
+            }
+
+            fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+                Box::pin(async move { reading!(self.inner, session => self.time(session)) })
+            }
+
+            fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {
+                Box::pin(async move {
+                    writing!(self.inner, session => async {
+                        set_meta(session, TIME_OFFSET_MS, offset_ms).await.map_err(unsure)
+                    })
+                })
+            }
+        }
+
+        impl MessageStorage for $storage {
+            fn commit(
+                &self,
+                fence: Fence,
+                batch: Arc<Batch>,
+            ) -> BoxFuture<'_, Result<Committed, StorageError>> {
+                Box::pin(async move {
+                    let committed = self.write(fence, &batch).await?;
+                    if self.inner.marks.count(batch.accepts.len() as u64) {
+                        self.start_moving_marks(fence);
+                    }
+                    Ok(committed)
+                })
+            }
+
+            fn load_pending(
+                &self,
+                fence: Fence,
+                scan: PendingScan,
+            ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+                Box::pin(async move {
+                    reading!(self.inner, session => reads::load_pending(session, fence, &scan))
+                })
+            }
+
+            fn load_due(
+                &self,
+                fence: Fence,
+                scan: DueScan,
+            ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+                Box::pin(
+                    async move { reading!(self.inner, session => server::load_due(session, fence, scan)) },
+                )
+            }
+
+            fn load_kept_alive(
+                &self,
+                fence: Fence,
+                scan: AliveScan,
+            ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+                Box::pin(async move {
+                    reading!(self.inner, session => server::load_kept_alive(session, fence, &scan))
+                })
+            }
+
+            fn find_requests(
+                &self,
+                ids: Vec<RequestId>,
+            ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+                Box::pin(
+                    async move { reading!(self.inner, session => reads::find_requests(session, &ids)) },
+                )
+            }
+
+            fn find_keys(
+                &self,
+                digests: Vec<KeyDigest>,
+            ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+                Box::pin(
+                    async move { reading!(self.inner, session => reads::find_keys(session, &digests)) },
+                )
+            }
+
+            fn load_states(
+                &self,
+                keys: Vec<StateKey>,
+            ) -> BoxFuture<'_, Result<Vec<Option<StateRow>>, StorageError>> {
+                Box::pin(async move { reading!(self.inner, session => reads::load_states(session, &keys)) })
+            }
+
+            fn dead_letters(
+                &self,
+                after: Seq,
+                limit: usize,
+            ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
+                Box::pin(async move {
+                    reading!(self.inner, session => server::dead_letters(session, after, limit))
+                })
+            }
+
+            fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
+                Box::pin(async move { reading!(self.inner, session => server::held(session, after, limit)) })
+            }
+
+            fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+                Box::pin(async move { reading!(self.inner, session => server::load_chunks(session, &scan)) })
+            }
+
+            fn retire(
+                &self,
+                fence: Fence,
+                scan: RetireScan,
+            ) -> BoxFuture<'_, Result<Retired, StorageError>> {
+                Box::pin(async move {
+                    if self.inner.marks.are_behind() {
+                        self.start_moving_marks(fence);
+                    }
+                    let look: Result<Look, StorageError> =
+                        reading!(self.inner, session => retention::look(session, fence, &scan));
+                    let look = look?;
+                    if look.is_idle(&scan) {
+                        return Ok(look.retired);
+                    }
+                    writing!(self.inner, session => retention::remove(session, fence, &scan, &look))
+                })
+            }
+        }
+
+        impl EntityStorage for $storage {
+            fn find_reminders(
+                &self,
+                keys: Vec<ReminderKey>,
+            ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
+                Box::pin(
+                    async move { reading!(self.inner, session => reads::find_reminders(session, &keys)) },
+                )
+            }
+
+            fn requests_of(
+                &self,
+                mut scan: EntityScan,
+            ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
+                Box::pin(async move {
+                    let mut found = Vec::new();
+                    loop {
+                        let window = EntityScan { limit: scan.limit - found.len(), ..scan.clone() };
+                        let looked: Result<(Vec<EntityRequest>, Option<Seq>), StorageError> =
+                            reading!(self.inner, session => server::requests_of(session, &window));
+                        let (rows, end) = looked?;
+                        found.extend(rows);
+                        match end {
+                            Some(end) if found.len() < scan.limit => scan.after = end,
+                            _ => return Ok(found),
+                        }
+                    }
+                })
+            }
+        }
+
+        impl JournalStorage for $storage {
+            fn load_journal(&self, execution: Seq) -> BoxFuture<'_, Result<History, StorageError>> {
+                Box::pin(
+                    async move { reading!(self.inner, session => server::load_journal(session, execution)) },
+                )
+            }
+
+            fn find_deferreds(
+                &self,
+                deferreds: Vec<DeferredId>,
+            ) -> BoxFuture<'_, Result<Vec<Option<DeferredRow>>, StorageError>> {
+                Box::pin(async move {
+                    reading!(self.inner, session => reads::find_deferreds(session, &deferreds))
+                })
+            }
+        }
+
+        impl ContractStorage for $storage {
+            fn store_shapes(&self, shapes: Vec<ShapeRow>) -> BoxFuture<'_, Result<(), StorageError>> {
+                Box::pin(async move {
+                    shapes.iter().try_for_each(|shape| self.inner.settings.limits.check_shape(shape))?;
+                    writing!(self.inner, session => async {
+                        session.begin_alone().await?;
+                        let stored = store_shapes(session, &shapes).await;
+                        session.end(stored).await
+                    })
+                })
+            }
+
+            fn load_shape(
+                &self,
+                fingerprint: u64,
+            ) -> BoxFuture<'_, Result<Option<ShapeRow>, StorageError>> {
+                Box::pin(async move {
+                    let shape: Result<Option<Bytes>, StorageError> =
+                        reading!(self.inner, session => load_shape(session, fingerprint));
+                    Ok(shape?.map(|shape| ShapeRow { fingerprint, shape }))
+                })
+            }
+
+            fn store_contracts(
+                &self,
+                contracts: Vec<ContractRow>,
+            ) -> BoxFuture<'_, Result<(), StorageError>> {
+                Box::pin(async move {
+                    writing!(self.inner, session => async {
+                        session.begin_alone().await?;
+                        let stored = store_contracts(session, &contracts).await;
+                        session.end(stored).await
+                    })
+                })
+            }
+
+            fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>> {
+                Box::pin(async move { reading!(self.inner, session => server::contracts(session)) })
+            }
+        }
+    };
+}
+pub(crate) use server_storage;

@@ -1,0 +1,99 @@
+//! Users' transactions.
+
+/// Implements them for a storage, whose database has its own ways to `begin` one, to `check_open`
+/// that it is still the same one, and to `give_back` the connection when it has ended.
+macro_rules! server_transactions {
+    ($storage:ident, $server:ident) => {
+        use std::any::Any;
+        use std::sync::Arc;
+
+        use cluster_core::storage::{
+            Batch, BoxFuture, Committed, Fence, OpenTransaction, StorageError, TransactionStorage,
+        };
+        use $crate::batch::write_batch;
+        use $crate::server::{End, Inner, Lease, ServerSession, leaves_connection};
+
+        impl TransactionStorage for $storage {
+            fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>> {
+                Box::pin(async move {
+                    let mut lease = self.inner.writers.lease().await?;
+                    let begun = self.inner.within(begin(&mut lease.session)).await;
+                    match begun.and_then(|begun| begun) {
+                        Ok(begun) => {
+                            let open = Transaction { lease, begun, inner: self.inner.clone() };
+                            Ok(Box::new(open) as Box<dyn OpenTransaction>)
+                        }
+                        Err(error) => {
+                            lease.lost();
+                            Err(error)
+                        }
+                    }
+                })
+            }
+        }
+
+        /// An open transaction of a user. Dropped, its connection is closed, and the server rolls
+        /// back.
+        struct Transaction {
+            lease: Lease<$server>,
+            begun: Begun,
+            inner: Arc<Inner<$server>>,
+        }
+
+        impl Transaction {
+            /// Writes the batch, compares the fence and commits; the next transaction is open then.
+            async fn write(
+                &mut self,
+                fence: Fence,
+                batch: &Batch,
+            ) -> Result<Committed, StorageError> {
+                self.inner.settings.limits.check(batch)?;
+                let session = &mut self.lease.session;
+                check_open(session, &self.begun).await?;
+                let committed = write_batch(session, batch).await?;
+                session.commit_fenced(fence, End::CommitAndChain).await?;
+                Ok(committed)
+            }
+
+            /// Ends what is open and gives the connection back.
+            async fn end(mut self) {
+                if give_back(&mut self.lease.session).await {
+                    self.lease.keep();
+                }
+            }
+        }
+
+        impl OpenTransaction for Transaction {
+            fn connection(&mut self) -> &mut (dyn Any + Send) {
+                &mut self.lease.session.connection
+            }
+
+            fn connection_ref(&self) -> &(dyn Any + Send) {
+                &self.lease.session.connection
+            }
+
+            fn commit(
+                mut self: Box<Self>,
+                fence: Fence,
+                batch: Arc<Batch>,
+            ) -> BoxFuture<'static, Result<Committed, StorageError>> {
+                Box::pin(async move {
+                    let inner = self.inner.clone();
+                    let written = inner.within_or_unknown(self.write(fence, &batch)).await;
+                    match &written {
+                        // The answer need not wait for it.
+                        Ok(_) => drop(tokio::spawn(self.end())),
+                        Err(error) if leaves_connection(error) => self.end().await,
+                        Err(_) => self.lease.lost(),
+                    }
+                    written
+                })
+            }
+
+            fn rollback(self: Box<Self>) -> BoxFuture<'static, ()> {
+                Box::pin(self.end())
+            }
+        }
+    };
+}
+pub(crate) use server_transactions;
