@@ -7,6 +7,7 @@ use cluster::storage::Storage;
 use cluster_sql::{MySql, Postgres};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, PgConnection};
 use test_servers::{Kind, Launch, Server, private, private_on_disk};
+use tokio::task::spawn_blocking;
 
 /// Room for a data folder and little more.
 const SMALL_DISK_BYTES: u64 = 320 << 20;
@@ -101,9 +102,17 @@ impl Database {
         self.server.url().split([':', '@']).nth(2).expect("the URL has one").to_owned()
     }
 
-    /// Does what blocks, beside everything else.
-    pub(crate) fn meanwhile<T>(&mut self, work: impl FnOnce(&mut Server) -> T) -> T {
-        tokio::task::block_in_place(|| work(&mut self.server))
+    /// Does something to the server, on a thread of its own: that blocks.
+    ///
+    /// # Panics
+    /// If it cannot be done.
+    pub(crate) async fn meanwhile(
+        self,
+        work: impl FnOnce(&mut Server) -> Result<(), String> + Send + 'static,
+    ) -> Self {
+        let Database { mut server, kind } = self;
+        let done = spawn_blocking(move || work(&mut server).map(|()| server)).await;
+        Database { server: done.expect("it does not panic").expect("it can be done"), kind }
     }
 }
 

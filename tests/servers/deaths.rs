@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use test_servers::Kind;
+use test_servers::{Kind, Server};
 
 use crate::{Database, Load};
 
@@ -15,8 +15,8 @@ async fn is_killed_and_started_again(kind: Kind) {
     let load = Load::start(database.storage().await).await;
     for _ in 0..4 {
         load.answered(100).await;
-        database.meanwhile(|server| server.kill()).unwrap();
-        database.meanwhile(|server| server.start()).unwrap();
+        database = database.meanwhile(Server::kill).await;
+        database = database.meanwhile(Server::start).await;
         load.answered(100).await;
     }
     load.stop(database.storage().await, &database.password()).await;
@@ -39,9 +39,9 @@ async fn is_stopped_for_a_while(kind: Kind) {
     let Some(mut database) = Database::start(kind) else { return };
     let load = Load::start(database.storage().await).await;
     load.answered(100).await;
-    database.meanwhile(|server| server.stop()).unwrap();
+    database = database.meanwhile(Server::stop).await;
     load.stands_still(OUTAGE).await;
-    database.meanwhile(|server| server.start()).unwrap();
+    database = database.meanwhile(Server::start).await;
     load.answered(100).await;
     load.stop(database.storage().await, &database.password()).await;
 }
@@ -65,9 +65,9 @@ async fn stands_still_and_goes_on(kind: Kind) {
     let load = Load::start(database.storage().await).await;
     for _ in 0..3 {
         load.answered(100).await;
-        database.meanwhile(|server| server.halt()).unwrap();
+        database = database.meanwhile(Server::halt).await;
         load.stands_still(OUTAGE).await;
-        database.meanwhile(|server| server.go_on()).unwrap();
+        database = database.meanwhile(Server::go_on).await;
         load.answered(100).await;
     }
     load.stop(database.storage().await, &database.password()).await;

@@ -2,7 +2,7 @@
 //! connection. Callers hear why, and the cluster goes on when the server does.
 
 use sqlx::{Connection, PgConnection};
-use test_servers::Kind;
+use test_servers::{Kind, Server};
 
 use crate::{Database, Load};
 
@@ -27,11 +27,11 @@ async fn the_disk_is_full_for_a_while(kind: Kind) {
     // Much in each call, so that what is allocated already is soon full.
     let load = Load::start_with(database.storage().await, 100_000, |builder| builder).await;
     load.answered(50).await;
-    database.meanwhile(|server| server.fill_disk()).unwrap();
+    database = database.meanwhile(Server::fill_disk).await;
     load.told("").await;
-    database.meanwhile(|server| server.free_disk()).unwrap();
+    database = database.meanwhile(Server::free_disk).await;
     // It gives up where it cannot write its log, as it must.
-    database.meanwhile(|server| server.restart()).unwrap();
+    database = database.meanwhile(Server::restart).await;
     load.answered(50).await;
     load.stop(database.storage().await, &database.password()).await;
 }

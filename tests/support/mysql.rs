@@ -2,14 +2,15 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cluster::time::Clock;
+use cluster_core::time::Clock;
 use cluster_sql::MySql;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
 use test_servers::{Kind, shared};
 
 /// A database of its own on the server that all tests share.
 pub(crate) struct Database {
-    url: String,
+    pub(crate) url: String,
+    pub(crate) name: String,
 }
 
 impl Database {
@@ -24,7 +25,7 @@ impl Database {
         let made = tool.execute(sqlx::raw_sql(AssertSqlSafe(text))).await;
         made.expect("a database can be made");
         let (server, _) = server.rsplit_once('/').expect("the URL names a database");
-        Some(Database { url: format!("{server}/{database}") })
+        Some(Database { url: format!("{server}/{database}"), name: database })
     }
 
     pub(crate) async fn open(&self, clock: &Clock) -> MySql {

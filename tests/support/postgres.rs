@@ -2,14 +2,15 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cluster::time::Clock;
+use cluster_core::time::Clock;
 use cluster_sql::Postgres;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use test_servers::{Kind, shared};
 
 /// A schema of its own on the server that all tests share.
 pub(crate) struct Schema {
-    url: String,
+    pub(crate) url: String,
+    pub(crate) name: String,
 }
 
 impl Schema {
@@ -23,7 +24,7 @@ impl Schema {
         let text = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
         let made = tool.execute(sqlx::raw_sql(AssertSqlSafe(text))).await;
         made.expect("a schema can be made");
-        Some(Schema { url: format!("{server}?options[search_path]={schema}") })
+        Some(Schema { url: format!("{server}?options[search_path]={schema}"), name: schema })
     }
 
     pub(crate) async fn open(&self, clock: &Clock) -> Postgres {

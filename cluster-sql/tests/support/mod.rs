@@ -1,20 +1,17 @@
 //! A folder of its own for each test, and the suite's backend on it.
-#![allow(dead_code)] // Each test file uses what it needs.
+#![allow(dead_code, unused_imports)] // Each test file uses what it needs.
+
+mod rows;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bytes::Bytes;
-use cluster_core::id::{
-    EntityId, Epoch, MessageTag, RequestId, SHARD_HASH_VERSION, Seq, ShardCount, ShardId,
-};
-use cluster_core::storage::{
-    Fence, JoinRequest, OwnershipStorage, RequestRow, RetentionClass, Storage,
-};
+use cluster_core::id::{EntityId, RequestId, ShardCount, ShardId};
+use cluster_core::storage::{RequestRow, Storage};
 use cluster_core::testing::suite::Backend;
-use cluster_core::time::Timestamp;
 use cluster_sql::{Sqlite, SqliteOptions};
+pub(crate) use rows::join;
 
 /// A new folder, removed at the end.
 pub(crate) struct Folder(PathBuf);
@@ -62,44 +59,14 @@ impl Backend for SqliteBackend {
     }
 }
 
-/// Joins as the next runner and takes all shards.
-pub(crate) async fn join(storage: &Sqlite) -> Fence {
-    let request = JoinRequest {
-        shard_count: ShardCount::default(),
-        shard_hash_version: SHARD_HASH_VERSION,
-        groups: vec!["default".into()],
-        advertised: String::new(),
-    };
-    let fence = storage.join(request).await.expect("a runner can join").fence;
-    let shards = (0..ShardCount::default().get()).map(ShardId::new).collect();
-    storage.take_shards(fence, shards).await.expect("the shards are free");
-    fence
-}
-
 /// A plain request to one entity.
 pub(crate) fn request(seq: u64) -> RequestRow {
     let entity_id = EntityId::from("e");
-    RequestRow {
-        seq: Seq::new(seq),
-        shard: ShardId::of(&entity_id, ShardCount::default()),
-        epoch: Epoch::new(1),
-        id: request_id(seq),
-        entity_type: "Account".into(),
-        entity_id,
-        message: MessageTag::of("withdraw"),
-        key: None,
-        arguments: Bytes::from_static(b"arguments"),
-        headers: Default::default(),
-        trace: None,
-        class: RetentionClass::Sent,
-        outer: None,
-        accepted_at: Timestamp::from_unix_ms(0),
-        due_at: None,
-        reminder: None,
-    }
+    let shard = ShardId::of(&entity_id, ShardCount::default());
+    RequestRow { entity_id, shard, ..rows::request(seq) }
 }
 
 /// The id of the request that [`request`] makes.
 pub(crate) fn request_id(seq: u64) -> RequestId {
-    RequestId::from_u128(u128::from(seq) << 80)
+    request(seq).id
 }

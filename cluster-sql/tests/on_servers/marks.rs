@@ -1,32 +1,27 @@
 //! Nothing says of a request that it is pending. Whoever recovers finds all that are, wherever the
 //! marks stand, at whatever moment the owner died, and nothing else.
-#![cfg(feature = "postgres")]
-#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
-
-mod postgres_support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::support::{Connected, TestDatabase, accept, join, outcome, request};
 use cluster_core::id::{Epoch, FenceNumber, Seq};
 use cluster_core::storage::{
     AttemptWrite, Batch, Fence, HoldWrite, MessageStorage, Missing, OwnershipStorage, PendingScan,
     RedriveFrom, RedriveWrite, StorageError, TransactionStorage,
 };
 use cluster_core::time::Timestamp;
-use cluster_sql::Postgres;
-use postgres_support::{PostgresBackend, accept, join, outcome, request};
 use sqlx::{AssertSqlSafe, Executor};
 
 struct Owner {
-    backend: PostgresBackend,
-    storage: Postgres,
+    backend: TestDatabase,
+    storage: Connected,
     fence: Fence,
 }
 
 impl Owner {
     async fn start() -> Option<Owner> {
-        let backend = PostgresBackend::make().await?;
+        let backend = TestDatabase::make().await?;
         let storage = backend.options().connect().await.unwrap();
         let fence = join(&storage).await;
         Some(Owner { backend, storage, fence })

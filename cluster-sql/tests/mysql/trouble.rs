@@ -1,11 +1,8 @@
 //! What goes wrong with a server, and what it is set to: told clearly, and nothing is lost.
-#![cfg(feature = "mysql")]
-#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
-
-mod mysql_support;
 
 use std::sync::Arc;
 
+use crate::support::{TestDatabase, accept, join, outcome, request};
 use bytes::Bytes;
 use cluster_core::id::{Epoch, Key, KeyDigest, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
@@ -13,7 +10,6 @@ use cluster_core::storage::{
     StateKey, StateWrite, StorageError, TransactionStorage,
 };
 use cluster_sql::MySql;
-use mysql_support::{MySqlBackend, accept, join, outcome, request, waiting};
 use sqlx::{AssertSqlSafe, Executor, MySqlConnection};
 
 async fn run(tool: &mut MySqlConnection, text: &str) {
@@ -21,9 +17,9 @@ async fn run(tool: &mut MySqlConnection, text: &str) {
 }
 
 /// The connection of this database that waits for a lock.
-async fn one_waits(tool: &mut MySqlConnection, database: &str) -> i64 {
+async fn one_waits(tool: &mut MySqlConnection, backend: &TestDatabase) -> i64 {
     loop {
-        if let [one] = waiting(tool, database).await[..] {
+        if let [one] = backend.those_waiting(tool).await[..] {
             return one;
         }
         tokio::task::yield_now().await;
@@ -53,8 +49,8 @@ async fn version(storage: &MySql, id: &str) -> u64 {
     state.map_or(0, |row| row.version.as_u64())
 }
 
-async fn start() -> Option<(MySqlBackend, MySql, Fence)> {
-    let backend = MySqlBackend::make().await?;
+async fn start() -> Option<(TestDatabase, MySql, Fence)> {
+    let backend = TestDatabase::make().await?;
     let storage = backend.options().connect().await.unwrap();
     let fence = join(&storage).await;
     Some((backend, storage, fence))
@@ -62,7 +58,7 @@ async fn start() -> Option<(MySqlBackend, MySql, Fence)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_processes_may_make_the_tables_at_once() {
-    let Some(backend) = MySqlBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     let starts: Vec<_> = (0..8).map(|_| tokio::spawn(backend.options().connect())).collect();
     for start in starts {
         start.await.unwrap().unwrap();
@@ -80,7 +76,7 @@ fn all() -> PendingScan {
 
 #[tokio::test]
 async fn tables_of_others_and_of_later_programs_are_left_alone() {
-    let Some(backend) = MySqlBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     let mut tool = backend.tool().await;
     run(&mut tool, "CREATE TABLE cluster_meta (number INT)").await;
     let others = backend.options().connect().await.unwrap_err();
@@ -96,7 +92,7 @@ async fn tables_of_others_and_of_later_programs_are_left_alone() {
 
 #[tokio::test]
 async fn what_the_server_cannot_take_is_refused_at_the_start() {
-    let Some(backend) = MySqlBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     let refused = backend.options().payload_bytes_max(12 << 20).connect().await.unwrap_err();
     let text = refused.to_string();
     assert!(matches!(refused, StorageError::BadSetting { .. }), "{refused:?}");
@@ -165,7 +161,7 @@ async fn statements(tool: &mut MySqlConnection) -> i64 {
 /// What a user has set in one transaction is not there in the next.
 #[tokio::test]
 async fn a_connection_is_given_back_as_it_was() {
-    let Some(backend) = MySqlBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     let storage = backend.options().connections(3).connect().await.unwrap();
     join(&storage).await;
     let settings = "SELECT CONCAT(@@sql_mode, @@time_zone, @@autocommit, @@foreign_key_checks, \
@@ -202,7 +198,7 @@ async fn a_batch_that_is_ended_for_a_deadlock_is_written_again() {
         commits.commit(fence, states(vec![write("a", 1), write("b", 1)])).await
     });
     let mut watch = backend.tool().await;
-    one_waits(&mut watch, &backend.database).await;
+    one_waits(&mut watch, &backend).await;
     run(&mut tool, "SELECT 1 FROM cluster_state WHERE entity_id = 'a' FOR UPDATE").await;
     run(&mut tool, "COMMIT").await;
     commit.await.unwrap().unwrap();
@@ -222,7 +218,7 @@ async fn a_commit_whose_connection_is_cut_is_unknown_and_may_be_repeated() {
     let (commits, same) = (storage.clone(), batch.clone());
     let commit = tokio::spawn(async move { commits.commit(fence, same).await });
     let mut watch = backend.tool().await;
-    let cut = one_waits(&mut watch, &backend.database).await;
+    let cut = one_waits(&mut watch, &backend).await;
     run(&mut watch, &format!("KILL {cut}")).await;
     let unknown = commit.await.unwrap();
     assert!(matches!(unknown, Err(StorageError::UnknownOutcome { .. })), "{unknown:?}");

@@ -1,12 +1,8 @@
 //! The tables: made once however many start at once, under their prefix alone, and left to newer
 //! and older programs as far as these can use them.
-#![cfg(feature = "postgres")]
-#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
-mod postgres_support;
-
+use crate::support::{TestDatabase, join};
 use cluster_core::storage::{OwnershipStorage, StorageError};
-use postgres_support::{PostgresBackend, join};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 async fn run(tool: &mut PgConnection, text: &str) {
@@ -16,7 +12,7 @@ async fn run(tool: &mut PgConnection, text: &str) {
 // proves: B114
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_are_made_once_by_whoever_starts_first() {
-    let Some(backend) = PostgresBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     let starts: Vec<_> = (0..5)
         .map(|_| {
             let options = backend.options().prefix("five_");
@@ -33,14 +29,14 @@ async fn tables_are_made_once_by_whoever_starts_first() {
     let mut tool = backend.tool().await;
     let others = "SELECT count(*) FROM pg_class WHERE relnamespace = $1::regnamespace \
         AND relname NOT LIKE 'five\\_%' AND relkind <> 't'";
-    let others = sqlx::query_scalar::<_, i64>(others).bind(&backend.schema);
+    let others = sqlx::query_scalar::<_, i64>(others).bind(backend.name());
     assert_eq!(others.fetch_one(&mut tool).await.unwrap(), 0);
 }
 
 // proves: B114
 #[tokio::test]
 async fn a_newer_schema_is_used_as_far_as_it_says() {
-    let Some(backend) = PostgresBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     let storage = backend.options().connect().await.unwrap();
     join(&storage).await;
     let mut tool = backend.tool().await;
@@ -59,9 +55,9 @@ async fn a_newer_schema_is_used_as_far_as_it_says() {
 // proves: B114
 #[tokio::test]
 async fn a_program_without_the_right_to_make_tables_uses_them() {
-    let Some(backend) = PostgresBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     drop(backend.options().connect().await.unwrap());
-    let (mut tool, schema) = (backend.tool().await, &backend.schema);
+    let (mut tool, schema) = (backend.tool().await, backend.name());
     let role = format!("{schema}_user");
     let grants = format!(
         "CREATE ROLE {role} LOGIN PASSWORD 'p'; GRANT USAGE ON SCHEMA {schema} TO {role}; \

@@ -1,34 +1,28 @@
 //! Users' rows in the transaction of a handler: they commit with its batch or not at all, and only
 //! the framework ends the transaction.
-#![cfg(feature = "postgres")]
-#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
-
-mod postgres_support;
 
 use std::sync::Arc;
 
+use crate::support::{COMMITTING, Connected, ENDS, MAKE_SOLD, SELL, TestDatabase, Tool, join};
 use bytes::Bytes;
 use cluster_core::id::{Epoch, ShardId, StateVersion};
 use cluster_core::storage::{
     Batch, Database, Fence, MessageStorage, OpenTransaction, OwnershipStorage, StateKey,
     StateWrite, Storage, StorageError, TransactionStorage,
 };
-use cluster_sql::Postgres;
-use postgres_support::{PostgresBackend, join};
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor};
 
 struct Shop {
-    backend: PostgresBackend,
-    storage: Postgres,
+    backend: TestDatabase,
+    storage: Connected,
     fence: Fence,
 }
 
 impl Shop {
-    /// A schema with a table of the user's and a runner.
+    /// A database with a table of the user's and a runner.
     async fn open() -> Option<Shop> {
-        let backend = PostgresBackend::make().await?;
-        let made = "CREATE TABLE sold (number BIGSERIAL, sku TEXT)";
-        backend.tool().await.execute(made).await.unwrap();
+        let backend = TestDatabase::make().await?;
+        backend.tool().await.execute(MAKE_SOLD).await.unwrap();
         let storage = backend.options().connections(4).connect().await.unwrap();
         let fence = join(&storage).await;
         Some(Shop { backend, storage, fence })
@@ -58,12 +52,12 @@ impl Shop {
 }
 
 /// The connection as a handler has it.
-fn user(open: &mut dyn OpenTransaction) -> &mut PgConnection {
-    open.connection().downcast_mut::<<Postgres as Database>::Connection>().unwrap()
+fn user(open: &mut dyn OpenTransaction) -> &mut Tool {
+    open.connection().downcast_mut::<<Connected as Database>::Connection>().unwrap()
 }
 
-async fn insert(connection: &mut PgConnection, sku: &str) -> Result<(), sqlx::Error> {
-    let insert = sqlx::query("INSERT INTO sold (sku) VALUES ($1)").bind(sku.to_owned());
+async fn insert(connection: &mut Tool, sku: &str) -> Result<(), sqlx::Error> {
+    let insert = sqlx::query(SELL).bind(sku.to_owned());
     insert.execute(connection).await.map(drop)
 }
 
@@ -85,10 +79,10 @@ fn batch(from: u64) -> Arc<Batch> {
 #[tokio::test]
 async fn rows_commit_with_the_batch() {
     let Some(shop) = Shop::open().await else { return };
-    assert_eq!(shop.storage.kind(), <Postgres as Database>::NAME);
+    assert_eq!(shop.storage.kind(), <Connected as Database>::NAME);
     for (version, sku) in (0..).zip(["a", "b", "c"]) {
         let open = shop.sell(sku).await;
-        assert!(open.connection_ref().is::<PgConnection>());
+        assert!(open.connection_ref().is::<Tool>());
         open.commit(shop.fence, batch(version)).await.unwrap();
     }
     assert_eq!((shop.sold().await, shop.version().await), (words("a b c"), 3));
@@ -115,7 +109,7 @@ async fn rows_go_when_the_batch_is_refused() {
 #[tokio::test]
 async fn a_transaction_that_a_statement_ended_writes_no_batch() {
     let Some(shop) = Shop::open().await else { return };
-    let ended = ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK AND CHAIN", "SELECT 1 / 0"];
+    let ended = ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK AND CHAIN", ENDS];
     for statement in ended {
         let mut open = shop.sell(statement).await;
         let _ = user(&mut *open).execute(sqlx::raw_sql(statement)).await;
@@ -124,7 +118,7 @@ async fn a_transaction_that_a_statement_ended_writes_no_batch() {
     }
     assert_eq!(shop.version().await, 0);
     // What the user has committed is the user's.
-    assert_eq!(shop.sold().await, ["COMMIT", "COMMIT; BEGIN"]);
+    assert_eq!(shop.sold().await, COMMITTING);
     shop.sell("a").await.commit(shop.fence, batch(0)).await.unwrap();
 }
 
@@ -155,15 +149,7 @@ async fn nested_transactions_are_savepoints() {
 async fn lost_connections_lose_nothing() {
     let Some(shop) = Shop::open().await else { return };
     let open = shop.sell("a").await;
-    let mut tool = shop.backend.tool().await;
-    let schema = shop.backend.schema.as_str();
-    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-        WHERE application_name LIKE 'cluster\\_%' AND pid <> pg_backend_pid() \
-        AND query LIKE '%' AND pid IN (SELECT l.pid FROM pg_locks l \
-        JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
-        WHERE n.nspname = $1)";
-    let ended: i64 = sqlx::query_scalar(end).bind(schema).fetch_one(&mut tool).await.unwrap();
-    assert_eq!(ended, 1, "the one with the open transaction");
+    shop.backend.end_open_transaction().await;
     let lost = open.commit(shop.fence, batch(0)).await;
     assert!(
         matches!(lost, Err(StorageError::Unavailable { .. } | StorageError::UnknownOutcome { .. })),

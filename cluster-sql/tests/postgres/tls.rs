@@ -1,7 +1,5 @@
 //! TLS to PostgreSQL as the URL asks for it. The certificates in `tls` are for nothing else; the
 //! roots' keys are gone.
-#![cfg(feature = "postgres")]
-#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
 use std::path::Path;
 
@@ -31,10 +29,10 @@ async fn connections(tool: &mut PgConnection) -> (i64, i64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_url_says_whether_and_how_connections_are_encrypted() {
     let Some(launch) = private(Server::postgres()) else { return };
-    let server = tokio::task::block_in_place(|| launch.start()).unwrap();
+    let server = tokio::task::spawn_blocking(|| launch.start()).await.unwrap().unwrap();
     let mut tool = PgConnection::connect(&server.url()).await.unwrap();
-    give(&mut tool, "crt", include_str!("tls/server.pem")).await;
-    give(&mut tool, "key", include_str!("tls/server.key")).await;
+    give(&mut tool, "crt", include_str!("../tls/server.pem")).await;
+    give(&mut tool, "key", include_str!("../tls/server.key")).await;
     for statement in ["ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"] {
         tool.execute(statement).await.unwrap();
     }

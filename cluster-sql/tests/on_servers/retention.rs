@@ -1,35 +1,23 @@
 //! Retention beside what runs again.
-#![cfg(feature = "postgres")]
-#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
-
-mod postgres_support;
 
 use std::sync::Arc;
 
+use crate::support::{TestDatabase, Tool, join, outcome, request};
 use cluster_core::id::{Epoch, Seq};
 use cluster_core::storage::{
     Batch, Due, DueScan, MessageStorage, OutcomeRow, RedriveFrom, RedriveWrite, RequestRow,
     RetentionClass, RetireScan,
 };
 use cluster_core::time::Timestamp;
-use postgres_support::{PostgresBackend, join, outcome, request};
-use sqlx::{Executor, PgConnection};
+use sqlx::Executor;
 
 fn ended(seq: u64) -> OutcomeRow {
     OutcomeRow { finished_at: Timestamp::from_unix_ms(5), ..outcome(seq) }
 }
 
-/// Waits until so many connections of this schema wait for a lock.
-async fn are_waiting(tool: &mut PgConnection, schema: &str, many: i64) {
-    let text = "SELECT count(DISTINCT l.pid) FROM pg_locks l WHERE NOT l.granted AND l.pid IN (\
-        SELECT o.pid FROM pg_locks o JOIN pg_class c ON c.oid = o.relation \
-        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1)";
-    loop {
-        let waiting: i64 =
-            sqlx::query_scalar(text).bind(schema).fetch_one(&mut *tool).await.unwrap();
-        if waiting == many {
-            return;
-        }
+/// Waits until so many connections of this database wait for a lock.
+async fn are_waiting(tool: &mut Tool, backend: &TestDatabase, many: usize) {
+    while backend.waiting(tool).await != many {
         tokio::task::yield_now().await;
     }
 }
@@ -38,7 +26,7 @@ async fn are_waiting(tool: &mut PgConnection, schema: &str, many: i64) {
 // proves: B43, B111
 #[tokio::test]
 async fn what_runs_again_meanwhile_is_not_removed() {
-    let Some(backend) = PostgresBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     let storage = backend.options().connect().await.unwrap();
     let fence = join(&storage).await;
     let derived = |seq, outer| RequestRow {
@@ -68,7 +56,7 @@ async fn what_runs_again_meanwhile_is_not_removed() {
     let resets = storage.clone();
     let reset = tokio::spawn(async move { resets.commit(fence, reset).await });
     let mut watch = backend.tool().await;
-    are_waiting(&mut watch, &backend.schema, 1).await;
+    are_waiting(&mut watch, &backend, 1).await;
     let scan = RetireScan {
         finished_before: [Timestamp::from_unix_ms(6); RetentionClass::COUNT],
         after: Seq::new(0),
@@ -77,7 +65,7 @@ async fn what_runs_again_meanwhile_is_not_removed() {
     };
     let (retires, asked) = (storage.clone(), scan.clone());
     let retire = tokio::spawn(async move { retires.retire(fence, asked).await });
-    are_waiting(&mut watch, &backend.schema, 2).await;
+    are_waiting(&mut watch, &backend, 2).await;
     tool.execute("COMMIT").await.unwrap();
     reset.await.unwrap().unwrap();
     let retired = retire.await.unwrap().unwrap();

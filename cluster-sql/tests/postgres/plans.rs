@@ -1,18 +1,14 @@
 //! Every question is answered by way of an index: at a million rows, and by plans that were made
 //! when the tables were new, for the server keeps those until it has counted the rows again.
-#![cfg(feature = "postgres")]
-#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
-
-mod postgres_support;
 
 use std::collections::BTreeSet;
 
+use crate::support::{TestDatabase, join};
 use cluster_core::id::{Seq, ShardId};
 use cluster_core::storage::{
     Batch, EntityScan, EntityStorage, Fence, MessageStorage, RemovalWrite, StateKey,
 };
 use cluster_sql::Postgres;
-use postgres_support::{PostgresBackend, join};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
@@ -117,7 +113,7 @@ async fn assert_short(tool: &mut PgConnection, name: &str, values: &[&str], page
 // proves: B116
 #[tokio::test]
 async fn every_question_is_short_at_a_million_rows() {
-    let Some(backend) = PostgresBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     let storage = backend.options().connect().await.unwrap();
     let fence = join(&storage).await;
     let mut tool = backend.tool().await;

@@ -1,13 +1,10 @@
 //! Every question is answered by way of an index at a million rows, counted or not: the server
 //! plans anew each time it is asked.
-#![cfg(feature = "mysql")]
-#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
-
-mod mysql_support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{TestDatabase, join, outcome, request};
 use cluster_core::id::{Key, KeyDigest, RequestId, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
     Accepted, Batch, EntityScan, EntityStorage, Fence, KeyRow, MessageStorage, OwnershipStorage,
@@ -15,7 +12,6 @@ use cluster_core::storage::{
 };
 use cluster_core::time::{Clock, Timestamp};
 use cluster_sql::MySql;
-use mysql_support::{MySqlBackend, join, outcome, request};
 use sqlx::{AssertSqlSafe, Executor, MySqlConnection, Row};
 
 /// Finished requests and states.
@@ -113,7 +109,7 @@ async fn fill(tool: &mut MySqlConnection) {
 // proves: B116
 #[tokio::test]
 async fn every_question_is_short_at_a_million_rows() {
-    let Some(backend) = MySqlBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     let storage = backend.options().connect().await.unwrap();
     let fence = join(&storage).await;
     let mut tool = backend.tool().await;

@@ -1,9 +1,6 @@
 //! What people see of a cluster by SQL.
-#![cfg(feature = "postgres")]
-#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
-mod postgres_support;
-
+use crate::support::{DUE_DAY, NUL, PAYLOAD, TestDatabase, Tool, join, outcome, request};
 use bytes::Bytes;
 use cluster_core::id::{Epoch, Key, KeyDigest, Seq, StateVersion};
 use cluster_core::storage::{
@@ -11,17 +8,16 @@ use cluster_core::storage::{
     MessageStorage, Missing, RequestRow, StateKey, StateWrite,
 };
 use cluster_core::time::Timestamp;
-use postgres_support::{PostgresBackend, join, outcome, request};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::AssertSqlSafe;
 
-async fn lines(tool: &mut PgConnection, text: &str) -> Vec<String> {
+async fn lines(tool: &mut Tool, text: &str) -> Vec<String> {
     let rows = sqlx::query_scalar(AssertSqlSafe(text.to_owned())).persistent(false);
     rows.fetch_all(tool).await.unwrap()
 }
 
 /// One request in each place: seq 1 has ended, 2 is dead, 3 is held, 4 is due, 5 waits for its next
 /// attempt, 6 is pending.
-async fn fill(backend: &PostgresBackend) {
+async fn fill(backend: &TestDatabase) {
     let storage = backend.options().connect().await.unwrap();
     let fence = join(&storage).await;
     let contract = ContractRow {
@@ -90,12 +86,12 @@ async fn fill(backend: &PostgresBackend) {
 
 #[tokio::test]
 async fn people_see_names_words_and_times() {
-    let Some(backend) = PostgresBackend::make().await else { return };
+    let Some(backend) = TestDatabase::make().await else { return };
     fill(&backend).await;
     let mut tool = backend.tool().await;
     let tool = &mut tool;
-    let all = "SELECT concat_ws(' ', seq, entity_type, entity_id, message, key, status, \
-        failed_attempts, last_error) FROM cluster_requests ORDER BY seq";
+    let all = "SELECT concat_ws(' ', seq, entity_type, entity_id, message, r.key, status, \
+        failed_attempts, last_error) FROM cluster_requests r ORDER BY seq";
     assert_eq!(
         lines(tool, all).await,
         [
@@ -104,21 +100,21 @@ async fn people_see_names_words_and_times() {
             "3 Account e3 withdraw held 0",
             "4 Account e4 withdraw due 0",
             "5 Account e5 withdraw due 2 once more",
-            "6 Account nul\\000 withdraw größe pending 0",
+            &format!("6 Account nul{NUL} withdraw größe pending 0"),
         ]
     );
-    let due = "SELECT to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') FROM cluster_requests \
-        WHERE seq = 4";
-    assert_eq!(lines(tool, due).await, ["1970-01-02"]);
-    let ends = "SELECT concat_ws(' ', seq, kind, convert_from(payload, 'UTF8')) \
-        FROM cluster_outcomes";
-    assert_eq!(lines(tool, ends).await, ["1 ok done"]);
+    let due = format!("SELECT {DUE_DAY} FROM cluster_requests WHERE seq = 4");
+    assert_eq!(lines(tool, &due).await, ["1970-01-02"]);
+    let ends = format!("SELECT concat_ws(' ', seq, kind, {PAYLOAD}) FROM cluster_outcomes");
+    assert_eq!(lines(tool, &ends).await, ["1 ok done"]);
     let waiting = "SELECT concat_ws(' ', seq, status, held_for) FROM cluster_pending_requests \
         ORDER BY seq";
     assert_eq!(lines(tool, waiting).await, ["3 held message", "4 due", "5 due", "6 pending"]);
     let dead = "SELECT concat_ws(' ', seq, failed_attempts, last_error) FROM cluster_dead_letters";
     assert_eq!(lines(tool, dead).await, ["2 7 poison"]);
-    let states = "SELECT concat_ws(' ', entity_type, entity_id, version, \
-        convert_from(payload, 'UTF8')) FROM cluster_entity_states";
-    assert_eq!(lines(tool, states).await, ["Account nul\\000 3 state"]);
+    let states = format!(
+        "SELECT concat_ws(' ', entity_type, entity_id, version, {PAYLOAD}) \
+        FROM cluster_entity_states"
+    );
+    assert_eq!(lines(tool, &states).await, [format!("Account nul{NUL} 3 state")]);
 }

@@ -1,0 +1,19 @@
+//! MariaDB: the contract of storages, and what this database has of its own.
+#![cfg(feature = "mysql")]
+#![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
+
+#[path = "../on_servers/limits.rs"]
+mod limits;
+#[path = "../on_servers/marks.rs"]
+mod marks;
+#[path = "../on_servers/own_rows.rs"]
+mod own_rows;
+mod plans;
+#[path = "../on_servers/retention.rs"]
+mod retention;
+mod suite;
+mod support;
+mod tls;
+mod trouble;
+#[path = "../on_servers/views.rs"]
+mod views;

@@ -1,0 +1,110 @@
+//! What is waited for and what is sent has limits, and no error tells a password.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cluster_core::id::{Epoch, ShardId, StateVersion};
+use cluster_core::storage::{
+    Batch, MessageStorage, RequestRow, StateKey, StateWrite, StorageError, TransactionStorage,
+};
+use cluster_core::time::Timestamp;
+
+use crate::support::{BAD_TLS, Connected, TLS_MODE, TestDatabase, join, outcome, request};
+
+fn key() -> StateKey {
+    StateKey { shard: ShardId::new(1), entity_type: "Shop".into(), entity_id: "a".into() }
+}
+
+fn state() -> Arc<Batch> {
+    let (from, to) = (StateVersion::new(0), StateVersion::new(1));
+    let payload = Bytes::from_static(b"state");
+    let write = StateWrite { key: key(), epoch: Epoch::new(1), from, to, payload };
+    Arc::new(Batch { states: vec![write], ..Batch::default() })
+}
+
+/// All connections that write are taken by handlers' transactions: a batch waits, then says so;
+/// what only reads has its own.
+// proves: B109, B115
+#[tokio::test]
+async fn waiting_for_a_connection_ends() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let patience = Duration::from_secs(1);
+    let options = backend.options().connections(4);
+    drop(options.clone().connect().await.unwrap());
+    let storage = options.clone().connect().await.unwrap();
+    let fence = join(&storage).await;
+    let impatient = options.connect_timeout(patience).connect().await.unwrap();
+    let open = (impatient.begin().await.unwrap(), impatient.begin().await.unwrap());
+    let refused = impatient.commit(fence, state()).await;
+    let Err(StorageError::Unavailable { source }) = refused else { panic!("{refused:?}") };
+    assert!(source.to_string().contains("1s"), "{source}");
+    assert!(impatient.load_states(vec![key()]).await.unwrap()[0].is_none());
+    open.0.rollback().await;
+    drop(open.1);
+    impatient.commit(fence, state()).await.unwrap();
+}
+
+/// More than the limit is refused before anything is sent; what is just below it is kept whole.
+// proves: B106
+#[tokio::test]
+async fn what_is_larger_than_the_limit_is_refused() {
+    const LIMIT: usize = 6 << 20;
+    let Some(backend) = TestDatabase::make().await else { return };
+    let storage = backend.options().payload_bytes_max(LIMIT).connect().await.unwrap();
+    let fence = join(&storage).await;
+    let sized = |seq, bytes| RequestRow { arguments: vec![7; bytes].into(), ..request(seq) };
+    let accept = |row| Batch { accepts: vec![row], ..Batch::default() };
+    let mut end = outcome(2);
+    end.outcome.payload = vec![8; LIMIT + 1].into();
+    let finish = |row| Batch { outcomes: vec![row], ..Batch::default() };
+    storage.commit(fence, accept(sized(2, LIMIT)).into()).await.unwrap();
+    for batch in [accept(sized(1, LIMIT + 1)), finish(end.clone())] {
+        let refused = storage.commit(fence, batch.into()).await;
+        assert!(matches!(refused, Err(StorageError::TooLarge { .. })), "{refused:?}");
+    }
+    end.outcome.payload = vec![8; LIMIT].into();
+    storage.commit(fence, finish(end.clone()).into()).await.unwrap();
+    let found = storage.find_requests(vec![request(2).id]).await.unwrap().remove(0).unwrap();
+    assert!(found.request.arguments == sized(2, LIMIT).arguments);
+    assert!(found.outcome.unwrap().payload == end.outcome.payload);
+    assert!(found.request.accepted_at == Timestamp::from_unix_ms(0));
+}
+
+/// Whatever is wrong with a URL, nobody hears its password.
+#[tokio::test]
+async fn no_error_tells_a_password() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let url = backend.url();
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (user, place) = rest.split_once('@').unwrap();
+    let (_, password) = user.split_once(':').unwrap();
+    let (host, _) = place.split_once('/').unwrap();
+    let secret = "s3cr3t-w0rd";
+    let urls = [
+        format!("{scheme}://cluster:{secret}@{place}"),
+        format!("{scheme}://nobody:{secret}@{place}"),
+        format!("{scheme}://cluster:{secret}@127.0.0.1:1/test"),
+        format!("{scheme}://cluster:{secret}@no.such.host.invalid/test"),
+        format!("{scheme}://cluster:{secret}@{host}/test?{TLS_MODE}={secret}"),
+        format!("{scheme}://cluster:{secret}@{host}/test?passwort={secret}"),
+        format!("{scheme}://cluster:{secret}@127.0.0.1:no port/test"),
+        format!("amqp://cluster:{secret}@127.0.0.1/x"),
+        format!("{scheme}://{user}@{host}/no_such_database"),
+        format!("{scheme}://{user}@{host}/no_such_database?{BAD_TLS}"),
+        secret.to_owned(),
+    ];
+    for url in urls {
+        let options = Connected::options(&url).connect_timeout(Duration::from_secs(5));
+        assert!(!format!("{options:?}").contains(secret));
+        let error = options.connect().await.unwrap_err();
+        let mut told = format!("{error} {error:?}");
+        let mut source = error.source();
+        while let Some(error) = source {
+            told.push_str(&format!(" {error} {error:?}"));
+            source = error.source();
+        }
+        assert!(!told.contains(secret) && !told.contains(password), "{told}");
+    }
+}

@@ -1,0 +1,125 @@
+//! A schema of its own for each test, on the server that all tests share.
+
+#[path = "../../../tests/support/postgres.rs"]
+#[allow(dead_code)] // Other tests open it their own way.
+mod place;
+#[path = "../support/rows.rs"]
+mod rows;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cluster_core::storage::Storage;
+use cluster_core::testing::suite::Backend;
+use cluster_sql::{Postgres, PostgresOptions};
+use place::Schema;
+pub(crate) use rows::{accept, join, outcome, request};
+use sqlx::{Connection, PgConnection};
+use test_servers::{Kind, shared};
+
+/// The storage, and a connection of a tool.
+pub(crate) type Connected = Postgres;
+pub(crate) type Tool = PgConnection;
+
+/// What differs in the statements of a user.
+pub(crate) const MAKE_SOLD: &str = "CREATE TABLE sold (number BIGSERIAL, sku TEXT)";
+pub(crate) const SELL: &str = "INSERT INTO sold (sku) VALUES ($1)";
+/// A statement that ends the transaction, and those of others that commit what was done before.
+pub(crate) const ENDS: &str = "SELECT 1 / 0";
+pub(crate) const COMMITTING: &[&str] = &["COMMIT", "COMMIT; BEGIN"];
+
+/// What differs in what people ask and see.
+pub(crate) const DUE_DAY: &str = "to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')";
+pub(crate) const PAYLOAD: &str = "convert_from(payload, 'UTF8')";
+pub(crate) const NUL: &str = "\\000";
+
+/// What differs in URLs.
+pub(crate) const TLS_MODE: &str = "sslmode";
+pub(crate) const BAD_TLS: &str = "sslmode=verify-full&sslrootcert=/no/such/file";
+
+/// A schema of its own for one case.
+pub(crate) struct TestDatabase(Schema);
+
+impl TestDatabase {
+    /// A new one; `None` without a server.
+    pub(crate) async fn make() -> Option<Self> {
+        Schema::new().await.map(TestDatabase)
+    }
+
+    /// A URL whose connections see this schema alone.
+    pub(crate) fn url(&self) -> String {
+        self.0.url.clone()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub(crate) fn options(&self) -> PostgresOptions {
+        Postgres::options(self.url())
+    }
+
+    /// A connection of a tool.
+    pub(crate) async fn tool(&self) -> PgConnection {
+        PgConnection::connect(&self.url()).await.expect("the server answers")
+    }
+
+    /// How many connections of this schema wait for locks.
+    pub(crate) async fn waiting(&self, tool: &mut PgConnection) -> usize {
+        let text = "SELECT count(DISTINCT l.pid) FROM pg_locks l WHERE NOT l.granted AND l.pid IN (\
+            SELECT o.pid FROM pg_locks o JOIN pg_class c ON c.oid = o.relation \
+            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1)";
+        let waiting = sqlx::query_scalar(text).bind(self.name()).fetch_one(tool).await;
+        let waiting: i64 = waiting.expect("a superuser may");
+        waiting.try_into().expect("a number of connections")
+    }
+
+    /// Ends the one connection that has a transaction open in this schema.
+    pub(crate) async fn end_open_transaction(&self) {
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+            WHERE application_name LIKE 'cluster\\_%' AND pid <> pg_backend_pid() \
+            AND pid IN (SELECT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1)";
+        let ended = sqlx::query_scalar(end).bind(self.name()).fetch_one(&mut self.tool().await);
+        assert_eq!(ended.await.unwrap_or(0_i64), 1, "the one with the open transaction");
+    }
+}
+
+impl Backend for TestDatabase {
+    fn is_available() -> bool {
+        shared(Kind::Postgres).is_some()
+    }
+
+    async fn fresh() -> Self {
+        TestDatabase::make().await.expect("there is a server")
+    }
+
+    async fn open(&self, prefix: &str) -> Arc<dyn Storage> {
+        Arc::new(self.options().prefix(prefix).connect().await.expect("the tables can be made"))
+    }
+}
+
+/// Behind a pooler that keeps no prepared statements and no settings: a table prefix of its own for
+/// each case.
+pub(crate) struct PooledBackend {
+    url: String,
+    number: u32,
+}
+
+impl Backend for PooledBackend {
+    fn is_available() -> bool {
+        shared(Kind::Pgbouncer).is_some()
+    }
+
+    async fn fresh() -> Self {
+        static CASES: AtomicU32 = AtomicU32::new(0);
+        let url = shared(Kind::Pgbouncer).expect("there is a pooler");
+        PooledBackend { url, number: CASES.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    async fn open(&self, prefix: &str) -> Arc<dyn Storage> {
+        let prefix = format!("p{}_{}_{prefix}", std::process::id(), self.number);
+        let options = Postgres::options(&self.url).prepared_statements(false);
+        Arc::new(options.prefix(prefix).connect().await.expect("the tables can be made"))
+    }
+}
