@@ -78,10 +78,7 @@ async fn its_next_message_starts_fresh_and_old_keys_run_again(bed: Bed) {
 async fn a_clearing_that_failed_is_done_when_it_is_asked_for_again(bed: Bed) {
     for fault in [Fault::Refused, Fault::DoneUnknown, Fault::LostUnknown, Fault::LateUnknown] {
         for lucky in 0..3 {
-            let bed = match bed.file() {
-                None => Bed::memory().with_virtual_time(),
-                Some(_) => Bed::sqlite().with_virtual_time(),
-            };
+            let bed = bed.another().await;
             let few = |builder: cluster::ClusterBuilder| {
                 builder.config(|config| {
                     config.clear_batch = 2;

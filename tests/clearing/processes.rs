@@ -4,7 +4,7 @@
 use cluster::prelude::*;
 
 use crate::entities::{List, start, start_with};
-use crate::support::{Bed, Folder, Victim, be_victim, say, soon, until};
+use crate::support::{Bed, Victim, backends, be_victim, say, soon, until};
 
 /// What the process says where it is killed.
 const MIDDLE: &str = "in the middle";
@@ -18,9 +18,10 @@ const COMMITS: usize = 6;
 #[test]
 fn victim() {
     // How many commits of the clearing pass before the kill.
+    // It has an entity of its own.
     be_victim(async |pass, bed| {
         let cluster = start_with(bed, |builder| builder.config(|c| c.clear_batch = 2)).await;
-        let list = cluster.get::<List>("a");
+        let list = cluster.get::<List>(pass);
         for word in WORDS {
             list.add(word.into()).key(word).await.unwrap();
         }
@@ -29,7 +30,8 @@ fn victim() {
         }
         list.remind("again".into(), 3_600_000).await.unwrap();
         bed.door.hold_commits();
-        let clearing = tokio::spawn(async move { cluster.clear::<List>("a").await });
+        let id = pass.to_owned();
+        let clearing = tokio::spawn(async move { cluster.clear::<List>(id).await });
         for _ in 0..pass.parse().unwrap() {
             bed.door.commits_held(1).await;
             bed.door.pass_one();
@@ -41,17 +43,15 @@ fn victim() {
 }
 
 // proves: B117
-#[tokio::test]
-async fn killed_anywhere_and_asked_for_again_it_is_cleared() {
+async fn killed_anywhere_and_asked_for_again_it_is_cleared(bed: Bed) {
     for pass in 0..COMMITS {
-        let folder = Folder::new();
-        let mut victim = Victim::start(&pass.to_string(), &folder.database());
+        let id = pass.to_string();
+        let mut victim = Victim::start(&id, &bed);
         victim.wait_for(MIDDLE);
         victim.kill();
         soon(async {
-            let bed = Bed::on_file(folder.database());
             let cluster = start(&bed).await;
-            let list = cluster.get::<List>("a");
+            let list = cluster.get::<List>(&*id);
             // With its state gone, an old key is known still, or runs on the fresh entity; before
             // it is, none runs again.
             let count = list.count().await.unwrap();
@@ -60,7 +60,7 @@ async fn killed_anywhere_and_asked_for_again_it_is_cleared() {
                 assert_eq!(list.add("two".into()).key("two").await.unwrap(), 2, "{pass}");
                 assert_eq!(list.count().await.unwrap(), count);
             }
-            cluster.clear::<List>("a").await.unwrap();
+            cluster.clear::<List>(&*id).await.unwrap();
             assert_eq!(list.count().await.unwrap(), 0);
             for (place, word) in WORDS.into_iter().enumerate() {
                 assert_eq!(list.add(word.into()).key(word).await.unwrap(), place + 1);
@@ -71,3 +71,7 @@ async fn killed_anywhere_and_asked_for_again_it_is_cleared() {
         .await;
     }
 }
+
+backends!(on disk:
+    killed_anywhere_and_asked_for_again_it_is_cleared,
+);

@@ -150,7 +150,7 @@ async fn a_shutdown_lets_running_handlers_finish(bed: Bed) {
 }
 
 async fn a_runner_that_is_fenced_off_writes_and_answers_nothing(bed: Bed) {
-    if bed.file().is_some() {
+    if bed.is_a_file() {
         // The file's lock keeps a second runner out, which tests of the storage prove.
         return;
     }
@@ -172,7 +172,7 @@ async fn a_runner_that_is_fenced_off_writes_and_answers_nothing(bed: Bed) {
 
 // proves: B245
 async fn an_acceptance_of_which_nobody_knows_is_not_called_a_failure(bed: Bed) {
-    if bed.file().is_some() {
+    if bed.is_a_file() {
         return;
     }
     let probe = Probe::default();

@@ -1,10 +1,9 @@
-//! The same promises when a process dies for real: SIGKILL, then a new start on the same file.
+//! The same promises when a process dies for real: SIGKILL, then a new start on the same database.
 
 use cluster::prelude::*;
-use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
 
 use crate::entities::{Counter, Desk, DeskFile, Refusal, start};
-use crate::support::{Bed, Folder, Probe, Side, Victim, be_victim, say, soon};
+use crate::support::{Bed, Own, Probe, Side, Victim, backends, be_victim, say, soon};
 
 /// Not a test by itself: what the process does that is to die.
 #[test]
@@ -39,20 +38,18 @@ async fn die_on_the_first_line(bed: &Bed) {
 }
 
 // proves: B29, B39
-#[tokio::test]
-async fn a_request_whose_process_is_killed_on_its_first_line_runs_again() {
-    let folder = Folder::new();
+async fn a_request_whose_process_is_killed_on_its_first_line_runs_again(bed: Bed) {
     let mut ids = Vec::new();
     // However often it is killed, it is the same request.
     for _ in 0..3 {
-        let mut victim = Victim::start("first line", &folder.database());
+        let mut victim = Victim::start("first line", &bed);
         ids.push(victim.says().expect("the request's id").parse::<RequestId>().unwrap());
         victim.wait_for("on the first line");
         victim.kill();
     }
     let id = ids[0];
     assert_eq!(ids, [id; 3]);
-    let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+    let probe = Probe::default();
     soon(async {
         let cluster = start(&bed, &probe).await;
         // By itself: nobody has asked for it in this process.
@@ -83,13 +80,11 @@ async fn die_after_the_commit(bed: &Bed) {
 }
 
 // proves: B38, B50
-#[tokio::test]
-async fn an_outcome_committed_before_its_process_is_killed_is_given_after() {
-    let folder = Folder::new();
-    let mut victim = Victim::start("committed", &folder.database());
+async fn an_outcome_committed_before_its_process_is_killed_is_given_after(bed: Bed) {
+    let mut victim = Victim::start("committed", &bed);
     assert_eq!(victim.says().as_deref(), Some("committed"));
     victim.kill();
-    let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+    let probe = Probe::default();
     soon(async {
         let cluster = start(&bed, &probe).await;
         let desk = cluster.get::<Desk>("d");
@@ -117,15 +112,13 @@ async fn number_requests(bed: &Bed) {
 }
 
 // proves: B37
-#[tokio::test]
-async fn requests_start_in_order_though_their_process_is_killed_again_and_again() {
-    let folder = Folder::new();
+async fn requests_start_in_order_though_their_process_is_killed_again_and_again(bed: Bed) {
     for kill_at in [7, 120, 121, 333, 599] {
-        let mut victim = Victim::start("order", &folder.database());
+        let mut victim = Victim::start("order", &bed);
         victim.wait_for(&kill_at.to_string());
         victim.kill();
     }
-    let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+    let probe = Probe::default();
     soon(async {
         let cluster = start(&bed, &probe).await;
         let desk = cluster.get::<Desk>("d");
@@ -153,20 +146,18 @@ async fn transfer(bed: &Bed) {
 }
 
 // proves: B41, B44, B50
-#[tokio::test]
-async fn transfers_happen_once_though_their_process_is_killed_again_and_again() {
-    let folder = Folder::new();
+async fn transfers_happen_once_though_their_process_is_killed_again_and_again(bed: Bed) {
     for lines in [1, 40, 90, 200, 350] {
-        let mut victim = Victim::start("transfers", &folder.database());
+        let mut victim = Victim::start("transfers", &bed);
         for _ in 0..lines {
             victim.says().expect("it goes on");
         }
         victim.kill();
     }
-    let mut victim = Victim::start("transfers", &folder.database());
+    let mut victim = Victim::start("transfers", &bed);
     victim.wait_for("all");
     victim.kill();
-    let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+    let probe = Probe::default();
     soon(async {
         let cluster = start(&bed, &probe).await;
         cluster.caught_up().await.unwrap();
@@ -194,8 +185,8 @@ struct Till {
 impl Till {
     #[message(persisted, transaction)]
     async fn sell(&mut self, ctx: &Context) -> Result<i64, CallError<Refusal>> {
-        let mut tx = ctx.transaction::<Sqlite>().await?;
-        tx.execute("UPDATE stock SET pieces = pieces - 1").await.or_retry()?;
+        let mut tx = Own::of(ctx).await?;
+        tx.run("UPDATE stock SET pieces = pieces - 1").await.or_retry()?;
         ctx.get::<Counter>("ledger").add(1).send().await?;
         self.sold += 1;
         Ok(self.sold)
@@ -233,23 +224,17 @@ async fn sell(bed: &Bed) {
     for_ever().await;
 }
 
-async fn make_stock(folder: &Folder) {
-    let options = SqliteConnectOptions::new().filename(folder.database()).create_if_missing(true);
-    let mut connection = options.connect().await.unwrap();
-    let table = "CREATE TABLE stock (pieces INTEGER NOT NULL); INSERT INTO stock VALUES (0)";
-    connection.execute(table).await.unwrap();
+async fn make_stock(bed: &Bed) {
+    let table = "CREATE TABLE stock (pieces BIGINT NOT NULL); INSERT INTO stock VALUES (0)";
+    bed.user().await.run(table).await;
 }
 
 /// What the table, the till and the ledger say, once nothing is under way.
-async fn sales(folder: &Folder) -> (i64, i64, i64) {
-    let bed = Bed::on_file(folder.database());
+async fn sales(bed: &Bed) -> (i64, i64, i64) {
     soon(async {
-        let cluster = start_till(&bed).await;
+        let cluster = start_till(bed).await;
         cluster.caught_up().await.unwrap();
-        let mut table =
-            SqliteConnectOptions::new().filename(folder.database()).connect().await.unwrap();
-        let pieces: i64 =
-            sqlx::query_scalar("SELECT pieces FROM stock").fetch_one(&mut table).await.unwrap();
+        let pieces = bed.user().await.numbers("SELECT pieces FROM stock").await[0];
         let sold = cluster.get::<Till>("t").sold().await.unwrap();
         let ledger = cluster.get::<Counter>("ledger").value().await.unwrap();
         // The next process may open the file from here on.
@@ -260,12 +245,10 @@ async fn sales(folder: &Folder) -> (i64, i64, i64) {
 }
 
 // proves: B49
-#[tokio::test]
-async fn a_process_killed_before_or_after_its_transaction_commits_leaves_all_or_nothing() {
-    let folder = Folder::new();
-    make_stock(&folder).await;
+async fn a_process_killed_before_or_after_its_transaction_commits_leaves_all_or_nothing(bed: Bed) {
+    make_stock(&bed).await;
     for (round, scenario) in ["before own", "after own", "before own"].into_iter().enumerate() {
-        let mut victim = Victim::start(scenario, &folder.database());
+        let mut victim = Victim::start(scenario, &bed);
         if round < 2 {
             victim.wait_for("in the transaction");
             victim.kill();
@@ -274,24 +257,22 @@ async fn a_process_killed_before_or_after_its_transaction_commits_leaves_all_or_
             drop(victim);
         }
         let sold = i64::try_from(round).unwrap().min(1) + 1;
-        assert_eq!(sales(&folder).await, (sold, sold, sold), "{scenario}");
+        assert_eq!(sales(&bed).await, (sold, sold, sold), "{scenario}");
     }
 }
 
 // proves: B49
-#[tokio::test]
-async fn sales_happen_once_though_their_process_is_killed_again_and_again() {
-    let folder = Folder::new();
-    make_stock(&folder).await;
+async fn sales_happen_once_though_their_process_is_killed_again_and_again(bed: Bed) {
+    make_stock(&bed).await;
     for kill_at in [0, 1, 17, 50, 51, 120, 200, 201, 250, 299] {
-        let mut victim = Victim::start("sales", &folder.database());
+        let mut victim = Victim::start("sales", &bed);
         victim.wait_for(&kill_at.to_string());
         victim.kill();
     }
-    let mut victim = Victim::start("sales", &folder.database());
+    let mut victim = Victim::start("sales", &bed);
     victim.wait_for("all");
     victim.kill();
-    assert_eq!(sales(&folder).await, (300, 300, 300));
+    assert_eq!(sales(&bed).await, (300, 300, 300));
 }
 
 async fn schedule_and_cancel(bed: &Bed) {
@@ -316,14 +297,12 @@ async fn schedule_and_cancel(bed: &Bed) {
 }
 
 // proves: B79, B81, B85
-#[tokio::test]
-async fn what_a_killed_process_has_scheduled_and_cancelled_stays_so() {
-    let folder = Folder::new();
-    let mut victim = Victim::start("scheduled", &folder.database());
+async fn what_a_killed_process_has_scheduled_and_cancelled_stays_so(bed: Bed) {
+    let mut victim = Victim::start("scheduled", &bed);
     let ids: Vec<RequestId> =
         (0..5).map(|_| victim.says().expect("an id").parse().unwrap()).collect();
     victim.kill();
-    let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+    let probe = Probe::default();
     soon(async {
         let cluster = start(&bed, &probe).await;
         assert_eq!(cluster.receipt::<DeskFile>(ids[1]).outcome().await.unwrap(), 3);
@@ -337,3 +316,13 @@ async fn what_a_killed_process_has_scheduled_and_cancelled_stays_so() {
     })
     .await;
 }
+
+backends!(on disk:
+    a_request_whose_process_is_killed_on_its_first_line_runs_again,
+    an_outcome_committed_before_its_process_is_killed_is_given_after,
+    requests_start_in_order_though_their_process_is_killed_again_and_again,
+    transfers_happen_once_though_their_process_is_killed_again_and_again,
+    a_process_killed_before_or_after_its_transaction_commits_leaves_all_or_nothing,
+    sales_happen_once_though_their_process_is_killed_again_and_again,
+    what_a_killed_process_has_scheduled_and_cancelled_stays_so,
+);

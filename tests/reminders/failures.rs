@@ -65,10 +65,7 @@ async fn a_failed_commit_sets_nothing_and_the_run_after_it_does(bed: Bed) {
 async fn an_unknown_commit_sets_and_replaces_once(bed: Bed) {
     for fault in [Fault::DoneUnknown, Fault::LostUnknown, Fault::LateUnknown] {
         let name = format!("{fault:?}");
-        let bed = match bed.file() {
-            None => Bed::memory().with_virtual_time(),
-            Some(_) => Bed::sqlite().with_virtual_time(),
-        };
+        let bed = bed.another().await;
         let cluster = start(&bed).await;
         let clock = cluster.get::<Clock>("c");
         order(&cluster, Order::Every("old".into(), 4_000)).await;

@@ -1,9 +1,9 @@
-//! The same promises when a process dies for real: SIGKILL, then a new start on the same file.
+//! The same promises when a process dies for real: SIGKILL, then a new start on the same database.
 
 use cluster::prelude::*;
 
 use crate::entities::{Clock, End, Order, rung, start};
-use crate::support::{Bed, Folder, Victim, be_victim, say, soon, until};
+use crate::support::{Bed, Victim, backends, be_victim, say, soon, until};
 
 /// Not a test by itself: what the process does that is to die.
 #[test]
@@ -49,22 +49,19 @@ fn victim() {
     });
 }
 
-fn kill_in(scenario: &str, folder: &Folder) {
-    let mut victim = Victim::start(scenario, &folder.database());
+fn kill_in(scenario: &str, bed: &Bed) {
+    let mut victim = Victim::start(scenario, bed);
     victim.wait_for(scenario);
     victim.kill();
 }
 
 // proves: B82
-#[tokio::test]
-async fn a_reminder_is_there_once_however_often_its_process_is_killed() {
-    let folder = Folder::new();
+async fn a_reminder_is_there_once_however_often_its_process_is_killed(bed: Bed) {
     // Before the commit that sets it, and after; in its handler, twice, and at the end of that.
     for scenario in ["before", "after", "in the middle", "in the middle", "at the end"] {
-        kill_in(scenario, &folder);
+        kill_in(scenario, &bed);
     }
     soon(async {
-        let bed = Bed::on_file(folder.database());
         let cluster = start(&bed).await;
         // It is set by two requests now, the second in the place of the first; one series.
         bed.probe.wait_for("tick", 2).await;
@@ -83,9 +80,8 @@ async fn a_reminder_is_there_once_however_often_its_process_is_killed() {
         until(|| !bed.is_held()).await;
     })
     .await;
-    kill_in("cleared", &folder);
+    kill_in("cleared", &bed);
     soon(async {
-        let bed = Bed::on_file(folder.database());
         let cluster = start(&bed).await;
         let come = rung(&cluster).await.len();
         bed.clock().sleep(Duration::from_millis(1_500)).await;
@@ -95,3 +91,7 @@ async fn a_reminder_is_there_once_however_often_its_process_is_killed() {
     })
     .await;
 }
+
+backends!(on disk:
+    a_reminder_is_there_once_however_often_its_process_is_killed,
+);

@@ -7,6 +7,8 @@ use cluster::storage::Storage;
 use cluster_sql::{MySql, Postgres};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, PgConnection};
 use test_servers::{Kind, Launch, Server, private, private_on_disk};
+
+use crate::logs;
 use tokio::task::spawn_blocking;
 
 /// Room for a data folder and little more.
@@ -25,7 +27,7 @@ pub(crate) struct Database {
 impl Database {
     /// Starts a server of this kind; `None` without servers.
     pub(crate) fn start(kind: Kind) -> Option<Self> {
-        private(launch(kind)).map(Self::launched)
+        private(launch(kind)).map(Self::of)
     }
 
     /// One whose disk can be filled; `None` also where there can be none.
@@ -34,17 +36,21 @@ impl Database {
             Kind::Postgres => launch(kind).setting("max_wal_size", "64MB"),
             _ => launch(kind),
         };
-        private_on_disk(launch, SMALL_DISK_BYTES).map(Self::launched)
+        private_on_disk(launch, SMALL_DISK_BYTES).map(Self::of)
     }
 
     /// One with another setting.
     pub(crate) fn start_with(kind: Kind, setting: &str, value: &str) -> Option<Self> {
-        private(launch(kind).setting(setting, value)).map(Self::launched)
+        private(launch(kind).setting(setting, value)).map(Self::of)
     }
 
-    fn launched(launch: Launch) -> Self {
+    /// Starts it.
+    pub(crate) fn of(launch: Launch) -> Self {
         let kind = launch.kind();
-        Database { server: launch.start().expect("the server starts"), kind }
+        let server = launch.start().expect("the server starts");
+        let database = Database { server, kind };
+        logs::watch_for(&database.password());
+        database
     }
 
     /// The storage on it, as a program has it but for its patience.
@@ -65,23 +71,40 @@ impl Database {
         Arc::new(options.connect().await.expect("the tables are there"))
     }
 
-    /// A connection beside the cluster, to a PostgreSQL.
-    pub(crate) async fn tool(&self) -> PgConnection {
-        PgConnection::connect(&self.server.url()).await.expect("the server answers")
+    /// A connection beside the cluster.
+    pub(crate) async fn tool(&self) -> Tool {
+        let url = self.server.url();
+        match self.kind {
+            Kind::Mariadb => {
+                Tool::MySql(MySqlConnection::connect(&url).await.expect("the server answers"))
+            }
+            _ => Tool::Postgres(PgConnection::connect(&url).await.expect("the server answers")),
+        }
     }
 
-    /// What an administrator does.
+    /// Adds a user who may write and is no administrator; the URL that names him.
+    pub(crate) async fn add_user(&self) -> String {
+        let statements: &[&str] = match self.kind {
+            Kind::Mariadb => &[
+                "CREATE USER lesser@'%' IDENTIFIED BY 'lesser'",
+                "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON *.* TO lesser@'%'",
+            ],
+            _ => &[
+                "CREATE ROLE lesser LOGIN PASSWORD 'lesser'",
+                "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO lesser",
+            ],
+        };
+        self.administer(statements).await;
+        let url = self.server.url();
+        let (scheme, rest) = url.split_once("://").expect("it is a URL");
+        let (_, place) = rest.split_once('@').expect("it names a user");
+        format!("{scheme}://lesser:lesser@{place}")
+    }
+
+    /// What an administrator does, each by a connection of its own.
     pub(crate) async fn administer(&self, statements: &[&str]) {
         for statement in statements {
-            let statement = sqlx::raw_sql(AssertSqlSafe((*statement).to_owned()));
-            let done = match self.kind {
-                Kind::Mariadb => {
-                    let tool = MySqlConnection::connect(&self.server.url()).await;
-                    tool.expect("the server answers").execute(statement).await.map(drop)
-                }
-                _ => self.tool().await.execute(statement).await.map(drop),
-            };
-            done.expect("a superuser may");
+            self.tool().await.run(statement).await;
         }
     }
 
@@ -113,6 +136,33 @@ impl Database {
         let Database { mut server, kind } = self;
         let done = spawn_blocking(move || work(&mut server).map(|()| server)).await;
         Database { server: done.expect("it does not panic").expect("it can be done"), kind }
+    }
+}
+
+/// A connection beside the cluster.
+pub(crate) enum Tool {
+    Postgres(PgConnection),
+    MySql(MySqlConnection),
+}
+
+impl Tool {
+    pub(crate) async fn run(&mut self, statement: &str) {
+        let statement = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));
+        let done = match self {
+            Tool::Postgres(connection) => connection.execute(statement).await.map(drop),
+            Tool::MySql(connection) => connection.execute(statement).await.map(drop),
+        };
+        done.expect("a superuser may");
+    }
+
+    /// The one number that a query gives.
+    pub(crate) async fn number(&mut self, query: &str) -> i64 {
+        let query = AssertSqlSafe(query.to_owned());
+        let number = match self {
+            Tool::Postgres(connection) => sqlx::query_scalar(query).fetch_one(connection).await,
+            Tool::MySql(connection) => sqlx::query_scalar(query).fetch_one(connection).await,
+        };
+        number.expect("a superuser may")
     }
 }
 

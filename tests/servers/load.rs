@@ -11,6 +11,7 @@ use cluster::storage::Storage;
 use cluster::time::Clock;
 use tokio::task::{JoinHandle, yield_now};
 
+use crate::logs;
 use crate::support::{soon, until};
 
 /// How many call at once, each an entity of its own.
@@ -140,6 +141,7 @@ impl Load {
         }
         let errors = self.told.errors.lock().unwrap().clone();
         assert!(!errors.iter().any(|error| error.contains(secret)), "a password was told");
+        logs::told_nothing();
         drop(self.cluster);
         let builder = Cluster::builder().storage(storage).entity::<Counter>();
         let cluster = builder.start().await.expect("the server answers");

@@ -9,6 +9,8 @@ mod cuts;
 mod database;
 mod deaths;
 mod load;
+mod logs;
+mod pooler;
 mod proxy;
 mod refusals;
 mod soak;

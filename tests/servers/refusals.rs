@@ -1,7 +1,6 @@
 //! The server is there and refuses: it may not write, its disk is full, it has no room for another
 //! connection. Callers hear why, and the cluster goes on when the server does.
 
-use sqlx::{Connection, PgConnection};
 use test_servers::{Kind, Server};
 
 use crate::{Database, Load};
@@ -53,11 +52,7 @@ async fn the_disk_of_mariadb_is_full_for_a_while() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_may_not_write_for_a_while() {
     let Some(database) = Database::start(Kind::Mariadb) else { return };
-    let grant = "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON *.* TO lesser@'%'";
-    database.administer(&["CREATE USER lesser@'%' IDENTIFIED BY 'lesser'", grant]).await;
-    let url = database.server.url();
-    let (_, place) = url.rsplit_once('@').expect("the URL names a user");
-    let url = format!("mysql://lesser:lesser@{place}");
+    let url = database.add_user().await;
     let load = Load::start(database.storage_at(&url).await).await;
     load.answered(100).await;
     database.administer(&["SET GLOBAL read_only = 1"]).await;
@@ -67,28 +62,40 @@ async fn mariadb_may_not_write_for_a_while() {
     load.stop(database.storage_at(&url).await, &database.password()).await;
 }
 
-/// Others have all connections that the server gives, and the cluster has lost its own.
+/// The server ends all of the cluster's connections and gives it no other.
+async fn gives_no_connection_for_a_while(
+    database: Database,
+    [none, end, as_before]: [&str; 3],
+    told: &str,
+) {
+    let url = database.add_user().await;
+    let load = Load::start(database.storage_at(&url).await).await;
+    load.answered(100).await;
+    database.administer(&[none, end]).await;
+    load.told(told).await;
+    database.administer(&[as_before]).await;
+    load.answered(100).await;
+    load.stop(database.storage_at(&url).await, &database.password()).await;
+}
+
 // proves: B109
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_has_no_connection_left_for_a_while() {
+async fn postgres_gives_no_connection_for_a_while() {
     let Some(database) = Database::start(Kind::Postgres) else { return };
-    let load = Load::start(database.storage().await).await;
-    load.answered(100).await;
-    let mut administrator = database.tool().await;
-    // Superusers have some for themselves, which are taken as well.
-    let mut others = Vec::new();
-    while let Ok(other) = PgConnection::connect(&database.server.url()).await {
-        others.push(other);
-    }
-    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-        WHERE application_name LIKE 'cluster\\_%'";
-    let ended: i64 = sqlx::query_scalar(end).fetch_one(&mut administrator).await.unwrap();
-    assert!(ended > 0);
-    // Whoever comes first gets the place of one that was ended.
-    while let Ok(other) = PgConnection::connect(&database.server.url()).await {
-        others.push(other);
-    }
-    drop((others, administrator));
-    load.answered(100).await;
-    load.stop(database.storage().await, &database.password()).await;
+    let none = "ALTER ROLE lesser CONNECTION LIMIT 0";
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'lesser'";
+    let as_before = "ALTER ROLE lesser CONNECTION LIMIT -1";
+    let told = "too many connections";
+    gives_no_connection_for_a_while(database, [none, end, as_before], told).await;
+}
+
+// proves: B109
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_gives_no_connection_for_a_while() {
+    let limit = ("max-user-connections", "100");
+    let Some(database) = Database::start_with(Kind::Mariadb, limit.0, limit.1) else { return };
+    let none = "SET GLOBAL max_user_connections = -1";
+    let as_before = "SET GLOBAL max_user_connections = 100";
+    let told = "max_user_connections";
+    gives_no_connection_for_a_while(database, [none, "KILL USER lesser", as_before], told).await;
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
 use test_servers::Kind;
 
 use crate::{Database, Load};
@@ -14,20 +13,9 @@ const GROWING: usize = 3;
 /// Rounds after these, in which they must not grow much more.
 const STEADY: usize = 4;
 
-/// Bytes of all tables with their indexes, and rows in them that nobody sees any more.
-async fn sizes(tool: &mut PgConnection) -> (i64, i64) {
-    let text = "SELECT sum(pg_total_relation_size(relid))::bigint, sum(n_dead_tup)::bigint \
-        FROM pg_stat_user_tables WHERE relname LIKE 'cluster\\_%'";
-    sqlx::query_as(text).fetch_one(tool).await.unwrap()
-}
-
-// proves: B111
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_of_postgres_level_off() {
-    // The server looks for dead rows as often as it can; each minute, unless it is told.
-    let Some(database) = Database::start_with(Kind::Postgres, "autovacuum_naptime", "1s") else {
-        return;
-    };
+/// `size` asks for the bytes of all tables with their indexes, and what nobody sees any more in
+/// them.
+async fn tables_level_off(database: Database, size: &str) {
     let load = Load::start_with(database.storage().await, 100, |builder| {
         builder.config(|config| {
             config.deduplication_window = Duration::from_millis(500);
@@ -36,13 +24,32 @@ async fn tables_of_postgres_level_off() {
     });
     let load = load.await;
     let mut tool = database.tool().await;
-    let mut seen = Vec::new();
+    let mut sizes = Vec::new();
     for _ in 0..GROWING + STEADY {
         load.answered(ROUND).await;
-        seen.push(sizes(&mut tool).await);
+        sizes.push(tool.number(size).await);
     }
-    let largest = |rounds: &[(i64, i64)]| rounds.iter().map(|(bytes, _)| *bytes).max().unwrap();
-    let (growing, steady) = seen.split_at(GROWING);
-    assert!(largest(steady) < largest(growing) * 3 / 2, "bytes and dead rows: {seen:?}");
+    let (growing, steady) = sizes.split_at(GROWING);
+    assert!(steady.iter().max().unwrap() < &(growing.iter().max().unwrap() * 3 / 2), "{sizes:?}");
     load.stop(database.storage().await, &database.password()).await;
+}
+
+// proves: B111
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_of_postgres_level_off() {
+    // The server looks for dead rows as often as it can; each minute, unless it is told.
+    let naptime = ("autovacuum_naptime", "1s");
+    let Some(database) = Database::start_with(Kind::Postgres, naptime.0, naptime.1) else { return };
+    let size = "SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_stat_user_tables \
+        WHERE relname LIKE 'cluster\\_%'";
+    tables_level_off(database, size).await;
+}
+
+// proves: B111
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_of_mariadb_level_off() {
+    let Some(database) = Database::start(Kind::Mariadb) else { return };
+    let size = "SELECT CAST(SUM(file_size) AS SIGNED) \
+        FROM information_schema.innodb_sys_tablespaces WHERE name LIKE 'test/cluster\\_%'";
+    tables_level_off(database, size).await;
 }

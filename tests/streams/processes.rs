@@ -1,9 +1,9 @@
-//! Persisted streams whose process dies for real: SIGKILL, then another one on the same file.
+//! Persisted streams whose process dies for real: SIGKILL, then another one on the same database.
 
 use cluster::prelude::*;
 use futures_util::stream::{self, StreamExt};
 
-use crate::support::{Bed, Folder, Victim, be_victim, say, soon};
+use crate::support::{Bed, Victim, backends, be_victim, say, soon};
 
 /// A process in which nobody reads; else its scenario is the place to read on from.
 const UNREAD: &str = "unread";
@@ -62,14 +62,12 @@ fn id_in(said: &[String]) -> RequestId {
 
 /// Whoever reads keeps the place up to which it has read.
 // proves: B73, B75
-#[tokio::test]
-async fn a_stream_goes_on_in_the_next_process_without_a_gap_or_a_duplicate() {
-    let folder = Folder::new();
+async fn a_stream_goes_on_in_the_next_process_without_a_gap_or_a_duplicate(bed: Bed) {
     let (mut read, mut said) = (Vec::new(), Vec::new());
     for kill_at in [1, 64, 65, 300, 777] {
         // The chunk of a number has the next one.
         let after = read.len().to_string();
-        let mut victim = Victim::start(&after, &folder.database());
+        let mut victim = Victim::start(&after, &bed);
         let mut run = Vec::new();
         while numbers(&run, "read").last().is_none_or(|last| *last < kill_at)
             || !run.iter().any(|said: &String| said.starts_with(BEGAN))
@@ -80,7 +78,6 @@ async fn a_stream_goes_on_in_the_next_process_without_a_gap_or_a_duplicate() {
         read.extend(numbers(&run, "read"));
         said.extend(run);
     }
-    let bed = Bed::on_file(folder.database());
     soon(async {
         let cluster = start(&bed).await;
         let receipt = cluster.stream_receipt::<TapeNumbers>(id_in(&said));
@@ -100,12 +97,10 @@ async fn a_stream_goes_on_in_the_next_process_without_a_gap_or_a_duplicate() {
 }
 
 // proves: B75, B77
-#[tokio::test]
-async fn an_unread_stream_is_finished_by_the_next_process() {
-    let folder = Folder::new();
+async fn an_unread_stream_is_finished_by_the_next_process(bed: Bed) {
     let mut said = Vec::new();
     for _ in 0..2 {
-        let mut victim = Victim::start(UNREAD, &folder.database());
+        let mut victim = Victim::start(UNREAD, &bed);
         let last = WINDOW as u64 - 1;
         while !said.iter().any(|said: &String| said.starts_with("id "))
             || numbers(&said, "made").last() != Some(&last)
@@ -115,7 +110,6 @@ async fn an_unread_stream_is_finished_by_the_next_process() {
         said.extend(victim.kill());
     }
     assert!(numbers(&said, "made").iter().all(|made| *made < WINDOW as u64), "{said:?}");
-    let bed = Bed::on_file(folder.database());
     soon(async {
         let cluster = start(&bed).await;
         let receipt = cluster.stream_receipt::<TapeNumbers>(id_in(&said));
@@ -128,3 +122,8 @@ async fn an_unread_stream_is_finished_by_the_next_process() {
     })
     .await;
 }
+
+backends!(on disk:
+    a_stream_goes_on_in_the_next_process_without_a_gap_or_a_duplicate,
+    an_unread_stream_is_finished_by_the_next_process,
+);

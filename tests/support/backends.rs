@@ -6,7 +6,8 @@
 /// - `backends!(a, b)`: on one thread.
 /// - `backends!(a, b on threads)`: `b` on two, where what runs at once is what it is about.
 /// - `backends!(in virtual time: a, b)`: on a clock that only the body moves.
-/// - `backends!(only sqlite: a, b)`: what memory does not offer.
+/// - `backends!(on disk: a, b)`: not in memory, which processes do not share.
+/// - `backends!(only sqlite: a, b)`: what only one has.
 macro_rules! backends {
     (@ postgres $name:ident) => {
         #[tokio::test]
@@ -72,24 +73,19 @@ macro_rules! backends {
     (in virtual time: $($name:ident),+ $(,)?) => {
         crate::support::backends!($($name in virtual time),+);
     };
-    (only $place:ident: $($name:ident),+ $(,)?) => {
+    (on disk: $($name:ident $($mode:ident)*),+ $(,)?) => {
+        crate::support::backends!(only sqlite: $($name $($mode)*),+);
+        crate::support::backends!(only postgres: $($name $($mode)*),+);
+        crate::support::backends!(only mysql: $($name $($mode)*),+);
+    };
+    (only $place:ident: $($name:ident $($mode:ident)*),+ $(,)?) => {
         mod $place {
-            $(crate::support::backends!(@ $place $name);)+
+            $(crate::support::backends!(@ $place $name $($mode)*);)+
         }
     };
     ($($name:ident $($mode:ident)*),+ $(,)?) => {
-        mod memory {
-            $(crate::support::backends!(@ memory $name $($mode)*);)+
-        }
-        mod sqlite {
-            $(crate::support::backends!(@ sqlite $name $($mode)*);)+
-        }
-        mod postgres {
-            $(crate::support::backends!(@ postgres $name $($mode)*);)+
-        }
-        mod mysql {
-            $(crate::support::backends!(@ mysql $name $($mode)*);)+
-        }
+        crate::support::backends!(only memory: $($name $($mode)*),+);
+        crate::support::backends!(on disk: $($name $($mode)*),+);
     };
 }
 pub(crate) use backends;

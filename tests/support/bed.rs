@@ -10,7 +10,7 @@ use cluster::storage::{Faults, FaultyStorage, MemoryStorage, Storage};
 use cluster::time::{Clock, Timestamp, VirtualClock};
 use cluster::{Cluster, ClusterBuilder};
 
-use super::{Database, Door, Folder, Probe, Schema, open_sqlite, poll_once, settle};
+use super::{Database, Door, Folder, Probe, Schema, User, open_sqlite, poll_once, settle};
 
 /// A database that outlives its clusters, with a door and faults before it.
 pub(crate) struct Bed {
@@ -58,9 +58,37 @@ impl Bed {
         Some(Bed::at(Place::Postgres(Schema::new().await?), Clock::system()))
     }
 
-    /// On a file that others use as well, before or after.
-    pub(crate) fn on_file(path: PathBuf) -> Self {
-        Bed::at(Place::File(path), Clock::system())
+    /// Where others are as well, before or after: see [`Bed::address`].
+    pub(crate) fn at_address(address: &str) -> Self {
+        let place = match address.split_once("://") {
+            Some(("postgres", _)) => Place::Postgres(Schema::at(address)),
+            Some(_) => Place::MySql(Database::at(address)),
+            None => Place::File(address.into()),
+        };
+        Bed::at(place, Clock::system())
+    }
+
+    /// By which other processes find it: a file or a URL.
+    pub(crate) fn address(&self) -> String {
+        match &self.place {
+            Place::Memory(_) => panic!("no other process can have it"),
+            Place::Sqlite(folder) => folder.database().display().to_string(),
+            Place::File(path) => path.display().to_string(),
+            Place::Postgres(schema) => schema.url.clone(),
+            Place::MySql(database) => database.url.clone(),
+        }
+    }
+
+    /// A new one of the same kind, in the same time.
+    pub(crate) async fn another(&self) -> Self {
+        let bed = match &self.place {
+            Place::Memory(_) => Some(Bed::memory()),
+            Place::Sqlite(_) | Place::File(_) => Some(Bed::sqlite()),
+            Place::Postgres(_) => Bed::postgres().await,
+            Place::MySql(_) => Bed::mysql().await,
+        };
+        let bed = bed.expect("there is one already");
+        if self.time.is_some() { bed.with_virtual_time() } else { bed }
     }
 
     fn at(place: Place, clock: Clock) -> Self {
@@ -106,13 +134,14 @@ impl Bed {
         matches!(self.place, Place::Memory(_))
     }
 
-    /// The database's file, where there is one.
-    pub(crate) fn file(&self) -> Option<PathBuf> {
-        match &self.place {
-            Place::Memory(_) | Place::Postgres(_) | Place::MySql(_) => None,
-            Place::Sqlite(folder) => Some(folder.database()),
-            Place::File(path) => Some(path.clone()),
-        }
+    /// Whether it is a file, which its lock keeps other processes and clusters from.
+    pub(crate) fn is_a_file(&self) -> bool {
+        matches!(self.place, Place::Sqlite(_) | Place::File(_))
+    }
+
+    /// A connection of a user's own to the database.
+    pub(crate) async fn user(&self) -> User {
+        User::connect(&self.address()).await
     }
 
     /// The faults of the storage that was opened last.
@@ -127,12 +156,12 @@ impl Bed {
         while self.is_held() {
             tokio::task::yield_now().await;
         }
-        let storage: Arc<dyn Storage> = match (&self.place, self.file()) {
-            (_, Some(file)) => Arc::new(open_sqlite(&file, &self.clock).await),
-            (Place::Memory(storage), None) => Arc::new(storage.clone()),
-            (Place::Postgres(schema), None) => Arc::new(schema.open(&self.clock).await),
-            (Place::MySql(database), None) => Arc::new(database.open(&self.clock).await),
-            (_, None) => unreachable!("all others are files"),
+        let storage: Arc<dyn Storage> = match &self.place {
+            Place::Memory(storage) => Arc::new(storage.clone()),
+            Place::Sqlite(folder) => Arc::new(open_sqlite(&folder.database(), &self.clock).await),
+            Place::File(file) => Arc::new(open_sqlite(file, &self.clock).await),
+            Place::Postgres(schema) => Arc::new(schema.open(&self.clock).await),
+            Place::MySql(database) => Arc::new(database.open(&self.clock).await),
         };
         let storage = self.floor.before(storage);
         let faulty = FaultyStorage::new(storage, Faults::new(1), self.clock.clone());

@@ -11,6 +11,7 @@ mod folder;
 mod mysql;
 mod postgres;
 mod probe;
+mod user;
 mod victim;
 mod waiting;
 
@@ -21,5 +22,6 @@ pub(crate) use folder::{Folder, open_sqlite};
 pub(crate) use mysql::Database;
 pub(crate) use postgres::Schema;
 pub(crate) use probe::Probe;
+pub(crate) use user::{Own, User};
 pub(crate) use victim::{Victim, be_victim, say};
 pub(crate) use waiting::{HANG, is_waiting, poll_once, settle, soon, until};

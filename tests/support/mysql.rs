@@ -1,5 +1,8 @@
 //! Where databases on a MariaDB server are.
 
+// Each suite uses its part of this.
+#![allow(dead_code)]
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cluster_core::time::Clock;
@@ -26,6 +29,12 @@ impl Database {
         made.expect("a database can be made");
         let (server, _) = server.rsplit_once('/').expect("the URL names a database");
         Some(Database { url: format!("{server}/{database}"), name: database })
+    }
+
+    /// One that is there, by its URL.
+    pub(crate) fn at(url: &str) -> Database {
+        let (_, name) = url.rsplit_once('/').expect("the URL names it");
+        Database { url: url.to_owned(), name: name.to_owned() }
     }
 
     pub(crate) async fn open(&self, clock: &Clock) -> MySql {

@@ -1,5 +1,8 @@
 //! Where databases on a PostgreSQL server are.
 
+// Each suite uses its part of this.
+#![allow(dead_code)]
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cluster_core::time::Clock;
@@ -25,6 +28,12 @@ impl Schema {
         let made = tool.execute(sqlx::raw_sql(AssertSqlSafe(text))).await;
         made.expect("a schema can be made");
         Some(Schema { url: format!("{server}?options[search_path]={schema}"), name: schema })
+    }
+
+    /// One that is there, by its URL.
+    pub(crate) fn at(url: &str) -> Schema {
+        let (_, name) = url.rsplit_once('=').expect("the URL names it");
+        Schema { url: url.to_owned(), name: name.to_owned() }
     }
 
     pub(crate) async fn open(&self, clock: &Clock) -> Postgres {

@@ -3,7 +3,6 @@
 
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, Lines};
-use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::Bed;
@@ -20,11 +19,11 @@ pub(crate) struct Victim {
 }
 
 impl Victim {
-    pub(crate) fn start(scenario: &str, database: &Path) -> Self {
+    pub(crate) fn start(scenario: &str, bed: &Bed) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["processes::victim", "--exact", "--nocapture"])
             .env(SCENARIO, scenario)
-            .env(DATABASE, database)
+            .env(DATABASE, bed.address())
             .stdout(Stdio::piped())
             .spawn()
             .expect("this very executable can be started");
@@ -76,8 +75,7 @@ pub(crate) fn say(what: impl Display) {
 /// where it is a run of all tests.
 pub(crate) fn be_victim(run: impl AsyncFnOnce(&str, &Bed)) {
     let Ok(scenario) = std::env::var(SCENARIO) else { return };
-    let database = std::env::var_os(DATABASE).expect("set with it");
-    let bed = Bed::on_file(database.into());
+    let bed = Bed::at_address(&std::env::var(DATABASE).expect("set with it"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
     runtime.block_on(run(&scenario, &bed));
 }

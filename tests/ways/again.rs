@@ -4,10 +4,9 @@
 use std::sync::Mutex;
 
 use cluster::prelude::*;
-use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
 use tokio::spawn;
 
-use crate::support::{Bed, Probe, backends, settle, unknown, until};
+use crate::support::{Bed, Own, Probe, backends, settle, unknown, until};
 
 /// Sums; large ones are booked in a table of the program's own.
 #[derive(Entity)]
@@ -29,11 +28,10 @@ fn is_large(sum: &i64) -> bool {
 impl Till {
     #[message(persisted, transaction = is_large)]
     async fn book(&mut self, ctx: &Context, sum: i64) -> Result<i64, CallError<String>> {
-        let own = ctx.transaction::<Sqlite>().await;
+        let own = Own::of(ctx).await;
         self.probe.note(format!("{sum} {}", own.is_ok()));
         if let Ok(mut own) = own {
-            let booked = sqlx::query("INSERT INTO booked VALUES (?)").bind(sum);
-            booked.execute(&mut *own).await.or_retry()?;
+            own.run(format!("INSERT INTO booked VALUES ({sum})")).await.or_retry()?;
         }
         self.sum += sum;
         self.probe.pass(&format!("book {sum}")).await;
@@ -62,12 +60,9 @@ async fn start(bed: &Bed, probe: &Probe) -> Cluster {
 }
 
 async fn booked(bed: &Bed) -> Vec<i64> {
-    let file = bed.file().expect("a file");
-    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-    let mut connection = options.connect().await.unwrap();
-    connection.execute("CREATE TABLE IF NOT EXISTS booked (sum INTEGER NOT NULL)").await.unwrap();
-    let rows = sqlx::query_scalar("SELECT sum FROM booked ORDER BY sum");
-    rows.fetch_all(&mut connection).await.unwrap()
+    let mut user = bed.user().await;
+    user.run("CREATE TABLE IF NOT EXISTS booked (sum BIGINT NOT NULL)").await;
+    user.numbers("SELECT sum FROM booked ORDER BY sum").await
 }
 
 // proves: B42
@@ -148,9 +143,9 @@ async fn a_reset_of_unknown_outcome_is_one_reset(bed: Bed) {
     assert_eq!((till.sum().await.unwrap(), probe.count("add")), (10, 2));
 }
 
-backends!(only sqlite: the_choice_of_a_transaction_holds_on_retries_and_new_owners);
+backends!(on disk: the_choice_of_a_transaction_holds_on_retries_and_new_owners);
 
-mod on_both {
+mod everywhere {
     use super::{a_reset_of_unknown_outcome_is_one_reset, a_reset_survives_a_crash_and_runs_once};
     use crate::support::backends;
 

@@ -1,10 +1,10 @@
-//! What survives when a process dies for real: SIGKILL, then a new start on the same file.
+//! What survives when a process dies for real: SIGKILL, then a new start on the same database.
 
 use cluster::prelude::*;
 
 use crate::keep_alive::{self, Watch};
 use crate::later_durable::{self, Office, OfficeDecide, World};
-use crate::support::{Bed, Folder, Probe, Victim, be_victim, say, soon, until};
+use crate::support::{Bed, Probe, Victim, backends, be_victim, say, soon, until};
 
 /// Not a test by itself: what the process does that is to die.
 #[test]
@@ -30,19 +30,17 @@ async fn owe(bed: &Bed) {
 }
 
 // proves: B29, B62
-#[tokio::test]
-async fn a_request_whose_process_is_killed_before_its_reply_runs_again() {
-    let folder = Folder::new();
+async fn a_request_whose_process_is_killed_before_its_reply_runs_again(bed: Bed) {
     let mut last = String::new();
     // However often it is killed, it is the same request.
     for files in 1..=3 {
-        let mut victim = Victim::start("owing", &folder.database());
+        let mut victim = Victim::start("owing", &bed);
         last = victim.says().expect("it goes on");
         assert!(last.ends_with(&format!(" {files}")), "{last}");
         victim.kill();
     }
     let id = last.split_once(' ').unwrap().0.parse::<RequestId>().unwrap();
-    let (bed, world) = (Bed::on_file(folder.database()), World::default());
+    let world = World::default();
     soon(async {
         let cluster = later_durable::start(&bed, &world).await;
         // By itself: nobody has asked for it in this process.
@@ -70,14 +68,12 @@ async fn watch(bed: &Bed, rests: bool) {
 }
 
 // proves: B68
-#[tokio::test]
-async fn what_is_kept_alive_comes_back_after_its_process_was_killed() {
-    let folder = Folder::new();
+async fn what_is_kept_alive_comes_back_after_its_process_was_killed(bed: Bed) {
     for (scenario, back) in [("watching", vec![0, 1, 2, 3, 4]), ("resting", vec![3])] {
-        let mut victim = Victim::start(scenario, &folder.database());
+        let mut victim = Victim::start(scenario, &bed);
         assert_eq!(victim.says().as_deref(), Some("watching"));
         victim.kill();
-        let (bed, probe) = (Bed::on_file(folder.database()), Probe::default());
+        let probe = Probe::default();
         soon(async {
             let cluster = keep_alive::start(&bed, &probe).await;
             for n in &back {
@@ -91,3 +87,8 @@ async fn what_is_kept_alive_comes_back_after_its_process_was_killed() {
         until(|| !bed.is_held()).await;
     }
 }
+
+backends!(on disk:
+    a_request_whose_process_is_killed_before_its_reply_runs_again,
+    what_is_kept_alive_comes_back_after_its_process_was_killed,
+);

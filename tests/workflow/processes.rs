@@ -1,8 +1,8 @@
-//! The same promises when a process dies for real: SIGKILL, then a new start on the same file.
+//! The same promises when a process dies for real: SIGKILL, then a new start on the same database.
 
 use cluster::prelude::*;
 
-use crate::support::{Bed, Folder, Victim, be_victim, say, watched};
+use crate::support::{Bed, Victim, backends, be_victim, say, watched};
 
 /// Each step says that it runs; so whoever listens kills it there.
 #[derive(Default)]
@@ -47,12 +47,12 @@ fn victim() {
 }
 
 // proves: B169, B173, B182, B216
-#[tokio::test]
-async fn an_execution_ends_though_its_process_is_killed_in_every_step() {
-    let folder = Folder::new();
+async fn an_execution_ends_though_its_process_is_killed_in_every_step(make: fn() -> Bed) {
+    let bed = make().in_real_time();
+    drop(bed.open().await);
     let mut said = Vec::new();
     for _ in 0..STEPS - 1 {
-        let mut victim = Victim::start("walk", &folder.database());
+        let mut victim = Victim::start("walk", &bed);
         // Killed when it has begun a step that it had not begun before.
         loop {
             let step: u32 = victim.says().expect("it goes on").parse().expect("a step");
@@ -63,7 +63,6 @@ async fn an_execution_ends_though_its_process_is_killed_in_every_step() {
         }
     }
     // The last process only hosts the workflow: the execution goes on by itself.
-    let bed = Bed::on_file(folder.database());
     let cluster = bed.start(|builder| builder.workflow::<Walk>()).await;
     let execution = cluster.workflow::<Walk>().find("k").await.unwrap().expect("it was started");
     let way = watched(execution.result()).await.unwrap();
@@ -73,3 +72,5 @@ async fn an_execution_ends_though_its_process_is_killed_in_every_step() {
     assert!(said.is_sorted(), "{said:?}");
     assert!((0..STEPS).all(|step| said.iter().filter(|known| **known == step).count() <= 2));
 }
+
+backends!(on disk: an_execution_ends_though_its_process_is_killed_in_every_step);

@@ -1,7 +1,6 @@
 //! A database of its own for each test, on the server that all tests share.
 
 #[path = "../../../tests/support/mysql.rs"]
-#[allow(dead_code)] // Other tests open it their own way.
 mod place;
 #[path = "../support/rows.rs"]
 mod rows;

@@ -127,7 +127,7 @@ async fn every_question_is_short_at_a_million_rows() {
         assert_cleared(&storage, fence, number).await;
     }
     // Hundreds of megabytes.
-    let drop = format!("DROP SCHEMA {} CASCADE", backend.schema);
+    let drop = format!("DROP SCHEMA {} CASCADE", backend.name());
     tool.execute(sqlx::raw_sql(AssertSqlSafe(drop))).await.unwrap();
 }
 

@@ -1,7 +1,6 @@
 //! A schema of its own for each test, on the server that all tests share.
 
 #[path = "../../../tests/support/postgres.rs"]
-#[allow(dead_code)] // Other tests open it their own way.
 mod place;
 #[path = "../support/rows.rs"]
 mod rows;
@@ -80,8 +79,9 @@ impl TestDatabase {
             WHERE application_name LIKE 'cluster\\_%' AND pid <> pg_backend_pid() \
             AND pid IN (SELECT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1)";
-        let ended = sqlx::query_scalar(end).bind(self.name()).fetch_one(&mut self.tool().await);
-        assert_eq!(ended.await.unwrap_or(0_i64), 1, "the one with the open transaction");
+        let mut tool = self.tool().await;
+        let ended = sqlx::query_scalar(end).bind(self.name()).fetch_one(&mut tool).await;
+        assert_eq!(ended.unwrap_or(0_i64), 1, "the one with the open transaction");
     }
 }
 

@@ -1,19 +1,13 @@
 //! What the server may do to a transaction: deadlocks and serialization failures are tried again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::support::{TestDatabase, join, outcome, request};
 use bytes::Bytes;
 use cluster_core::id::{Epoch, ShardId, StateVersion};
-use cluster_core::storage::{
-    Batch, MessageStorage, OwnershipStorage, RequestRow, StateKey, StateWrite, StorageError,
-    TransactionStorage,
-};
-use cluster_core::time::Timestamp;
+use cluster_core::storage::{Batch, MessageStorage, StateKey, StateWrite, StorageError};
 use cluster_sql::Postgres;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
-use test_servers::{Kind, shared};
 
 fn key(id: &str) -> StateKey {
     StateKey { shard: ShardId::new(1), entity_type: "Shop".into(), entity_id: id.into() }

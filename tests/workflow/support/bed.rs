@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 
 use super::Watch;
 use super::mysql::Database;
+use super::postgres::Schema;
 
 /// A database that outlives its clusters, with a watch before it, on a clock that only the test
 /// moves.
@@ -27,6 +28,7 @@ enum Place {
     Memory(MemoryStorage),
     Sqlite(Folder),
     /// Made when it is first opened.
+    Postgres(OnceCell<Schema>),
     MySql(OnceCell<Database>),
     /// A file that others use as well, before or after.
     File(PathBuf),
@@ -46,9 +48,30 @@ impl Bed {
         Bed::at(|_| Place::MySql(OnceCell::new()))
     }
 
-    /// On a file that others use as well, and on the machine's clock.
-    pub(crate) fn on_file(path: PathBuf) -> Self {
-        Bed::at(|_| Place::File(path)).in_real_time()
+    /// On a PostgreSQL, which must be there.
+    pub(crate) fn postgres() -> Self {
+        Bed::at(|_| Place::Postgres(OnceCell::new()))
+    }
+
+    /// Where others are as well, on the machine's clock: see [`Bed::address`].
+    pub(crate) fn at_address(address: &str) -> Self {
+        let place = match address.split_once("://") {
+            Some(("postgres", _)) => Place::Postgres(Schema::at(address).into()),
+            Some(_) => Place::MySql(Database::at(address).into()),
+            None => Place::File(address.into()),
+        };
+        Bed::at(|_| place).in_real_time()
+    }
+
+    /// By which other processes find it, once it was opened: a file or a URL.
+    pub(crate) fn address(&self) -> String {
+        match &self.place {
+            Place::Memory(_) => panic!("no other process can have it"),
+            Place::Sqlite(folder) => folder.database().display().to_string(),
+            Place::File(path) => path.display().to_string(),
+            Place::Postgres(schema) => schema.get().expect("it was opened").url.clone(),
+            Place::MySql(database) => database.get().expect("it was opened").url.clone(),
+        }
     }
 
     fn at(place: impl FnOnce(Clock) -> Place) -> Self {
@@ -67,10 +90,14 @@ impl Bed {
     }
 
     /// Opens the database anew, once an ended cluster has let go of it.
-    async fn open(&self) -> Arc<dyn Storage> {
+    pub(crate) async fn open(&self) -> Arc<dyn Storage> {
         let storage: Arc<dyn Storage> = match &self.place {
             Place::Memory(storage) => Arc::new(storage.clone()),
             Place::Sqlite(folder) => Arc::new(open_sqlite(&folder.database(), &self.clock).await),
+            Place::Postgres(schema) => {
+                let made = async { Schema::new().await.expect("there is a server") };
+                Arc::new(schema.get_or_init(|| made).await.open(&self.clock).await)
+            }
             Place::MySql(database) => {
                 let made = async { Database::new().await.expect("there is a server") };
                 Arc::new(database.get_or_init(|| made).await.open(&self.clock).await)

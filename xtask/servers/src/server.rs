@@ -167,8 +167,13 @@ impl Server {
 
     /// A pgbouncer in transaction mode in front of a PostgreSQL.
     pub fn pgbouncer(behind: &Server) -> Launch {
+        Server::pgbouncer_by(behind, behind.site.port)
+    }
+
+    /// The same by another way to that PostgreSQL, which begins at this port.
+    pub fn pgbouncer_by(behind: &Server, port: u16) -> Launch {
         let password = Some(behind.site.password.clone());
-        Launch { password, ..Launch::new(Pgbouncer { behind: behind.site.port }) }
+        Launch { password, ..Launch::new(Pgbouncer { behind: port }) }
     }
 
     /// Which kind it is.
