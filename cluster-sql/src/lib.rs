@@ -1,7 +1,8 @@
 //! The storages of `cluster` on SQL databases.
 //!
-//! SQLite runs in process, behind the feature `sqlite`: see [`Sqlite`]. Users' own statements run
-//! on sqlx's connections, in the transaction of a handler.
+//! SQLite runs in process, behind the feature `sqlite`. PostgreSQL and MariaDB are servers, behind
+//! the features `postgres` and `mysql`. Users' own statements run on sqlx's connections, in the
+//! transaction of a handler.
 
 // What serves some of the databases is of no use to the others, and all of it to none.
 #![cfg_attr(

@@ -27,8 +27,8 @@ struct Options {
     /// The transfers, as `id,from,to,cents` with this header.
     #[arg(long, value_name = "FILE", default_value = "examples/data/transfers.csv")]
     file: PathBuf,
-    /// The database: a file, made if it is missing, or (with the features `postgres`
-    /// and `mysql`) `postgres://user:password@host/database` or the same with `mysql`.
+    /// The database: a file, made if it is missing, or `postgres://user:password@host/database`,
+    /// or the same with `mysql`.
     #[arg(long, value_name = "FILE or URL", default_value = "bank.db")]
     db: String,
     /// How many transfers are under way at once.

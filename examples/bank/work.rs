@@ -8,6 +8,8 @@ use std::time::Duration;
 use cluster::prelude::*;
 use cluster::storage::StorageError;
 use cluster::time::Clock;
+// A program of its own names features of `cluster` instead, and finds them there.
+use cluster_sql::{MySql, Postgres};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hdrhistogram::Histogram;
 
@@ -80,12 +82,10 @@ pub(crate) async fn open(db: &str) -> cluster::Result<Cluster> {
 /// The database of a URL, or in a file.
 async fn connect(db: &str) -> Result<Arc<dyn Storage>, StorageError> {
     match db.split_once("://") {
-        #[cfg(feature = "postgres")]
         Some(("postgres" | "postgresql", _)) => Ok(Arc::new(Postgres::connect(db).await?)),
-        #[cfg(feature = "mysql")]
         Some(("mysql" | "mariadb", _)) => Ok(Arc::new(MySql::connect(db).await?)),
         Some((scheme, _)) => {
-            let reason = format!("this program was built without `{scheme}://`");
+            let reason = format!("`{scheme}://` is no database of this program");
             Err(StorageError::BadSetting { setting: "db", reason })
         }
         None => Ok(Arc::new(Sqlite::open(db).await?)),

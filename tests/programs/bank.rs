@@ -11,6 +11,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
+use crate::mysql::Database;
+use crate::postgres::Schema;
 use crate::program::{Folder, example, printed};
 
 /// How often the process is killed again and again on one database.
@@ -21,6 +23,8 @@ const KILLS_OF_FRESH: usize = 10;
 const ROWS_OF_ONE: usize = 20_000;
 /// The same on each fresh one.
 const ROWS_OF_FRESH: usize = 10_000;
+/// The same on a server.
+const ROWS_ON_SERVER: usize = 3_000;
 /// Kills that come too late are not counted, but there are at most so many.
 const DRAWS_MAX: usize = 50;
 /// Replays the moments of another run, as far as a machine repeats itself.
@@ -154,6 +158,35 @@ async fn killed_at_any_moment_of_its_work_it_ends_with_exactly_the_same_balances
         }
         assert!(draw < DRAWS_MAX, "hardly any kill was in time");
     }
+}
+
+/// Kills it once, on a database of its own on a server.
+async fn killed_once_on_a_server(name: &str, database: impl AsyncFn() -> Option<String>) {
+    let Some(undisturbed) = database().await else { return };
+    let mut work = Work::of(ROWS_ON_SERVER, name);
+    let whole = work.finish(&undisturbed);
+    for draw in 0.. {
+        let db = database().await.expect("there was one");
+        if work.kill(&db, whole).await {
+            work.finish(&db);
+            return;
+        }
+        assert!(draw < DRAWS_MAX, "no kill was in time");
+    }
+}
+
+// proves: B31, B44, B50
+#[tokio::test]
+async fn killed_on_postgres_it_ends_with_exactly_the_same_balances() {
+    let database = async || Schema::new().await.map(|schema| schema.url);
+    killed_once_on_a_server("bank-postgres", database).await;
+}
+
+// proves: B31, B44, B50
+#[tokio::test]
+async fn killed_on_mariadb_it_ends_with_exactly_the_same_balances() {
+    let database = async || Database::new().await.map(|database| database.url);
+    killed_once_on_a_server("bank-mariadb", database).await;
 }
 
 #[test]

@@ -2,4 +2,8 @@
 
 mod bank;
 mod examples;
+#[path = "../support/mysql.rs"]
+mod mysql;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod program;

@@ -9,65 +9,25 @@
 /// - `backends!(on disk: a, b)`: not in memory, which processes do not share.
 /// - `backends!(only sqlite: a, b)`: what only one has.
 macro_rules! backends {
-    (@ postgres $name:ident) => {
-        #[tokio::test]
-        async fn $name() {
-            let Some(bed) = crate::support::Bed::postgres().await else { return };
-            crate::support::soon(super::$name(bed)).await;
-        }
-    };
-    (@ postgres $name:ident on threads) => {
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            let Some(bed) = crate::support::Bed::postgres().await else { return };
-            crate::support::soon(super::$name(bed)).await;
-        }
-    };
-    (@ postgres $name:ident in virtual time) => {
-        #[tokio::test]
-        async fn $name() {
-            let Some(bed) = crate::support::Bed::postgres().await else { return };
-            crate::support::soon(super::$name(bed.with_virtual_time())).await;
-        }
-    };
-    (@ mysql $name:ident) => {
-        #[tokio::test]
-        async fn $name() {
-            let Some(bed) = crate::support::Bed::mysql().await else { return };
-            crate::support::soon(super::$name(bed)).await;
-        }
-    };
-    (@ mysql $name:ident on threads) => {
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            let Some(bed) = crate::support::Bed::mysql().await else { return };
-            crate::support::soon(super::$name(bed)).await;
-        }
-    };
-    (@ mysql $name:ident in virtual time) => {
-        #[tokio::test]
-        async fn $name() {
-            let Some(bed) = crate::support::Bed::mysql().await else { return };
-            crate::support::soon(super::$name(bed.with_virtual_time())).await;
-        }
-    };
     (@ $place:ident $name:ident) => {
         #[tokio::test]
         async fn $name() {
-            crate::support::soon(super::$name(crate::support::Bed::$place())).await;
+            let Some(bed) = crate::support::Bed::on(stringify!($place)).await else { return };
+            crate::support::soon(super::$name(bed)).await;
         }
     };
     (@ $place:ident $name:ident on threads) => {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            crate::support::soon(super::$name(crate::support::Bed::$place())).await;
+            let Some(bed) = crate::support::Bed::on(stringify!($place)).await else { return };
+            crate::support::soon(super::$name(bed)).await;
         }
     };
     (@ $place:ident $name:ident in virtual time) => {
         #[tokio::test]
         async fn $name() {
-            let bed = crate::support::Bed::$place().with_virtual_time();
-            crate::support::soon(super::$name(bed)).await;
+            let Some(bed) = crate::support::Bed::on(stringify!($place)).await else { return };
+            crate::support::soon(super::$name(bed.with_virtual_time())).await;
         }
     };
     (in virtual time: $($name:ident),+ $(,)?) => {

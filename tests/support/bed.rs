@@ -39,6 +39,17 @@ enum Place {
 }
 
 impl Bed {
+    /// On the storage of this name; `None` where its server is not there.
+    pub(crate) async fn on(place: &str) -> Option<Self> {
+        match place {
+            "memory" => Some(Bed::memory()),
+            "sqlite" => Some(Bed::sqlite()),
+            "postgres" => Bed::postgres().await,
+            "mysql" => Bed::mysql().await,
+            other => panic!("no storage is called `{other}`"),
+        }
+    }
+
     pub(crate) fn memory() -> Self {
         let clock = Clock::system();
         Bed::at(Place::Memory(MemoryStorage::new(clock.clone())), clock)
@@ -149,10 +160,15 @@ impl Bed {
         self.faulty.lock().unwrap().clone().expect("a storage was opened")
     }
 
+    /// Lets go of what was opened last, for another process to have it once its cluster has ended.
+    pub(crate) fn let_go(&self) {
+        *self.faulty.lock().unwrap() = None;
+    }
+
     /// Opens the database anew, behind faults and door. Waits until an ended cluster has let go of
     /// it: one that never does keeps everything it has ever held.
     pub(crate) async fn open(&self) -> Arc<dyn Storage> {
-        *self.faulty.lock().unwrap() = None;
+        self.let_go();
         while self.is_held() {
             tokio::task::yield_now().await;
         }

@@ -19,7 +19,9 @@ pub(crate) struct Victim {
 }
 
 impl Victim {
+    /// Starts it on a bed that no cluster of this process is on any more.
     pub(crate) fn start(scenario: &str, bed: &Bed) -> Self {
+        bed.let_go();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["processes::victim", "--exact", "--nocapture"])
             .env(SCENARIO, scenario)

@@ -11,6 +11,8 @@ mod own_rows;
 mod plans;
 #[path = "../on_servers/retention.rs"]
 mod retention;
+#[path = "../on_servers/schema.rs"]
+mod schema;
 mod suite;
 mod support;
 mod tls;

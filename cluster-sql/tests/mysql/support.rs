@@ -64,6 +64,20 @@ impl TestDatabase {
         MySqlConnection::connect(&self.url()).await.expect("the server answers")
     }
 
+    /// A user who may read and write rows, and nothing else; the URL that names him.
+    pub(crate) async fn add_user(&self) -> String {
+        let name = self.name();
+        let statements = format!(
+            "CREATE OR REPLACE USER {name}_user@'%' IDENTIFIED BY 'p'; \
+            GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO {name}_user@'%'"
+        );
+        let made = self.tool().await.execute(sqlx::raw_sql(AssertSqlSafe(statements))).await;
+        made.expect("a superuser may");
+        let url = self.url();
+        let (_, place) = url.split_once('@').expect("the URL names a user");
+        format!("mysql://{name}_user:p@{place}")
+    }
+
     /// How many connections of this database wait for locks.
     pub(crate) async fn waiting(&self, tool: &mut MySqlConnection) -> usize {
         self.those_waiting(tool).await.len()

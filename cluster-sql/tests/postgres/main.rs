@@ -12,6 +12,7 @@ mod plans;
 mod pooled;
 #[path = "../on_servers/retention.rs"]
 mod retention;
+#[path = "../on_servers/schema.rs"]
 mod schema;
 mod suite;
 mod support;

@@ -13,7 +13,7 @@ use cluster_core::testing::suite::Backend;
 use cluster_sql::{Postgres, PostgresOptions};
 use place::Schema;
 pub(crate) use rows::{accept, join, outcome, request};
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use test_servers::{Kind, shared};
 
 /// The storage, and a connection of a tool.
@@ -61,6 +61,20 @@ impl TestDatabase {
     /// A connection of a tool.
     pub(crate) async fn tool(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.expect("the server answers")
+    }
+
+    /// A user who may read and write rows, and nothing else; the URL that names him.
+    pub(crate) async fn add_user(&self) -> String {
+        let name = self.name();
+        let statements = format!(
+            "CREATE ROLE {name}_user LOGIN PASSWORD 'p'; GRANT USAGE ON SCHEMA {name} TO {name}_user; \
+            GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO {name}_user"
+        );
+        let made = self.tool().await.execute(sqlx::raw_sql(AssertSqlSafe(statements))).await;
+        made.expect("a superuser may");
+        let url = self.url();
+        let (_, place) = url.split_once('@').expect("the URL names a user");
+        format!("postgres://{name}_user:p@{place}")
     }
 
     /// How many connections of this schema wait for locks.

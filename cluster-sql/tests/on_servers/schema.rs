@@ -1,11 +1,12 @@
 //! The tables: made once however many start at once, under their prefix alone, and left to newer
 //! and older programs as far as these can use them.
 
-use crate::support::{TestDatabase, join};
 use cluster_core::storage::{OwnershipStorage, StorageError};
-use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor};
 
-async fn run(tool: &mut PgConnection, text: &str) {
+use crate::support::{Connected, TestDatabase, Tool, join};
+
+async fn run(tool: &mut Tool, text: &str) {
     tool.execute(sqlx::raw_sql(AssertSqlSafe(text.to_owned()))).await.unwrap();
 }
 
@@ -13,12 +14,8 @@ async fn run(tool: &mut PgConnection, text: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_are_made_once_by_whoever_starts_first() {
     let Some(backend) = TestDatabase::make().await else { return };
-    let starts: Vec<_> = (0..5)
-        .map(|_| {
-            let options = backend.options().prefix("five_");
-            tokio::spawn(async move { options.connect().await })
-        })
-        .collect();
+    let starts: Vec<_> =
+        (0..5).map(|_| tokio::spawn(backend.options().prefix("five_").connect())).collect();
     let mut storages = Vec::new();
     for start in starts {
         storages.push(start.await.unwrap().unwrap());
@@ -27,9 +24,12 @@ async fn tables_are_made_once_by_whoever_starts_first() {
         storage.highest_seq().await.unwrap();
     }
     let mut tool = backend.tool().await;
-    let others = "SELECT count(*) FROM pg_class WHERE relnamespace = $1::regnamespace \
-        AND relname NOT LIKE 'five\\_%' AND relkind <> 't'";
-    let others = sqlx::query_scalar::<_, i64>(others).bind(backend.name());
+    let others = format!(
+        "SELECT count(*) FROM information_schema.tables \
+        WHERE table_schema = '{}' AND LEFT(table_name, 5) <> 'five_'",
+        backend.name()
+    );
+    let others = sqlx::query_scalar::<_, i64>(AssertSqlSafe(others));
     assert_eq!(others.fetch_one(&mut tool).await.unwrap(), 0);
 }
 
@@ -48,7 +48,7 @@ async fn a_newer_schema_is_used_as_far_as_it_says() {
 
     run(&mut tool, "DROP TABLE cluster_meta; CREATE TABLE cluster_meta (a INT)").await;
     let refused = backend.options().connect().await;
-    let Err(StorageError::Corrupt { .. }) = refused else { panic!("{refused:?}") };
+    let Err(StorageError::Corrupt { table: "meta", .. }) = refused else { panic!("{refused:?}") };
 }
 
 /// Whoever makes tables may be another than who uses them.
@@ -57,15 +57,6 @@ async fn a_newer_schema_is_used_as_far_as_it_says() {
 async fn a_program_without_the_right_to_make_tables_uses_them() {
     let Some(backend) = TestDatabase::make().await else { return };
     drop(backend.options().connect().await.unwrap());
-    let (mut tool, schema) = (backend.tool().await, backend.name());
-    let role = format!("{schema}_user");
-    let grants = format!(
-        "CREATE ROLE {role} LOGIN PASSWORD 'p'; GRANT USAGE ON SCHEMA {schema} TO {role}; \
-        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"
-    );
-    run(&mut tool, &grants).await;
-    let url = backend.url();
-    let (_, rest) = url.split_once('@').unwrap();
-    let url = format!("postgres://{role}:p@{rest}");
-    join(&cluster_sql::Postgres::connect(url).await.unwrap()).await;
+    let url = backend.add_user().await;
+    join(&Connected::connect(url).await.unwrap()).await;
 }
