@@ -150,6 +150,10 @@ impl Bed {
         matches!(self.place, Place::Sqlite(_) | Place::File(_))
     }
 
+    pub(crate) fn is_on_server(&self) -> bool {
+        matches!(self.place, Place::Postgres(_) | Place::MySql(_))
+    }
+
     /// A connection of a user's own to the database.
     pub(crate) async fn user(&self) -> User {
         User::connect(&self.address()).await
