@@ -66,6 +66,8 @@ async fn die_after_the_commit(bed: &Bed) {
     // What an earlier process has left may run at once.
     probe.close("paper");
     let cluster = start(bed, &probe).await;
+    // The look at the start must not find it before its acceptance was told.
+    cluster.caught_up().await.unwrap();
     let desk = cluster.get::<Desk>("d");
     let call = tokio::spawn(async move {
         let told = desk.file_and_send("paper".into(), "other".into()).key("k").await;
