@@ -1,4 +1,4 @@
-//! A pooler in transaction mode stands before PostgreSQL, and it is what fails, or the way behind it.
+//! A pooler in transaction mode stands before PostgreSQL; it fails, or the way behind it.
 
 use test_servers::{Kind, Server, private};
 

@@ -233,7 +233,10 @@ macro_rules! server_storage {
                 Box::pin(async move { reading!(self.inner, session => self.time(session)) })
             }
 
-            fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {
+            fn set_cluster_time_offset(
+                &self,
+                offset_ms: i64,
+            ) -> BoxFuture<'_, Result<(), StorageError>> {
                 Box::pin(async move {
                     writing!(self.inner, session => async {
                         set_meta(session, TIME_OFFSET_MS, offset_ms).await.map_err(unsure)
@@ -273,7 +276,9 @@ macro_rules! server_storage {
                 scan: DueScan,
             ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
                 Box::pin(
-                    async move { reading!(self.inner, session => server::load_due(session, fence, scan)) },
+                    async move {
+                        reading!(self.inner, session => server::load_due(session, fence, scan))
+                    },
                 )
             }
 
@@ -292,7 +297,9 @@ macro_rules! server_storage {
                 ids: Vec<RequestId>,
             ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
                 Box::pin(
-                    async move { reading!(self.inner, session => reads::find_requests(session, &ids)) },
+                    async move {
+                        reading!(self.inner, session => reads::find_requests(session, &ids))
+                    },
                 )
             }
 
@@ -301,7 +308,9 @@ macro_rules! server_storage {
                 digests: Vec<KeyDigest>,
             ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
                 Box::pin(
-                    async move { reading!(self.inner, session => reads::find_keys(session, &digests)) },
+                    async move {
+                        reading!(self.inner, session => reads::find_keys(session, &digests))
+                    },
                 )
             }
 
@@ -309,7 +318,9 @@ macro_rules! server_storage {
                 &self,
                 keys: Vec<StateKey>,
             ) -> BoxFuture<'_, Result<Vec<Option<StateRow>>, StorageError>> {
-                Box::pin(async move { reading!(self.inner, session => reads::load_states(session, &keys)) })
+                Box::pin(async move {
+                    reading!(self.inner, session => reads::load_states(session, &keys))
+                })
             }
 
             fn dead_letters(
@@ -322,12 +333,23 @@ macro_rules! server_storage {
                 })
             }
 
-            fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
-                Box::pin(async move { reading!(self.inner, session => server::held(session, after, limit)) })
+            fn held(
+                &self,
+                after: Seq,
+                limit: usize,
+            ) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>> {
+                Box::pin(async move {
+                    reading!(self.inner, session => server::held(session, after, limit))
+                })
             }
 
-            fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
-                Box::pin(async move { reading!(self.inner, session => server::load_chunks(session, &scan)) })
+            fn load_chunks(
+                &self,
+                scan: ChunkScan,
+            ) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
+                Box::pin(async move {
+                    reading!(self.inner, session => server::load_chunks(session, &scan))
+                })
             }
 
             fn retire(
@@ -356,7 +378,9 @@ macro_rules! server_storage {
                 keys: Vec<ReminderKey>,
             ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
                 Box::pin(
-                    async move { reading!(self.inner, session => reads::find_reminders(session, &keys)) },
+                    async move {
+                        reading!(self.inner, session => reads::find_reminders(session, &keys))
+                    },
                 )
             }
 
@@ -384,7 +408,9 @@ macro_rules! server_storage {
         impl JournalStorage for $storage {
             fn load_journal(&self, execution: Seq) -> BoxFuture<'_, Result<History, StorageError>> {
                 Box::pin(
-                    async move { reading!(self.inner, session => server::load_journal(session, execution)) },
+                    async move {
+                        reading!(self.inner, session => server::load_journal(session, execution))
+                    },
                 )
             }
 
@@ -399,9 +425,13 @@ macro_rules! server_storage {
         }
 
         impl ContractStorage for $storage {
-            fn store_shapes(&self, shapes: Vec<ShapeRow>) -> BoxFuture<'_, Result<(), StorageError>> {
+            fn store_shapes(
+                &self,
+                shapes: Vec<ShapeRow>,
+            ) -> BoxFuture<'_, Result<(), StorageError>> {
                 Box::pin(async move {
-                    shapes.iter().try_for_each(|shape| self.inner.settings.limits.check_shape(shape))?;
+                    let limits = self.inner.settings.limits;
+                    shapes.iter().try_for_each(|shape| limits.check_shape(shape))?;
                     writing!(self.inner, session => async {
                         session.begin_alone().await?;
                         let stored = store_shapes(session, &shapes).await;

@@ -67,7 +67,8 @@ impl TestDatabase {
     pub(crate) async fn add_user(&self) -> String {
         let name = self.name();
         let statements = format!(
-            "CREATE ROLE {name}_user LOGIN PASSWORD 'p'; GRANT USAGE ON SCHEMA {name} TO {name}_user; \
+            "CREATE ROLE {name}_user LOGIN PASSWORD 'p'; \
+            GRANT USAGE ON SCHEMA {name} TO {name}_user; \
             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO {name}_user"
         );
         let made = self.tool().await.execute(sqlx::raw_sql(AssertSqlSafe(statements))).await;
