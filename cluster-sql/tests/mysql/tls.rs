@@ -1,5 +1,5 @@
-//! TLS to MariaDB as the URL asks for it. The certificates in `tls` are for nothing else; the keys of
-//! the roots are gone.
+//! TLS to MariaDB as the URL asks for it. The certificates in `tls` are for nothing else; nobody
+//! has the keys of the roots.
 
 use std::path::{Path, PathBuf};
 
