@@ -74,7 +74,7 @@ pub use handle::Handle;
 pub use later::{Later, Postponed, Reply};
 pub use method::{Exclusive, ExclusiveFn, Method, ReturnOf, Shared, SharedFn};
 pub use options::{Access, Delivery, EntityOptions, MessageInfo, OnPanic, RetryOptions, StateKind};
-pub use outcome::{Answer, AnyResult, Fallible, Lifted, NoError, Outcome, Plain, Verdict};
+pub use outcome::{Answer, AnyResult, Fallible, Lifted, Outcome, Plain, Verdict};
 pub use remind::{Caller, IsReminder, Reminder, ReminderHandle};
 pub use schema::MessageSchema;
 pub use send::{Receipt, SendCall};

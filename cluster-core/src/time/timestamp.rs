@@ -59,8 +59,35 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
+impl From<Timestamp> for SystemTime {
+    /// A time that the system cannot express is 1970.
+    fn from(time: Timestamp) -> Self {
+        let ms = Duration::from_millis(time.0.unsigned_abs());
+        let there =
+            if time.0 < 0 { UNIX_EPOCH.checked_sub(ms) } else { UNIX_EPOCH.checked_add(ms) };
+        there.unwrap_or(UNIX_EPOCH)
+    }
+}
+
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_the_system_comes_back_in_milliseconds() {
+        for ms in [-86_400_001, -1, 0, 1, 1_700_000_000_123] {
+            let time = Timestamp::from_unix_ms(ms);
+            assert_eq!(Timestamp::from(SystemTime::from(time)), time);
+        }
+        assert_eq!(
+            SystemTime::from(Timestamp::from_unix_ms(1_500)),
+            UNIX_EPOCH + Duration::from_millis(1_500)
+        );
     }
 }
