@@ -5,6 +5,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
@@ -12,8 +13,8 @@ use cluster::storage::{
     DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
     Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
     OpenTransaction, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
-    RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard, TransactionStorage,
+    RetentionClass, RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow, Storage,
+    StorageError, TakenShard, TransactionStorage,
 };
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -368,6 +369,18 @@ impl Storage for Guarded {
 impl OwnershipStorage for Guarded {
     fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
         counted!(self, join(request))
+    }
+
+    fn renew(
+        &self,
+        fence: Fence,
+        lease: Duration,
+    ) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+        counted!(self, renew(fence, lease))
+    }
+
+    fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>> {
+        counted!(self, runners())
     }
 
     fn take_shards(

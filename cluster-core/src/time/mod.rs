@@ -1,6 +1,7 @@
 //! Time is injected: this module is the only one that reads a real clock or arms a real timer.
 
 mod clock;
+mod correction;
 mod timestamp;
 mod virtual_clock;
 mod wall_history;

@@ -36,6 +36,12 @@ impl Timestamp {
         }
     }
 
+    /// The time that is so many milliseconds later, or earlier.
+    #[must_use]
+    pub(super) fn moved(self, ms: i64) -> Self {
+        Timestamp(self.0.saturating_add(ms))
+    }
+
     /// This time less `age`, not before the smallest time.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {

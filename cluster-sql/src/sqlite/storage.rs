@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
@@ -10,7 +11,7 @@ use cluster_core::storage::{
     Database, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan,
     EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage,
     MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
-    RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    RetireScan, Retired, RowLimits, RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError,
     TakenShard, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
@@ -182,6 +183,22 @@ impl OwnershipStorage for Sqlite {
             let now = cluster_time(session, &clock)?;
             session.join(&request, now)
         })
+    }
+
+    fn renew(
+        &self,
+        fence: Fence,
+        lease: Duration,
+    ) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+        let clock = self.clock();
+        self.write(move |session| {
+            let now = cluster_time(session, &clock)?;
+            session.renew(fence, now, lease)
+        })
+    }
+
+    fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>> {
+        self.read(|session| session.runners())
     }
 
     fn take_shards(

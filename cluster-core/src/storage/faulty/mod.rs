@@ -21,7 +21,7 @@ use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
-use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
+use super::ownership::{Fence, JoinRequest, Joined, RunnerRow, TakenShard};
 use super::rows::{
     ContractRow, DeadLetterRow, DueScan, FoundRequest, HeldRow, PendingRequest, PendingScan,
     RetireScan, Retired, ShapeRow, StateKey, StateRow,
@@ -290,6 +290,18 @@ impl Storage for FaultyStorage {
 impl OwnershipStorage for FaultyStorage {
     fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
         Box::pin(self.write(Write::Join, Box::pin(self.shared.join(request))))
+    }
+
+    fn renew(
+        &self,
+        fence: Fence,
+        lease: Duration,
+    ) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+        Box::pin(self.write(Write::Renew, self.shared.inner.renew(fence, lease)))
+    }
+
+    fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.runners()))
     }
 
     fn take_shards(

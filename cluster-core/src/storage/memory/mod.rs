@@ -11,6 +11,7 @@ mod store;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -21,7 +22,7 @@ use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
-use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
+use super::ownership::{Fence, JoinRequest, Joined, RunnerRow, TakenShard};
 use super::rows::{
     ContractRow, DeadLetterRow, DueScan, FoundRequest, HeldRow, PendingRequest, PendingScan,
     RetireScan, Retired, ShapeRow, StateKey, StateRow,
@@ -94,6 +95,21 @@ impl OwnershipStorage for MemoryStorage {
             let now = store.cluster_time(&self.clock);
             store.join(&request, now)
         })
+    }
+
+    fn renew(
+        &self,
+        fence: Fence,
+        lease: Duration,
+    ) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+        self.run(move |store| {
+            let now = store.cluster_time(&self.clock);
+            store.renew(fence, now, lease)
+        })
+    }
+
+    fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>> {
+        self.run(|store| Ok(store.runners()))
     }
 
     fn take_shards(

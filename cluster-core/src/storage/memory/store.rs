@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::id::{
-    EntityId, Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId,
+    EntityId, Epoch, FenceNumber, Incarnation, KeyDigest, MachineId, RequestId, Seq, ShardCount,
+    ShardId,
 };
 use crate::storage::chunks::ChunkRow;
 use crate::storage::entity::{ReminderKey, ReminderRow};
@@ -28,6 +29,8 @@ pub(super) struct Store {
     pub(super) last_incarnation: Incarnation,
     /// Fences of live incarnations; one that is not here holds no more.
     pub(super) fences: BTreeMap<Incarnation, FenceNumber>,
+    /// The last starts of runners.
+    pub(super) runners: BTreeMap<Incarnation, Runner>,
     pub(super) shards: BTreeMap<ShardId, Shard>,
     pub(super) time_offset_ms: i64,
     /// What retention has reached; set by the first join.
@@ -57,6 +60,15 @@ pub(super) struct Store {
     pub(super) shapes: BTreeMap<u64, Bytes>,
     /// By type and name.
     pub(super) contracts: BTreeMap<(Arc<str>, Arc<str>), ContractRow>,
+}
+
+/// A start of a runner.
+#[derive(Debug)]
+pub(super) struct Runner {
+    pub(super) machine: MachineId,
+    pub(super) advertised: String,
+    pub(super) joined_at: Timestamp,
+    pub(super) lease_ends_at: Timestamp,
 }
 
 /// Who owns a shard.
