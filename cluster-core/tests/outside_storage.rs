@@ -17,7 +17,7 @@ use cluster_core::storage::{
     TakenShard,
 };
 use cluster_core::testing::suite::{Backend, run};
-use cluster_core::time::Timestamp;
+use cluster_core::time::{ClusterTime, Timestamp};
 
 type Committing<'a> = BoxFuture<'a, Result<Committed, StorageError>>;
 
@@ -116,7 +116,7 @@ impl<H: Habit> OwnershipStorage for Outside<H> {
         &self,
         fence: Fence,
         lease: Duration,
-    ) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>> {
         self.inner.renew(fence, lease)
     }
 

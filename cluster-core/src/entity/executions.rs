@@ -25,9 +25,14 @@ impl ExecutionCount {
     /// Of the workflow whose executions are entities of this type, if they are.
     pub(super) fn of(entity_type: &str) -> Option<Arc<Self>> {
         let workflow = entity_type.strip_prefix(EXECUTIONS_OF)?;
-        let name = || workflow.to_owned();
-        let gauge = |state: &'static str| metrics::gauge!(metric::WORKFLOWS, "workflow" => name(), "state" => state);
-        let ended = |end: &'static str| metrics::counter!(metric::WORKFLOWS_ENDED, "workflow" => name(), "end" => end);
+        let gauge = |state: &'static str| {
+            let workflow = workflow.to_owned();
+            metrics::gauge!(metric::WORKFLOWS, "workflow" => workflow, "state" => state)
+        };
+        let ended = |end: &'static str| {
+            let workflow = workflow.to_owned();
+            metrics::counter!(metric::WORKFLOWS_ENDED, "workflow" => workflow, "end" => end)
+        };
         Some(Arc::new(ExecutionCount {
             workflow: workflow.into(),
             running: AtomicUsize::new(0),

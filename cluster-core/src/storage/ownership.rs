@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::StorageError;
 use crate::id::{Epoch, FenceNumber, Incarnation, MachineId, ShardCount, ShardId};
-use crate::time::Timestamp;
+use crate::time::{ClusterTime, Timestamp};
 
 /// What every write of a runner compares: its incarnation and the fence number it last raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub struct Joined {
     /// The numbers of its groups, in the order in which they were asked for.
     pub groups: Vec<ShardGroup>,
     /// The cluster time at which it has joined, when its lease began.
-    pub now: Timestamp,
+    pub now: ClusterTime,
     /// The last [`RetireScan::reached`] that was stored; before any was, the cluster time of the
     /// first join.
     ///

@@ -17,7 +17,7 @@ use super::rows::{
 use super::transaction::TransactionStorage;
 use super::{BoxFuture, StorageError};
 use crate::id::{KeyDigest, RequestId, Seq, ShardId};
-use crate::time::Timestamp;
+use crate::time::{ClusterTime, Timestamp};
 
 /// A whole storage. Implementations are shared by all tasks of a process.
 ///
@@ -44,8 +44,8 @@ pub trait Storage:
 /// Runners, fences, shards, cluster settings, cluster time.
 pub trait OwnershipStorage: Send + Sync + 'static {
     /// Makes a new incarnation with a live fence row and a lease, checks or stores the cluster's
-    /// settings, and numbers the shard groups. Fences off every incarnation that can no longer be alive (in an
-    /// embedded database: all earlier ones).
+    /// settings, and numbers the shard groups. Fences off every incarnation that can no longer be
+    /// alive (in an embedded database: all earlier ones).
     ///
     /// After `UnknownOutcome` it may be called again: an incarnation that nobody came to know of
     /// writes nothing.
@@ -68,7 +68,7 @@ pub trait OwnershipStorage: Send + Sync + 'static {
         &self,
         fence: Fence,
         lease: Duration,
-    ) -> BoxFuture<'_, Result<Timestamp, StorageError>>;
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>>;
 
     /// The last [`RUNNERS_LISTED`](super::RUNNERS_LISTED) starts of runners, by incarnation.
     fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>>;

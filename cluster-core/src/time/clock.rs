@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::correction::{Correction, Measured};
 use super::virtual_clock::{Patience, VirtualSleep};
-use super::{Timestamp, VirtualClock};
+use super::{ClusterTime, Timestamp, VirtualClock};
 
 /// A point on a clock's monotonic scale: nanoseconds since the clock was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -134,10 +134,21 @@ impl Clock {
 
     /// The database has said that it is `told`, and the answer is here now. From here on the time
     /// of day is as it says, unless it agrees well enough already; says whether anything changed.
-    pub(crate) fn was_told(&self, asked: Asked, told: Timestamp) -> bool {
+    pub(crate) fn was_told(&self, asked: Asked, told: ClusterTime) -> bool {
         let after = self.machine_wall();
-        let took = self.now() - asked.moment;
-        self.correction.measured(Measured { before: asked.wall, told, after, took })
+        self.correction.measured(match &self.kind {
+            Kind::System(_) => Measured {
+                before: asked.wall,
+                told: told.now,
+                after,
+                took: self.now() - asked.moment,
+            },
+            // Whatever clock the database has, the test's stands for it.
+            Kind::Virtual(_) => {
+                let told = ClusterTime::of(after, told.offset_ms).now;
+                Measured { before: after, told, after, took: Duration::ZERO }
+            }
+        })
     }
 
     /// Whether a test moves this clock.

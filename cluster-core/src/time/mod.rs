@@ -7,6 +7,6 @@ mod virtual_clock;
 mod wall_history;
 
 pub use clock::{Clock, Elapsed, Moment, Sleep};
-pub use timestamp::Timestamp;
+pub use timestamp::{ClusterTime, Timestamp};
 pub use virtual_clock::VirtualClock;
 pub(crate) use wall_history::WallHistory;

@@ -55,6 +55,23 @@ impl Timestamp {
     }
 }
 
+/// What a database says of cluster time: its clock plus an offset that is stored there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterTime {
+    /// Cluster time.
+    pub now: Timestamp,
+    /// How much of it is the stored offset, in milliseconds; zero unless a test has set it. On a
+    /// [`VirtualClock`](super::VirtualClock) this alone counts: the test's clock is the database's.
+    pub offset_ms: i64,
+}
+
+impl ClusterTime {
+    /// That of a database whose clock shows this.
+    pub fn of(database: Timestamp, offset_ms: i64) -> Self {
+        ClusterTime { now: database.moved(offset_ms), offset_ms }
+    }
+}
+
 impl From<SystemTime> for Timestamp {
     /// Rounds up to the millisecond, so that nothing fires early.
     fn from(time: SystemTime) -> Self {

@@ -7,7 +7,7 @@ use cluster_core::id::{Epoch, FenceNumber, Incarnation, MachineId, Seq, ShardId}
 use cluster_core::storage::{
     Fence, JoinRequest, Joined, RUNNERS_LISTED, RunnerRow, ShardGroup, StorageError, TakenShard,
 };
-use cluster_core::time::Timestamp;
+use cluster_core::time::{ClusterTime, Timestamp};
 
 use super::batch::check_fence;
 use super::driver::at_once;
@@ -26,7 +26,7 @@ impl Session<'_> {
     pub(super) fn join(
         &mut self,
         request: &JoinRequest,
-        now: Timestamp,
+        now: ClusterTime,
     ) -> Result<Joined, StorageError> {
         self.agree_on_settings(request)?;
         let groups =
@@ -45,25 +45,25 @@ impl Session<'_> {
             number.into(),
             u32::from(machine.as_u16()).into(),
             Value::Text(&request.advertised),
-            now.into(),
-            now.after(request.lease).into(),
+            now.now.into(),
+            now.now.after(request.lease).into(),
         ];
         self.execute(Sql::InsertRunner, &values)?;
         let forgotten = [(number + 1 - RUNNERS_LISTED as i64).into()];
         self.execute(Sql::ForgetRunners, &forgotten)?;
         self.execute(Sql::ForgetFences, &forgotten)?;
-        let reached = self.reached(now)?;
+        let reached = self.reached(now.now)?;
         Ok(Joined { fence, machine, groups, now, reached })
     }
 
     pub(super) fn renew(
         &mut self,
         fence: Fence,
-        now: Timestamp,
+        now: ClusterTime,
         lease: Duration,
-    ) -> Result<Timestamp, StorageError> {
+    ) -> Result<ClusterTime, StorageError> {
         at_once(check_fence(self, fence))?;
-        let values = [integer(fence.incarnation.as_u64()).into(), now.after(lease).into()];
+        let values = [integer(fence.incarnation.as_u64()).into(), now.now.after(lease).into()];
         match self.execute(Sql::RenewLease, &values)? {
             0 => Err(fence.lost()),
             _ => Ok(now),

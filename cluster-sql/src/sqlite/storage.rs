@@ -14,7 +14,7 @@ use cluster_core::storage::{
     RetireScan, Retired, RowLimits, RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError,
     TakenShard, TransactionStorage,
 };
-use cluster_core::time::{Clock, Timestamp};
+use cluster_core::time::{Clock, ClusterTime, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::batch::{check_fence, write_batch};
@@ -189,7 +189,7 @@ impl OwnershipStorage for Sqlite {
         &self,
         fence: Fence,
         lease: Duration,
-    ) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>> {
         let clock = self.clock();
         self.write(move |session| {
             let now = cluster_time(session, &clock)?;
@@ -223,7 +223,7 @@ impl OwnershipStorage for Sqlite {
 
     fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
         let clock = self.clock();
-        self.read(move |session| cluster_time(session, &clock))
+        self.read(move |session| Ok(cluster_time(session, &clock)?.now))
     }
 
     fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {
@@ -397,7 +397,7 @@ impl ContractStorage for Sqlite {
 }
 
 /// Cluster time: the clock plus the stored offset.
-fn cluster_time(session: &mut Session<'_>, clock: &Clock) -> Result<Timestamp, StorageError> {
+fn cluster_time(session: &mut Session<'_>, clock: &Clock) -> Result<ClusterTime, StorageError> {
     let offset_ms = session.time_offset_ms()?;
-    Ok(Timestamp::from_unix_ms(clock.wall().unix_ms().saturating_add(offset_ms)))
+    Ok(ClusterTime::of(clock.wall(), offset_ms))
 }

@@ -13,7 +13,7 @@ use cluster::storage::{
     OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetireScan, Retired,
     RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
-use cluster::time::Timestamp;
+use cluster::time::{ClusterTime, Timestamp};
 use tokio::sync::Notify;
 
 /// Which side of a commit.
@@ -186,7 +186,7 @@ impl OwnershipStorage for Watched {
         watched!(self, join(request))
     }
 
-    fn renew(&self, fence: Fence, lease: Duration) -> Answer<'_, Timestamp> {
+    fn renew(&self, fence: Fence, lease: Duration) -> Answer<'_, ClusterTime> {
         watched!(self, renew(fence, lease))
     }
 

@@ -30,7 +30,7 @@ use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::transaction::TransactionStorage;
 use super::{BoxFuture, StorageError};
 use crate::id::{KeyDigest, RequestId, Seq, ShardId};
-use crate::time::{Clock, Moment, Timestamp};
+use crate::time::{Clock, ClusterTime, Moment, Timestamp};
 
 /// Puts faults in front of another storage: seeded ones that fire by themselves ([`Faults`]), and
 /// scripted ones that hit the next writes ([`FaultyStorage::fail_next`]), or every call until it is
@@ -296,7 +296,7 @@ impl OwnershipStorage for FaultyStorage {
         &self,
         fence: Fence,
         lease: Duration,
-    ) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>> {
         Box::pin(self.write(Write::Renew, self.shared.inner.renew(fence, lease)))
     }
 

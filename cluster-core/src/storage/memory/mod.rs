@@ -30,7 +30,7 @@ use super::rows::{
 use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::{BoxFuture, StorageError};
 use crate::id::{KeyDigest, RequestId, Seq, ShardId};
-use crate::time::{Clock, Timestamp};
+use crate::time::{Clock, ClusterTime, Timestamp};
 
 /// The reference storage: everything in memory, with the aborts, conflicts and fences of SQL.
 ///
@@ -101,7 +101,7 @@ impl OwnershipStorage for MemoryStorage {
         &self,
         fence: Fence,
         lease: Duration,
-    ) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>> {
         self.run(move |store| {
             let now = store.cluster_time(&self.clock);
             store.renew(fence, now, lease)
@@ -136,7 +136,7 @@ impl OwnershipStorage for MemoryStorage {
     }
 
     fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
-        self.run(|store| Ok(store.cluster_time(&self.clock)))
+        self.run(|store| Ok(store.cluster_time(&self.clock).now))
     }
 
     fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {

@@ -9,13 +9,13 @@ use crate::storage::StorageError;
 use crate::storage::ownership::{
     Fence, JoinRequest, Joined, RUNNERS_LISTED, RunnerRow, ShardGroup, TakenShard,
 };
-use crate::time::Timestamp;
+use crate::time::ClusterTime;
 
 impl Store {
     pub(super) fn join(
         &mut self,
         request: &JoinRequest,
-        now: Timestamp,
+        now: ClusterTime,
     ) -> Result<Joined, StorageError> {
         let given = (request.shard_count, request.shard_hash_version);
         let stored = *self.settings.get_or_insert(given);
@@ -33,26 +33,26 @@ impl Store {
         let runner = Runner {
             machine,
             advertised: request.advertised.clone(),
-            joined_at: now,
-            lease_ends_at: now.after(request.lease),
+            joined_at: now.now,
+            lease_ends_at: now.now.after(request.lease),
         };
         self.runners.insert(incarnation, runner);
         if self.runners.len() > RUNNERS_LISTED {
             self.runners.pop_first();
         }
-        let reached = *self.reached.get_or_insert(now);
+        let reached = *self.reached.get_or_insert(now.now);
         Ok(Joined { fence, machine, groups, now, reached })
     }
 
     pub(super) fn renew(
         &mut self,
         fence: Fence,
-        now: Timestamp,
+        now: ClusterTime,
         lease: Duration,
-    ) -> Result<Timestamp, StorageError> {
+    ) -> Result<ClusterTime, StorageError> {
         self.check(fence)?;
         let runner = self.runners.get_mut(&fence.incarnation).ok_or(fence.lost())?;
-        runner.lease_ends_at = now.after(lease);
+        runner.lease_ends_at = now.now.after(lease);
         Ok(now)
     }
 

@@ -16,7 +16,7 @@ use crate::storage::rows::{
     ContractRow, Due, Missing, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome,
 };
 use crate::storage::{Fence, StorageError};
-use crate::time::{Clock, Timestamp};
+use crate::time::{Clock, ClusterTime, Timestamp};
 
 /// Everything of one cluster. Guarded by the one mutex of its handles, which makes every call a
 /// transaction; a call checks everything before it changes anything, so none needs undoing.
@@ -96,8 +96,8 @@ pub(super) enum Place {
 }
 
 impl Store {
-    pub(super) fn cluster_time(&self, clock: &Clock) -> Timestamp {
-        Timestamp::from_unix_ms(clock.wall().unix_ms().saturating_add(self.time_offset_ms))
+    pub(super) fn cluster_time(&self, clock: &Clock) -> ClusterTime {
+        ClusterTime::of(clock.wall(), self.time_offset_ms)
     }
 
     /// Says whether the fence holds, as every write must.

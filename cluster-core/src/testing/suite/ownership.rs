@@ -13,7 +13,7 @@ use crate::storage::{
     Batch, Fence, JoinRequest, PendingScan, RUNNERS_LISTED, RetentionClass, RetireScan, RunnerRow,
     ShardGroup, Storage, StorageError, TakenShard,
 };
-use crate::time::Timestamp;
+use crate::time::{ClusterTime, Timestamp};
 
 const LEASE: Duration = Duration::from_secs(7);
 
@@ -30,22 +30,23 @@ pub(super) async fn a_renewal_moves_the_end_of_the_lease<B: Backend>(backend: B)
     let first_lease = request.lease;
     let before = storage.cluster_time().await.unwrap();
     let joined = storage.join(request).await.unwrap();
-    assert!(joined.now >= before && joined.now <= storage.cluster_time().await.unwrap());
+    assert!(joined.now.now >= before && joined.now.now <= storage.cluster_time().await.unwrap());
     let row = listed(&*storage, joined.fence).await;
     let expected = RunnerRow {
         incarnation: joined.fence.incarnation,
         machine: joined.machine,
         advertised: "somewhere:7000".into(),
-        joined_at: joined.now,
-        lease_ends_at: joined.now.after(first_lease),
+        joined_at: joined.now.now,
+        lease_ends_at: joined.now.now.after(first_lease),
         alive: true,
     };
     assert_eq!(row, expected);
 
     storage.set_cluster_time_offset(86_400_000).await.unwrap();
     for lease in [LEASE, LEASE, first_lease] {
-        let now = storage.renew(joined.fence, lease).await.unwrap();
-        let past = now.since(joined.now);
+        let ClusterTime { now, offset_ms } = storage.renew(joined.fence, lease).await.unwrap();
+        assert_eq!((offset_ms, joined.now.offset_ms), (86_400_000, 0));
+        let past = now.since(joined.now.now);
         assert!(past >= Duration::from_secs(86_400), "cluster time, not {past:?} later");
         assert!(now <= storage.cluster_time().await.unwrap());
         let renewed = listed(&*storage, joined.fence).await;

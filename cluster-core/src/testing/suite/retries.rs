@@ -190,7 +190,7 @@ pub(super) async fn every_write_of_ownership_may_be_repeated<B: Backend>(backend
         assert_unknown(storage.renew(fence, lease).await);
         let now = storage.renew(fence, lease).await.unwrap();
         let ends_at = storage.runners().await.unwrap().last().map(|row| row.lease_ends_at);
-        assert_eq!(ends_at, Some(now.after(lease)), "after {fault:?}");
+        assert_eq!(ends_at, Some(now.now.after(lease)), "after {fault:?}");
 
         storage.fail_next(Write::RaiseFence, fault, 1);
         assert_unknown(storage.raise_fence(fence).await);
