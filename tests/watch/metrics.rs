@@ -265,11 +265,14 @@ async fn workflows_are_told_by_state() {
     cluster.advance(Duration::from_secs(7_200)).await;
     assert_states(&cluster, &board, 1, 1);
     assert_ends(&board, [3.0, 1.0, 1.0, 1.0]);
+    opens.0.add_permits(1);
+    cluster.advance(Duration::from_secs(10)).await;
+    assert_states(&cluster, &board, 0, 1);
     cluster.shutdown().await.unwrap();
     assert!(cluster.stats().workflows.is_empty());
     assert_eq!(board.value("cluster_workflows[workflow=night,state=waiting]"), 0.0);
     assert_eq!(board.value("cluster_workflows[workflow=night,state=running]"), 0.0);
-    assert_ends(&board, [3.0, 1.0, 1.0, 1.0]);
+    assert_ends(&board, [4.0, 1.0, 1.0, 1.0]);
 }
 
 fn assert_states(cluster: &TestCluster, board: &Board, running: usize, waiting: usize) {

@@ -41,6 +41,7 @@ async fn tell_age<T>(runner: &Runner, work: impl Future<Output = T>) -> T {
     let gauge = metrics::gauge!(metric::LEASE_AGE);
     let tell = || gauge.set(runner.lease.age(runner.clock.now()).as_secs_f64());
     let mut work = pin!(work);
+    tell();
     loop {
         tokio::select! {
             biased;
