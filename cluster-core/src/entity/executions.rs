@@ -60,17 +60,18 @@ impl ExecutionCount {
 
     /// A run waits from now on, or works again.
     pub(super) fn moved(&self, waits: bool) {
-        let (from, to) = self.from_to(waits);
+        let (from, to) = self.both(waits);
         from.fetch_sub(1, Ordering::Relaxed);
         to.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A run that waited, or did not, is over.
     pub(super) fn left(&self, waited: bool) {
-        self.from_to(waited).1.fetch_sub(1, Ordering::Relaxed);
+        self.both(waited).1.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn from_to(&self, waits: bool) -> (&AtomicUsize, &AtomicUsize) {
+    /// The state of those that do not, then that of those that do.
+    fn both(&self, waits: bool) -> (&AtomicUsize, &AtomicUsize) {
         match waits {
             true => (&self.running, &self.waiting),
             false => (&self.waiting, &self.running),
