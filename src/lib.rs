@@ -23,7 +23,7 @@
 
 pub use cluster_core::cluster::{
     Cluster, ClusterBuilder, DeadLetter, DeadLetters, EntityStats, Error, Hold, Holds, IntoStorage,
-    Result, StartError, Stats,
+    Result, StartError, Stats, WorkflowStats,
 };
 pub use cluster_core::codec::Json;
 pub use cluster_core::config::{BadSetting, Config, Setting};

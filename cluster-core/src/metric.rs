@@ -90,6 +90,16 @@ metrics! {
     SHARDS: Gauge "cluster_shards_owned" ["group"];
     /// 1 while the runner serves.
     RUNNER: Gauge "cluster_runner_up" [];
+    /// How long ago the runner's lease was renewed last, looked at once in a `renewal`: more than a
+    /// few of these, and the database cannot be written.
+    LEASE_AGE: Gauge "cluster_lease_age_seconds" [];
+    /// Executions of workflows whose run is in memory: `running` those that work, `waiting` those
+    /// that wait for time or for somebody. A start brings them back; those that wait for room in
+    /// memory, for their next attempt or for people are in neither.
+    WORKFLOWS: Gauge "cluster_workflows" ["workflow", "state"];
+    /// Executions whose end was stored, since the runner started: `finished` with a value, `failed`
+    /// with their own error, `broken` by a panic or what cannot be stored, `interrupted`.
+    WORKFLOWS_ENDED: Counter "cluster_workflows_ended_total" ["workflow", "end"];
 }
 
 /// Tells the recorder what the metrics are.

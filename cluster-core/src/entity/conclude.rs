@@ -258,6 +258,7 @@ fn commit<T: Serves, M: Message, S: Style<T, M>>(
             }
             deliver_sent(&slot.kind.shared, accepted);
             if let (Origin::Persisted(stored), Some(outcome)) = (&origin, ending.outcome) {
+                slot.kind.metrics.outcome_stored(outcome.kind);
                 slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
             }
             to.reply(ending.reply);
@@ -301,6 +302,7 @@ pub(super) fn commit_beside<T: Serves, M: Message, S: Style<T, M>>(
             }
             deliver_sent(&slot.kind.shared, accepted);
             if let (Origin::Persisted(stored), Some(outcome)) = (&origin, ending.outcome) {
+                slot.kind.metrics.outcome_stored(outcome.kind);
                 slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
             }
             to.reply(ending.reply);

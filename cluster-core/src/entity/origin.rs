@@ -306,6 +306,7 @@ fn end_with<T: Serves, M: Message, S: Style<T, M>>(
     let writes = Writes { outcome: Some(row), reminders, ..Writes::default() };
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
         slot.request_ended(stored.row.seq);
+        slot.kind.metrics.outcome_stored(outcome.kind);
         slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
         to.fail(error);
     })

@@ -164,7 +164,7 @@ impl Schedule {
     }
 
     /// What is due may be started now that was not before.
-    pub(super) fn look(&self) {
+    pub(crate) fn look(&self) {
         self.first.notify_one();
     }
 

@@ -17,6 +17,7 @@ use super::filter::{Filter, GivenUpHook};
 use super::intake::Intake;
 use super::keep_alive::Keeper;
 use super::kind::AnyKind;
+use super::lease::Lease;
 use super::residents::Residents;
 use super::schedule::Schedule;
 use super::stream::OpenStreams;
@@ -56,6 +57,7 @@ pub struct Shared {
     pub(crate) given_up: Vec<GivenUpHook>,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) gate: Gate,
+    pub(crate) lease: Lease,
     /// The shard groups of its types; it owns all their shards.
     pub(crate) groups: Vec<&'static str>,
     /// The longest back-off of any message.

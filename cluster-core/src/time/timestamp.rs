@@ -36,6 +36,12 @@ impl Timestamp {
         }
     }
 
+    /// The time that is so many milliseconds later, or earlier.
+    #[must_use]
+    pub(super) fn moved(self, ms: i64) -> Self {
+        Timestamp(self.0.saturating_add(ms))
+    }
+
     /// This time less `age`, not before the smallest time.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {
@@ -46,6 +52,23 @@ impl Timestamp {
     pub fn since(self, earlier: Timestamp) -> Duration {
         let ms = self.0.saturating_sub(earlier.0);
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    }
+}
+
+/// What a database says of cluster time: its clock plus an offset that is stored there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterTime {
+    /// Cluster time.
+    pub now: Timestamp,
+    /// How much of it is the stored offset, in milliseconds; zero unless a test has set it. On a
+    /// [`VirtualClock`](super::VirtualClock) this alone counts: the test's clock is the database's.
+    pub offset_ms: i64,
+}
+
+impl ClusterTime {
+    /// That of a database whose clock shows this.
+    pub fn of(database: Timestamp, offset_ms: i64) -> Self {
+        ClusterTime { now: database.moved(offset_ms), offset_ms }
     }
 }
 

@@ -1,19 +1,19 @@
 //! Runners, fences, shards, settings and time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster_core::id::{Epoch, FenceNumber, Incarnation, MachineId, Seq, ShardId};
-use cluster_core::storage::{Fence, JoinRequest, Joined, ShardGroup, StorageError, TakenShard};
-use cluster_core::time::Timestamp;
+use cluster_core::storage::{
+    Fence, JoinRequest, Joined, RUNNERS_LISTED, RunnerRow, ShardGroup, StorageError, TakenShard,
+};
+use cluster_core::time::{ClusterTime, Timestamp};
 
 use super::batch::check_fence;
 use super::driver::at_once;
 use super::session::Session;
 use super::sql::Sql;
 use super::value::{Columns, Reader, Value, integer};
-
-/// How many earlier starts stay listed, for people.
-const RUNNERS_REMEMBERED: i64 = 64;
 
 pub(super) const SHARD_COUNT: &str = "shard_count";
 pub(super) const SHARD_HASH_VERSION: &str = "shard_hash_version";
@@ -26,7 +26,7 @@ impl Session<'_> {
     pub(super) fn join(
         &mut self,
         request: &JoinRequest,
-        now: Timestamp,
+        now: ClusterTime,
     ) -> Result<Joined, StorageError> {
         self.agree_on_settings(request)?;
         let groups =
@@ -45,14 +45,33 @@ impl Session<'_> {
             number.into(),
             u32::from(machine.as_u16()).into(),
             Value::Text(&request.advertised),
-            now.into(),
+            now.now.into(),
+            now.now.after(request.lease).into(),
         ];
         self.execute(Sql::InsertRunner, &values)?;
-        let forgotten = [(number - RUNNERS_REMEMBERED).into()];
+        let forgotten = [(number + 1 - RUNNERS_LISTED as i64).into()];
         self.execute(Sql::ForgetRunners, &forgotten)?;
         self.execute(Sql::ForgetFences, &forgotten)?;
-        let reached = self.reached(now)?;
-        Ok(Joined { fence, machine, groups, reached })
+        let reached = self.reached(now.now)?;
+        Ok(Joined { fence, machine, groups, now, reached })
+    }
+
+    pub(super) fn renew(
+        &mut self,
+        fence: Fence,
+        now: ClusterTime,
+        lease: Duration,
+    ) -> Result<ClusterTime, StorageError> {
+        at_once(check_fence(self, fence))?;
+        let values = [integer(fence.incarnation.as_u64()).into(), now.now.after(lease).into()];
+        match self.execute(Sql::RenewLease, &values)? {
+            0 => Err(fence.lost()),
+            _ => Ok(now),
+        }
+    }
+
+    pub(super) fn runners(&mut self) -> Result<Vec<RunnerRow>, StorageError> {
+        self.all(Sql::Runners, &[], read_runner)
     }
 
     /// The time that retention has reached; this one when there is none yet.
@@ -155,4 +174,18 @@ impl Session<'_> {
 
 fn read_number<T: TryFrom<i64>>(columns: &dyn Columns) -> Result<T, StorageError> {
     Reader::new(columns, "shard").number(0)
+}
+
+fn read_runner(columns: &dyn Columns) -> Result<RunnerRow, StorageError> {
+    let read = Reader::new(columns, "runner");
+    let machine = read.number(1)?;
+    Ok(RunnerRow {
+        incarnation: Incarnation::new(read.number(0)?),
+        machine: MachineId::new(machine)
+            .ok_or_else(|| read.corrupt(format!("column 1 holds {machine}")))?,
+        joined_at: read.time(2)?,
+        lease_ends_at: read.time(3)?,
+        alive: read.integer(4)? != 0,
+        advertised: read.text(5)?.to_owned(),
+    })
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cluster_core::id::{
@@ -69,6 +70,7 @@ pub(crate) async fn join(storage: &Sqlite) -> Fence {
         shard_hash_version: SHARD_HASH_VERSION,
         groups: vec!["default".into()],
         advertised: String::new(),
+        lease: Duration::from_secs(5),
     };
     let fence = storage.join(request).await.expect("a runner can join").fence;
     let shards = (0..ShardCount::default().get()).map(ShardId::new).collect();

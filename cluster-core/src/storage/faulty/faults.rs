@@ -34,6 +34,8 @@ pub enum Fault {
 pub enum Write {
     /// Joining.
     Join,
+    /// Renewing the lease.
+    Renew,
     /// Taking shards.
     TakeShards,
     /// Raising the fence.

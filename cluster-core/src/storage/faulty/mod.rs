@@ -21,7 +21,7 @@ use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
-use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
+use super::ownership::{Fence, JoinRequest, Joined, RunnerRow, TakenShard};
 use super::rows::{
     ContractRow, DeadLetterRow, DueScan, FoundRequest, HeldRow, PendingRequest, PendingScan,
     RetireScan, Retired, ShapeRow, StateKey, StateRow,
@@ -30,7 +30,7 @@ use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::transaction::TransactionStorage;
 use super::{BoxFuture, StorageError};
 use crate::id::{KeyDigest, RequestId, Seq, ShardId};
-use crate::time::{Clock, Moment, Timestamp};
+use crate::time::{Clock, ClusterTime, Moment, Timestamp};
 
 /// Puts faults in front of another storage: seeded ones that fire by themselves ([`Faults`]), and
 /// scripted ones that hit the next writes ([`FaultyStorage::fail_next`]), or every call until it is
@@ -290,6 +290,18 @@ impl Storage for FaultyStorage {
 impl OwnershipStorage for FaultyStorage {
     fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
         Box::pin(self.write(Write::Join, Box::pin(self.shared.join(request))))
+    }
+
+    fn renew(
+        &self,
+        fence: Fence,
+        lease: Duration,
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>> {
+        Box::pin(self.write(Write::Renew, self.shared.inner.renew(fence, lease)))
+    }
+
+    fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.runners()))
     }
 
     fn take_shards(
