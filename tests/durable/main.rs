@@ -17,6 +17,8 @@ mod fenced;
 mod holds;
 mod joins;
 mod keyed_outbox;
+mod killed;
+mod many_scheduled;
 mod outbox;
 mod pressure;
 mod processes;
