@@ -54,7 +54,8 @@ metrics! {
     RETRIES: Counter "cluster_retries_total" ["entity"];
     /// Requests that were given up.
     DEAD_LETTERS: Counter "cluster_dead_letters_total" ["entity"];
-    /// Requests that are held: their type, message or arguments are none that this runner reads.
+    /// Requests that are held: their type, message, arguments or entity's state are none that this
+    /// runner reads.
     HOLDS: Counter "cluster_holds_total" ["entity"];
     /// From a call to its answer, as its caller sees it: every persisted call, one volatile call in
     /// sixty-four.
@@ -66,6 +67,8 @@ metrics! {
     ENTITIES: Gauge "cluster_entities_resident" ["entity"];
     /// Requests that wait in mailboxes.
     WAITING: Gauge "cluster_mailbox_waiting" ["entity"];
+    /// Requests that wait in memory for their time; those further off are in the storage only.
+    SCHEDULED: Gauge "cluster_scheduled_armed" [];
     /// Calls that were refused since a mailbox was full.
     MAILBOX_FULL: Counter "cluster_mailbox_full_total" ["entity"];
     /// Entities that were made.

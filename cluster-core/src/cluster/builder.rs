@@ -17,8 +17,8 @@ use crate::config::{BadSetting, Config};
 use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, Cancels, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, GivenUp,
-    GivenUpHook, Intake, Keeper, Kinds, Lease, OpenStreams, Residents, Runner, Schedule, Serves,
-    Shards, Tasks, TraceBridge, Waiters, failure_shape, release_held, reminded,
+    GivenUpHook, HeldSince, Intake, Keeper, Kinds, Lease, OpenStreams, Residents, Runner, Schedule,
+    Serves, Shards, Tasks, TraceBridge, Waiters, failure_shape, release_held, reminded,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -346,6 +346,7 @@ impl ClusterBuilder {
             alarms: Alarms::default(),
             schedule: Schedule::new(self.clock.clone(), &self.config, self.backoff_longest),
             cancels: Cancels::default(),
+            held_since: HeldSince::default(),
             deadlines: Deadlines::default(),
             bells: Arc::default(),
             streams: OpenStreams::default(),

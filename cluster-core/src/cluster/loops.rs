@@ -59,6 +59,7 @@ async fn sweep(runner: Arc<Runner>) {
             tokio::task::yield_now().await;
         }
         runner.committer.waiting();
+        runner.schedule.armed();
         runner.waiters.sweep();
     }
 }

@@ -15,6 +15,9 @@ pub struct Stats {
     pub resident_entities: usize,
     /// Requests that wait in mailboxes.
     pub waiting_requests: usize,
+    /// Requests that wait in memory for their time, at most `schedule_max` of them: scheduled ones,
+    /// reminders, and those in retry back-off. Those further off are in the storage only.
+    pub armed_requests: usize,
     /// Handlers that were started since this runner started.
     pub handlers_started: u64,
     /// Volatile streams that are read here.
@@ -91,6 +94,7 @@ impl Stats {
         Stats {
             resident_entities: runner.residents.count(),
             waiting_requests: types.iter().map(|of| of.waiting).sum(),
+            armed_requests: runner.schedule.armed(),
             handlers_started: types.iter().map(|of| of.handlers_started).sum(),
             open_streams: runner.streams.count(),
             commit_queue_units: runner.committer.waiting(),

@@ -98,7 +98,7 @@ pub(crate) use failure::{
     decode_error, decode_reply, encode_error, failure_shape, not_committed, text as error_text,
 };
 pub(crate) use filter::{Filter, GivenUpHook};
-pub(crate) use hold::held;
+pub(crate) use hold::{HeldSince, held};
 pub(crate) use intake::{Intake, load_pending};
 pub(crate) use keep_alive::{Keeper, bring_back_kept};
 pub(crate) use kind::{AnyKind, Factory, Kind, Limits, Schemas, Shards};

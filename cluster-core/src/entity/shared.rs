@@ -14,6 +14,7 @@ use super::bells::Bells;
 use super::cancel::Cancels;
 use super::deadlines::Deadlines;
 use super::filter::{Filter, GivenUpHook};
+use super::hold::HeldSince;
 use super::intake::Intake;
 use super::keep_alive::Keeper;
 use super::kind::AnyKind;
@@ -48,6 +49,7 @@ pub struct Shared {
     pub(crate) alarms: Alarms,
     pub(crate) schedule: Schedule,
     pub(crate) cancels: Cancels,
+    pub(crate) held_since: HeldSince,
     pub(crate) deadlines: Deadlines,
     pub(crate) bells: Arc<Bells>,
     pub(crate) streams: OpenStreams,
@@ -96,6 +98,7 @@ impl Shared {
     pub(super) fn request_ended(&self, request: Seq) {
         self.intake.ended(request);
         self.schedule.ended(request);
+        self.held_since.take(request);
     }
 
     /// All entity types.
