@@ -23,7 +23,7 @@
 
 pub use cluster_core::cluster::{
     Cluster, ClusterBuilder, DeadLetter, DeadLetters, EntityStats, Error, Hold, Holds, IntoStorage,
-    Result, StartError, Stats,
+    Result, StartError, Stats, WorkflowStats,
 };
 pub use cluster_core::codec::Json;
 pub use cluster_core::config::{BadSetting, Config, Setting};
@@ -32,7 +32,7 @@ pub use cluster_core::entity::{
     Reminder, Reply, RetryOptions, Stream, StreamCall, StreamFuture, StreamReceipt, TraceBridge,
     Transaction,
 };
-pub use cluster_core::error::{CallError, ClusterError, OrRetry, Refused};
+pub use cluster_core::error::{CallError, ClusterError, NoError, OrRetry, Refused};
 pub use cluster_core::id::{
     Address, EntityId, ExecutionId, Key, RequestId, ShardCount, ShardId, Snowflake, Snowflakes,
 };
@@ -81,13 +81,12 @@ pub mod __private {
         Access, AnyResult, Arguments, Bytes, Call, Caller, Changed, Client, Context, Contract,
         DefaultEntity, Deliver, Delivery, Durable, Entity, EntityOptions, Exclusive, ExclusiveFn,
         Fallible, Fields, Handle, HookResult, IsReminder, Lifted, Message, MessageInfo,
-        MessageSchema, Method, NoError, OnPanic, Outcome, Persisted, Plain, Postponed,
-        ReminderHandle, RetryOptions, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves,
-        ServesTrait, Shared, SharedFn, StateKind, StreamCall, StreamMessage, StreamOf, Streams,
-        StreamsMut, Unstored, Volatile, Wire, context, read_arguments, schemas, stream,
-        write_arguments,
+        MessageSchema, Method, OnPanic, Outcome, Persisted, Plain, Postponed, ReminderHandle,
+        RetryOptions, ReturnOf, Returned, ReturnedPlain, ServedBy, Serves, ServesTrait, Shared,
+        SharedFn, StateKind, StreamCall, StreamMessage, StreamOf, Streams, StreamsMut, Unstored,
+        Volatile, Wire, context, read_arguments, schemas, stream, write_arguments,
     };
-    pub use cluster_core::error::{ClusterError, Source};
+    pub use cluster_core::error::{ClusterError, NoError, Source};
     pub use cluster_core::id::MessageTag;
     pub use cluster_core::storage::BoxFuture;
     pub use cluster_core::workflow::{

@@ -1,9 +1,11 @@
-//! Requests that start at a time of their own: `scheduled-arm` (how fast they are accepted) and
-//! `scheduled` (how late they start; its latencies are that).
+//! Requests that start at a time of their own: `scheduled-arm` (how fast they are accepted),
+//! `scheduled` (how late they start; its latencies are that) and `scheduled-memory` (what those
+//! cost in memory that are due much later).
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use bench_kit::{Bench, Case, Lane, Run, Watch, lane, unix_micros};
+use bench_kit::{Bench, Case, Lane, Run, Watch, lane, resident_bytes, unix_micros};
 use cluster::prelude::*;
 use cluster::time::Timestamp;
 use tokio::sync::Notify;
@@ -14,6 +16,8 @@ use crate::SYSTEM;
 const SPREAD_MS: u64 = 10_000;
 /// How long arming may take before the first one is due.
 const HEAD_START_MS: u64 = 8_000;
+/// When those are due that nobody waits for.
+const MUCH_LATER_MS: u64 = 86_400_000;
 
 /// Tells how late it is called.
 #[derive(Entity)]
@@ -49,7 +53,12 @@ pub(crate) fn cases() -> Vec<Case> {
     let case = |lane: Lane, take: fn(Runs) -> Run| -> Case {
         Case::durable(lane, SYSTEM, "sqlite", move |bench: &Bench| take(measure(bench, lane)))
     };
-    vec![case(lane::SCHEDULED_ARM, |runs| runs.arming), case(lane::SCHEDULED, |runs| runs.firing)]
+    vec![
+        case(lane::SCHEDULED_ARM, |runs| runs.arming),
+        case(lane::SCHEDULED, |runs| runs.firing),
+        Case::memory(lane::SCHEDULED_MEMORY, SYSTEM, |bench| wait(bench, lane::SCHEDULED_MEMORY))
+            .on("sqlite"),
+    ]
 }
 
 struct Runs {
@@ -61,14 +70,7 @@ fn measure(bench: &Bench, lane: Lane) -> Runs {
     let file = bench.fresh_file("scheduled.db");
     bench.block_on(async move {
         let heard: Arc<Heard> = Arc::default();
-        let shared = heard.clone();
-        let storage = Sqlite::open(file).await.expect("the bench's folder is writable");
-        let cluster = Cluster::builder()
-            .storage(storage)
-            .entity_with::<Bell>(move |_| Bell { rings: 0, heard: shared.clone() })
-            .start()
-            .await
-            .expect("the storage is new");
+        let cluster = start(file, &heard).await;
         let first = unix_micros() / 1_000 + HEAD_START_MS;
         let arming = arm(&cluster, lane, first).await;
         let firing = Watch::start();
@@ -78,6 +80,30 @@ fn measure(bench: &Bench, lane: Lane) -> Runs {
         let lateness = std::mem::take(&mut *heard.lateness_ns.lock().expect("nobody panics"));
         Runs { arming, firing: Run::new(lane.operations, elapsed, lateness) }
     })
+}
+
+/// Hands requests over that nobody waits for: how far memory has grown by then.
+fn wait(bench: &Bench, lane: Lane) -> Run {
+    let file = bench.fresh_file("scheduled.db");
+    bench.block_on(async move {
+        let cluster = start(file, &Arc::default()).await;
+        let before = resident_bytes();
+        let mut run = arm(&cluster, lane, unix_micros() / 1_000 + MUCH_LATER_MS).await;
+        let after = resident_bytes();
+        let grown = before.zip(after).map(|(before, after)| after.saturating_sub(before));
+        run.bytes_per_entity = grown.map(|grown| grown / u64::from(lane.entities));
+        cluster.shutdown().await.expect("the storage works");
+        run
+    })
+}
+
+async fn start(file: PathBuf, heard: &Arc<Heard>) -> Cluster {
+    let heard = heard.clone();
+    let storage = Sqlite::open(file).await.expect("the bench's folder is writable");
+    let builder = Cluster::builder()
+        .storage(storage)
+        .entity_with::<Bell>(move |_| Bell { rings: 0, heard: heard.clone() });
+    builder.start().await.expect("the storage is new")
 }
 
 /// Hands all requests over, their times in no order.

@@ -232,10 +232,19 @@ impl Refused {
     }
 }
 
+/// The error of a handler that has none of its own.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error,
+)]
+pub enum NoError {}
+
 /// How a call of a fallible handler can fail: by the handler's own error, or by trouble of the
 /// cluster. `?` lifts both into it.
+///
+/// A handler that calls others and has no error of its own returns `Result<T, CallError>`; its
+/// callers get a [`ClusterError`] out of that with `map_err(ClusterError::from)`.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum CallError<E> {
+pub enum CallError<E = NoError> {
     /// The handler's own error, equal after every replay.
     #[error(transparent)]
     Entity(E),
@@ -250,6 +259,15 @@ impl<E> CallError<E> {
         match self {
             CallError::Entity(error) => CallError::Entity(map(error)),
             CallError::Cluster(error) => CallError::Cluster(error),
+        }
+    }
+}
+
+impl From<CallError> for ClusterError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Entity(never) => match never {},
+            CallError::Cluster(error) => error,
         }
     }
 }

@@ -54,7 +54,8 @@ metrics! {
     RETRIES: Counter "cluster_retries_total" ["entity"];
     /// Requests that were given up.
     DEAD_LETTERS: Counter "cluster_dead_letters_total" ["entity"];
-    /// Requests that are held: their type, message or arguments are none that this runner reads.
+    /// Requests that are held: their type, message, arguments or entity's state are none that this
+    /// runner reads.
     HOLDS: Counter "cluster_holds_total" ["entity"];
     /// From a call to its answer, as its caller sees it: every persisted call, one volatile call in
     /// sixty-four.
@@ -66,6 +67,8 @@ metrics! {
     ENTITIES: Gauge "cluster_entities_resident" ["entity"];
     /// Requests that wait in mailboxes.
     WAITING: Gauge "cluster_mailbox_waiting" ["entity"];
+    /// Requests that wait in memory for their time; those further off are in the storage only.
+    SCHEDULED: Gauge "cluster_scheduled_armed" [];
     /// Calls that were refused since a mailbox was full.
     MAILBOX_FULL: Counter "cluster_mailbox_full_total" ["entity"];
     /// Entities that were made.
@@ -90,6 +93,16 @@ metrics! {
     SHARDS: Gauge "cluster_shards_owned" ["group"];
     /// 1 while the runner serves.
     RUNNER: Gauge "cluster_runner_up" [];
+    /// How long ago the runner's lease was renewed last, looked at once in a `renewal`: more than a
+    /// few of these, and the database cannot be written.
+    LEASE_AGE: Gauge "cluster_lease_age_seconds" [];
+    /// Executions of workflows whose run is in memory: `running` those that work, `waiting` those
+    /// that wait for time or for somebody. A start brings them back; those that wait for room in
+    /// memory, for their next attempt or for people are in neither.
+    WORKFLOWS: Gauge "cluster_workflows" ["workflow", "state"];
+    /// Executions whose end was stored, since the runner started: `finished` with a value, `failed`
+    /// with their own error, `broken` by a panic or what cannot be stored, `interrupted`.
+    WORKFLOWS_ENDED: Counter "cluster_workflows_ended_total" ["workflow", "end"];
 }
 
 /// Tells the recorder what the metrics are.

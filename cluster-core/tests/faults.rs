@@ -43,6 +43,7 @@ async fn faulty(faults: Faults) -> (FaultyStorage, MemoryStorage, Fence) {
         shard_hash_version: SHARD_HASH_VERSION,
         groups: vec!["default".into()],
         advertised: String::new(),
+        lease: Duration::from_secs(5),
     };
     let fence = storage.join(request).await.unwrap().fence;
     (storage, memory, fence)

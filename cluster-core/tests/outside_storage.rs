@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
@@ -12,10 +13,11 @@ use cluster_core::storage::{
     DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
     Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MemoryStorage,
     MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
-    RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
+    RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard,
 };
 use cluster_core::testing::suite::{Backend, run};
-use cluster_core::time::Timestamp;
+use cluster_core::time::{ClusterTime, Timestamp};
 
 type Committing<'a> = BoxFuture<'a, Result<Committed, StorageError>>;
 
@@ -108,6 +110,18 @@ impl<H: Habit> OwnershipStorage for Outside<H> {
             *self.newest.lock().unwrap() = Some(joined.fence);
             Ok(joined)
         })
+    }
+
+    fn renew(
+        &self,
+        fence: Fence,
+        lease: Duration,
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>> {
+        self.inner.renew(fence, lease)
+    }
+
+    fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>> {
+        self.inner.runners()
     }
 
     fn take_shards(

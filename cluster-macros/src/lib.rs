@@ -116,9 +116,9 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// A handler is a plain `fn` or an `async fn` with `&self` (runs beside other `&self` handlers) or
 /// `&mut self` (runs alone). Its arguments are owned; one of them may be `&Context`. It returns a
-/// plain value, `Result<T, E>`, or `Result<T, CallError<E>>`; or one of these as `Later<..>`, whose
-/// reply comes later. That is for `&self` handlers, and for volatile `&mut self` ones of entities
-/// of which nothing is stored.
+/// plain value, `Result<T, E>`, `Result<T, CallError<E>>`, or, without an error of its own,
+/// `Result<T, CallError>`; or one of these as `Later<..>`, whose reply comes later. That is for
+/// `&self` handlers, and for volatile `&mut self` ones of entities of which nothing is stored.
 ///
 /// | key | meaning |
 /// |---|---|

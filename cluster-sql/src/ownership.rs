@@ -1,18 +1,18 @@
 //! Runners, fences, shards, settings and time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster_core::id::{Epoch, FenceNumber, Incarnation, MachineId, Seq, ShardId};
-use cluster_core::storage::{Fence, JoinRequest, Joined, ShardGroup, StorageError, TakenShard};
-use cluster_core::time::Timestamp;
+use cluster_core::storage::{
+    Fence, JoinRequest, Joined, RUNNERS_LISTED, RunnerRow, ShardGroup, StorageError, TakenShard,
+};
+use cluster_core::time::{ClusterTime, Timestamp};
 
 use super::batch::check_fence;
 use super::driver::Driver;
 use super::sql::Sql;
 use super::value::{Columns, Reader, Value, integer};
-
-/// How many earlier starts stay listed, for people.
-const RUNNERS_REMEMBERED: i64 = 64;
 
 pub(crate) const SHARD_COUNT: &str = "shard_count";
 pub(crate) const SHARD_HASH_VERSION: &str = "shard_hash_version";
@@ -25,7 +25,7 @@ pub(crate) const RETENTION_REACHED: &str = "retention_reached";
 pub(crate) async fn join<D: Driver>(
     driver: &mut D,
     request: &JoinRequest,
-    now: Timestamp,
+    now: ClusterTime,
 ) -> Result<Joined, StorageError> {
     agree_on_settings(driver, request).await?;
     let mut groups = Vec::with_capacity(request.groups.len());
@@ -46,14 +46,29 @@ pub(crate) async fn join<D: Driver>(
         number.into(),
         u32::from(machine.as_u16()).into(),
         Value::Text(&request.advertised),
-        now.into(),
+        now.now.into(),
+        now.now.after(request.lease).into(),
     ];
     driver.execute(Sql::InsertRunner, &values).await?;
-    let forgotten = [(number - RUNNERS_REMEMBERED).into()];
+    let forgotten = [(number + 1 - RUNNERS_LISTED as i64).into()];
     driver.execute(Sql::ForgetRunners, &forgotten).await?;
     driver.execute(Sql::ForgetFences, &forgotten).await?;
-    let reached = reached(driver, now).await?;
-    Ok(Joined { fence, machine, groups, reached })
+    let reached = reached(driver, now.now).await?;
+    Ok(Joined { fence, machine, groups, now, reached })
+}
+
+/// Renews the lease of an incarnation, in a transaction that compares its fence.
+pub(crate) async fn renew<D: Driver>(
+    driver: &mut D,
+    fence: Fence,
+    now: ClusterTime,
+    lease: Duration,
+) -> Result<ClusterTime, StorageError> {
+    let values = [integer(fence.incarnation.as_u64()).into(), now.now.after(lease).into()];
+    match driver.execute(Sql::RenewLease, &values).await? {
+        0 => Err(fence.lost()),
+        _ => Ok(now),
+    }
 }
 
 /// The time that retention has reached; this one when there is none yet.
@@ -190,4 +205,18 @@ pub(crate) async fn set_meta<D: Driver>(
 
 fn read_number<T: TryFrom<i64>>(columns: &dyn Columns) -> Result<T, StorageError> {
     Reader::new(columns, "shard").number(0)
+}
+
+pub(crate) fn read_runner(columns: &dyn Columns) -> Result<RunnerRow, StorageError> {
+    let read = Reader::new(columns, "runner");
+    let machine = read.number(1)?;
+    Ok(RunnerRow {
+        incarnation: Incarnation::new(read.number(0)?),
+        machine: MachineId::new(machine)
+            .ok_or_else(|| read.corrupt(format!("column 1 holds {machine}")))?,
+        joined_at: read.time(2)?,
+        lease_ends_at: read.time(3)?,
+        alive: read.integer(4)? != 0,
+        advertised: read.text(5)?.to_owned(),
+    })
 }

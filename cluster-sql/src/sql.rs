@@ -81,9 +81,15 @@ statements! {
     /// incarnation
     EndFence = "UPDATE {p}fence SET alive = 0 WHERE incarnation = ?1";
     EndAllFences = "UPDATE {p}fence SET alive = 0 WHERE alive = 1";
-    /// incarnation, machine, advertised, joined_at
-    InsertRunner = "INSERT INTO {p}runner (incarnation, machine, advertised, joined_at) \
-        VALUES (?1, ?2, ?3, ?4)";
+    /// incarnation, machine, advertised, joined_at, lease_ends_at
+    InsertRunner = "INSERT INTO {p}runner (incarnation, machine, advertised, joined_at, \
+        lease_ends_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    /// incarnation, lease_ends_at
+    RenewLease = "UPDATE {p}runner SET lease_ends_at = ?2 WHERE incarnation = ?1";
+    /// → incarnation, machine, joined_at, lease_ends_at, alive, advertised
+    Runners = "SELECT r.incarnation, r.machine, r.joined_at, r.lease_ends_at, \
+        coalesce(f.alive, 0), r.advertised FROM {p}runner r \
+        LEFT JOIN {p}fence f ON f.incarnation = r.incarnation ORDER BY r.incarnation";
     /// incarnation
     ForgetRunners = "DELETE FROM {p}runner WHERE incarnation < ?1";
     /// incarnation

@@ -7,7 +7,7 @@ use cluster::prelude::*;
 use tokio::spawn;
 
 use crate::entities::{List, handlers_clear, start, start_with};
-use crate::support::{Bed, backends};
+use crate::support::{Bed, Reading, backends, is_waiting};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -127,6 +127,35 @@ async fn back_offs_and_spilled_requests_are_gone_as_well(bed: Bed) {
     }
 }
 
+/// It had ended when it was looked at, and is to run again when it is removed.
+// proves: B43, B117
+async fn whoever_waits_for_a_reset_request_is_told_when_it_is_cleared(bed: Bed) {
+    let cluster = start(&bed).await;
+    let list = cluster.get::<List>("a");
+    let receipt = list.add("word".into()).key("k").send().await.unwrap();
+    assert_eq!(receipt.outcome().await.unwrap(), 1);
+    bed.door.hold_commits();
+    let clearing = spawn({
+        let cluster = cluster.clone();
+        async move { cluster.clear::<List>("a").await }
+    });
+    // The state is to go.
+    bed.door.commits_held(1).await;
+    bed.door.stop("requests_of", Reading::After);
+    bed.door.release();
+    bed.door.stopped("requests_of", Reading::After, 1).await;
+    assert!(receipt.reset().await.unwrap());
+    let mut waits = Box::pin(receipt.outcome());
+    assert!(is_waiting(&mut waits).await);
+    bed.door.go_on("requests_of");
+    let told = waits.await;
+    assert!(matches!(told, Err(ClusterError::Interrupted)), "{told:?}");
+    clearing.await.unwrap().unwrap();
+    bed.advance(60 * SECOND).await;
+    assert_eq!(bed.probe.count("word"), 1);
+    assert_eq!(list.add("word".into()).key("k").await.unwrap(), 1, "afresh");
+}
+
 /// Clearings and requests at once: every request has one fate, and none hangs.
 // proves: B117
 async fn in_a_crowd_everybody_is_answered(bed: Bed) {
@@ -161,5 +190,6 @@ mod in_virtual_time {
         a_call_for_which_a_running_handler_waits_still_starts,
         a_handler_that_would_wait_for_its_own_end_is_told_so,
         back_offs_and_spilled_requests_are_gone_as_well,
+        whoever_waits_for_a_reset_request_is_told_when_it_is_cleared,
     );
 }

@@ -1,6 +1,7 @@
 //! More work than fits: full mailboxes, more entities than places, long backlogs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster::EntityOptions;
 use cluster::id::{Epoch, RequestId, Seq};
@@ -129,6 +130,7 @@ fn join_request() -> JoinRequest {
         shard_hash_version: cluster::id::SHARD_HASH_VERSION,
         groups: vec!["default".into()],
         advertised: String::new(),
+        lease: Duration::from_secs(5),
     }
 }
 

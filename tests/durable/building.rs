@@ -93,4 +93,27 @@ async fn what_comes_while_entities_are_made_waits_and_runs(bed: Bed) {
     assert_eq!(bed.door.attempts(), 0, "none of it was an error");
 }
 
-backends!(what_comes_while_entities_are_made_waits_and_runs);
+/// A factory may meet trouble of the cluster as any other: it is asked again.
+// proves: B70
+async fn trouble_of_the_cluster_in_a_factory_is_passing(bed: Bed) {
+    let probe = Probe::default();
+    let made = probe.clone();
+    let cluster = bed
+        .start_impatient(|builder| {
+            builder.try_entity_with::<Listener, _>(move |_| {
+                let trouble = made.trouble("make");
+                trouble.map_err(|_| ClusterError::ShuttingDown)?;
+                Ok::<_, ClusterError>(Listener { heard: Vec::new() })
+            })
+        })
+        .await;
+    probe.trouble_at("make", 2);
+    let listener = cluster.get::<Listener>("l");
+    assert_eq!(listener.hear("one".into()).await.unwrap(), 1);
+    assert_eq!(listener.heard().await.unwrap(), ["one"]);
+}
+
+backends!(
+    what_comes_while_entities_are_made_waits_and_runs,
+    trouble_of_the_cluster_in_a_factory_is_passing,
+);

@@ -1,11 +1,11 @@
 //! An explicit cancel reaches a persisted request wherever it is, and is durable.
 
-use cluster::Cancelled;
 use cluster::prelude::*;
+use cluster::{Cancelled, ClusterBuilder};
 use tokio::spawn;
 
 use crate::entities::{Counter, Desk, DeskFile, start, start_with};
-use crate::support::{Bed, Probe, backends, is_waiting, settle};
+use crate::support::{Bed, Probe, Reading, backends, is_waiting, settle};
 
 /// Handlers that cannot be stopped, and one that is told.
 #[derive(Entity)]
@@ -147,6 +147,45 @@ async fn one_that_is_in_the_storage_only_is_reached(bed: Bed) {
     assert_eq!(probe.count("3") + probe.count("7") + probe.count("11"), 0);
 }
 
+/// A start reads its backlog page by page: what is in the page that it has in its hands, and what
+/// it has not come to.
+// proves: B83, B86
+async fn one_that_a_start_has_not_loaded_yet_is_reached(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let mut ids = Vec::new();
+    for n in 0..9 {
+        probe.close(&n.to_string());
+        let desk = cluster.get::<Desk>(format!("d{n}"));
+        ids.push(desk.file(n.to_string()).send().await.unwrap().id());
+    }
+    drop(cluster);
+    bed.settle().await;
+    probe.take_log();
+    (0..9).for_each(|n| probe.open(&n.to_string()));
+
+    bed.door.stop("load_pending", Reading::After);
+    let few = |builder: ClusterBuilder| builder.config(|config| config.load_page = 3);
+    let cluster = start_with(&bed, &probe, few).await;
+    bed.door.stopped("load_pending", Reading::After, 1).await;
+    for n in [1, 4, 8] {
+        assert_eq!(cluster.cancel(ids[n]).await.unwrap(), Cancelled::Interrupted);
+    }
+    assert!(probe.log().is_empty(), "none has been loaded");
+    bed.door.go_on("load_pending");
+    cluster.caught_up().await.unwrap();
+    let mut ran: Vec<_> = probe.log().into_iter().filter(|what| !what.ends_with('!')).collect();
+    ran.sort();
+    assert_eq!(ran, ["0", "2", "3", "5", "6", "7"]);
+    for (n, id) in ids.iter().enumerate() {
+        let outcome = cluster.receipt::<DeskFile>(*id).outcome().await;
+        match n {
+            1 | 4 | 8 => assert!(matches!(outcome, Err(ClusterError::Interrupted)), "{outcome:?}"),
+            _ => assert_eq!(outcome.unwrap(), 1),
+        }
+    }
+}
+
 // proves: B88
 async fn an_uninterruptible_one_ends_and_commits(bed: Bed) {
     let probe = Probe::default();
@@ -269,6 +308,7 @@ backends!(
     a_running_one_is_stopped_and_leaves_nothing,
     one_that_hears_of_its_cancel_leaves_nothing,
     one_that_is_in_the_storage_only_is_reached,
+    one_that_a_start_has_not_loaded_yet_is_reached,
     an_uninterruptible_one_ends_and_commits,
     cancels_race_with_everything,
     a_shutdown_is_no_cancel,

@@ -2,7 +2,7 @@
 
 use cluster::prelude::*;
 use cluster::storage::Missing;
-use cluster::{Cancelled, Hold};
+use cluster::{Cancelled, EntityOptions, Hold};
 use futures_util::StreamExt;
 
 use crate::entities::Counter;
@@ -159,6 +159,7 @@ async fn what_cannot_be_read_is_held_for_a_program_that_can(bed: Bed) {
         vec![one.id(), two.id()]
     })
     .await;
+    let mut since = Vec::new();
     for _ in 0..2 {
         let cluster = bed.start_impatient(|builder| builder.entity::<other::Ledger>()).await;
         bed.advance(3 * minute).await;
@@ -167,32 +168,38 @@ async fn what_cannot_be_read_is_held_for_a_program_that_can(bed: Bed) {
         let held = until_held(&cluster, 1).await;
         assert_eq!(held[0].id(), ids[0]);
         assert!(matches!(held[0].missing(), Missing::Contract(_)), "{held:?}");
+        since.push(held[0].held_at());
         drop((second, cluster));
     }
+    assert_eq!(since[0], since[1], "a start that cannot read it either changes nothing");
     let cluster = bed.start_impatient(|builder| builder.entity::<new::Ledger>()).await;
     assert_eq!(cluster.receipt::<new::LedgerNote>(ids[0]).outcome().await.unwrap(), 2);
     assert!(holds(&cluster).await.is_empty());
+}
+
+const STRICT: EntityOptions = EntityOptions { strict_order: Some(true), ..EntityOptions::DEFAULT };
+
+/// A request that is due in a minute.
+async fn one_note(cluster: &Cluster) -> Vec<RequestId> {
+    let one = cluster.get::<new::Ledger>("l").note("one".into());
+    vec![one.after(Duration::from_secs(60)).send().await.unwrap().id()]
+}
+
+/// A program that cannot read it, and keeps its place free.
+async fn start_strict(bed: &Bed) -> Cluster {
+    bed.start(|builder| builder.entity::<other::Ledger>().options::<other::Ledger>(STRICT)).await
 }
 
 // proves: B257
 async fn by_strict_order_nothing_passes_a_held_request(bed: Bed) {
     let bed = bed.with_virtual_time();
     let minute = Duration::from_secs(60);
-    let strict =
-        cluster::EntityOptions { strict_order: Some(true), ..cluster::EntityOptions::DEFAULT };
-    let ids = stored(&bed, async |cluster| {
-        let ledger = cluster.get::<new::Ledger>("l");
-        let one = ledger.note("one".into()).after(minute).send().await.unwrap();
-        vec![one.id()]
-    })
-    .await;
-    let mut two = None;
+    let ids = stored(&bed, one_note).await;
+    let (mut two, mut since) = (None, Vec::new());
     for _ in 0..2 {
-        let cluster = bed
-            .start(|builder| builder.entity::<other::Ledger>().options::<other::Ledger>(strict))
-            .await;
+        let cluster = start_strict(&bed).await;
         bed.advance(3 * minute).await;
-        until_held(&cluster, 1).await;
+        since.push(until_held(&cluster, 1).await[0].held_at());
         if two.is_none() {
             let ledger = cluster.get::<other::Ledger>("l");
             two = Some(ledger.note_number(2).send().await.unwrap().id());
@@ -204,8 +211,9 @@ async fn by_strict_order_nothing_passes_a_held_request(bed: Bed) {
         let timeout = waits.await.unwrap();
         assert!(matches!(timeout, Err(ClusterError::Timeout { .. })), "{timeout:?}");
     }
+    assert_eq!(since[0], since[1], "though it was tried once more");
     let cluster = bed
-        .start_impatient(|builder| builder.entity::<new::Ledger>().options::<new::Ledger>(strict))
+        .start_impatient(|builder| builder.entity::<new::Ledger>().options::<new::Ledger>(STRICT))
         .await;
     assert_eq!(cluster.receipt::<new::LedgerNote>(ids[0]).outcome().await.unwrap(), 1);
     let two = cluster.receipt::<new::LedgerNoteNumber>(two.unwrap());
@@ -216,17 +224,8 @@ async fn by_strict_order_nothing_passes_a_held_request(bed: Bed) {
 async fn by_strict_order_a_held_request_that_is_cancelled_holds_up_nobody(bed: Bed) {
     let bed = bed.with_virtual_time();
     let minute = Duration::from_secs(60);
-    let strict =
-        cluster::EntityOptions { strict_order: Some(true), ..cluster::EntityOptions::DEFAULT };
-    let ids = stored(&bed, async |cluster| {
-        let ledger = cluster.get::<new::Ledger>("l");
-        let one = ledger.note("one".into()).after(minute).send().await.unwrap();
-        vec![one.id()]
-    })
-    .await;
-    let cluster = bed
-        .start(|builder| builder.entity::<other::Ledger>().options::<other::Ledger>(strict))
-        .await;
+    let ids = stored(&bed, one_note).await;
+    let cluster = start_strict(&bed).await;
     bed.advance(3 * minute).await;
     until_held(&cluster, 1).await;
     let two = cluster.get::<other::Ledger>("l").note_number(2).send().await.unwrap();

@@ -3,6 +3,7 @@
 use cluster::prelude::*;
 
 use crate::entities::{Counter, Desk, DeskFile, Refusal, start};
+use crate::killed;
 use crate::support::{Bed, Own, Probe, Side, Victim, backends, be_victim, say, soon};
 
 /// Not a test by itself: what the process does that is to die.
@@ -17,7 +18,7 @@ fn victim() {
         "after own" => die_in_a_transaction(bed, Side::AfterOwn).await,
         "sales" => sell(bed).await,
         "scheduled" => schedule_and_cancel(bed).await,
-        other => panic!("no such scenario: {other}"),
+        other => killed::die(other, bed).await,
     });
 }
 

@@ -1,7 +1,11 @@
 //! What is stored can be read for ever, and what cannot be read stops nothing else.
 
-use cluster::{ClusterError, EntityOptions};
+use std::time::Duration;
+
+use cluster::storage::Missing;
+use cluster::{Cluster, ClusterError, EntityOptions, Hold};
 use cluster_core::codec::fingerprint_of;
+use futures_util::StreamExt;
 
 use crate::entities::{Desk, DeskFile, start, start_with};
 use crate::support::{Bed, Probe, backends};
@@ -119,9 +123,10 @@ async fn a_state_of_another_shape_is_told_and_kept(bed: Bed) {
 
     let cluster = bed.start_impatient(|builder| builder.entity::<after::Cart>()).await;
     let cart = cluster.get::<after::Cart>("c");
-    for told in [cart.note().await.map(drop), cart.add(1).key("k").await.map(drop)] {
-        assert!(matches!(told, Err(ClusterError::IncompatibleContract { .. })), "{told:?}");
-    }
+    let told = cart.note().await;
+    assert!(matches!(told, Err(ClusterError::IncompatibleContract { .. })), "{told:?}");
+    let told = cart.add(1).key("k").await;
+    assert!(matches!(told, Err(ClusterError::Held { .. })), "{told:?}");
     drop(cart);
     cluster.shutdown().await.unwrap();
     drop(cluster);
@@ -132,7 +137,57 @@ async fn a_state_of_another_shape_is_told_and_kept(bed: Bed) {
     assert_eq!(cart.add(4).await.unwrap(), 7);
 }
 
-backends!(the_shape_of_every_stored_payload_is_stored, a_state_of_another_shape_is_told_and_kept);
+async fn held(cluster: &Cluster) -> Vec<Hold> {
+    cluster.holds().list().map(Result::unwrap).collect().await
+}
+
+/// Those too for which there was no room in the mailbox.
+// proves: B97
+async fn requests_of_a_state_that_cannot_be_read_are_held_for_a_program_that_can(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let hour = Duration::from_secs(3_600);
+    let cluster = bed.start_impatient(|builder| builder.entity::<before::Cart>()).await;
+    let cart = cluster.get::<before::Cart>("c");
+    assert_eq!(cart.add(2).await.unwrap(), 2);
+    for pieces in 1..=10 {
+        cart.add(pieces).after(hour).send().await.unwrap();
+    }
+    drop((cart, cluster));
+
+    let mut since = Vec::new();
+    for _ in 0..2 {
+        bed.time().advance(hour);
+        let few = |config: &mut cluster::Config| config.mailbox = 2;
+        let start = bed.start_impatient(|builder| builder.config(few).entity::<after::Cart>());
+        let cluster = start.await;
+        if since.is_empty() {
+            for _ in 0..10 {
+                cluster.get::<after::Cart>("c").add(100).send().await.unwrap();
+            }
+        }
+        bed.settle().await;
+        assert_eq!(cluster.get::<after::Cart>("other").add(1).key("k").await.unwrap(), 1);
+        let holds = held(&cluster).await;
+        assert_eq!(holds.len(), 20);
+        for hold in &holds {
+            let Missing::Contract(why) = hold.missing() else { panic!("{hold:?}") };
+            assert!(why.contains("the state of Cart/c"), "{why}");
+        }
+        since.push(holds.iter().map(|hold| hold.held_at()).collect::<Vec<_>>());
+    }
+    assert_eq!(since[0], since[1], "a start that cannot read it either changes nothing");
+
+    let cluster = bed.start_impatient(|builder| builder.entity::<before::Cart>()).await;
+    cluster.caught_up().await.unwrap();
+    assert_eq!(cluster.get::<before::Cart>("c").add(0).await.unwrap(), 2 + 55 + 1_000);
+    assert!(held(&cluster).await.is_empty());
+}
+
+backends!(
+    the_shape_of_every_stored_payload_is_stored,
+    a_state_of_another_shape_is_told_and_kept,
+    requests_of_a_state_that_cannot_be_read_are_held_for_a_program_that_can,
+);
 
 mod unreadable {
     use super::{a_request_that_cannot_be_read_keeps_none_behind_it_from_running, backends};

@@ -132,6 +132,7 @@ async fn add_finished_like(bed: &Bed, pattern: RequestId, many: u64) {
         shard_hash_version: cluster::id::SHARD_HASH_VERSION,
         groups: vec!["default".into()],
         advertised: String::new(),
+        lease: Duration::from_secs(5),
     };
     let fence = storage.join(request).await.unwrap().fence;
     let found = storage.find_requests(vec![pattern]).await.unwrap().remove(0).unwrap();

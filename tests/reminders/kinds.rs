@@ -82,31 +82,37 @@ async fn what_cannot_be_set_is_refused_with_its_reason(bed: Bed) {
     assert!(reason(short).contains("reminder_period_min"));
 }
 
+/// A reminder that is due in two seconds runs, and waits inside of its handler.
+async fn runs_and_waits(bed: &Bed, name: &str) {
+    bed.probe.close(name);
+    bed.advance(2 * SECOND).await;
+    bed.probe.wait_for(name, 1).await;
+}
+
+/// It runs to its end, and none follows.
+async fn ends_and_is_the_last(bed: &Bed, cluster: &Cluster, name: &str, id: &str) {
+    bed.probe.open(name);
+    bed.advance(20 * SECOND).await;
+    assert_eq!(bed.probe.count(name), 1);
+    cluster.receipt::<ClockChime>(id.parse().unwrap()).outcome().await.unwrap();
+}
+
 /// Its handler takes `&self`: while it runs others may clear it or set it anew.
 // proves: B82
 async fn one_that_runs_while_it_is_changed_ends_by_itself(bed: Bed) {
     let cluster = start(&bed).await;
     let clock = cluster.get::<Clock>("c");
     let dong = clock.order_chime("dong".into(), Some(2_000)).await.unwrap();
-    bed.probe.close("dong");
-    bed.advance(2 * SECOND).await;
-    bed.probe.wait_for("dong", 1).await;
+    runs_and_waits(&bed, "dong").await;
     // It runs: cleared now it ends by itself, and is the last.
     clock.order_chime(String::new(), None).await.unwrap();
-    bed.probe.open("dong");
-    bed.advance(20 * SECOND).await;
-    assert_eq!(bed.probe.count("dong"), 1);
-    cluster.receipt::<ClockChime>(dong.parse().unwrap()).outcome().await.unwrap();
+    ends_and_is_the_last(&bed, &cluster, "dong", &dong).await;
     // The same when it is set anew meanwhile.
     let ding = clock.order_chime("ding".into(), Some(2_000)).await.unwrap();
-    bed.probe.close("ding");
-    bed.advance(2 * SECOND).await;
-    bed.probe.wait_for("ding", 1).await;
+    runs_and_waits(&bed, "ding").await;
     clock.order_chime("dang".into(), Some(5_000)).await.unwrap();
-    bed.probe.open("ding");
-    bed.advance(20 * SECOND).await;
-    assert_eq!((bed.probe.count("ding"), bed.probe.count("dang")), (1, 4));
-    cluster.receipt::<ClockChime>(ding.parse().unwrap()).outcome().await.unwrap();
+    ends_and_is_the_last(&bed, &cluster, "ding", &ding).await;
+    assert_eq!(bed.probe.count("dang"), 4);
 }
 
 /// What is cleared by a reply that comes later, beside other handlers, is cleared with its commit.
@@ -118,15 +124,10 @@ async fn one_that_runs_while_a_later_reply_clears_it_ends_by_itself(bed: Bed) {
     bed.probe.close("later");
     let cleared = clock.clear_chime_later().send().await.unwrap();
     bed.probe.wait_for("later", 1).await;
-    bed.probe.close("dong");
-    bed.advance(2 * SECOND).await;
-    bed.probe.wait_for("dong", 1).await;
+    runs_and_waits(&bed, "dong").await;
     bed.probe.open("later");
     cleared.outcome().await.unwrap();
-    bed.probe.open("dong");
-    bed.advance(20 * SECOND).await;
-    assert_eq!(bed.probe.count("dong"), 1, "it was the last");
-    cluster.receipt::<ClockChime>(dong.parse().unwrap()).outcome().await.unwrap();
+    ends_and_is_the_last(&bed, &cluster, "dong", &dong).await;
 }
 
 /// While the commit of such a reply is under way, nothing starts that it clears.

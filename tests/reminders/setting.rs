@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cluster::storage::OwnershipStorage;
+
 use crate::entities::{ClockRing, End, Order, order, rung, start};
 use crate::support::{Bed, backends};
 
@@ -40,6 +42,24 @@ async fn what_is_set_with_a_period_comes_at_each_of_its_times(bed: Bed) {
     assert_eq!(rung(&cluster).await.len(), 6);
     bed.advance(120 * SECOND).await;
     assert_eq!(rung(&cluster).await[5..], ["again"; 3]);
+}
+
+/// The clock that counts is the database's, which each renewal of the lease measures.
+// proves: B82
+async fn it_comes_by_the_databases_clock(bed: Bed) {
+    let cluster = start(&bed).await;
+    order(&cluster, Order::Every("hour".into(), 3_600_000)).await;
+    bed.advance(60 * SECOND).await;
+    bed.faulty().set_cluster_time_offset(3_600_000).await.unwrap();
+    bed.settle().await;
+    assert_eq!(rung(&cluster).await.len(), 0);
+    bed.advance(SECOND).await;
+    assert_eq!(rung(&cluster).await, ["hour"]);
+    // The next one is a period after its time, by the same clock.
+    bed.advance(3_538 * SECOND).await;
+    assert_eq!(rung(&cluster).await.len(), 1);
+    bed.advance(SECOND).await;
+    assert_eq!(rung(&cluster).await.len(), 2);
 }
 
 /// One that has missed many of its times comes once for all of them, and then at the next one.
@@ -105,6 +125,7 @@ async fn headers_and_arguments_come_with_every_request(bed: Bed) {
 backends!(in virtual time:
     what_is_set_once_comes_once_at_its_time,
     what_is_set_with_a_period_comes_at_each_of_its_times,
+    it_comes_by_the_databases_clock,
     it_comes_after_a_restart_and_makes_nothing_up,
     two_never_run_at_once_and_missed_times_are_left_out,
     headers_and_arguments_come_with_every_request,

@@ -5,6 +5,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
@@ -12,10 +13,10 @@ use cluster::storage::{
     DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
     Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
     OpenTransaction, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
-    RetentionClass, RetireScan, Retired, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard, TransactionStorage,
+    RetentionClass, RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow, Storage,
+    StorageError, TakenShard, TransactionStorage,
 };
-use cluster::time::Timestamp;
+use cluster::time::{ClusterTime, Timestamp};
 use tokio::sync::Notify;
 
 /// The test's hold on the door. Clones are the same door, over all restarts.
@@ -365,46 +366,48 @@ impl Storage for Guarded {
     }
 }
 
+type Answer<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
+
 impl OwnershipStorage for Guarded {
-    fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
+    fn join(&self, request: JoinRequest) -> Answer<'_, Joined> {
         counted!(self, join(request))
     }
 
-    fn take_shards(
-        &self,
-        fence: Fence,
-        shards: Vec<ShardId>,
-    ) -> BoxFuture<'_, Result<Vec<TakenShard>, StorageError>> {
+    fn renew(&self, fence: Fence, lease: Duration) -> Answer<'_, ClusterTime> {
+        counted!(self, renew(fence, lease))
+    }
+
+    fn runners(&self) -> Answer<'_, Vec<RunnerRow>> {
+        counted!(self, runners())
+    }
+
+    fn take_shards(&self, fence: Fence, shards: Vec<ShardId>) -> Answer<'_, Vec<TakenShard>> {
         counted!(self, take_shards(fence, shards))
     }
 
-    fn highest_seq(&self) -> BoxFuture<'_, Result<Seq, StorageError>> {
+    fn highest_seq(&self) -> Answer<'_, Seq> {
         counted!(self, highest_seq())
     }
 
-    fn raise_fence(&self, fence: Fence) -> BoxFuture<'_, Result<Fence, StorageError>> {
+    fn raise_fence(&self, fence: Fence) -> Answer<'_, Fence> {
         counted!(self, raise_fence(fence))
     }
 
-    fn leave(&self, fence: Fence) -> BoxFuture<'_, Result<(), StorageError>> {
+    fn leave(&self, fence: Fence) -> Answer<'_, ()> {
         counted!(self, leave(fence))
     }
 
-    fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
+    fn cluster_time(&self) -> Answer<'_, Timestamp> {
         counted!(self, cluster_time())
     }
 
-    fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {
+    fn set_cluster_time_offset(&self, offset_ms: i64) -> Answer<'_, ()> {
         counted!(self, set_cluster_time_offset(offset_ms))
     }
 }
 
 impl MessageStorage for Guarded {
-    fn commit(
-        &self,
-        fence: Fence,
-        batch: Arc<Batch>,
-    ) -> BoxFuture<'_, Result<Committed, StorageError>> {
+    fn commit(&self, fence: Fence, batch: Arc<Batch>) -> Answer<'_, Committed> {
         Box::pin(async move {
             self.door.count("commit")?;
             self.door.pass(Side::Before).await?;
@@ -420,56 +423,31 @@ impl MessageStorage for Guarded {
         })
     }
 
-    fn load_pending(
-        &self,
-        fence: Fence,
-        scan: PendingScan,
-    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+    fn load_pending(&self, fence: Fence, scan: PendingScan) -> Answer<'_, Vec<PendingRequest>> {
         counted!(self, load_pending(fence, scan))
     }
 
-    fn load_due(
-        &self,
-        fence: Fence,
-        scan: DueScan,
-    ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
+    fn load_due(&self, fence: Fence, scan: DueScan) -> Answer<'_, Vec<PendingRequest>> {
         counted!(self, load_due(fence, scan))
     }
 
-    fn load_kept_alive(
-        &self,
-        fence: Fence,
-        scan: AliveScan,
-    ) -> BoxFuture<'_, Result<Vec<StateKey>, StorageError>> {
+    fn load_kept_alive(&self, fence: Fence, scan: AliveScan) -> Answer<'_, Vec<StateKey>> {
         counted!(self, load_kept_alive(fence, scan))
     }
 
-    fn find_requests(
-        &self,
-        ids: Vec<RequestId>,
-    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+    fn find_requests(&self, ids: Vec<RequestId>) -> Answer<'_, Vec<Option<FoundRequest>>> {
         counted!(self, find_requests(ids))
     }
 
-    fn find_keys(
-        &self,
-        digests: Vec<KeyDigest>,
-    ) -> BoxFuture<'_, Result<Vec<Option<FoundRequest>>, StorageError>> {
+    fn find_keys(&self, digests: Vec<KeyDigest>) -> Answer<'_, Vec<Option<FoundRequest>>> {
         counted!(self, find_keys(digests))
     }
 
-    fn load_states(
-        &self,
-        keys: Vec<StateKey>,
-    ) -> BoxFuture<'_, Result<Vec<Option<StateRow>>, StorageError>> {
+    fn load_states(&self, keys: Vec<StateKey>) -> Answer<'_, Vec<Option<StateRow>>> {
         counted!(self, load_states(keys))
     }
 
-    fn dead_letters(
-        &self,
-        after: Seq,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<DeadLetterRow>, StorageError>> {
+    fn dead_letters(&self, after: Seq, limit: usize) -> Answer<'_, Vec<DeadLetterRow>> {
         counted!(self, dead_letters(after, limit))
     }
 
@@ -481,27 +459,17 @@ impl MessageStorage for Guarded {
         counted!(self, load_chunks(scan))
     }
 
-    fn retire(
-        &self,
-        fence: Fence,
-        scan: RetireScan,
-    ) -> BoxFuture<'_, Result<Retired, StorageError>> {
+    fn retire(&self, fence: Fence, scan: RetireScan) -> Answer<'_, Retired> {
         counted!(self, retire(fence, scan))
     }
 }
 
 impl EntityStorage for Guarded {
-    fn find_reminders(
-        &self,
-        keys: Vec<ReminderKey>,
-    ) -> BoxFuture<'_, Result<Vec<Option<ReminderRow>>, StorageError>> {
+    fn find_reminders(&self, keys: Vec<ReminderKey>) -> Answer<'_, Vec<Option<ReminderRow>>> {
         counted!(self, find_reminders(keys))
     }
 
-    fn requests_of(
-        &self,
-        scan: EntityScan,
-    ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
+    fn requests_of(&self, scan: EntityScan) -> Answer<'_, Vec<EntityRequest>> {
         counted!(self, requests_of(scan))
     }
 }
@@ -511,10 +479,7 @@ impl JournalStorage for Guarded {
         counted!(self, load_journal(execution))
     }
 
-    fn find_deferreds(
-        &self,
-        deferreds: Vec<DeferredId>,
-    ) -> BoxFuture<'_, Result<Vec<Option<DeferredRow>>, StorageError>> {
+    fn find_deferreds(&self, deferreds: Vec<DeferredId>) -> Answer<'_, Vec<Option<DeferredRow>>> {
         counted!(self, find_deferreds(deferreds))
     }
 }
@@ -524,17 +489,11 @@ impl ContractStorage for Guarded {
         counted!(self, store_shapes(shapes))
     }
 
-    fn load_shape(
-        &self,
-        fingerprint: u64,
-    ) -> BoxFuture<'_, Result<Option<ShapeRow>, StorageError>> {
+    fn load_shape(&self, fingerprint: u64) -> Answer<'_, Option<ShapeRow>> {
         counted!(self, load_shape(fingerprint))
     }
 
-    fn store_contracts(
-        &self,
-        contracts: Vec<ContractRow>,
-    ) -> BoxFuture<'_, Result<(), StorageError>> {
+    fn store_contracts(&self, contracts: Vec<ContractRow>) -> Answer<'_, ()> {
         counted!(self, store_contracts(contracts))
     }
 

@@ -119,6 +119,38 @@ async fn one_hung_commit_holds_up_its_own_kind_only(bed: Bed) {
     cluster.shutdown().await.unwrap();
 }
 
+/// Whoever meets it tries again by itself: the test need not move time.
+// proves: B237
+async fn a_scripted_fault_is_got_over(bed: Bed) {
+    let faults = [Fault::Refused, Fault::DoneUnknown, Fault::LostUnknown, Fault::LateUnknown];
+    for (nth, fault) in faults.into_iter().enumerate() {
+        let cluster = build(&bed).await.seed(nth as u64).start().await;
+        let tally = cluster.get::<Tally>(nth.to_string());
+        let began = cluster.clock().now();
+        for times in 1..=3 {
+            cluster.storage().fail_next(Write::Commit, fault, times);
+            let sum = soon(tally.add(1).into_future()).await.unwrap();
+            assert_eq!(sum, i64::from(times), "{fault:?}");
+        }
+        cluster.caught_up().await.unwrap();
+        let passed = || cluster.clock().now() - began;
+        until(|| passed() >= Duration::from_secs(2)).await;
+        cluster.settle().await;
+        assert!(passed() <= Duration::from_secs(6 * 2), "and then time stands still again");
+        cluster.shutdown().await.unwrap();
+    }
+}
+
+/// One that outlasts all attempts is told.
+// proves: B237
+async fn a_scripted_fault_without_end_is_told(bed: Bed) {
+    let cluster = start(&bed).await;
+    let tally = cluster.get::<Tally>("t");
+    cluster.storage().fail_next(Write::Commit, Fault::Refused, u32::MAX);
+    let lost = soon(tally.add(1).timeout(HOUR).into_future()).await.unwrap_err();
+    assert!(matches!(lost, ClusterError::Persistence { .. }), "{lost:?}");
+}
+
 // proves: B237
 async fn a_lost_connection_is_told_and_comes_back_by_itself_or_when_healed(bed: Bed) {
     let cluster = start(&bed).await;
@@ -185,6 +217,8 @@ backends!(
     what_is_healed_goes_on,
     a_hung_storage_answers_nobody_until_it_is_healed,
     one_hung_commit_holds_up_its_own_kind_only,
+    a_scripted_fault_is_got_over,
+    a_scripted_fault_without_end_is_told,
     a_lost_connection_is_told_and_comes_back_by_itself_or_when_healed,
     every_kind_of_fault_fires_by_its_name_and_nothing_is_lost_or_doubled,
 );

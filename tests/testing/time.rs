@@ -39,6 +39,22 @@ async fn idle_cluster_has_nothing_to_stop_for(bed: Bed) {
     cluster.shutdown().await.unwrap();
 }
 
+/// A month has two and a half million seconds, and a renewal of the lease in each.
+async fn a_month_is_a_few_renewals(bed: Bed) {
+    let cluster = TestCluster::new().storage(bed.open().await).entity::<Guest>().start().await;
+    let guest = cluster.get::<Guest>("g");
+    let daily: Vec<_> = (1..=30_u64).map(|day| Duration::from_secs(day * 86_400)).collect();
+    for after in &daily {
+        guest.visit().after(*after).send().await.unwrap();
+    }
+    cluster.advance(Duration::from_secs(31 * 86_400)).await;
+    assert_eq!(guest.visit().await.unwrap(), 31);
+    let renewals = bed.door.calls("renew");
+    assert!((30..300).contains(&renewals), "{renewals} renewals");
+    assert_eq!(cluster.stats().lease_age, Duration::ZERO);
+    cluster.shutdown().await.unwrap();
+}
+
 async fn time_stands_still_once_faults_are_healed(bed: Bed) {
     let faults = Fault::slow(1.0, Duration::from_secs(60));
     let builder = TestCluster::new().storage(bed.open().await).entity::<Guest>();
@@ -56,4 +72,8 @@ async fn time_stands_still_once_faults_are_healed(bed: Bed) {
     cluster.shutdown().await.unwrap();
 }
 
-backends!(idle_cluster_has_nothing_to_stop_for, time_stands_still_once_faults_are_healed);
+backends!(
+    idle_cluster_has_nothing_to_stop_for,
+    a_month_is_a_few_renewals,
+    time_stands_still_once_faults_are_healed,
+);

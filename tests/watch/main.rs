@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod filters;
+mod lease;
 mod metrics;
 mod retries;
 mod settings;

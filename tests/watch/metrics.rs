@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use cluster::metric::{ALL, Metric, MetricKind};
 use cluster::prelude::*;
-use cluster::testing::{Fault, TestCluster};
+use cluster::testing::{Fault, TestCluster, Write};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
@@ -168,6 +168,31 @@ impl Shop {
     }
 }
 
+/// Sleeps for a time, or works until told.
+#[derive(Default)]
+struct Night {
+    opens: Opens,
+}
+
+#[workflow(name = "night", version = 1)]
+impl Night {
+    #[run]
+    async fn run(&self, ctx: &Workflow, seconds: u64) -> Result<u64, String> {
+        match seconds {
+            0 => self.watch().await,
+            13 => return Err("bad luck".to_owned()),
+            14 => panic!("told to"),
+            _ => ctx.sleep("sleep", Duration::from_secs(seconds)).await,
+        }
+        Ok(seconds)
+    }
+
+    #[step]
+    async fn watch(&self) {
+        self.opens.0.acquire().await.unwrap().forget();
+    }
+}
+
 /// Something else of the same shard group.
 #[derive(Entity, Default)]
 struct Other;
@@ -182,6 +207,7 @@ async fn start(opens: &Opens) -> TestCluster {
     let opens = opens.clone();
     TestCluster::new()
         .entity_with::<Shop>(move |_| Shop { sold: 0, opens: opens.clone() })
+        .with(|builder| builder.workflow::<Night>())
         .with(|builder| builder.config(|config| config.commit_attempts = 1))
         .start()
         .await
@@ -205,6 +231,88 @@ async fn every_metric_is_told_with_its_labels() {
     assert_eq!(board.value("cluster_requests_retired_total[]"), 3.0);
     next_runner(cluster, &board).await;
     check_list(&board);
+}
+
+/// Executions are counted where they are, also after a crash, and their ends once.
+// proves: B230
+#[tokio::test]
+async fn workflows_are_told_by_state() {
+    let board = Board::default();
+    let _listening = metrics::set_default_local_recorder(&board);
+    let opens = Opens::default();
+    let service = opens.clone();
+    let night = move || Night { opens: service.clone() };
+    let cluster = TestCluster::new()
+        .with(move |builder| builder.workflow_with::<Night>(night.clone()))
+        .start()
+        .await;
+    let nights = cluster.workflow::<Night>();
+    for seconds in [3_600, 7_200, 100_000, 0, 0, 13, 14] {
+        nights.start(seconds).await.unwrap();
+    }
+    let cancelled = nights.start(100_000).await.unwrap();
+    cluster.advance(Duration::from_secs(10)).await;
+    assert_states(&cluster, &board, 2, 4);
+    cancelled.cancel().await.unwrap();
+    assert_ends(&board, [0.0, 1.0, 1.0, 1.0]);
+
+    let cluster = cluster.crash().await;
+    cluster.advance(Duration::from_secs(10)).await;
+    assert_states(&cluster, &board, 2, 3);
+    opens.0.add_permits(1);
+    cluster.advance(Duration::from_secs(10)).await;
+    assert_states(&cluster, &board, 1, 3);
+    cluster.advance(Duration::from_secs(7_200)).await;
+    assert_states(&cluster, &board, 1, 1);
+    assert_ends(&board, [3.0, 1.0, 1.0, 1.0]);
+    opens.0.add_permits(1);
+    cluster.advance(Duration::from_secs(10)).await;
+    assert_states(&cluster, &board, 0, 1);
+    cluster.shutdown().await.unwrap();
+    assert!(cluster.stats().workflows.is_empty());
+    assert_eq!(board.value("cluster_workflows[workflow=night,state=waiting]"), 0.0);
+    assert_eq!(board.value("cluster_workflows[workflow=night,state=running]"), 0.0);
+    assert_ends(&board, [4.0, 1.0, 1.0, 1.0]);
+}
+
+fn assert_states(cluster: &TestCluster, board: &Board, running: usize, waiting: usize) {
+    let [of] = &cluster.stats().workflows[..] else { panic!("there is one workflow") };
+    assert_eq!((&*of.workflow, of.running, of.waiting), ("night", running, waiting));
+    let told = |state| board.value(&format!("cluster_workflows[workflow=night,state={state}]"));
+    assert_eq!((told("running"), told("waiting")), (running as f64, waiting as f64));
+}
+
+fn assert_ends(board: &Board, expected: [f64; 4]) {
+    let told = ["finished", "failed", "broken", "interrupted"].map(|end| {
+        board.value(&format!("cluster_workflows_ended_total[workflow=night,end={end}]"))
+    });
+    assert_eq!(told, expected);
+}
+
+/// How long ago the lease was renewed is told while that fails, and while nobody answers.
+// proves: B230
+#[tokio::test]
+async fn the_age_of_the_lease_is_told() {
+    let board = Board::default();
+    let _listening = metrics::set_default_local_recorder(&board);
+    let cluster = TestCluster::new().entity::<Other>().start().await;
+    let age = || board.value("cluster_lease_age_seconds[]");
+    let second = Duration::from_secs(1);
+    cluster.advance(second).await;
+    assert_eq!(age(), 0.0);
+    cluster.storage().fail_next(Write::Renew, Fault::Refused, 3);
+    for expected in [1.0, 2.0, 3.0, 0.0] {
+        cluster.advance(second).await;
+        assert_eq!(age(), expected);
+        assert_eq!(cluster.stats().lease_age.as_secs_f64(), expected);
+    }
+    cluster.storage().hang();
+    for expected in 1..10 {
+        cluster.advance(second).await;
+        assert_eq!(age(), f64::from(expected));
+    }
+    cluster.heal().await;
+    assert!(age() <= 1.0, "renewed again, {} s ago", age());
 }
 
 /// A busy shop: one handler holds it, two calls wait, and there is no room for a third.
@@ -240,7 +348,7 @@ async fn outcomes(cluster: &TestCluster, board: &Board) {
     until(|| board.value("cluster_retries_total[entity=Shop]") == 1.0).await;
     cluster.advance(Duration::from_secs(1)).await;
     assert!(matches!(soon(panics).await.unwrap(), Err(ClusterError::Defect { .. })));
-    cluster.storage().fail_next(cluster::testing::Write::Commit, Fault::Refused, 1);
+    cluster.storage().fail_next(Write::Commit, Fault::Refused, 1);
     assert!(matches!(shop.sell(1).await, Err(ClusterError::Persistence { .. })));
     assert_eq!(shop.sold().await.unwrap(), 7);
     cluster.advance(Duration::from_secs(20)).await;

@@ -68,6 +68,16 @@ async fn a_bad_setting_ends_the_start_with_its_name() {
     assert_eq!(text, "the setting `key_bytes_max` must be at most 1KiB");
     let text = refused(|config| config.backoff_min = Duration::from_secs(31)).await;
     assert!(text.contains("`backoff_min` (`CLUSTER_BACKOFF_MIN`) must not be larger"), "{text}");
+    // One renewal may come late.
+    let text = refused(|config| config.renewal = Duration::from_millis(2_501)).await;
+    let both = "the setting `renewal` (`CLUSTER_RENEWAL`) must fit into `lease` (`CLUSTER_LEASE`) \
+                at least 2 times";
+    assert_eq!(text, both);
+    let text = refused(|config| config.lease = Duration::from_millis(1_999)).await;
+    assert_eq!(text, both);
+    let builder = Cluster::builder_without_env();
+    let builder = builder.config(|config| config.renewal = Duration::from_millis(2_500));
+    builder.start().await.unwrap();
     // Options of a type are settings too.
     let zeros = [
         EntityOptions { mailbox: Some(0), ..EntityOptions::DEFAULT },

@@ -108,9 +108,17 @@ pub(crate) struct World {
 }
 
 pub(crate) async fn start(bed: &Bed, world: &World) -> Cluster {
+    start_with(bed, world, |config| config.payload_bytes_max = 10_000).await
+}
+
+async fn start_with(
+    bed: &Bed,
+    world: &World,
+    configure: impl FnOnce(&mut cluster::Config),
+) -> Cluster {
     let world = world.clone();
     bed.start_impatient(move |builder| {
-        let builder = builder.config(|config| config.payload_bytes_max = 10_000);
+        let builder = builder.config(configure);
         builder.entity_with::<Office>(move |_| {
             let World { owed, probe, next } = world.clone();
             Office { files: Vec::new(), owed, probe, next }
@@ -335,7 +343,39 @@ async fn a_fenced_later_reply_is_confirmed_when_it_leaves(bed: Bed) {
     assert_eq!(waits.await.unwrap(), "told");
 }
 
+/// They wait far longer than all attempts would take.
+// proves: B62, B90
+async fn those_beyond_the_limit_wait_for_room_and_no_attempt_is_counted(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let world = World::default();
+    let cluster = start_with(&bed, &world, |config| config.later_replies_max = 2).await;
+    let office = cluster.get::<Office>("o");
+    let mut owing = vec!["a", "b", "c", "d", "e"];
+    let mut receipts = Vec::new();
+    for name in &owing {
+        receipts.push(office.decide((*name).into()).send().await.unwrap());
+        bed.settle().await;
+    }
+    bed.advance(Duration::from_secs(1)).await;
+    let ran = |name: &&str| world.probe.count(name) > 0;
+    assert_eq!(owing.iter().filter(|name| ran(name)).count(), 2);
+    assert_eq!(office.file("meanwhile".into()).await.unwrap(), 1, "it serves others");
+    while let Some(at) = owing.iter().position(|name| world.owed.has(name)) {
+        world.owed.take(owing.remove(at)).send("decided".into());
+        bed.advance(Duration::from_secs(1)).await;
+    }
+    assert!(owing.is_empty(), "{owing:?} never found room");
+    for receipt in receipts {
+        assert_eq!(receipt.outcome().await.unwrap(), "decided");
+    }
+    assert!(cluster.dead_letters().list().next().await.is_none());
+    let counted = bed.door.commits();
+    let counted = counted.iter().flat_map(|batch| &batch.attempts).map(|write| write.attempts);
+    assert_eq!(counted.max(), Some(0), "it waits in the storage");
+}
+
 backends!(
+    those_beyond_the_limit_wait_for_room_and_no_attempt_is_counted,
     a_later_reply_is_the_outcome_and_commits_with_what_was_sent,
     a_request_without_its_reply_runs_again_after_a_restart,
     a_dropped_reply_counts_as_an_attempt,

@@ -1,5 +1,8 @@
 //! The same promises when a process dies for real: SIGKILL, then a new start on the same database.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cluster::Progress;
 use cluster::prelude::*;
 
 use crate::support::{Bed, Victim, backends, be_victim, say, watched};
@@ -41,8 +44,9 @@ async fn walk(bed: &Bed) -> Result<Vec<u32>, ClusterError> {
 /// Not a test by itself: what the process does that is to die.
 #[test]
 fn victim() {
-    be_victim(async |_, bed| {
-        walk(bed).await.expect("it ends");
+    be_victim(async |scenario, bed| match scenario {
+        "walk" => _ = walk(bed).await.expect("it ends"),
+        _ => wait_in_all(bed).await,
     });
 }
 
@@ -73,4 +77,78 @@ async fn an_execution_ends_though_its_process_is_killed_in_every_step(make: fn()
     assert!((0..STEPS).all(|step| said.iter().filter(|known| **known == step).count() <= 2));
 }
 
-backends!(on disk: an_execution_ends_though_its_process_is_killed_in_every_step);
+/// Walks a few steps, then waits for somebody.
+#[derive(Default)]
+struct Wait;
+
+#[workflow(name = "wait", version = 1)]
+impl Wait {
+    #[run]
+    async fn run(&self, ctx: &Workflow, steps: u32) -> u32 {
+        let mut sum = 0;
+        for number in 0..steps {
+            sum += self.step(number).await;
+        }
+        sum + ctx.deferred::<u32>("end").await.unwrap_or_default()
+    }
+
+    #[step]
+    async fn step(&self, number: u32) -> u32 {
+        WALKED.fetch_add(1, Ordering::Relaxed);
+        number
+    }
+}
+
+const EXECUTIONS: u32 = 30;
+/// Steps that ran in this process.
+static WALKED: AtomicU32 = AtomicU32::new(0);
+
+async fn wait_in_all(bed: &Bed) {
+    let cluster = bed.start(|builder| builder.workflow::<Wait>()).await;
+    for number in 0..EXECUTIONS {
+        let wait = cluster.workflow::<Wait>();
+        wait.start(number % STEPS).key(number.to_string()).await.expect("it starts");
+    }
+    // Whoever waits has walked all its steps, and they are stored.
+    for number in 0..EXECUTIONS {
+        let wait = cluster.workflow::<Wait>().find(number.to_string()).await;
+        let wait = wait.expect("it can be found").expect("it was started");
+        while !matches!(wait.poll().await, Ok(Progress::Waiting)) {
+            tokio::task::yield_now().await;
+        }
+    }
+    say("all wait");
+    std::future::pending().await
+}
+
+// proves: B216, B217
+async fn every_unfinished_execution_goes_on_after_a_kill_with_one_query_each(make: fn() -> Bed) {
+    let bed = make().in_real_time();
+    drop(bed.open().await);
+    let mut victim = Victim::start("wait", &bed);
+    victim.wait_for("all wait");
+    victim.kill();
+    let cluster = bed.start(|builder| builder.workflow::<Wait>()).await;
+    watched(async {
+        // By themselves: nobody has asked for one.
+        while bed.watch.calls("load_journal") < u64::from(EXECUTIONS) {
+            tokio::task::yield_now().await;
+        }
+        for number in 0..EXECUTIONS {
+            let wait = cluster.workflow::<Wait>().find(number.to_string()).await.unwrap().unwrap();
+            cluster.complete(wait.deferred::<u32>("end").token(), 100).await.unwrap();
+            let walked = number % STEPS;
+            let sum = (0..walked).sum::<u32>() + 100;
+            assert_eq!(wait.result().await.unwrap(), sum);
+        }
+    })
+    .await;
+    assert_eq!(bed.watch.calls("load_journal"), u64::from(EXECUTIONS));
+    assert_eq!(WALKED.load(Ordering::Relaxed), 0, "no step ran again");
+    cluster.shutdown().await.unwrap();
+}
+
+backends!(on disk:
+    an_execution_ends_though_its_process_is_killed_in_every_step,
+    every_unfinished_execution_goes_on_after_a_kill_with_one_query_each,
+);

@@ -75,6 +75,29 @@ async fn a_sleep_that_ended_while_nothing_ran_ends_at_once(bed: fn() -> Bed) {
     assert!(is_finished(&run).await);
 }
 
+/// Also one that runs, and has armed its timer: each renewal of the lease measures that clock.
+async fn a_sleep_ends_by_the_databases_clock(bed: fn() -> Bed) {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let bed = bed();
+    let cluster = start(&bed).await;
+    let run = cluster.workflow::<Sleeper>().start(vec![3_600_000]).await.unwrap();
+    bed.advance(MINUTE).await;
+    bed.set_cluster_time_offset(30 * 60_000).await;
+    bed.advance(28 * MINUTE).await;
+    assert!(!is_finished(&run).await, "a minute is left");
+    bed.advance(MINUTE).await;
+    assert!(is_finished(&run).await);
+
+    let run = cluster.workflow::<Sleeper>().start(vec![3_600_000]).await.unwrap();
+    bed.advance(MINUTE).await;
+    bed.set_cluster_time_offset(0).await;
+    bed.advance(Duration::from_secs(1)).await;
+    bed.advance(88 * MINUTE).await;
+    assert!(!is_finished(&run).await, "it is earlier than it was");
+    bed.advance(MINUTE).await;
+    assert!(is_finished(&run).await);
+}
+
 // proves: B183
 async fn a_sleep_of_hours_is_no_failure(bed: fn() -> Bed) {
     let bed = bed();
@@ -98,5 +121,6 @@ backends!(
     two_sleeps_of_one_name_both_sleep,
     a_crash_does_not_begin_a_sleep_anew,
     a_sleep_that_ended_while_nothing_ran_ends_at_once,
+    a_sleep_ends_by_the_databases_clock,
     a_sleep_of_hours_is_no_failure,
 );

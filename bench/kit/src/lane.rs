@@ -48,6 +48,9 @@ pub const SCHEDULED_ARM: Lane = Lane { callers: 1_024, ..ask("scheduled-arm", 10
 /// The same requests when they are due, spread over 10 s: how late they start.
 pub const SCHEDULED: Lane = Lane { callers: 1_024, ..ask("scheduled", 100_000) };
 
+/// Memory of requests that are due much later, one for each entity, in one process.
+pub const SCHEDULED_MEMORY: Lane = Lane { callers: 1_024, ..once("scheduled-memory", 1_000_000) };
+
 /// Chunks of one volatile stream of numbers, read one after another.
 pub const STREAM: Lane = Lane { callers: 1, entities: 1, ..ask("stream", 10_000_000) };
 

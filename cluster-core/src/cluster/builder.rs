@@ -17,8 +17,8 @@ use crate::config::{BadSetting, Config};
 use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, Cancels, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, GivenUp,
-    GivenUpHook, Intake, Keeper, Kinds, OpenStreams, Residents, Runner, Schedule, Serves, Shards,
-    Tasks, TraceBridge, Waiters, failure_shape, release_held, reminded,
+    GivenUpHook, HeldSince, Intake, Keeper, Kinds, Lease, OpenStreams, Residents, Runner, Schedule,
+    Serves, Shards, Tasks, TraceBridge, Waiters, failure_shape, release_held, reminded,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -254,20 +254,25 @@ impl ClusterBuilder {
         let storage =
             self.storage.take().unwrap_or_else(|| Arc::new(MemoryStorage::new(self.clock.clone())));
         self.check_payloads(&*storage)?;
+        self.clock = self.clock.to_be_corrected();
         let members: Vec<Member> = std::mem::take(&mut self.types)
             .into_iter()
             .map(Member::trace)
             .collect::<Result<_, _>>()?;
+        let asked = self.clock.asks();
         let joined = storage
             .join(JoinRequest {
                 shard_count: self.config.shard_count,
                 shard_hash_version: SHARD_HASH_VERSION,
                 groups: groups.iter().map(|group| (*group).into()).collect(),
                 advertised: String::new(),
+                lease: self.config.lease,
             })
             .await?;
-        let fence = joined.fence;
-        let started = self.start_joined(runtime, storage.clone(), joined, groups, members).await;
+        self.clock.was_told(asked, joined.now);
+        let (fence, lease) = (joined.fence, Lease::renewed_at(asked.moment));
+        let started =
+            self.start_joined(runtime, storage.clone(), joined, lease, groups, members).await;
         if started.is_err() {
             // What was joined is left; a failure to leave is found by whoever joins next.
             let _ = storage.leave(fence).await;
@@ -280,12 +285,13 @@ impl ClusterBuilder {
         runtime: tokio::runtime::Handle,
         storage: Arc<dyn Storage>,
         joined: Joined,
+        lease: Lease,
         groups: Vec<&'static str>,
         members: Vec<Member>,
     ) -> Result<Cluster, StartError> {
         let shards = self.take_shards(&*storage, joined.fence, &joined.groups).await?;
         let floor = storage.highest_seq().await?;
-        let runner = Arc::new(self.runner(runtime, storage, &joined, groups.clone(), floor));
+        let runner = Arc::new(self.runner(runtime, storage, &joined, lease, groups.clone(), floor));
         let told = Arc::downgrade(&runner);
         runner.committer.tell_reminded_to(Box::new(move |what| {
             if let Some(runner) = told.upgrade() {
@@ -319,6 +325,7 @@ impl ClusterBuilder {
         runtime: tokio::runtime::Handle,
         storage: Arc<dyn Storage>,
         joined: &Joined,
+        lease: Lease,
         groups: Vec<&'static str>,
         floor: Seq,
     ) -> Runner {
@@ -339,6 +346,7 @@ impl ClusterBuilder {
             alarms: Alarms::default(),
             schedule: Schedule::new(self.clock.clone(), &self.config, self.backoff_longest),
             cancels: Cancels::default(),
+            held_since: HeldSince::default(),
             deadlines: Deadlines::default(),
             bells: Arc::default(),
             streams: OpenStreams::default(),
@@ -348,6 +356,7 @@ impl ClusterBuilder {
             given_up: self.given_up,
             kinds: RwLock::default(),
             gate: Gate::open(),
+            lease,
             groups,
             backoff_longest: self.backoff_longest,
             up: AtomicBool::new(true),

@@ -206,7 +206,8 @@ impl DeadLetter {
     }
 
     /// Gives the request its attempts anew: it leaves the list and runs once, however often this is
-    /// asked of this letter. Its outcome can still be asked for by its id or key.
+    /// asked of this letter. Its outcome can still be asked for by its id or key. A request that
+    /// has left the list meanwhile, redriven or discarded, stays as it is, and this says `Ok`.
     ///
     /// # Errors
     /// `Persistence`: the storage failed; ask again. `ShuttingDown`.

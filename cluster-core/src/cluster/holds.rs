@@ -62,8 +62,8 @@ impl Listing {
 }
 
 /// A request that waits for something this cluster lacks: a runner with its entity type, with its
-/// message, or one that can read its arguments. It is released by the start of such a runner, and
-/// can be cancelled by its id.
+/// message, or one that can read its arguments and its entity's state. It is released by the start
+/// of such a runner, and can be cancelled by its id.
 #[derive(Clone)]
 pub struct Hold {
     row: HeldRow,
@@ -99,7 +99,7 @@ impl Hold {
         &self.row.missing
     }
 
-    /// Since when it is held.
+    /// Since when it is held; starts of runners that cannot run it either change nothing of that.
     pub fn held_at(&self) -> Timestamp {
         self.row.held_at
     }

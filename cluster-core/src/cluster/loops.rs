@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::lease::keep_lease;
 use super::retention::retire;
 use crate::entity::{
     Gate, Runner, bring_back_kept, load_due, load_pending, run_alarms, run_schedule,
@@ -34,6 +35,7 @@ pub(super) fn start(runner: &Arc<Runner>) {
     tasks.spawn_loop(watch_deadlines(runner.clone()));
     tasks.spawn_loop(sweep(runner.clone()));
     tasks.spawn_loop(retire(runner.clone()));
+    tasks.spawn_loop(keep_lease(runner.clone()));
 }
 
 /// Runs the committer. A runner that finds itself fenced off stops serving at once.
@@ -57,6 +59,7 @@ async fn sweep(runner: Arc<Runner>) {
             tokio::task::yield_now().await;
         }
         runner.committer.waiting();
+        runner.schedule.armed();
         runner.waiters.sweep();
     }
 }

@@ -208,6 +208,13 @@ impl Committer {
         self.gathered.lock().fenced
     }
 
+    /// Somebody has found out that another incarnation has taken over: nothing more is written, and
+    /// [`Committer::run`] ends.
+    pub(crate) fn fence_off(&self) {
+        self.end_fenced();
+        self.wake.notify_one();
+    }
+
     fn end_fenced(&self) {
         let units = {
             let mut gathered = self.gathered.lock();

@@ -36,6 +36,20 @@ pub enum BadSetting {
         /// Than this one.
         larger: &'static str,
     },
+    /// What happens again and again during a time would not happen often enough.
+    #[error(
+        "the setting `{part}` (`{}`) must fit into `{whole}` (`{}`) at least {times} times",
+        variable_of(part),
+        variable_of(whole)
+    )]
+    TooSeldom {
+        /// The pause that is too long.
+        part: &'static str,
+        /// For this time.
+        whole: &'static str,
+        /// How often it must fit.
+        times: u32,
+    },
     /// The text of an environment variable is none that its setting takes.
     #[error("`{variable}` sets `{setting}`, and `{value}` is not such a value: {expected}")]
     Unreadable {
@@ -65,7 +79,8 @@ impl BadSetting {
             BadSetting::Zero { setting, .. }
             | BadSetting::TooLarge { setting, .. }
             | BadSetting::Unreadable { setting, .. }
-            | BadSetting::Crossed { smaller: setting, .. } => Some(setting),
+            | BadSetting::Crossed { smaller: setting, .. }
+            | BadSetting::TooSeldom { part: setting, .. } => Some(setting),
             BadSetting::Unknown { .. } => None,
         }
     }

@@ -8,6 +8,9 @@ use super::form::{
 };
 use crate::id::ShardCount;
 
+/// How often a lease must be renewed while it lasts: one renewal may come late.
+const RENEWALS_MIN: u32 = 2;
+
 /// One setting of [`Config`]: what it is called, what it is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -82,6 +85,10 @@ impl Config {
         SETTINGS.iter().try_for_each(|setting| setting.check(self, None))?;
         if self.backoff_min > self.backoff_max {
             return Err(BadSetting::Crossed { smaller: "backoff_min", larger: "backoff_max" });
+        }
+        if self.renewal.saturating_mul(RENEWALS_MIN) > self.lease {
+            let times = RENEWALS_MIN;
+            return Err(BadSetting::TooSeldom { part: "renewal", whole: "lease", times });
         }
         Ok(())
     }
@@ -162,6 +169,12 @@ settings! {
     idle: Duration, Time = "1m";
     /// How long a shutdown waits for running handlers.
     drain_limit: Duration, Time = "15s";
+    /// How long a runner's lease lasts after each renewal: who does not renew it may be taken for
+    /// dead by another runner when it is over. On an embedded database there is no other.
+    lease: Duration, Time = "5s";
+    /// The pause between two renewals of the lease, at most half of it. Each measures cluster time
+    /// as well, so a database whose clock is set is followed as fast.
+    renewal: Duration, Time = "1s";
     /// The largest encoded argument list, reply or state.
     payload_bytes_max: usize, Bytes = "4MiB";
     /// The longest id of an entity. At most 1 KiB.

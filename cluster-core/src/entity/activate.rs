@@ -33,6 +33,11 @@ use crate::time::Moment;
 #[error("the entity could not be made: {0}")]
 struct Unmade(String);
 
+/// The stored state is none that this binary can read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Unreadable(ClusterError);
+
 /// What came of looking for an idle entity to take out of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Evicted {
@@ -200,8 +205,8 @@ impl<T: Serves> Slot<T> {
                 Err(error) => {
                     slot.report(&*error);
                     slot.has_come();
-                    match error.downcast_ref::<ClusterError>() {
-                        Some(unreadable) => slot.refuse_waiting(unreadable, unfinished),
+                    match error.downcast_ref::<Unreadable>() {
+                        Some(Unreadable(why)) => slot.refuse_waiting(why, unfinished),
                         None => slot.load_later(failures + 1, unfinished),
                     }
                 }
@@ -210,15 +215,21 @@ impl<T: Serves> Slot<T> {
     }
 
     /// The stored state cannot be read by this binary, now or later: whoever waits is told so.
-    /// Persisted requests stay in the storage, for a binary that can.
-    fn refuse_waiting(&self, why: &ClusterError, unfinished: Unfinished<T>) {
-        let waiting = self.lock().mailbox.take();
+    /// Persisted requests are held for a binary that can, those too that are in the storage only.
+    fn refuse_waiting(self: &Arc<Self>, why: &ClusterError, unfinished: Unfinished<T>) {
+        let waiting = {
+            let mut inner = self.lock();
+            let waiting = inner.mailbox.as_mut().map(|mailbox| mailbox.take_all());
+            inner.mailbox.take_if(|mailbox| mailbox.is_done());
+            waiting
+        };
         drop(unfinished);
-        for job in waiting.into_iter().flat_map(|mut mailbox| mailbox.take_all()) {
-            if let Some(request) = job.seq() {
-                self.kind.shared.schedule.ended(request);
-            }
-            job.displace(why.clone());
+        for job in waiting.into_iter().flatten() {
+            job.hold(self, why);
+        }
+        // Not where nobody waits: an entity kept alive would be tried again, and again.
+        if self.lock().mailbox.is_some() {
+            self.start_waiting(Start::Task);
         }
     }
 
@@ -274,7 +285,8 @@ impl<T: Serves> Slot<T> {
         if let Some(row) = row {
             let schema = self.kind.schemas.state.as_ref().expect("traced when registered");
             entity.decode_state(&row.payload, schema).map_err(|error| -> Source {
-                Arc::new(decode_error(format!("the state of {}", self.address()), error))
+                let what = format!("the state of {}", self.address());
+                Arc::new(Unreadable(decode_error(what, error)))
             })?;
         }
         if T::ACTIVATES {

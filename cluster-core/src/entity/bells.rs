@@ -10,6 +10,7 @@ use std::task::{Poll, Waker};
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 
+use super::executions::ExecutionCount;
 use crate::id::Seq;
 use crate::storage::DeferredRow;
 use crate::time::Sleep;
@@ -30,6 +31,7 @@ pub(crate) struct Bell {
     waker: Mutex<Option<Waker>>,
     /// It waits for time or for somebody: nothing of it runs.
     waits: AtomicBool,
+    counted: Option<Arc<ExecutionCount>>,
 }
 
 /// An execution's hold on its bell; taken down when the run ends, in whatever way.
@@ -42,8 +44,13 @@ pub(crate) struct Hung {
 impl Bells {
     /// Hangs the bell of an execution. Hang it first, then load what is stored: what comes in
     /// between is seen twice, never missed.
-    pub(crate) fn hang(self: &Arc<Self>, execution: Seq) -> Hung {
-        let bell = Arc::new(Bell::default());
+    pub(crate) fn hang(
+        self: &Arc<Self>,
+        execution: Seq,
+        counted: Option<Arc<ExecutionCount>>,
+    ) -> Hung {
+        counted.iter().for_each(|count| count.came());
+        let bell = Arc::new(Bell { counted, ..Bell::default() });
         self.hung.lock().insert(execution, bell.clone());
         Hung { bells: self.clone(), execution, bell }
     }
@@ -113,7 +120,9 @@ impl Bell {
     }
 
     pub(crate) fn set_waits(&self, waits: bool) {
-        self.waits.store(waits, Ordering::Relaxed);
+        if self.waits.swap(waits, Ordering::Relaxed) != waits {
+            self.counted.iter().for_each(|count| count.moved(waits));
+        }
     }
 }
 
@@ -125,6 +134,8 @@ impl Hung {
 
 impl Drop for Hung {
     fn drop(&mut self) {
+        let waited = self.bell.waits.load(Ordering::Relaxed);
+        self.bell.counted.iter().for_each(|count| count.left(waited));
         let mut hung = self.bells.hung.lock();
         if hung.get(&self.execution).is_some_and(|bell| Arc::ptr_eq(bell, &self.bell)) {
             hung.remove(&self.execution);

@@ -318,6 +318,10 @@ async fn cancel_to_end(
         shared.waiters.tell(request, || Ok(StoredOutcome::interrupted()));
         // The first outcome holds: it may have been another.
         let outcome = find(shared, request).await?.outcome;
+        if let Some(StoredOutcome { kind: how @ OutcomeKind::Interrupted, .. }) = outcome {
+            let kind = shared.kind_named(&found.request.entity_type);
+            kind.iter().for_each(|kind| kind.metrics().outcome_stored(how));
+        }
         return Ok(outcome.map_or(Cancelled::Interrupted, |outcome| of_outcome(outcome.kind)));
     }
 }

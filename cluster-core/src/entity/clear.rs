@@ -102,7 +102,8 @@ impl<T: Serves> Slot<T> {
             let forgotten = (part == Part::Unfinished && is_last).then(|| entity.clone());
             let removals = removals(&entity, &page);
             write(shared, Writes { removals, forgotten, ..Writes::default() }).await?;
-            page.iter().filter(|request| !request.finished).for_each(|gone| end(shared, gone));
+            // A finished one too: it may have been reset since the page was read.
+            page.iter().for_each(|gone| end(shared, gone));
             gone.0 = gone.0.max(next);
             if is_last {
                 return Ok(());
@@ -126,8 +127,7 @@ fn removals(entity: &StateKey, page: &[EntityRequest]) -> Vec<RemovalWrite> {
     page.iter().map(|request| RemovalWrite { seq: request.seq, shard: entity.shard }).collect()
 }
 
-/// A request without an outcome is gone: whoever has it in memory forgets it, and who waits for it
-/// is told.
+/// A request is gone: whoever has it in memory forgets it, and who waits for it is told.
 fn end(shared: &Shared, gone: &EntityRequest) {
     shared.request_ended(gone.seq);
     shared.waiters.tell(gone.id, || Ok(StoredOutcome::interrupted()));

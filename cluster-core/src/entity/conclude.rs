@@ -19,9 +19,9 @@ use super::run::{Ran, To};
 use super::slot::Slot;
 use super::turn::{Change, Turn};
 use super::wire::Wire;
-use crate::commit::{CommitFailure, Lineage, Unit, Writes};
+use crate::commit::{CommitFailure, Completion, Lineage, Unit, Writes};
 use crate::error::{CallError, ClusterError};
-use crate::storage::{OutcomeKind, StoredOutcome};
+use crate::storage::{Accepted, OutcomeKind, RequestRow, StoredOutcome};
 
 /// What a handler's end amounts to: all of it becomes durable, or none.
 pub(super) struct Ending<M: Message> {
@@ -241,36 +241,69 @@ fn commit<T: Serves, M: Message, S: Style<T, M>>(
     origin: Origin,
     to: To<M>,
 ) -> Ran<M> {
-    let slot = turn.slot.clone();
-    let generation = turn.generation();
-    let counted = !writes.is_empty();
-    let request = match &origin {
-        Origin::Volatile => None,
-        Origin::Persisted(stored) => Some(stored.row.seq),
-    };
     let (to, ran) = to.later();
-    let complete = move |result: Result<Vec<_>, CommitFailure>| match result {
-        Ok(accepted) => {
-            // Before the entity can leave memory.
-            then.happen(&slot);
-            if counted {
-                slot.settled(request);
-            }
-            deliver_sent(&slot.kind.shared, accepted);
-            if let (Origin::Persisted(stored), Some(outcome)) = (&origin, ending.outcome) {
-                slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
-            }
-            to.reply(ending.reply);
-        }
-        Err(failure) => {
-            if counted {
-                slot.commit_failed(generation);
-            }
-            origin.void::<T, M, S>(&slot, &failure, to);
-        }
+    let committed = Committed {
+        slot: turn.slot.clone(),
+        // As `Turn::commit` counts it.
+        counted: !writes.is_empty(),
+        generation: turn.generation(),
+        ending,
+        then,
+        origin,
+        to,
     };
-    turn.commit(writes, Box::new(complete));
+    turn.commit(writes, committed.complete::<S>());
     ran
+}
+
+/// What waits for the commit of a handler's writes.
+struct Committed<T: Serves, M: Message> {
+    slot: Arc<Slot<T>>,
+    /// It is counted as a commit of the entity, of an instance of this generation.
+    counted: bool,
+    generation: u32,
+    ending: Ending<M>,
+    then: Afterwards,
+    origin: Origin,
+    to: To<M>,
+}
+
+impl<T: Serves, M: Message> Committed<T, M> {
+    fn complete<S: Style<T, M>>(self) -> Completion {
+        Box::new(move |result| match result {
+            Ok(accepted) => self.durable(accepted),
+            Err(failure) => self.void::<S>(&failure),
+        })
+    }
+
+    fn durable(self, accepted: Vec<(RequestRow, Accepted)>) {
+        let Committed { slot, counted, ending, then, origin, to, .. } = self;
+        let stored = match &origin {
+            Origin::Volatile => None,
+            Origin::Persisted(stored) => Some(&stored.row),
+        };
+        // Before the entity can leave memory.
+        then.happen(&slot);
+        match (counted, stored) {
+            (true, stored) => slot.settled(stored.map(|row| row.seq)),
+            (false, Some(row)) => slot.request_ended(row.seq),
+            (false, None) => {}
+        }
+        deliver_sent(&slot.kind.shared, accepted);
+        if let (Some(row), Some(outcome)) = (stored, ending.outcome) {
+            slot.kind.metrics.outcome_stored(outcome.kind);
+            slot.kind.shared.waiters.tell(row.id, || Ok(outcome.clone()));
+        }
+        to.reply(ending.reply);
+    }
+
+    fn void<S: Style<T, M>>(self, failure: &CommitFailure) {
+        let Committed { slot, counted, generation, origin, to, .. } = self;
+        if counted {
+            slot.commit_failed(generation);
+        }
+        origin.void::<T, M, S>(&slot, failure, to);
+    }
 }
 
 /// As [`commit`], where the handler's turn has ended before: of a reply that comes later, and of a
@@ -291,27 +324,8 @@ pub(super) fn commit_beside<T: Serves, M: Message, S: Style<T, M>>(
     let is_of_instance = counted || base.is_some();
     let generation = base.map_or_else(|| slot.generation(), |(_, generation)| generation);
     let entity = slot.clone();
-    let complete = Box::new(move |result: Result<Vec<_>, CommitFailure>| match result {
-        Ok(accepted) => {
-            then.happen(&slot);
-            match &origin {
-                Origin::Persisted(stored) if counted => slot.settled(Some(stored.row.seq)),
-                Origin::Persisted(stored) => slot.request_ended(stored.row.seq),
-                Origin::Volatile => {}
-            }
-            deliver_sent(&slot.kind.shared, accepted);
-            if let (Origin::Persisted(stored), Some(outcome)) = (&origin, ending.outcome) {
-                slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
-            }
-            to.reply(ending.reply);
-        }
-        Err(failure) => {
-            if counted {
-                slot.commit_failed(generation);
-            }
-            origin.void::<T, M, S>(&slot, &failure, to);
-        }
-    });
+    let committed = Committed { slot, counted, generation, ending, then, origin, to };
+    let complete = committed.complete::<S>();
     let unit = match is_of_instance {
         true => Unit::of(entity.clone(), generation, writes, complete),
         false => Unit::new(writes, complete),

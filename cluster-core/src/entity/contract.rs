@@ -189,7 +189,7 @@ pub trait Message: Wire {
     type Contract: ?Sized + Contract;
     /// The value that its handler gives.
     type Ok: Wire;
-    /// The handler's own error; [`NoError`](super::NoError) where it has none.
+    /// The handler's own error; [`NoError`](crate::error::NoError) where it has none.
     type Err: Wire;
     /// How its handler's return type is taken apart.
     type Outcome: Outcome<Ok = Self::Ok, Err = Self::Err>;

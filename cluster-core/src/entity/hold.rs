@@ -1,14 +1,49 @@
 //! Requests that wait for something that this runner lacks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hashbrown::HashMap;
+use parking_lot::Mutex;
 
 use super::origin::try_to_record;
 use super::shared::Shared;
 use crate::commit::{CommitFailure, Writes};
 use crate::error::ClusterError;
-use crate::id::RequestId;
+use crate::id::{RequestId, Seq};
 use crate::metric;
 use crate::storage::{HoldWrite, Missing, RequestRow};
+use crate::time::Timestamp;
+
+/// Since when requests were held that a start has released on trial. Bounded by those.
+#[derive(Debug, Default)]
+pub(crate) struct HeldSince {
+    /// How many there are: mostly none, which spares the lock.
+    count: AtomicUsize,
+    requests: Mutex<HashMap<Seq, Timestamp>>,
+}
+
+impl HeldSince {
+    /// A request is tried that was held since then.
+    pub(super) fn note(&self, request: Seq, since: Timestamp) {
+        self.change(|requests| requests.insert(request, since));
+    }
+
+    /// The request has ended, or is held again; since when it was held before.
+    pub(super) fn take(&self, request: Seq) -> Option<Timestamp> {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return None;
+        }
+        self.change(|requests| requests.remove(&request))
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut HashMap<Seq, Timestamp>) -> R) -> R {
+        let mut requests = self.requests.lock();
+        let changed = change(&mut requests);
+        self.count.store(requests.len(), Ordering::SeqCst);
+        changed
+    }
+}
 
 /// Holds a stored request: it leaves those that wait for their turn, is listed, and who waits for
 /// it is told so. The next start of a runner that has what is missing releases it.
@@ -20,7 +55,7 @@ pub(super) fn hold(shared: &Arc<Shared>, row: RequestRow, missing: Missing) {
         seq: row.seq,
         shard: row.shard,
         epoch: shared.epoch_of(row.shard).unwrap_or(row.epoch),
-        held_at: shared.clock.wall(),
+        held_at: shared.held_since.take(row.seq).unwrap_or_else(|| shared.clock.wall()),
         missing: missing.clone(),
     };
     let runner = shared.clone();

@@ -12,6 +12,7 @@ use super::endpoint::ReplyOf;
 use super::failure::{decode_error, read_reply, text};
 use super::filter::CallInfo;
 use super::hold::{held, hold};
+use super::kind::Kind;
 use super::mailbox::Queued;
 use super::method::Style;
 use super::options::{Access, MessageInfo};
@@ -33,6 +34,10 @@ pub(crate) trait Job<T: Serves>: Queued + Send {
     /// Leaves the mailbox without having run. A volatile request ends with the error; a persisted
     /// one stays in the storage, and its caller goes on waiting unless the runner ends.
     fn displace(self: Box<Self>, why: ClusterError);
+
+    /// Leaves the mailbox since this runner cannot read what it needs. A volatile request ends with
+    /// the error; a persisted one is held for a runner that can.
+    fn hold(self: Box<Self>, slot: &Arc<Slot<T>>, why: &ClusterError);
 
     /// Whether nobody wants it any more: its caller is gone, and it would not run.
     fn is_gone(&self) -> bool;
@@ -137,6 +142,10 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for VolatileJob<M, S> {
         self.to.fail(why);
     }
 
+    fn hold(self: Box<Self>, _: &Arc<Slot<T>>, why: &ClusterError) {
+        self.to.fail(why.clone());
+    }
+
     fn is_gone(&self) -> bool {
         self.to.is_gone()
     }
@@ -216,16 +225,12 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
         let message = match message.map_or_else(|| decode::<T, M>(&turn.slot, &stored), Ok) {
             Ok(message) => message,
             Err(error) => {
-                // For a binary that can read it.
-                let (id, missing) = (stored.row.id, Missing::Contract(text(&error)));
                 let slot = turn.slot.clone();
                 if !slot.kind.limits.strict_order {
                     slot.lock().is_back(stored.row.seq);
                 }
                 turn.end();
-                to.fail(held(id, &missing));
-                hold(&slot.kind.shared, stored.row, missing);
-                return;
+                return hold_unread(&slot, stored, &error, to);
             }
         };
         let around = Surroundings {
@@ -245,6 +250,10 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
         self.to.fail(why);
     }
 
+    fn hold(self: Box<Self>, slot: &Arc<Slot<T>>, why: &ClusterError) {
+        hold_unread(slot, self.stored, why, self.to);
+    }
+
     fn is_gone(&self) -> bool {
         false
     }
@@ -256,6 +265,18 @@ impl<T: Serves, M: Message, S: Style<T, M>> Job<T> for PersistedJob<M, S> {
     fn is_from_handler(&self) -> bool {
         self.stored.parent.is_some()
     }
+}
+
+/// Holds a request for a binary that can read what this one cannot.
+fn hold_unread<T: Serves, M: Message>(
+    slot: &Arc<Slot<T>>,
+    stored: Box<Stored>,
+    why: &ClusterError,
+    to: To<M>,
+) {
+    let missing = Missing::Contract(text(why));
+    to.fail(held(stored.row.id, &missing));
+    hold(&slot.kind.shared, stored.row, missing);
 }
 
 /// Why a stored request must not run.
@@ -305,6 +326,12 @@ fn leave<T: Serves, M: Message>(turn: Turn<T>, stored: &Stored, to: To<M>) {
     turn.end();
     slot.request_ended(stored.row.seq);
     to.fail(ClusterError::Interrupted);
+}
+
+/// Whether stored arguments can be read; where the user's code panics at it, that is for the run.
+pub(super) fn reads<T: Serves, M: Message>(kind: &Kind<T>, arguments: &[u8]) -> bool {
+    let schema = &kind.schemas.messages[M::INFO.index].arguments;
+    catch_unwind(|| M::decode(arguments, schema).is_ok()).unwrap_or(true)
 }
 
 fn decode<T: Serves, M: Message>(slot: &Arc<Slot<T>>, stored: &Stored) -> Result<M, ClusterError> {

@@ -22,7 +22,9 @@ use crate::config::{Config, Retry};
 use crate::contract::{Schema, TraceError};
 use crate::error::{ClusterError, Source};
 use crate::id::{Address, EntityId, Epoch, MessageTag, Seq, ShardCount, ShardId};
-use crate::storage::{BoxFuture, ContractRow, PendingRequest, ShapeRow, ShardGroup, StateKey};
+use crate::storage::{
+    BoxFuture, ContractRow, PendingRequest, RequestRow, ShapeRow, ShardGroup, StateKey,
+};
 use crate::time::Moment;
 
 /// Makes an entity from its id.
@@ -265,6 +267,12 @@ pub(crate) trait AnyKind: Send + Sync {
     /// The schema of the message of this tag.
     fn schema_of(&self, tag: MessageTag) -> Option<&MessageSchema>;
 
+    /// Whether the type has the message of a stored request and can read its arguments.
+    fn reads(&self, request: &RequestRow) -> bool;
+
+    /// The schema of its state; `None` where none is stored.
+    fn state_schema(&self) -> Option<&Schema>;
+
     /// What the storage should know of the type.
     fn contract_rows(&self) -> (Vec<ShapeRow>, Vec<ContractRow>);
 
@@ -384,6 +392,15 @@ impl<T: Serves> AnyKind for Kind<T> {
 
     fn schema_of(&self, tag: MessageTag) -> Option<&MessageSchema> {
         self.by_tag.get(&tag).and_then(|index| self.schema(*index))
+    }
+
+    fn reads(&self, request: &RequestRow) -> bool {
+        let reads = |index: &usize| (self.table[*index].reads)(self, &request.arguments);
+        self.by_tag.get(&request.message).is_some_and(reads)
+    }
+
+    fn state_schema(&self) -> Option<&Schema> {
+        self.schemas.state.as_ref()
     }
 
     fn contract_rows(&self) -> (Vec<ShapeRow>, Vec<ContractRow>) {

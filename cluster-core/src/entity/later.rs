@@ -45,8 +45,8 @@ use crate::error::CallError;
 /// - The reply of a persisted request is its outcome. Until it is given the request is not ended:
 ///   after a crash its handler runs again.
 /// - An entity stays in memory while a reply is outstanding. At most `later_replies_max` are, of
-///   each entity; beyond that a volatile call ends with `LimitExceeded`, and a persisted request is
-///   tried again later.
+///   each entity; beyond that a volatile call ends with `LimitExceeded`, and a persisted request
+///   waits as in a back-off, with no attempt counted.
 /// - A shutdown waits for outstanding replies as for running handlers, within `drain_limit`.
 /// - With `strict_order` nothing else of the entity starts before a persisted request has its
 ///   reply.

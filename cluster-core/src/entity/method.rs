@@ -8,7 +8,8 @@ use super::Context;
 use super::conclude::conclude;
 use super::contract::{Message, Serves};
 use super::encoded::start_encoded;
-use super::job::{Job, load};
+use super::job::{Job, load, reads};
+use super::kind::Kind;
 use super::later::Parcels;
 use super::options::Access;
 use super::origin::Origin;
@@ -61,6 +62,8 @@ pub struct Method<T: Serves> {
     start_encoded: fn(Arc<Slot<T>>, &mut dyn Any),
     /// Makes a stored request ready for the mailbox.
     pub(super) load: fn(&Arc<Slot<T>>, PendingRequest) -> Box<dyn Job<T>>,
+    /// Whether stored arguments can be read.
+    pub(super) reads: fn(&Kind<T>, &[u8]) -> bool,
 }
 
 impl<T: Serves> Method<T> {
@@ -89,6 +92,7 @@ impl<T: Serves> Method<T> {
             start: start::<T, M, S>,
             start_encoded: start_encoded::<T, M, S>,
             load: load::<T, M, S>,
+            reads: reads::<T, M>,
         }
     }
 

@@ -306,6 +306,7 @@ fn end_with<T: Serves, M: Message, S: Style<T, M>>(
     let writes = Writes { outcome: Some(row), reminders, ..Writes::default() };
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
         slot.request_ended(stored.row.seq);
+        slot.kind.metrics.outcome_stored(outcome.kind);
         slot.kind.shared.waiters.tell(stored.row.id, || Ok(outcome.clone()));
         to.fail(error);
     })
@@ -323,12 +324,50 @@ fn count_attempt<T: Serves, M: Message, S: Style<T, M>>(
     if attempts >= retry.attempts {
         return bury::<T, M, S>(slot, stored, base, reason, to);
     }
-    let error = cut(&reason);
+    slot.kind.metrics.retries.increment(1);
+    let pause = retry.backoff(attempts);
+    put_off::<T, M, S>(slot, stored, base, Next { attempts, pause, error: cut(&reason) }, to)
+}
+
+/// The request cannot run now through no fault of its own: it waits as after a failed attempt, and
+/// none is counted. The longer it has waited, the longer is the next pause, as in a back-off.
+pub(super) fn wait_for_room<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    stored: Box<Stored>,
+    base: Base,
+    why: &ClusterError,
+    to: To<M>,
+) -> Ran<M> {
+    let retry = slot.kind.retry_of(M::INFO);
+    let since = stored.row.due_at.unwrap_or(stored.row.accepted_at);
+    let waited = slot.kind.shared.clock.wall().since(since);
+    let pause = waited.max(retry.backoff_min).min(retry.backoff_max);
+    let next = Next { attempts: stored.attempts, pause, error: cut(&text(why)) };
+    put_off::<T, M, S>(slot, stored, base, next, to)
+}
+
+/// When a request is tried next.
+struct Next {
+    /// Failed attempts by then.
+    attempts: u32,
+    pause: Duration,
+    /// Why not now, for people.
+    error: String,
+}
+
+/// Stores durably that a request runs later; those behind it go on, or wait by strict order.
+fn put_off<T: Serves, M: Message, S: Style<T, M>>(
+    slot: &Arc<Slot<T>>,
+    stored: Box<Stored>,
+    base: Base,
+    next: Next,
+    to: To<M>,
+) -> Ran<M> {
+    let Next { attempts, pause, error } = next;
     let now = slot.kind.shared.clock.wall();
     let RequestRow { seq, shard, .. } = stored.row;
     let epoch = slot.kind.shards.epoch(shard);
-    let retry_at = now.after(retry.backoff(attempts));
-    slot.kind.metrics.retries.increment(1);
+    let retry_at = now.after(pause);
     let in_order = slot.kind.limits.strict_order;
     let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, in_order, error });
     let writes = Writes { attempt, ..Writes::default() };

@@ -3,14 +3,8 @@
 use std::future::ready;
 use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
-
-use crate::error::{CallError, ClusterError};
+use crate::error::{CallError, ClusterError, NoError};
 use crate::storage::BoxFuture;
-
-/// The error of a handler that returns a plain value: there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum NoError {}
 
 /// What a handler's return value says.
 #[derive(Debug)]

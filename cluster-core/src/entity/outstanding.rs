@@ -19,7 +19,7 @@ use super::context::Context;
 use super::contract::{Message, Serves};
 use super::later::{Parcels, UNANSWERED};
 use super::method::{ReturnOf, Style};
-use super::origin::{Base, NoOutcome, Origin, end_interrupted};
+use super::origin::{Base, NoOutcome, Origin, end_interrupted, wait_for_room};
 use super::outcome::{Answer, Outcome, Verdict};
 use super::run::{Ran, To};
 use super::slot::Slot;
@@ -65,7 +65,8 @@ impl<T: Serves> Drop for Place<T> {
     }
 }
 
-/// Ends a request before its handler has run, if its reply would be one too many.
+/// Ends a request before its handler has run, if its reply would be one too many; a persisted one
+/// waits for its turn once more.
 ///
 /// # Errors
 /// It was ended.
@@ -95,7 +96,10 @@ fn refuse<T: Serves, M: Message, S: Style<T, M>>(
         max,
         actual: max + 1,
     };
-    origin.retry::<T, M, S>(slot, base, error, to)
+    match origin {
+        Origin::Volatile => origin.retry::<T, M, S>(slot, base, error, to),
+        Origin::Persisted(stored) => wait_for_room::<T, M, S>(slot, stored, base, &error, to),
+    }
 }
 
 /// The handler has returned, its reply comes later: ends the turn, so that others run meanwhile.

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use super::cancel::{find, write};
+use super::kind::AnyKind;
 use super::shared::Shared;
+use crate::codec;
 use crate::commit::Writes;
 use crate::error::ClusterError;
 use crate::id::{RequestId, Seq};
 use crate::storage::{
-    Batch, Due, HeldRow, Missing, RedriveFrom, RedriveWrite, RequestRow, StorageError,
+    Batch, Due, HeldRow, Missing, RedriveFrom, RedriveWrite, RequestRow, StateKey, StorageError,
 };
 use crate::time::Timestamp;
 
-/// How many held requests are looked at in one transaction.
+/// How many held requests are looked at in one transaction, at most.
 const RELEASE_PAGE: usize = 256;
 
 /// Puts a dead letter back, if it is still the one that died then. It runs once, however often it
@@ -59,15 +61,20 @@ async fn run_again(
     written
 }
 
-/// Releases the held requests that this runner can try now, before anything is loaded: they come in
-/// their place in the owner's order. One that still cannot be run is held again.
+/// Releases the held requests that this runner can run now, before anything is loaded: they come in
+/// their place in the owner's order. One that cannot be run after all is held again.
 pub(crate) async fn release_held(shared: &Shared) -> Result<(), StorageError> {
     let mut after = Seq::default();
+    let config = &shared.config;
+    let rows = (config.load_page_bytes / config.payload_bytes_max).clamp(1, RELEASE_PAGE);
     loop {
-        let page = shared.storage.held(after, RELEASE_PAGE).await?;
+        let page = shared.storage.held(after, rows).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.request.seq;
-        let redrives = page.iter().filter_map(|held| shared.release(held)).collect();
+        let mut redrives = Vec::new();
+        for held in &page {
+            redrives.extend(shared.release(held).await?);
+        }
         let batch = Batch { redrives, ..Batch::default() };
         if !batch.is_empty() {
             shared.storage.commit(shared.committer.fence(), Arc::new(batch)).await?;
@@ -76,21 +83,40 @@ pub(crate) async fn release_held(shared: &Shared) -> Result<(), StorageError> {
 }
 
 impl Shared {
-    fn release(&self, held: &HeldRow) -> Option<RedriveWrite> {
+    async fn release(&self, held: &HeldRow) -> Result<Option<RedriveWrite>, StorageError> {
         let row = &held.request;
-        let kind = self.kind_named(&row.entity_type)?;
+        let Some(kind) = self.kind_named(&row.entity_type) else { return Ok(None) };
         // By strict order those behind it wait for it, which they do once it is found missing.
-        let is_there = kind.is_strict()
+        let is_tried = kind.is_strict()
             || match &held.missing {
                 Missing::EntityType | Missing::Message => kind.schema_of(row.message).is_some(),
-                Missing::Contract(_) => true,
+                Missing::Contract(_) => kind.reads(row) && self.reads_state(&*kind, row).await?,
             };
-        is_there.then(|| RedriveWrite {
+        if !is_tried {
+            return Ok(None);
+        }
+        self.held_since.note(row.seq, held.held_at);
+        Ok(Some(RedriveWrite {
             seq: row.seq,
             shard: row.shard,
             epoch: kind.epoch(row.shard),
             from: RedriveFrom::Held,
             due_at: None,
-        })
+        }))
+    }
+
+    /// Whether the request's entity can be brought into memory, as far as its stored state is
+    /// concerned.
+    async fn reads_state(
+        &self,
+        kind: &dyn AnyKind,
+        row: &RequestRow,
+    ) -> Result<bool, StorageError> {
+        let Some(schema) = kind.state_schema() else { return Ok(true) };
+        let RequestRow { entity_type, entity_id, shard, .. } = row.clone();
+        let key = StateKey { entity_type, entity_id, shard };
+        let stored = self.storage.load_states(vec![key]).await?.pop().flatten();
+        let written = stored.map(|state| codec::fingerprint_of(&state.payload));
+        Ok(written.is_none_or(|written| written == Ok(schema.fingerprint())))
     }
 }

@@ -15,6 +15,7 @@ use super::hold::hold;
 use super::shared::Shared;
 use crate::config::Config;
 use crate::id::Seq;
+use crate::metric;
 use crate::storage::{Due, DueScan, Missing, PageRoom, PendingRequest};
 use crate::time::{Clock, Moment, Timestamp};
 
@@ -44,6 +45,7 @@ pub(crate) struct Schedule {
     backoff_max: Duration,
     max: usize,
     bytes_max: usize,
+    gauge: metrics::Gauge,
 }
 
 #[derive(Default)]
@@ -128,6 +130,7 @@ impl Schedule {
             backoff_max,
             max: config.schedule_max,
             bytes_max: config.schedule_bytes,
+            gauge: metrics::gauge!(metric::SCHEDULED),
         }
     }
 
@@ -164,7 +167,7 @@ impl Schedule {
     }
 
     /// What is due may be started now that was not before.
-    pub(super) fn look(&self) {
+    pub(crate) fn look(&self) {
         self.first.notify_one();
     }
 
@@ -326,9 +329,11 @@ impl Schedule {
         Some(Due { at, seq: pending.request.seq })
     }
 
-    /// How many requests wait in memory for their time.
+    /// How many requests wait in memory for their time; told to the metrics too.
     pub(crate) fn armed(&self) -> usize {
-        self.queue.lock().armed.len()
+        let armed = self.queue.lock().armed.len();
+        self.gauge.set(armed as f64);
+        armed
     }
 
     /// Forgets everything, and keeps nothing any more.
@@ -338,6 +343,7 @@ impl Schedule {
             std::mem::replace(&mut *queue, Queue { closed: true, ..Queue::default() })
         };
         drop(forgotten);
+        self.gauge.set(0.0);
     }
 }
 
@@ -477,6 +483,6 @@ pub(crate) async fn load_due(shared: Arc<Shared>) {
 
 impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Schedule({} armed)", self.armed())
+        write!(f, "Schedule({} armed)", self.queue.lock().armed.len())
     }
 }

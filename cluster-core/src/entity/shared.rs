@@ -14,9 +14,11 @@ use super::bells::Bells;
 use super::cancel::Cancels;
 use super::deadlines::Deadlines;
 use super::filter::{Filter, GivenUpHook};
+use super::hold::HeldSince;
 use super::intake::Intake;
 use super::keep_alive::Keeper;
 use super::kind::AnyKind;
+use super::lease::Lease;
 use super::residents::Residents;
 use super::schedule::Schedule;
 use super::stream::OpenStreams;
@@ -47,6 +49,7 @@ pub struct Shared {
     pub(crate) alarms: Alarms,
     pub(crate) schedule: Schedule,
     pub(crate) cancels: Cancels,
+    pub(crate) held_since: HeldSince,
     pub(crate) deadlines: Deadlines,
     pub(crate) bells: Arc<Bells>,
     pub(crate) streams: OpenStreams,
@@ -56,6 +59,7 @@ pub struct Shared {
     pub(crate) given_up: Vec<GivenUpHook>,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) gate: Gate,
+    pub(crate) lease: Lease,
     /// The shard groups of its types; it owns all their shards.
     pub(crate) groups: Vec<&'static str>,
     /// The longest back-off of any message.
@@ -94,6 +98,7 @@ impl Shared {
     pub(super) fn request_ended(&self, request: Seq) {
         self.intake.ended(request);
         self.schedule.ended(request);
+        self.held_since.take(request);
     }
 
     /// All entity types.

@@ -1,10 +1,11 @@
 //! The tasks of a runner: each has this one owner, which waits for them and ends them.
 
 use std::cell::Cell;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 
 use parking_lot::Mutex;
 use slab::Slab;
@@ -86,8 +87,14 @@ impl Tasks {
 
 /// How many parts a group has: enough that two workers seldom want the same lock.
 const PARTS: usize = 16;
+/// How many tasks of a part rest at most until there is work again; others end.
+const RESTING_MAX: usize = 64;
 
-/// Tasks that are waited for and ended together.
+/// A piece of work.
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Tasks that are waited for and ended together. A task that has done its work rests for a while
+/// and is given the next: cheaper than a new one for every handler that suspends.
 #[derive(Debug)]
 struct Group {
     /// Each shared by itself, so that the tasks of two workers do not count their holds in one
@@ -104,7 +111,7 @@ impl Default for Group {
     }
 }
 
-/// Who waits for a group's last task.
+/// Who waits for a group's last work.
 #[derive(Debug, Default)]
 struct End {
     /// How many wait; zero spares the tasks their look at the rest.
@@ -121,27 +128,68 @@ struct Part {
 #[derive(Debug, Default)]
 struct Live {
     places: Slab<Place>,
+    /// The places of tasks without work.
+    resting: Vec<usize>,
     /// Numbers the places, since their keys are used again.
     made: u64,
     /// Nothing more may run.
     aborted: bool,
 }
 
+impl Live {
+    fn is_idle(&self) -> bool {
+        self.places.len() == self.resting.len()
+    }
+}
+
 /// A live task's place.
-#[derive(Debug)]
+#[derive(Default)]
 struct Place {
     number: u64,
     /// `None` while it is being spawned.
     task: Option<JoinHandle<()>>,
+    /// What it is to do next, and how it is told.
+    next: Option<Work>,
+    rests: Option<Waker>,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({}, {:?})", self.number, self.task)
+    }
 }
 
 impl Group {
+    fn spawn(&self, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
+        let part = &self.parts[part_of_this_thread() % PARTS];
+        let work: Work = Box::pin(work);
+        let (work, member) = {
+            let mut live = part.live.lock();
+            if live.aborted {
+                drop(live);
+                drop(work);
+                return;
+            }
+            match live.resting.pop() {
+                Some(key) => {
+                    let place = &mut live.places[key];
+                    place.next = Some(work);
+                    let rests = place.rests.take();
+                    drop(live);
+                    rests.expect("left where it rests").wake();
+                    return;
+                }
+                None => (work, part.enter(&mut live)),
+            }
+        };
+        self.spawn_task(runtime, work, member);
+    }
+
     /// Spawns without a lock: a runtime that has ended drops the work at once, and with it whatever
     /// that holds.
-    fn spawn(&self, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
-        let Some(member) = self.enter() else { return };
+    fn spawn_task(&self, runtime: &Handle, work: Work, member: Member) {
         let (part, key, number) = (member.part.clone(), member.key, member.number);
-        let task = runtime.spawn(Tracked { work, _member: member });
+        let task = runtime.spawn(Task { work: Some(work), member });
         let mut live = part.live.lock();
         if live.aborted {
             task.abort();
@@ -151,30 +199,17 @@ impl Group {
         }
     }
 
-    /// A place for a task; none once the group was aborted.
-    fn enter(&self) -> Option<Member> {
-        let part = &self.parts[part_of_this_thread() % PARTS];
-        let mut live = part.live.lock();
-        if live.aborted {
-            return None;
-        }
-        live.made += 1;
-        let number = live.made;
-        let key = live.places.insert(Place { number, task: None });
-        Some(Member { part: part.clone(), key, number })
+    fn is_idle(&self) -> bool {
+        self.parts.iter().all(|part| part.live.lock().is_idle())
     }
 
-    fn is_empty(&self) -> bool {
-        self.parts.iter().all(|part| part.live.lock().places.is_empty())
-    }
-
-    /// Waits until no task is left. Cancel safe.
+    /// Waits until no work is left. Cancel safe.
     async fn emptied(&self) {
         let _watching = Watching::new(&self.end.watchers);
         loop {
             let mut emptied = std::pin::pin!(self.end.emptied.notified());
             emptied.as_mut().enable();
-            if self.is_empty() {
+            if self.is_idle() {
                 return;
             }
             emptied.await;
@@ -190,6 +225,23 @@ impl Group {
                 .iter()
                 .filter_map(|(_, place)| place.task.as_ref())
                 .for_each(JoinHandle::abort);
+        }
+    }
+}
+
+impl Part {
+    /// A place for a new task.
+    fn enter(self: &Arc<Part>, live: &mut Live) -> Member {
+        live.made += 1;
+        let number = live.made;
+        let key = live.places.insert(Place { number, ..Place::default() });
+        Member { part: self.clone(), key, number }
+    }
+
+    /// Tells who waits for the end, when this was the last work of the part.
+    fn told(&self, idle: bool) {
+        if idle && self.end.watchers.load(Ordering::SeqCst) > 0 {
+            self.end.emptied.notify_waiters();
         }
     }
 }
@@ -216,33 +268,66 @@ struct Member {
     number: u64,
 }
 
+impl Member {
+    /// The work that was given to a task that rested.
+    fn next(&self) -> Option<Work> {
+        self.part.live.lock().places[self.key].next.take()
+    }
+
+    /// Lets the task rest, unless enough do.
+    fn rest(&self, waker: &Waker) -> bool {
+        let idle = {
+            let mut live = self.part.live.lock();
+            if live.resting.len() >= RESTING_MAX || live.aborted {
+                return false;
+            }
+            live.places[self.key].rests = Some(waker.clone());
+            live.resting.push(self.key);
+            live.is_idle()
+        };
+        self.part.told(idle);
+        true
+    }
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
-        let (place, empty) = {
+        // Work that came while the task was being ended.
+        drop(self.next());
+        let (place, idle) = {
             let mut live = self.part.live.lock();
-            (live.places.try_remove(self.key), live.places.is_empty())
+            live.resting.retain(|key| *key != self.key);
+            (live.places.try_remove(self.key), live.is_idle())
         };
         drop(place);
-        if empty && self.part.end.watchers.load(Ordering::SeqCst) > 0 {
-            self.part.end.emptied.notify_waiters();
-        }
+        self.part.told(idle);
     }
 }
 
-pin_project_lite::pin_project! {
-    /// A task's future with its place. The work is dropped before the place is given up.
-    struct Tracked<F> {
-        #[pin]
-        work: F,
-        _member: Member,
-    }
+/// A task: does its work, rests, does the next. Work is dropped before the place is given up.
+struct Task {
+    work: Option<Work>,
+    member: Member,
 }
 
-impl<F: Future<Output = ()>> Future for Tracked<F> {
+impl Future for Task {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().work.poll(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let Some(work) = this.work.as_mut() else {
+            this.work = this.member.next();
+            return match this.work {
+                Some(_) => self.poll(cx),
+                None => Poll::Pending,
+            };
+        };
+        ready!(work.as_mut().poll(cx));
+        this.work = None;
+        match this.member.rest(cx.waker()) {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        }
     }
 }
 
@@ -259,4 +344,108 @@ pub(super) fn part_of_this_thread() -> usize {
         PART.set(Some(part));
         part
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::future::pending;
+    use std::sync::Weak;
+
+    use tokio::sync::oneshot;
+    use tokio::task::yield_now;
+
+    /// Something that work holds; its other end sees when it is dropped.
+    fn held() -> (Arc<()>, Weak<()>) {
+        let held = Arc::new(());
+        let seen = Arc::downgrade(&held);
+        (held, seen)
+    }
+
+    fn live(tasks: &Tasks) -> usize {
+        tasks.work.parts.iter().map(|part| part.live.lock().places.len()).sum()
+    }
+
+    // Work that comes after other work has ended runs in the task of that, which keeps nothing of
+    // it.
+    #[tokio::test]
+    async fn a_task_that_rests_does_the_next_work() {
+        let tasks = Tasks::new(Handle::current());
+        for _ in 0..100 {
+            let (held, seen) = held();
+            let (done, is_done) = oneshot::channel();
+            tasks.spawn(async move {
+                yield_now().await;
+                drop(done.send(held));
+            });
+            drop(is_done.await.expect("it runs to its end"));
+            tasks.drained().await;
+            assert_eq!((live(&tasks), seen.strong_count()), (1, 0));
+        }
+    }
+
+    // A burst leaves no more tasks behind than may rest.
+    #[tokio::test]
+    async fn only_some_tasks_rest() {
+        let tasks = Tasks::new(Handle::current());
+        (0..10 * RESTING_MAX).for_each(|_| tasks.spawn(yield_now()));
+        tasks.drained().await;
+        while live(&tasks) > RESTING_MAX {
+            yield_now().await;
+        }
+        assert_eq!(live(&tasks), RESTING_MAX);
+    }
+
+    // An end drops what runs, and what was given to a task that rested and has not begun it;
+    // nothing is spawned after.
+    #[tokio::test]
+    async fn an_end_drops_work_that_has_and_has_not_begun() {
+        let tasks = Tasks::new(Handle::current());
+        tasks.spawn(async {});
+        tasks.drained().await;
+        let (held, seen) = held();
+        let work = |held: &Arc<()>| {
+            let held = held.clone();
+            async move {
+                pending::<()>().await;
+                drop(held);
+            }
+        };
+        // The first one in the task that rests, the second in a new one.
+        tasks.spawn(work(&held));
+        tasks.spawn(work(&held));
+        tasks.abort_work();
+        tasks.spawn(work(&held));
+        tasks.drained().await;
+        drop(held);
+        assert_eq!((live(&tasks), seen.strong_count()), (0, 0));
+    }
+
+    // Work that panics takes its task along and nothing else.
+    #[tokio::test]
+    async fn work_that_panics_leaves_no_place() {
+        let tasks = Tasks::new(Handle::current());
+        tasks.spawn(async { panic!("on purpose") });
+        tasks.drained().await;
+        assert_eq!(live(&tasks), 0);
+    }
+
+    // A runtime that ends drops the tasks that rest; work that comes later is dropped at once.
+    #[test]
+    fn work_for_a_runtime_that_has_ended_is_dropped() {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+        let tasks = Tasks::new(runtime.handle().clone());
+        runtime.block_on(async {
+            tasks.spawn(async {});
+            tasks.drained().await;
+        });
+        drop(runtime);
+        let (held, seen) = held();
+        tasks.spawn(async move {
+            yield_now().await;
+            drop(held);
+        });
+        assert_eq!((live(&tasks), seen.strong_count()), (0, 0));
+    }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::executions::ExecutionCount;
 use super::handle::Handle;
 use super::options::{Delivery, MessageInfo};
 use super::tasks::part_of_this_thread;
 use super::trace::Trace;
 use crate::metric;
+use crate::storage::OutcomeKind;
 use crate::time::{Clock, Moment};
 
 /// Of volatile calls and handlers one in so many is timed: reading the clock takes as long as a
@@ -76,6 +78,8 @@ pub(crate) struct KindMetrics {
     /// By message, in the order of the dispatch table.
     pub(crate) calls: Box<[metrics::Histogram]>,
     handlers: Box<[metrics::Histogram]>,
+    /// Of a workflow's executions.
+    pub(crate) executions: Option<Arc<ExecutionCount>>,
 }
 
 impl KindMetrics {
@@ -105,6 +109,7 @@ impl KindMetrics {
             passivations: counter(metric::PASSIVATIONS),
             calls: histograms(metric::CALL_SECONDS),
             handlers: histograms(metric::HANDLER_SECONDS),
+            executions: ExecutionCount::of(entity),
         }
     }
 
@@ -122,9 +127,15 @@ impl KindMetrics {
         self.handlers[message.index].record(took.as_secs_f64());
     }
 
+    /// The outcome of a persisted request is stored.
+    pub(super) fn outcome_stored(&self, how: OutcomeKind) {
+        self.executions.iter().for_each(|executions| executions.ended(how));
+    }
+
     /// The runner serves no more.
     pub(crate) fn count_out(&self) {
         self.publish();
+        self.executions.iter().for_each(|executions| executions.count_out());
         self.resident.set(0.0);
         self.waiting.set(0.0);
     }
@@ -134,6 +145,7 @@ impl KindMetrics {
         let total = self.started.total();
         let before = self.published.swap(total, Ordering::Relaxed);
         self.messages.increment(total.saturating_sub(before));
+        self.executions.iter().for_each(|executions| executions.publish());
     }
 }
 

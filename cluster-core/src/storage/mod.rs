@@ -32,7 +32,9 @@ pub use journal::{
 };
 pub use limits::{PAYLOAD_BYTES_MAX_DEFAULT, RowLimits};
 pub use memory::MemoryStorage;
-pub use ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
+pub use ownership::{
+    Fence, JoinRequest, Joined, RUNNERS_LISTED, RunnerRow, ShardGroup, TakenShard,
+};
 pub use rows::{
     AttemptWrite, ContractRow, DeadLetterRow, DeadWrite, Due, DueScan, FoundRequest, HeldRow,
     HoldWrite, Kept, KeyRow, Missing, OutcomeKind, OutcomeRow, PageRoom, PendingRequest,

@@ -1,10 +1,11 @@
 //! Who may write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::StorageError;
 use crate::id::{Epoch, FenceNumber, Incarnation, MachineId, ShardCount, ShardId};
-use crate::time::Timestamp;
+use crate::time::{ClusterTime, Timestamp};
 
 /// What every write of a runner compares: its incarnation and the fence number it last raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct JoinRequest {
     pub groups: Vec<Arc<str>>,
     /// Where it can be reached, for people; empty for a process that is never called.
     pub advertised: String,
+    /// How long its first lease lasts.
+    pub lease: Duration,
 }
 
 impl JoinRequest {
@@ -73,11 +76,33 @@ pub struct Joined {
     pub machine: MachineId,
     /// The numbers of its groups, in the order in which they were asked for.
     pub groups: Vec<ShardGroup>,
+    /// The cluster time at which it has joined, when its lease began.
+    pub now: ClusterTime,
     /// The last [`RetireScan::reached`] that was stored; before any was, the cluster time of the
     /// first join.
     ///
     /// [`RetireScan::reached`]: super::RetireScan::reached
     pub reached: Timestamp,
+}
+
+/// How many starts of runners stay listed, the last ones.
+pub const RUNNERS_LISTED: usize = 64;
+
+/// One start of a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerRow {
+    /// Which start.
+    pub incarnation: Incarnation,
+    /// Its number as a maker of snowflakes.
+    pub machine: MachineId,
+    /// [`JoinRequest::advertised`].
+    pub advertised: String,
+    /// When it joined, in cluster time.
+    pub joined_at: Timestamp,
+    /// When its lease ends unless it renews it, in cluster time.
+    pub lease_ends_at: Timestamp,
+    /// Whether it may write: it has neither left nor been fenced off.
+    pub alive: bool,
 }
 
 /// The number of a shard group: the upper half of its shards' numbers.

@@ -271,7 +271,8 @@ pub enum Missing {
     EntityType,
     /// A runner whose entity type has its message.
     Message,
-    /// A runner that can read its arguments; with what this one said, for people.
+    /// A runner that can read its arguments, or its entity's state; with what this one said, for
+    /// people.
     Contract(String),
 }
 

@@ -1,6 +1,7 @@
 //! The traits, by role.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
@@ -8,7 +9,7 @@ use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::EntityStorage;
 use super::journal::JournalStorage;
 use super::limits::RowLimits;
-use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
+use super::ownership::{Fence, JoinRequest, Joined, RunnerRow, TakenShard};
 use super::rows::{
     ContractRow, DeadLetterRow, DueScan, FoundRequest, HeldRow, PendingRequest, PendingScan,
     RetireScan, Retired, ShapeRow, StateKey, StateRow,
@@ -16,7 +17,7 @@ use super::rows::{
 use super::transaction::TransactionStorage;
 use super::{BoxFuture, StorageError};
 use crate::id::{KeyDigest, RequestId, Seq, ShardId};
-use crate::time::Timestamp;
+use crate::time::{ClusterTime, Timestamp};
 
 /// A whole storage. Implementations are shared by all tasks of a process.
 ///
@@ -42,9 +43,9 @@ pub trait Storage:
 
 /// Runners, fences, shards, cluster settings, cluster time.
 pub trait OwnershipStorage: Send + Sync + 'static {
-    /// Makes a new incarnation with a live fence row, checks or stores the cluster's settings, and
-    /// numbers the shard groups. Fences off every incarnation that can no longer be alive (in an
-    /// embedded database: all earlier ones).
+    /// Makes a new incarnation with a live fence row and a lease, checks or stores the cluster's
+    /// settings, and numbers the shard groups. Fences off every incarnation that can no longer be
+    /// alive (in an embedded database: all earlier ones).
     ///
     /// After `UnknownOutcome` it may be called again: an incarnation that nobody came to know of
     /// writes nothing.
@@ -52,6 +53,25 @@ pub trait OwnershipStorage: Send + Sync + 'static {
     /// # Errors
     /// `SettingDiffers` names the setting and both values; nothing was changed then.
     fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>>;
+
+    /// Renews the incarnation's lease: from now on it ends `lease` after the cluster time that is
+    /// read in the same transaction, and that is returned. Its end is for others to judge whether
+    /// the incarnation may be taken for dead: here nothing ends with it.
+    ///
+    /// It is a row of its own, not the one that the fence compares, and it goes through whatever
+    /// writes for the runner: it is never a second writer beside the commits. Idempotent; after
+    /// `UnknownOutcome` it may be called again, or left to the next renewal.
+    ///
+    /// # Errors
+    /// `Fenced` when the fence does not hold; the end of the lease stays then.
+    fn renew(
+        &self,
+        fence: Fence,
+        lease: Duration,
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>>;
+
+    /// The last [`RUNNERS_LISTED`](super::RUNNERS_LISTED) starts of runners, by incarnation.
+    fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>>;
 
     /// Takes shards that no live incarnation owns; each gets a higher epoch. Returns only those
     /// asked for that were taken or are owned by this incarnation already (their epoch stays).

@@ -151,9 +151,13 @@ impl Setup {
         self.storage.hold_faults();
         let started = builder.start().await;
         self.storage.let_faults();
-        let passing = (self.time_passes && !self.storage.is_healed()).then(|| {
-            let (clock, storage) = (self.clock.clone(), self.storage.clone());
-            Passing(tokio::spawn(pass_time(clock, storage)))
+        let (clock, storage) = (self.clock.clone(), self.storage.clone());
+        let passing = Passing(match self.time_passes && !self.storage.is_healed() {
+            true => tokio::spawn(pass_time(clock, storage)),
+            false => {
+                let failed = storage.failed();
+                tokio::spawn(pass_pauses(clock, storage, failed))
+            }
         });
         match started {
             Ok(cluster) => TestCluster { cluster, setup: self, _passing: passing },
@@ -188,6 +192,23 @@ async fn pass_time(clock: Arc<VirtualClock>, storage: FaultyStorage) {
     }
 }
 
+/// Moves time on after each write that a script has failed, for those who try again. So many had
+/// failed before. Never ends.
+async fn pass_pauses(clock: Arc<VirtualClock>, storage: FaultyStorage, mut failed: u64) {
+    loop {
+        storage.failed_more(failed).await;
+        failed = storage.failed();
+        let end = clock.now() + HEALING;
+        settle(&storage).await;
+        // One more failure begins a pause of its own.
+        while storage.failed() == failed && clock.now() < end {
+            let next = clock.next_timer().map_or(end, |next| next.min(end));
+            clock.advance(next - clock.now());
+            settle(&storage).await;
+        }
+    }
+}
+
 /// Lets everything run that can, the storage included.
 async fn settle(storage: &FaultyStorage) {
     let rounds = match Handle::current().runtime_flavor() {
@@ -209,10 +230,14 @@ async fn settle(storage: &FaultyStorage) {
 /// A cluster in the test's own process: derefs to [`Cluster`]. Its time stands still until
 /// [`TestCluster::advance`] moves it, so that a month passes in milliseconds; its storage outlives
 /// a [`TestCluster::crash`].
+///
+/// When a script has failed a write ([`FaultyStorage::fail_next`]) two seconds pass by themselves,
+/// so that whoever tries it again can. Who waits for a storage that hangs or is disconnected waits
+/// until the test advances the time or heals the storage.
 pub struct TestCluster {
     cluster: Cluster,
     setup: Setup,
-    _passing: Option<Passing>,
+    _passing: Passing,
 }
 
 impl TestCluster {

@@ -36,6 +36,12 @@ impl Timestamp {
         }
     }
 
+    /// The time that is so many milliseconds later, or earlier.
+    #[must_use]
+    pub(super) fn moved(self, ms: i64) -> Self {
+        Timestamp(self.0.saturating_add(ms))
+    }
+
     /// This time less `age`, not before the smallest time.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {
@@ -49,6 +55,23 @@ impl Timestamp {
     }
 }
 
+/// What a database says of cluster time: its clock plus an offset that is stored there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterTime {
+    /// Cluster time.
+    pub now: Timestamp,
+    /// How much of it is the stored offset, in milliseconds; zero unless a test has set it. On a
+    /// [`VirtualClock`](super::VirtualClock) this alone counts: the test's clock is the database's.
+    pub offset_ms: i64,
+}
+
+impl ClusterTime {
+    /// That of a database whose clock shows this.
+    pub fn of(database: Timestamp, offset_ms: i64) -> Self {
+        ClusterTime { now: database.moved(offset_ms), offset_ms }
+    }
+}
+
 impl From<SystemTime> for Timestamp {
     /// Rounds up to the millisecond, so that nothing fires early.
     fn from(time: SystemTime) -> Self {
@@ -59,8 +82,35 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
+impl From<Timestamp> for SystemTime {
+    /// A time that the system cannot express is 1970.
+    fn from(time: Timestamp) -> Self {
+        let ms = Duration::from_millis(time.0.unsigned_abs());
+        let there =
+            if time.0 < 0 { UNIX_EPOCH.checked_sub(ms) } else { UNIX_EPOCH.checked_add(ms) };
+        there.unwrap_or(UNIX_EPOCH)
+    }
+}
+
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_the_system_comes_back_in_milliseconds() {
+        for ms in [-86_400_001, -1, 0, 1, 1_700_000_000_123] {
+            let time = Timestamp::from_unix_ms(ms);
+            assert_eq!(Timestamp::from(SystemTime::from(time)), time);
+        }
+        assert_eq!(
+            SystemTime::from(Timestamp::from_unix_ms(1_500)),
+            UNIX_EPOCH + Duration::from_millis(1_500)
+        );
     }
 }

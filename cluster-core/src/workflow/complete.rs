@@ -10,7 +10,7 @@ use super::start::find_run;
 use super::token::DeferredToken;
 use crate::commit::{CommitFailure, Unit, Writes};
 use crate::contract::Schema;
-use crate::entity::{Context, Runner, Wire, encode_error, not_committed};
+use crate::entity::{Context, EXECUTIONS_OF, Runner, Wire, encode_error, not_committed};
 use crate::error::ClusterError;
 use crate::id::Address;
 use crate::storage::{DeferredId, DeferredKind, DeferredRow, FoundRequest, ShapeRow, StorageError};
@@ -91,7 +91,7 @@ async fn write<T>(
     if let Some(confirmed) = parent.as_ref().and_then(Context::confirmation) {
         confirmed.await.unwrap_or(Err(ClusterError::Interrupted))?;
     }
-    let entity_type = format!("workflow:{}", token.execution().workflow());
+    let entity_type = format!("{EXECUTIONS_OF}{}", token.execution().workflow());
     let Some(found) = find_run(shared, &entity_type, token.execution()).await? else {
         return Ok(Completion::UnknownExecution);
     };

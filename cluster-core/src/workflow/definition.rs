@@ -31,7 +31,7 @@ pub trait WorkflowType: Send + Sync + Sized + 'static {
     type Arguments: Serialize + DeserializeOwned + Send + 'static;
     /// The value that an execution gives.
     type Ok: Wire;
-    /// Its own error; [`NoError`](crate::entity::NoError) where it has none.
+    /// Its own error; [`NoError`](crate::error::NoError) where it has none.
     type Err: Wire;
     /// How the return type of the body is taken apart.
     type Outcome: Outcome<Ok = Self::Ok, Err = Self::Err>;

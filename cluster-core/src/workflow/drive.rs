@@ -21,7 +21,14 @@ pub(super) struct Drive<'a, R> {
     /// What the body gave, while the journal is still on its way.
     pub(super) returned: Option<R>,
     /// When it is to be polled again, at the latest.
-    pub(super) timer: Option<(Timestamp, time::Sleep)>,
+    pub(super) timer: Option<Timer>,
+}
+
+/// A timer for a time of day, as this was corrected when it was armed.
+pub(super) struct Timer {
+    due_at: Timestamp,
+    ahead_ms: i64,
+    sleep: time::Sleep,
 }
 
 impl<R> Unpin for Drive<'_, R> {}
@@ -86,12 +93,15 @@ impl<R> Drive<'_, R> {
             self.timer = None;
             return Poll::Pending;
         };
-        if self.timer.as_ref().is_none_or(|(armed, _)| *armed != due_at) {
-            let clock = &self.run.ctx.shared().clock;
-            self.timer = Some((due_at, clock.sleep(due_at.since(clock.wall()))));
+        let clock = &self.run.ctx.shared().clock;
+        let ahead_ms = clock.ahead_ms();
+        let is_right = |timer: &Timer| (timer.due_at, timer.ahead_ms) == (due_at, ahead_ms);
+        if !self.timer.as_ref().is_some_and(is_right) {
+            let sleep = clock.sleep(due_at.since(clock.wall()));
+            self.timer = Some(Timer { due_at, ahead_ms, sleep });
         }
-        if let Some((_, sleep)) = &mut self.timer {
-            ready!(Pin::new(sleep).poll(cx));
+        if let Some(timer) = &mut self.timer {
+            ready!(Pin::new(&mut timer.sleep).poll(cx));
         }
         // Looked at again: the time of day may not be there yet.
         self.timer = None;

@@ -163,7 +163,9 @@ async fn execute<W: WorkflowType>(
     }
     let place = ctx.place().expect("a run is a persisted request");
     // Hung before the journal is loaded, so that no completion is missed.
-    let hung = ctx.shared().bells.hang(place.seq);
+    let kind = ctx.shared().kind_named(W::ENTITY_TYPE);
+    let counted = kind.and_then(|kind| kind.metrics().executions.clone());
+    let hung = ctx.shared().bells.hang(place.seq, counted);
     let bell = hung.bell().clone();
     let history = match load(ctx, &bell).await {
         Ok(history) => history,

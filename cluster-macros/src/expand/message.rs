@@ -35,7 +35,10 @@ pub(super) fn returns(root: &Root, returns: &Returns) -> (TokenStream, TokenStre
         Returns::Fallible { ty, ok, err } => {
             (quote!(#ok), quote!(#err), quote!(#root::Fallible<#ty>))
         }
-        Returns::Lifted { ty, ok, err } => (quote!(#ok), quote!(#err), quote!(#root::Lifted<#ty>)),
+        Returns::Lifted { ty, ok, err } => {
+            let own = err.as_ref().map_or_else(|| quote!(#root::NoError), |err| quote!(#err));
+            (quote!(#ok), own, quote!(#root::Lifted<#ty>))
+        }
         Returns::Later { answer, .. } => {
             let (ok, err, outcome) = self::returns(root, answer);
             (ok, err, quote!(#root::Postponed<#outcome>))

@@ -13,8 +13,8 @@ pub(crate) enum Returns {
     Plain { ty: Type, ask: bool },
     /// `Result<T, E>`
     Fallible { ty: Type, ok: Type, err: Type },
-    /// `Result<T, CallError<E>>`
-    Lifted { ty: Type, ok: Type, err: Type },
+    /// `Result<T, CallError<E>>`; `Result<T, CallError>` has no error of its own.
+    Lifted { ty: Type, ok: Type, err: Option<Type> },
     /// A type whose name says that it is a `Result`.
     Alias { ty: Type },
     /// `Later<..>` of one of the others: the reply comes later.

@@ -56,14 +56,15 @@ fn fallible(ty: &Type, ok: &Type, err: &Type, errors: &mut Errors) -> Option<Ret
         return Some(Returns::Fallible { ty, ok, err: err.clone() });
     };
     if error.ident == "ClusterError" {
-        let form = "trouble of the cluster is no outcome: return `Result<T, CallError<E>>`, with \
-                    which such an error lets the request run again";
+        let form = "trouble of the cluster is no outcome: return `Result<T, CallError<E>>`, or \
+                    `Result<T, CallError>`, with which such an error lets the request run again";
         errors.on(err, form);
         return None;
     }
     match types_of(error)[..] {
-        [inner] if error.ident == "CallError" => {
-            Some(Returns::Lifted { ty, ok, err: inner.clone() })
+        [] | [_] if error.ident == "CallError" => {
+            let own = types_of(error).first().map(|own| (*own).clone());
+            Some(Returns::Lifted { ty, ok, err: own })
         }
         _ => Some(Returns::Fallible { ty, ok, err: err.clone() }),
     }
@@ -108,7 +109,8 @@ mod tests {
         for fallible in ["Result<i64, Error>", "std::result::Result<(), bank::Error>"] {
             assert_eq!(kind(fallible), "fallible", "{fallible}");
         }
-        for lifted in ["Result<i64, CallError<Error>>", "Result<(), cluster::CallError<E>>"] {
+        let with_own = ["Result<i64, CallError<Error>>", "Result<(), cluster::CallError<E>>"];
+        for lifted in with_own.into_iter().chain(["Result<i64, CallError>"]) {
             assert_eq!(kind(lifted), "lifted", "{lifted}");
         }
         for alias in ["Result<i64>", "fmt::Result", "PingResult<u32>", "io::Result<()>"] {

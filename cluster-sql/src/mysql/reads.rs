@@ -8,7 +8,7 @@ use cluster_core::storage::{
     DeferredId, DeferredRow, Fence, FoundRequest, PendingRequest, PendingScan, ReminderKey,
     ReminderRow, StateKey, StateRow, StorageError,
 };
-use cluster_core::time::Timestamp;
+use cluster_core::time::ClusterTime;
 
 use super::error::sure;
 use super::literal::push;
@@ -24,7 +24,7 @@ use crate::value::{Columns, Reader, Value, integer};
 const QUESTIONS_MAX: usize = 100;
 
 /// Cluster time.
-pub(super) async fn time(session: &mut Session) -> Result<Timestamp, StorageError> {
+pub(super) async fn time(session: &mut Session) -> Result<ClusterTime, StorageError> {
     let rows = session.rows_of(Own::Time, &[]).await?;
     read_time(&rows)
 }

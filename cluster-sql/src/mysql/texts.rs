@@ -34,9 +34,9 @@ macro_rules! own {
 own! {
     /// Lets one transaction in that changes who owns what.
     Alone = "SELECT value FROM {p}meta WHERE name = 'schema_current' FOR UPDATE";
-    /// → cluster time
-    Time = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000 \
-        + COALESCE((SELECT value FROM {p}meta WHERE name = 'time_offset_ms'), 0)";
+    /// → the server's time, how far cluster time is ahead of it
+    Time = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000, \
+        COALESCE((SELECT value FROM {p}meta WHERE name = 'time_offset_ms'), 0)";
     /// rows of shard, owner, 1, 0. Assignments are made from left to right.
     TakeShards = "INSERT INTO {p}shard (shard, owner, epoch, mark) VALUES {list} \
         ON DUPLICATE KEY UPDATE epoch = IF(owner IS NULL, epoch + 1, epoch), \

@@ -5,7 +5,7 @@ use cluster_core::storage::{
     DeferredId, DeferredRow, Fence, FoundRequest, PendingRequest, PendingScan, ReminderKey,
     ReminderRow, StateKey, StateRow, StorageError,
 };
-use cluster_core::time::Timestamp;
+use cluster_core::time::ClusterTime;
 
 use super::error::sure;
 use super::parameter::Array;
@@ -18,7 +18,7 @@ use crate::server::{self, read_time};
 use crate::value::{Columns, Reader, integer};
 
 /// Cluster time.
-pub(super) async fn time(session: &mut Session) -> Result<Timestamp, StorageError> {
+pub(super) async fn time(session: &mut Session) -> Result<ClusterTime, StorageError> {
     let text = session.texts.own(Own::Time).clone();
     let rows = session.rows(&text, session.arguments()).await.map_err(sure)?;
     read_time(&rows)

@@ -54,8 +54,8 @@ own! {
         SELECT shard, epoch FROM {p}shard WHERE owner = $2::bigint) \
         SELECT asked.shard, mine.epoch FROM asked JOIN mine ON mine.shard = asked.shard \
         ORDER BY asked.n";
-    /// → cluster time
-    Time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint + coalesce(\
+    /// → the server's time, how far cluster time is ahead of it
+    Time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, coalesce(\
         (SELECT value FROM {p}meta WHERE name = 'time_offset_ms'), 0)";
     /// → a number that is the open transaction's alone
     TransactionNumber = "SELECT pg_current_xact_id()::text::bigint";

@@ -5,7 +5,7 @@ use cluster_core::storage::{
     AliveScan, ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DueScan, EntityRequest, EntityScan,
     Fence, HeldRow, History, PageRoom, PendingRequest, PendingScan, StateKey, StorageError,
 };
-use cluster_core::time::Timestamp;
+use cluster_core::time::ClusterTime;
 
 use super::session::ServerSession;
 use crate::alive::{alive_values, read_alive};
@@ -25,10 +25,10 @@ const BY_SEQ: &[usize] = &[0];
 const BY_TIME: &[usize] = &[REQUEST_COLUMNS + 1, 0];
 
 /// Cluster time, the one row of its query.
-pub(crate) fn read_time(rows: &[impl Columns]) -> Result<Timestamp, StorageError> {
-    let ms = rows.first().and_then(|row| row.integer(0));
+pub(crate) fn read_time(rows: &[impl Columns]) -> Result<ClusterTime, StorageError> {
     let corrupt = || StorageError::Corrupt { table: "meta", reason: "no time".to_owned() };
-    ms.map(Timestamp::from_unix_ms).ok_or_else(corrupt)
+    let read = Reader::new(rows.first().ok_or_else(corrupt)?, "meta");
+    Ok(ClusterTime::of(read.time(0)?, read.integer(1)?))
 }
 
 /// Looks at one window of rows; the second is where it has ended, if there may be more.

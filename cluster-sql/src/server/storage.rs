@@ -101,6 +101,7 @@ macro_rules! server_storage {
     ($storage:ident, $dialect:ident) => {
         use std::fmt;
         use std::sync::Arc;
+        use std::time::Duration;
 
         use bytes::Bytes;
         use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
@@ -109,18 +110,19 @@ macro_rules! server_storage {
             ContractStorage, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest,
             EntityScan, EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
             JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan,
-            ReminderKey, ReminderRow, RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow,
-            Storage, StorageError, TakenShard, TransactionStorage,
+            ReminderKey, ReminderRow, RetireScan, Retired, RowLimits, RunnerRow, ShapeRow, StateKey,
+            StateRow, Storage, StorageError, TakenShard, TransactionStorage,
         };
-        use cluster_core::time::Timestamp;
+        use cluster_core::time::{ClusterTime, Timestamp};
         use $crate::contracts::{load_shape, store_contracts, store_shapes};
         use $crate::dialect::Dialect;
         use $crate::ownership::{
-            self, TIME_OFFSET_MS, highest_seq, set_meta, time_offset_ms,
+            self, TIME_OFFSET_MS, highest_seq, read_runner, set_meta, time_offset_ms,
         };
         use $crate::server::{
-            self, Look, ServerSession, Written, reading, unsure, write_slowly, writing,
+            self, End, Look, ServerSession, Written, reading, unsure, write_slowly, writing,
         };
+        use $crate::sql::Sql;
 
         impl $storage {
             async fn write(&self, fence: Fence, batch: &Batch) -> Result<Committed, StorageError> {
@@ -134,13 +136,12 @@ macro_rules! server_storage {
             }
 
             /// Cluster time.
-            async fn time(&self, session: &mut Session) -> Result<Timestamp, StorageError> {
+            async fn time(&self, session: &mut Session) -> Result<ClusterTime, StorageError> {
                 match &self.inner.settings.clock {
                     None => reads::time(session).await,
                     Some(clock) => {
                         let offset_ms = time_offset_ms(session).await?;
-                        let unix_ms = clock.wall().unix_ms().saturating_add(offset_ms);
-                        Ok(Timestamp::from_unix_ms(unix_ms))
+                        Ok(ClusterTime::of(clock.wall(), offset_ms))
                     }
                 }
             }
@@ -192,6 +193,35 @@ macro_rules! server_storage {
                 })
             }
 
+            fn renew(
+                &self,
+                fence: Fence,
+                lease: Duration,
+            ) -> BoxFuture<'_, Result<ClusterTime, StorageError>> {
+                Box::pin(async move {
+                    writing!(self.inner, session => async {
+                        session.begin().await?;
+                        let renewed = match self.time(session).await {
+                            Ok(now) => ownership::renew(session, fence, now, lease).await,
+                            Err(error) => Err(error),
+                        };
+                        let renewed = match renewed {
+                            Ok(now) => {
+                                session.commit_fenced(fence, End::Commit).await.map(|()| now)
+                            }
+                            Err(error) => Err(error),
+                        };
+                        session.roll_back_after(renewed).await
+                    })
+                })
+            }
+
+            fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>> {
+                Box::pin(async move {
+                    reading!(self.inner, session => session.all(Sql::Runners, &[], read_runner))
+                })
+            }
+
             fn take_shards(
                 &self,
                 fence: Fence,
@@ -230,7 +260,10 @@ macro_rules! server_storage {
             }
 
             fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
-                Box::pin(async move { reading!(self.inner, session => self.time(session)) })
+                Box::pin(async move {
+                    let time: ClusterTime = reading!(self.inner, session => self.time(session))?;
+                    Ok(time.now)
+                })
             }
 
             fn set_cluster_time_offset(

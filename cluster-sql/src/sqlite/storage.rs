@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
@@ -10,10 +11,10 @@ use cluster_core::storage::{
     Database, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan,
     EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage,
     MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
-    RetireScan, Retired, RowLimits, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    RetireScan, Retired, RowLimits, RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError,
     TakenShard, TransactionStorage,
 };
-use cluster_core::time::{Clock, Timestamp};
+use cluster_core::time::{Clock, ClusterTime, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::at_once::at_once;
@@ -30,7 +31,7 @@ use crate::batch::{check_fence, write_batch};
 use crate::contracts::{load_shape, store_contracts, store_shapes};
 use crate::dialect::Dialect;
 use crate::ownership::{self, TIME_OFFSET_MS, set_meta, time_offset_ms};
-use crate::sql::Texts;
+use crate::sql::{Sql, Texts};
 
 /// A storage in a SQLite file: made with [`Sqlite::open`] or [`Sqlite::options`].
 ///
@@ -184,6 +185,23 @@ impl OwnershipStorage for Sqlite {
         })
     }
 
+    fn renew(
+        &self,
+        fence: Fence,
+        lease: Duration,
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>> {
+        let clock = self.clock();
+        self.write(move |session| {
+            let now = cluster_time(session, &clock)?;
+            at_once(check_fence(session, fence))?;
+            at_once(ownership::renew(session, fence, now, lease))
+        })
+    }
+
+    fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>> {
+        self.read(|session| session.all(Sql::Runners, &[], ownership::read_runner))
+    }
+
     fn take_shards(
         &self,
         fence: Fence,
@@ -206,7 +224,7 @@ impl OwnershipStorage for Sqlite {
 
     fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
         let clock = self.clock();
-        self.read(move |session| cluster_time(session, &clock))
+        self.read(move |session| Ok(cluster_time(session, &clock)?.now))
     }
 
     fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {
@@ -380,7 +398,7 @@ impl ContractStorage for Sqlite {
 }
 
 /// Cluster time: the clock plus the stored offset.
-fn cluster_time(session: &mut Session<'_>, clock: &Clock) -> Result<Timestamp, StorageError> {
+fn cluster_time(session: &mut Session<'_>, clock: &Clock) -> Result<ClusterTime, StorageError> {
     let offset_ms = at_once(time_offset_ms(session))?;
-    Ok(Timestamp::from_unix_ms(clock.wall().unix_ms().saturating_add(offset_ms)))
+    Ok(ClusterTime::of(clock.wall(), offset_ms))
 }

@@ -1,6 +1,7 @@
 //! Rows to store, and a runner that stores them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cluster_core::id::{
@@ -19,6 +20,7 @@ pub(crate) async fn join(storage: &impl Storage) -> Fence {
         shard_hash_version: SHARD_HASH_VERSION,
         groups: vec!["default".into()],
         advertised: String::new(),
+        lease: Duration::from_secs(5),
     };
     let fence = storage.join(request).await.expect("a runner can join").fence;
     let shards = (0..ShardCount::default().get()).map(ShardId::new).collect();

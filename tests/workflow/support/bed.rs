@@ -1,8 +1,8 @@
 //! Where clusters are started, crashed and started again.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use cluster::storage::{History, MemoryStorage, Storage, StorageError};
@@ -22,6 +22,8 @@ pub(crate) struct Bed {
     time: Arc<VirtualClock>,
     clock: Clock,
     pub(crate) watch: Watch,
+    /// What was opened last.
+    opened: Mutex<Option<Weak<dyn Storage>>>,
 }
 
 enum Place {
@@ -80,7 +82,13 @@ impl Bed {
     fn at(place: impl FnOnce(Clock) -> Place) -> Self {
         let time = VirtualClock::starting_at(Timestamp::from_unix_ms(1_800_000_000_000));
         let clock = Clock::from_virtual(time.clone());
-        Bed { place: place(clock.clone()), time, clock, watch: Watch::default() }
+        Bed {
+            place: place(clock.clone()),
+            time,
+            clock,
+            watch: Watch::default(),
+            opened: Mutex::default(),
+        }
     }
 
     /// The same on the machine's clock.
@@ -107,7 +115,16 @@ impl Bed {
             }
             Place::File(path) => Arc::new(open_sqlite(path, &self.clock).await),
         };
-        self.watch.before(storage)
+        let opened = self.watch.before(storage);
+        *self.opened.lock().expect("nobody panics with it") = Some(Arc::downgrade(&opened));
+        opened
+    }
+
+    /// Sets how far the database's time is ahead of the clock, while a cluster runs.
+    pub(crate) async fn set_cluster_time_offset(&self, offset_ms: i64) {
+        let opened = self.opened.lock().expect("nobody panics with it").clone();
+        let storage = opened.and_then(|opened| opened.upgrade()).expect("a cluster runs");
+        storage.set_cluster_time_offset(offset_ms).await.expect("it can be set");
     }
 
     /// Starts a cluster on the database as the one before has left it.

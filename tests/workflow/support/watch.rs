@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
@@ -10,9 +11,9 @@ use cluster::storage::{
     DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
     Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
     OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetireScan, Retired,
-    ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
+    RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
 };
-use cluster::time::Timestamp;
+use cluster::time::{ClusterTime, Timestamp};
 use tokio::sync::Notify;
 
 /// Which side of a commit.
@@ -183,6 +184,14 @@ impl Storage for Watched {
 impl OwnershipStorage for Watched {
     fn join(&self, request: JoinRequest) -> Answer<'_, Joined> {
         watched!(self, join(request))
+    }
+
+    fn renew(&self, fence: Fence, lease: Duration) -> Answer<'_, ClusterTime> {
+        watched!(self, renew(fence, lease))
+    }
+
+    fn runners(&self) -> Answer<'_, Vec<RunnerRow>> {
+        watched!(self, runners())
     }
 
     fn take_shards(&self, fence: Fence, shards: Vec<ShardId>) -> Answer<'_, Vec<TakenShard>> {

@@ -8,7 +8,8 @@ use super::StreamMessage;
 use super::open::Reader;
 use crate::entity::contract::{Message, Persisted, Volatile};
 use crate::entity::options::MessageInfo;
-use crate::entity::outcome::{NoError, Plain};
+use crate::entity::outcome::Plain;
+use crate::error::NoError;
 
 /// A stream's message as a volatile request: its reply is the opened stream, of which the message's
 /// own value and error are the chunks. The arguments travel as the message itself does.

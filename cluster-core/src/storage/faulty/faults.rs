@@ -34,6 +34,8 @@ pub enum Fault {
 pub enum Write {
     /// Joining.
     Join,
+    /// Renewing the lease.
+    Renew,
     /// Taking shards.
     TakeShards,
     /// Raising the fence.
@@ -229,6 +231,8 @@ struct State {
     cut_until: Option<Moment>,
     /// The next writes of a kind: which fault, how many times.
     script: HashMap<Write, (Fault, u32)>,
+    /// How many writes a script has failed: whoever tries them again makes a pause first.
+    failed: u64,
     counts: FaultCounts,
 }
 
@@ -244,6 +248,7 @@ impl Dice {
             hangs: false,
             cut_until: None,
             script: HashMap::new(),
+            failed: 0,
             counts,
         };
         Dice { faults, state: Mutex::new(state) }
@@ -286,6 +291,10 @@ impl Dice {
         self.state.lock().cut_until = Some(until);
     }
 
+    pub(super) fn failed(&self) -> u64 {
+        self.state.lock().failed
+    }
+
     pub(super) fn counts(&self) -> FaultCounts {
         self.state.lock().counts
     }
@@ -326,7 +335,9 @@ impl Dice {
     /// The fault that hits this write.
     pub(super) fn fault(&self, write: Write) -> Option<Fault> {
         let mut state = self.state.lock();
-        let fault = state.scripted(write).or_else(|| {
+        let scripted = state.scripted(write);
+        state.failed += u64::from(scripted.is_some_and(|fault| fault != Fault::Hung));
+        let fault = scripted.or_else(|| {
             let hit = self.faults.hits.contains(&write);
             hit.then(|| state.drawn(self.faults.refused, self.faults.unknown)).flatten()
         })?;

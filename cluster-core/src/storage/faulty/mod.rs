@@ -21,7 +21,7 @@ use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
-use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
+use super::ownership::{Fence, JoinRequest, Joined, RunnerRow, TakenShard};
 use super::rows::{
     ContractRow, DeadLetterRow, DueScan, FoundRequest, HeldRow, PendingRequest, PendingScan,
     RetireScan, Retired, ShapeRow, StateKey, StateRow,
@@ -30,7 +30,7 @@ use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::transaction::TransactionStorage;
 use super::{BoxFuture, StorageError};
 use crate::id::{KeyDigest, RequestId, Seq, ShardId};
-use crate::time::{Clock, Moment, Timestamp};
+use crate::time::{Clock, ClusterTime, Moment, Timestamp};
 
 /// Puts faults in front of another storage: seeded ones that fire by themselves ([`Faults`]), and
 /// scripted ones that hit the next writes ([`FaultyStorage::fail_next`]), or every call until it is
@@ -90,6 +90,9 @@ impl FaultyStorage {
 
     /// Hits the next writes of one kind with a fault, as many as given. Replaces what was scripted
     /// for that kind.
+    ///
+    /// In a [`TestCluster`](crate::testing::TestCluster) two seconds pass by themselves after each,
+    /// for those who try again; one that is [`Fault::Hung`] waits for [`FaultyStorage::heal`].
     pub fn fail_next(&self, write: Write, fault: Fault, times: u32) {
         self.shared.dice.fail_next(write, fault, times);
     }
@@ -126,6 +129,16 @@ impl FaultyStorage {
     /// They fire again.
     pub(crate) fn let_faults(&self) {
         self.shared.dice.go_on();
+    }
+
+    /// Waits until a script has failed more writes than these. Cancel safe.
+    pub(crate) async fn failed_more(&self, than: u64) {
+        self.shared.until(|| self.failed() > than).await;
+    }
+
+    /// How many writes a script has failed.
+    pub(crate) fn failed(&self) -> u64 {
+        self.shared.dice.failed()
     }
 
     /// Whether it was healed, so that no fault fires by itself.
@@ -165,7 +178,7 @@ impl FaultyStorage {
         work: BoxFuture<'_, Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
         self.shared.enter().await?;
-        self.shared.hit(self.shared.dice.fault(kind), work).await
+        self.shared.hit(self.shared.fault(kind), work).await
     }
 }
 
@@ -182,6 +195,15 @@ impl Shared {
             self.healed_after(heals).await;
         }
         Ok(())
+    }
+
+    /// The fault that hits this write.
+    fn fault(&self, write: Write) -> Option<Fault> {
+        let fault = self.dice.fault(write);
+        if fault.is_some() {
+            self.changed.notify_waiters();
+        }
+        fault
     }
 
     async fn healed_after(&self, heals: u64) {
@@ -292,6 +314,18 @@ impl OwnershipStorage for FaultyStorage {
         Box::pin(self.write(Write::Join, Box::pin(self.shared.join(request))))
     }
 
+    fn renew(
+        &self,
+        fence: Fence,
+        lease: Duration,
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>> {
+        Box::pin(self.write(Write::Renew, self.shared.inner.renew(fence, lease)))
+    }
+
+    fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.runners()))
+    }
+
     fn take_shards(
         &self,
         fence: Fence,
@@ -330,7 +364,7 @@ impl MessageStorage for FaultyStorage {
     ) -> BoxFuture<'_, Result<Committed, StorageError>> {
         Box::pin(async move {
             self.shared.enter().await?;
-            let fault = self.shared.dice.fault(Write::Commit);
+            let fault = self.shared.fault(Write::Commit);
             if fault == Some(Fault::LateUnknown) {
                 self.shared.late.lock().push(LateCommit { fence, batch });
                 return Err(unknown());

@@ -18,7 +18,7 @@ impl TransactionStorage for FaultyStorage {
                 .shared
                 .inner
                 .transactions()
-                .filter(|_| self.shared.dice.fault(Write::Begin).is_none());
+                .filter(|_| self.shared.fault(Write::Begin).is_none());
             let inner = self.shared.work(transactions.ok_or_else(refused)?.begin()).await?;
             let open = FaultyTransaction { inner, shared: self.shared.clone() };
             Ok(Box::new(open) as Box<dyn OpenTransaction>)
@@ -51,7 +51,7 @@ impl OpenTransaction for FaultyTransaction {
                 inner.rollback().await;
                 return Err(error);
             }
-            let fault = shared.dice.fault(Write::Transaction);
+            let fault = shared.fault(Write::Transaction);
             if let Some(Fault::Refused | Fault::LostUnknown) = fault {
                 inner.rollback().await;
                 return Err(if fault == Some(Fault::Refused) { refused() } else { unknown() });

@@ -11,6 +11,7 @@ mod store;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -21,7 +22,7 @@ use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
-use super::ownership::{Fence, JoinRequest, Joined, TakenShard};
+use super::ownership::{Fence, JoinRequest, Joined, RunnerRow, TakenShard};
 use super::rows::{
     ContractRow, DeadLetterRow, DueScan, FoundRequest, HeldRow, PendingRequest, PendingScan,
     RetireScan, Retired, ShapeRow, StateKey, StateRow,
@@ -29,7 +30,7 @@ use super::rows::{
 use super::traits::{ContractStorage, MessageStorage, OwnershipStorage, Storage};
 use super::{BoxFuture, StorageError};
 use crate::id::{KeyDigest, RequestId, Seq, ShardId};
-use crate::time::{Clock, Timestamp};
+use crate::time::{Clock, ClusterTime, Timestamp};
 
 /// The reference storage: everything in memory, with the aborts, conflicts and fences of SQL.
 ///
@@ -96,6 +97,21 @@ impl OwnershipStorage for MemoryStorage {
         })
     }
 
+    fn renew(
+        &self,
+        fence: Fence,
+        lease: Duration,
+    ) -> BoxFuture<'_, Result<ClusterTime, StorageError>> {
+        self.run(move |store| {
+            let now = store.cluster_time(&self.clock);
+            store.renew(fence, now, lease)
+        })
+    }
+
+    fn runners(&self) -> BoxFuture<'_, Result<Vec<RunnerRow>, StorageError>> {
+        self.run(|store| Ok(store.runners()))
+    }
+
     fn take_shards(
         &self,
         fence: Fence,
@@ -120,7 +136,7 @@ impl OwnershipStorage for MemoryStorage {
     }
 
     fn cluster_time(&self) -> BoxFuture<'_, Result<Timestamp, StorageError>> {
-        self.run(|store| Ok(store.cluster_time(&self.clock)))
+        self.run(|store| Ok(store.cluster_time(&self.clock).now))
     }
 
     fn set_cluster_time_offset(&self, offset_ms: i64) -> BoxFuture<'_, Result<(), StorageError>> {

@@ -1,18 +1,21 @@
 //! Runners, fences and shards of the reference storage.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::store::Store;
+use super::store::{Runner, Store};
 use crate::id::{FenceNumber, Incarnation, MachineId, ShardId};
 use crate::storage::StorageError;
-use crate::storage::ownership::{Fence, JoinRequest, Joined, ShardGroup, TakenShard};
-use crate::time::Timestamp;
+use crate::storage::ownership::{
+    Fence, JoinRequest, Joined, RUNNERS_LISTED, RunnerRow, ShardGroup, TakenShard,
+};
+use crate::time::ClusterTime;
 
 impl Store {
     pub(super) fn join(
         &mut self,
         request: &JoinRequest,
-        now: Timestamp,
+        now: ClusterTime,
     ) -> Result<Joined, StorageError> {
         let given = (request.shard_count, request.shard_hash_version);
         let stored = *self.settings.get_or_insert(given);
@@ -27,8 +30,42 @@ impl Store {
         self.fences.insert(incarnation, number);
         let fence = Fence { incarnation, number };
         let machine = MachineId::of_incarnation(incarnation);
-        let reached = *self.reached.get_or_insert(now);
-        Ok(Joined { fence, machine, groups, reached })
+        let runner = Runner {
+            machine,
+            advertised: request.advertised.clone(),
+            joined_at: now.now,
+            lease_ends_at: now.now.after(request.lease),
+        };
+        self.runners.insert(incarnation, runner);
+        if self.runners.len() > RUNNERS_LISTED {
+            self.runners.pop_first();
+        }
+        let reached = *self.reached.get_or_insert(now.now);
+        Ok(Joined { fence, machine, groups, now, reached })
+    }
+
+    pub(super) fn renew(
+        &mut self,
+        fence: Fence,
+        now: ClusterTime,
+        lease: Duration,
+    ) -> Result<ClusterTime, StorageError> {
+        self.check(fence)?;
+        let runner = self.runners.get_mut(&fence.incarnation).ok_or(fence.lost())?;
+        runner.lease_ends_at = now.now.after(lease);
+        Ok(now)
+    }
+
+    pub(super) fn runners(&self) -> Vec<RunnerRow> {
+        let row = |(incarnation, runner): (&Incarnation, &Runner)| RunnerRow {
+            incarnation: *incarnation,
+            machine: runner.machine,
+            advertised: runner.advertised.clone(),
+            joined_at: runner.joined_at,
+            lease_ends_at: runner.lease_ends_at,
+            alive: self.fences.contains_key(incarnation),
+        };
+        self.runners.iter().map(row).collect()
     }
 
     /// The numbers of groups; new names get the next ones.

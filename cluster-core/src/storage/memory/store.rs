@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::id::{
-    EntityId, Epoch, FenceNumber, Incarnation, KeyDigest, RequestId, Seq, ShardCount, ShardId,
+    EntityId, Epoch, FenceNumber, Incarnation, KeyDigest, MachineId, RequestId, Seq, ShardCount,
+    ShardId,
 };
 use crate::storage::chunks::ChunkRow;
 use crate::storage::entity::{ReminderKey, ReminderRow};
@@ -15,7 +16,7 @@ use crate::storage::rows::{
     ContractRow, Due, Missing, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome,
 };
 use crate::storage::{Fence, StorageError};
-use crate::time::{Clock, Timestamp};
+use crate::time::{Clock, ClusterTime, Timestamp};
 
 /// Everything of one cluster. Guarded by the one mutex of its handles, which makes every call a
 /// transaction; a call checks everything before it changes anything, so none needs undoing.
@@ -28,6 +29,8 @@ pub(super) struct Store {
     pub(super) last_incarnation: Incarnation,
     /// Fences of live incarnations; one that is not here holds no more.
     pub(super) fences: BTreeMap<Incarnation, FenceNumber>,
+    /// The last starts of runners.
+    pub(super) runners: BTreeMap<Incarnation, Runner>,
     pub(super) shards: BTreeMap<ShardId, Shard>,
     pub(super) time_offset_ms: i64,
     /// What retention has reached; set by the first join.
@@ -59,6 +62,15 @@ pub(super) struct Store {
     pub(super) contracts: BTreeMap<(Arc<str>, Arc<str>), ContractRow>,
 }
 
+/// A start of a runner.
+#[derive(Debug)]
+pub(super) struct Runner {
+    pub(super) machine: MachineId,
+    pub(super) advertised: String,
+    pub(super) joined_at: Timestamp,
+    pub(super) lease_ends_at: Timestamp,
+}
+
 /// Who owns a shard.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
@@ -84,8 +96,8 @@ pub(super) enum Place {
 }
 
 impl Store {
-    pub(super) fn cluster_time(&self, clock: &Clock) -> Timestamp {
-        Timestamp::from_unix_ms(clock.wall().unix_ms().saturating_add(self.time_offset_ms))
+    pub(super) fn cluster_time(&self, clock: &Clock) -> ClusterTime {
+        ClusterTime::of(clock.wall(), self.time_offset_ms)
     }
 
     /// Says whether the fence holds, as every write must.

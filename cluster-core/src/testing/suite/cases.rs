@@ -61,6 +61,9 @@ macro_rules! __storage_cases {
             ownership::shard_groups_keep_their_numbers
             ownership::joining_fences_off_every_earlier_incarnation
             ownership::taking_shards_returns_those_asked_for_with_higher_epochs
+            ownership::a_renewal_moves_the_end_of_the_lease
+            ownership::who_has_lost_its_fence_renews_nothing
+            ownership::the_last_starts_of_runners_are_listed
             ownership::nothing_commits_under_a_raised_fence
             ownership::a_batch_of_nothing_confirms_the_fence
             ownership::raising_the_fence_may_be_repeated_once

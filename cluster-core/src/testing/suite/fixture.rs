@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -120,6 +121,7 @@ pub(super) fn join_request() -> JoinRequest {
         shard_hash_version: SHARD_HASH_VERSION,
         groups: vec!["default".into()],
         advertised: String::new(),
+        lease: Duration::from_secs(5),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runners, fences, shards, settings and time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Backend;
 use super::fixture::{
@@ -9,10 +10,87 @@ use super::fixture::{
 };
 use crate::id::{FenceNumber, Incarnation, Seq, ShardCount, ShardId};
 use crate::storage::{
-    Batch, Fence, JoinRequest, PendingScan, RetentionClass, RetireScan, ShardGroup, StorageError,
-    TakenShard,
+    Batch, Fence, JoinRequest, PendingScan, RUNNERS_LISTED, RetentionClass, RetireScan, RunnerRow,
+    ShardGroup, Storage, StorageError, TakenShard,
 };
-use crate::time::Timestamp;
+use crate::time::{ClusterTime, Timestamp};
+
+const LEASE: Duration = Duration::from_secs(7);
+
+/// What is listed of a start.
+async fn listed(storage: &dyn Storage, fence: Fence) -> RunnerRow {
+    let rows = storage.runners().await.unwrap();
+    rows.into_iter().find(|row| row.incarnation == fence.incarnation).expect("it is listed")
+}
+
+// proves: B102
+pub(super) async fn a_renewal_moves_the_end_of_the_lease<B: Backend>(backend: B) {
+    let storage = backend.open(PREFIX).await;
+    let request = JoinRequest { advertised: "somewhere:7000".into(), ..join_request() };
+    let first_lease = request.lease;
+    let before = storage.cluster_time().await.unwrap();
+    let joined = storage.join(request).await.unwrap();
+    assert!(joined.now.now >= before && joined.now.now <= storage.cluster_time().await.unwrap());
+    let row = listed(&*storage, joined.fence).await;
+    let expected = RunnerRow {
+        incarnation: joined.fence.incarnation,
+        machine: joined.machine,
+        advertised: "somewhere:7000".into(),
+        joined_at: joined.now.now,
+        lease_ends_at: joined.now.now.after(first_lease),
+        alive: true,
+    };
+    assert_eq!(row, expected);
+
+    storage.set_cluster_time_offset(86_400_000).await.unwrap();
+    for lease in [LEASE, LEASE, first_lease] {
+        let ClusterTime { now, offset_ms } = storage.renew(joined.fence, lease).await.unwrap();
+        assert_eq!((offset_ms, joined.now.offset_ms), (86_400_000, 0));
+        let past = now.since(joined.now.now);
+        assert!(past >= Duration::from_secs(86_400), "cluster time, not {past:?} later");
+        assert!(now <= storage.cluster_time().await.unwrap());
+        let renewed = listed(&*storage, joined.fence).await;
+        assert_eq!(renewed, RunnerRow { lease_ends_at: now.after(lease), ..row.clone() });
+    }
+}
+
+// proves: B118, B121
+pub(super) async fn who_has_lost_its_fence_renews_nothing<B: Backend>(backend: B) {
+    let runner = Runner::start(&backend).await;
+    let storage = &*runner.storage;
+    let raised = storage.raise_fence(runner.fence).await.unwrap();
+    let before = listed(storage, raised).await;
+    assert_fenced(storage.renew(runner.fence, LEASE).await);
+    assert_eq!(listed(storage, raised).await, before, "not under an old number");
+    storage.renew(raised, LEASE).await.expect("it is alive");
+    let before = listed(storage, raised).await;
+
+    let next = join(storage).await.unwrap();
+    assert_fenced(storage.renew(raised, Duration::from_secs(3_600)).await);
+    let dead = RunnerRow { alive: false, ..before };
+    assert_eq!(listed(storage, raised).await, dead, "the next one has taken over");
+    storage.renew(next.fence, LEASE).await.unwrap();
+    storage.leave(next.fence).await.unwrap();
+    assert_fenced(storage.renew(next.fence, LEASE).await);
+    let unknown = Fence { incarnation: Incarnation::new(999), number: FenceNumber::new(1) };
+    assert_fenced(storage.renew(unknown, LEASE).await);
+}
+
+// proves: B102
+pub(super) async fn the_last_starts_of_runners_are_listed<B: Backend>(backend: B) {
+    let storage = backend.open(PREFIX).await;
+    assert_eq!(storage.runners().await.unwrap(), []);
+    let mut started = Vec::new();
+    for _ in 0..RUNNERS_LISTED + 3 {
+        started.push(join(&*storage).await.unwrap().fence.incarnation);
+    }
+    let rows = storage.runners().await.unwrap();
+    let of: Vec<Incarnation> = rows.iter().map(|row| row.incarnation).collect();
+    assert_eq!(of, started[3..], "the last ones, in the order of their starts");
+    let alive: Vec<bool> = rows.iter().map(|row| row.alive).collect();
+    assert_eq!(alive[..RUNNERS_LISTED - 1], [false; RUNNERS_LISTED - 1]);
+    assert!(alive[RUNNERS_LISTED - 1], "nobody has taken over from the last one");
+}
 
 // proves: B127
 pub(super) async fn the_first_runner_fixes_the_settings<B: Backend>(backend: B) {
@@ -76,6 +154,7 @@ pub(super) async fn joining_fences_off_every_earlier_incarnation<B: Backend>(bac
     assert_fenced(old.commit(batch).await);
     assert_fenced(old.commit(Batch::default()).await);
     assert_fenced(old.storage.take_shards(old.fence, vec![ShardId::new(1)]).await);
+    assert_fenced(old.storage.renew(old.fence, LEASE).await);
     assert_fenced(old.storage.raise_fence(old.fence).await);
     let scan = PendingScan { after: Seq::new(0), entity: None, limit: 10, bytes: usize::MAX };
     assert_fenced(old.storage.load_pending(old.fence, scan).await);

@@ -1,6 +1,7 @@
 //! Every write that is made again after an unknown outcome has its effect once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Backend;
 use super::chunks::{all, chunk, stored};
@@ -183,6 +184,13 @@ pub(super) async fn every_write_of_ownership_may_be_repeated<B: Backend>(backend
         let taken = storage.take_shards(fence, shards).await.unwrap();
         let epochs: Vec<u64> = taken.iter().map(|taken| taken.epoch.as_u64()).collect();
         assert_eq!(epochs, [epoch, epoch], "taken once, after {fault:?}");
+
+        storage.fail_next(Write::Renew, fault, 1);
+        let lease = Duration::from_secs(3_600);
+        assert_unknown(storage.renew(fence, lease).await);
+        let now = storage.renew(fence, lease).await.unwrap();
+        let ends_at = storage.runners().await.unwrap().last().map(|row| row.lease_ends_at);
+        assert_eq!(ends_at, Some(now.now.after(lease)), "after {fault:?}");
 
         storage.fail_next(Write::RaiseFence, fault, 1);
         assert_unknown(storage.raise_fence(fence).await);

@@ -14,12 +14,14 @@ CREATE TABLE IF NOT EXISTS {p}meta (
     value BIGINT NOT NULL
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
--- Starts of runners, for people; the last few.
+-- Starts of runners, the last few. Renewals move the end of the lease, several times while it
+-- lasts; the row that every write compares is another one.
 CREATE TABLE IF NOT EXISTS {p}runner (
     incarnation BIGINT NOT NULL PRIMARY KEY,
     machine BIGINT NOT NULL,
     advertised LONGBLOB NOT NULL,
-    joined_at BIGINT NOT NULL
+    joined_at BIGINT NOT NULL,
+    lease_ends_at BIGINT NOT NULL
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
 -- What every write compares, in share mode. An incarnation without a row, or that is not alive,

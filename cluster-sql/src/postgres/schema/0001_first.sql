@@ -8,13 +8,14 @@
 -- shard_hash_version, time_offset_ms, last_incarnation, highest_seq, retention_reached.
 -- Made before the first migration: {p}meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL).
 
--- Starts of runners, for people; the last few. Their connections carry the session as their
--- application_name.
+-- Starts of runners, the last few. Renewals move the end of the lease, several times while it
+-- lasts; the row that every write compares is another one.
 CREATE TABLE {p}runner (
     incarnation BIGINT NOT NULL PRIMARY KEY,
     machine BIGINT NOT NULL,
     advertised BYTEA NOT NULL,
-    joined_at BIGINT NOT NULL
+    joined_at BIGINT NOT NULL,
+    lease_ends_at BIGINT NOT NULL
 );
 
 -- What every write compares, in share mode. An incarnation without a row, or that is not alive,

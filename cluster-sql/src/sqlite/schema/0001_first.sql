@@ -12,12 +12,14 @@ CREATE TABLE {p}meta (
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Starts of runners, for people; the last few.
+-- Starts of runners, the last few. Renewals move the end of the lease, several times while it
+-- lasts; the row that every write compares is another one.
 CREATE TABLE {p}runner (
     incarnation INTEGER NOT NULL PRIMARY KEY,
     machine INTEGER NOT NULL,
     advertised TEXT NOT NULL,
-    joined_at INTEGER NOT NULL
+    joined_at INTEGER NOT NULL,
+    lease_ends_at INTEGER NOT NULL
 ) STRICT;
 
 -- What every write compares. An incarnation without a row, or that is not alive, writes nothing.

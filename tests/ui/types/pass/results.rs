@@ -55,6 +55,11 @@ impl Bank {
     }
 
     #[message]
+    fn lifted_without_any(&self) -> Result<u8, CallError> {
+        Ok(1)
+    }
+
+    #[message]
     fn none(&self) -> SearchResult {
         SearchResult { hits: 0 }
     }
@@ -73,6 +78,7 @@ pub(crate) fn main() {
     same::<BankAliasWithAName, Vec<u8>, Refusal>();
     same::<BankLifted, u8, Refusal>();
     same::<BankLiftedWithoutOwnError, u8, NoError>();
+    same::<BankLiftedWithoutAny, u8, NoError>();
     same::<BankNone, SearchResult, NoError>();
     same::<BankNested, Option<std::result::Result<u8, Refusal>>, NoError>();
 }

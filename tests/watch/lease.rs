@@ -1,0 +1,95 @@
+//! What a runner says of its lease and of cluster time in its log.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use cluster::prelude::*;
+use cluster::storage::OwnershipStorage;
+use cluster::testing::{Fault, TestCluster, Write};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context as Within, Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
+
+/// Events with their fields, in order: one line of text each.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// The lines that speak of this.
+    fn of(&self, what: &str) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        lines.iter().filter(|line| line.contains(what)).cloned().collect()
+    }
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0 += &format!(" {field}={value:?}");
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _: Within<'_, S>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+}
+
+#[derive(Entity, Default)]
+struct Echo;
+
+#[entity]
+impl Echo {
+    #[message]
+    fn echo(&self, text: String) -> String {
+        text
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_cannot_be_renewed_is_told_once_for_as_long_as_it_fails() {
+    let log = Log::default();
+    let _listening = tracing::subscriber::set_default(Registry::default().with(log.clone()));
+    let cluster = TestCluster::new().entity::<Echo>().start().await;
+    let seconds = async |many: u32| {
+        for _ in 0..many {
+            cluster.advance(Duration::from_secs(1)).await;
+        }
+    };
+    seconds(3).await;
+    assert_eq!(log.of("lease"), [""; 0]);
+    for _ in 0..2 {
+        cluster.storage().fail_next(Write::Renew, Fault::Refused, 5);
+        seconds(5).await;
+        let told = log.of("lease");
+        assert!(told.len() == 1 && told[0].starts_with("WARN"), "{told:?}");
+        assert!(told[0].contains("could not be renewed") && told[0].contains("error="), "{told:?}");
+        seconds(3).await;
+        let told = log.of("lease");
+        assert!(told.len() == 2 && told[1].starts_with("INFO"), "{told:?}");
+        log.0.lock().unwrap().clear();
+    }
+    assert_eq!(cluster.get::<Echo>("e").echo("still here".into()).await.unwrap(), "still here");
+}
+
+#[tokio::test]
+async fn a_correction_of_the_time_of_day_is_told_and_small_ones_are_none() {
+    let log = Log::default();
+    let _listening = tracing::subscriber::set_default(Registry::default().with(log.clone()));
+    let cluster = TestCluster::new().entity::<Echo>().start().await;
+    let storage = cluster.storage().clone();
+    let second = Duration::from_secs(1);
+    let mut told = Vec::new();
+    for offset_ms in [0, 5, -5, 10, 5_000, 5_008, 4_000] {
+        storage.set_cluster_time_offset(offset_ms).await.unwrap();
+        cluster.advance(second).await;
+        told.push(log.of("corrected").len());
+    }
+    assert_eq!(told, [0, 0, 0, 0, 1, 1, 2]);
+    let last = log.of("corrected").pop().unwrap();
+    assert!(last.contains("by_ms=-1000") && last.contains("ahead_ms=4000"), "{last}");
+}
