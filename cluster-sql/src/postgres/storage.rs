@@ -215,6 +215,10 @@ impl Storage for Postgres {
         PostgresDialect::KIND
     }
 
+    fn writes_in_two(&self) -> bool {
+        true
+    }
+
     fn row_limits(&self) -> Option<RowLimits> {
         Some(self.inner.limits)
     }
