@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::commit::Care;
 use super::error::{TimedOut, is_transient, leaves_connection, sure};
 use super::session::Session;
 use super::texts::AllTexts;
@@ -23,6 +24,7 @@ pub(super) struct Connections {
     clock: Clock,
     texts: Arc<AllTexts>,
     prepared: bool,
+    care: Arc<Care>,
     permits: Arc<Semaphore>,
     /// Those that nobody uses, the one used last at the end.
     idle: Mutex<Vec<PgConnection>>,
@@ -46,6 +48,7 @@ impl Connections {
             clock,
             texts,
             prepared,
+            care: Arc::default(),
             permits: Arc::new(Semaphore::new(many)),
             idle: Mutex::default(),
         })
@@ -69,8 +72,8 @@ impl Connections {
                 made.map_err(timed_out)?.map_err(sure)?
             }
         };
-        let (texts, prepared) = (self.texts.clone(), self.prepared);
-        let session = Session { connection, texts, prepared };
+        let (texts, prepared, care) = (self.texts.clone(), self.prepared, self.care.clone());
+        let session = Session { connection, texts, prepared, care };
         Ok(Lease { session, since: self.clock.now(), home: self.clone(), _permit: permit })
     }
 
