@@ -185,3 +185,84 @@ fn fitting(units: &[Unit], limits: Limits) -> usize {
     };
     units[..many].iter().map(fits).take_while(|fits| *fits).count().max(1).min(many)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use bytes::Bytes;
+
+    use crate::commit::unit::Writes;
+    use crate::id::{Epoch, ShardId, StateVersion};
+    use crate::storage::{StateKey, StateWrite};
+
+    const LIMITS: Limits = Limits { units: 100, bytes: 1_000 };
+
+    /// A unit whose size says which it is.
+    fn unit(bytes: usize, writes: Writes) -> Unit {
+        Unit { bytes, ..Unit::new(writes, Box::new(|_| ())) }
+    }
+
+    fn end(bytes: usize) -> Unit {
+        let key =
+            StateKey { entity_type: "t".into(), entity_id: "e".into(), shard: ShardId::new(1) };
+        let (from, to) = (StateVersion::default(), StateVersion::default().next());
+        let state = StateWrite { key, epoch: Epoch::default(), from, to, payload: Bytes::new() };
+        unit(bytes, Writes { state: Some(state), ..Writes::default() })
+    }
+
+    /// A barrier, which is behind all that came before.
+    fn barrier(bytes: usize) -> Unit {
+        unit(bytes, Writes::default())
+    }
+
+    fn taken(gathered: &mut Gathered, track: Track) -> Vec<usize> {
+        gathered.take(track, LIMITS).iter().map(|unit| unit.bytes).collect()
+    }
+
+    // Ends are taken beside the main track until something must stand behind them; what came after
+    // that stays behind it, and goes its own way again when it is done.
+    #[test]
+    fn ends_have_their_own_track_while_nothing_is_built_on_them() {
+        let mut gathered = Gathered::new(true);
+        assert_eq!(gathered.offer(end(1)), Track::Ends);
+        assert_eq!(taken(&mut gathered, Track::Ends), [1]);
+        assert_eq!(gathered.offer(barrier(2)), Track::Main);
+        assert_eq!(gathered.offer(end(3)), Track::Main);
+        assert_eq!(taken(&mut gathered, Track::Main), [0; 0], "1 is being committed");
+        assert!(gathered.done(Track::Ends, 1), "the main track waits for it");
+        assert_eq!(taken(&mut gathered, Track::Main), [2, 3]);
+        assert_eq!(gathered.offer(end(4)), Track::Main, "3 is being committed");
+        assert_eq!(taken(&mut gathered, Track::Main), [0; 0]);
+        assert_eq!(taken(&mut gathered, Track::Ends), [4]);
+        assert_eq!(gathered.offer(end(5)), Track::Ends);
+        assert_eq!(gathered.size(), (1, 5));
+    }
+
+    // Without a second track everything is taken in its order.
+    #[test]
+    fn one_track_takes_all() {
+        let mut gathered = Gathered::new(false);
+        for unit in [end(1), barrier(2), end(3)] {
+            assert_eq!(gathered.offer(unit), Track::Main);
+        }
+        assert_eq!(taken(&mut gathered, Track::Main), [1, 2, 3]);
+        assert_eq!(gathered.size(), (0, 0));
+    }
+
+    // A batch is within its limits, but never empty; and no track ends before all was taken.
+    #[test]
+    fn a_batch_is_bounded_and_nothing_is_left_when_it_ends() {
+        let mut gathered = Gathered::new(true);
+        for bytes in [2_000, 600, 600] {
+            gathered.offer(barrier(bytes));
+        }
+        gathered.offer(end(7));
+        gathered.close();
+        assert_eq!(taken(&mut gathered, Track::Main), [2_000]);
+        assert_eq!(taken(&mut gathered, Track::Main), [600]);
+        assert!(!gathered.has_ended(Track::Main) && !gathered.has_ended(Track::Ends));
+        assert_eq!(taken(&mut gathered, Track::Main), [600, 7]);
+        assert!(gathered.has_ended(Track::Main) && gathered.has_ended(Track::Ends));
+    }
+}
