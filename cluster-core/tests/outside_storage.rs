@@ -101,6 +101,10 @@ impl<H: Habit> Storage for Outside<H> {
     fn kind(&self) -> &'static str {
         "outside"
     }
+
+    fn writes_in_two(&self) -> bool {
+        self.inner.writes_in_two()
+    }
 }
 
 impl<H: Habit> OwnershipStorage for Outside<H> {

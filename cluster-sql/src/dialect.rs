@@ -18,6 +18,9 @@ pub(crate) trait Dialect: 'static {
     /// Whether the server keeps its plan of a prepared statement, however its tables change.
     const KEEPS_PLANS: bool = false;
 
+    /// Whether two transactions at once are written faster than one after the other.
+    const WRITES_IN_TWO: bool = false;
+
     /// The steps from one schema version to the next; the version of a migration is its place,
     /// counted from one.
     const MIGRATIONS: &'static [Migration];

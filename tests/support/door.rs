@@ -361,6 +361,10 @@ impl Storage for Guarded {
         self.storage.kind()
     }
 
+    fn writes_in_two(&self) -> bool {
+        self.storage.writes_in_two()
+    }
+
     fn transactions(&self) -> Option<&dyn TransactionStorage> {
         self.storage.transactions().map(|_| self as &dyn TransactionStorage)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::lease::keep_lease;
 use super::retention::retire;
+use crate::commit::Track;
 use crate::entity::{
     Gate, Runner, bring_back_kept, load_due, load_pending, run_alarms, run_schedule,
     watch_deadlines,
@@ -26,7 +27,10 @@ pub(super) fn start(runner: &Arc<Runner>) {
         metrics::gauge!(metric::SHARDS, "group" => *group).increment(shards);
     }
     let tasks = &runner.tasks;
-    tasks.spawn_to_end(commit(runner.clone()));
+    tasks.spawn_to_end(commit(runner.clone(), Track::Main));
+    if runner.committer.has_two_tracks() {
+        tasks.spawn_to_end(commit(runner.clone(), Track::Ends));
+    }
     tasks.spawn_loop(load_pending(runner.clone()));
     tasks.spawn_loop(bring_back_kept(runner.clone()));
     tasks.spawn_loop(run_alarms(runner.clone()));
@@ -38,9 +42,9 @@ pub(super) fn start(runner: &Arc<Runner>) {
     tasks.spawn_loop(keep_lease(runner.clone()));
 }
 
-/// Runs the committer. A runner that finds itself fenced off stops serving at once.
-async fn commit(runner: Arc<Runner>) {
-    runner.committer.clone().run().await;
+/// Runs a track of the committer. A runner that finds itself fenced off stops serving at once.
+async fn commit(runner: Arc<Runner>, track: Track) {
+    runner.committer.clone().run(track).await;
     if runner.committer.is_fenced() {
         end(&runner);
     }

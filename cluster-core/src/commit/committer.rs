@@ -4,52 +4,51 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, oneshot};
+use tokio::sync::{
+    Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, Notify, OwnedRwLockWriteGuard, RwLock,
+    oneshot,
+};
 
 use super::batching::{
     complete, fail_all, fail_superseded, gather, settle, tell_reminded, what_is_left,
 };
+use super::gathered::{Gathered, Limits, Track};
 use super::reminders::{OnReminded, Reminded, ReminderIntent, Reminders, apply_all, keys_of};
 use super::seqs::Seqs;
 use super::unit::{CommitFailure, Unit, Writes};
 use crate::config::Config;
 use crate::id::Seq;
 use crate::metric;
-use crate::storage::{Batch, Committed, Fence, Joined, ReminderKey, Storage, StorageError};
+use crate::storage::{
+    Accepted, Batch, Committed, Fence, Joined, ReminderKey, Storage, StorageError,
+};
 use crate::time::{Clock, WallHistory};
 
-/// Gathers units while a transaction runs and commits what has gathered in the next one. One
-/// transaction is in flight at a time; units are committed in the order in which they came, so a
-/// unit never becomes durable before one that it was built on.
+/// Gathers units while a transaction runs and commits what has gathered in the next one. On each
+/// track one transaction is in flight at a time, and what is built on something else stands behind
+/// it on the same track: so a unit never becomes durable before one that it was built on.
 pub(crate) struct Committer {
     storage: Arc<dyn Storage>,
     clock: Clock,
     seqs: Seqs,
-    batch_max: usize,
-    batch_bytes: usize,
+    limits: Limits,
     queue_max: usize,
     queue_bytes: usize,
     attempts: u32,
     gathered: Mutex<Gathered>,
-    wake: Notify,
-    /// Who may write now: see [`Lane`].
-    lane: Arc<AsyncMutex<()>>,
-    /// The fence in force. Changed by who has the lane.
+    /// For each track.
+    wake: [Notify; 2],
+    /// Who may write now: the tracks side by side, or who has the [`Lane`].
+    lane: Arc<RwLock<()>>,
+    /// Held while ends are written on their own track, until they are told.
+    ending: AsyncMutex<()>,
+    /// The fence in force. Changed by who is raising it.
     fence: Mutex<Fence>,
+    raising: AsyncMutex<()>,
     /// Told the stamps of all outcomes that are written here, before they can be read.
     history: Mutex<WallHistory>,
     on_reminded: OnceLock<OnReminded>,
     metrics: Metrics,
-}
-
-#[derive(Default)]
-struct Gathered {
-    units: Vec<Unit>,
-    /// Of all units together.
-    bytes: usize,
-    closed: bool,
-    /// Another incarnation has taken over: nothing of this one will ever be written.
-    fenced: bool,
 }
 
 /// What is full, and how full.
@@ -95,18 +94,19 @@ impl Committer {
                 commits: metrics::counter!(metric::COMMITS, "storage" => kind),
                 commit_failures: failures,
             },
+            gathered: Mutex::new(Gathered::new(storage.writes_in_two())),
             storage,
             clock,
             seqs: Seqs::above(joined.machine, floor),
-            batch_max: config.commit_batch,
-            batch_bytes: config.commit_batch_bytes,
+            limits: Limits { units: config.commit_batch, bytes: config.commit_batch_bytes },
             queue_max: config.commit_queue_max,
             queue_bytes: config.commit_queue_bytes,
             attempts: config.commit_attempts,
-            gathered: Mutex::default(),
-            wake: Notify::new(),
+            wake: [Notify::new(), Notify::new()],
             lane: Arc::default(),
+            ending: AsyncMutex::default(),
             fence: Mutex::new(joined.fence),
+            raising: AsyncMutex::default(),
             history: Mutex::new(history),
             on_reminded: OnceLock::new(),
         }
@@ -121,7 +121,7 @@ impl Committer {
 
     /// How many units wait; tells the metrics too.
     pub(crate) fn waiting(&self) -> usize {
-        let waiting = self.gathered.lock().units.len();
+        let waiting = self.gathered.lock().size().0;
         self.metrics.queue.set(waiting as f64);
         waiting
     }
@@ -145,10 +145,7 @@ impl Committer {
 
     /// Whether so much waits already that new requests should be refused.
     pub(crate) fn full(&self) -> Option<Full> {
-        let (units, bytes) = {
-            let gathered = self.gathered.lock();
-            (gathered.units.len(), gathered.bytes)
-        };
+        let (units, bytes) = self.gathered.lock().size();
         let full = |limit, what, max, actual| Full { limit, what, max, actual };
         if units >= self.queue_max {
             let what = "the number of requests that wait to be stored";
@@ -171,15 +168,14 @@ impl Committer {
     #[must_use = "a unit that comes back is to be completed"]
     pub(crate) fn offer(&self, mut unit: Unit) -> Option<Unit> {
         unit.bytes = unit.writes.bytes();
-        {
+        let track = {
             let mut gathered = self.gathered.lock();
-            if gathered.closed {
+            if gathered.is_closed() {
                 return Some(unit);
             }
-            gathered.bytes += unit.bytes;
-            gathered.units.push(unit);
-        }
-        self.wake.notify_one();
+            gathered.offer(unit)
+        };
+        self.wake(track);
         None
     }
 
@@ -194,84 +190,79 @@ impl Committer {
 
     /// Waits for the right to write. Cancel safe.
     pub(crate) async fn lane(self: &Arc<Self>) -> Lane {
-        Lane { _turn: self.lane.clone().lock_owned().await, committer: self.clone() }
+        Lane { _turn: self.lane.clone().write_owned().await, committer: self.clone() }
     }
 
     /// Takes no more units; what has gathered is still committed, then [`Committer::run`] ends.
     pub(crate) fn close(&self) {
-        self.gathered.lock().closed = true;
-        self.wake.notify_one();
+        self.gathered.lock().close();
+        self.wake(Track::Main);
+        self.wake(Track::Ends);
+    }
+
+    fn wake(&self, track: Track) {
+        self.wake[track as usize].notify_one();
     }
 
     /// Whether it has ended because another incarnation took over.
     pub(crate) fn is_fenced(&self) -> bool {
-        self.gathered.lock().fenced
+        self.gathered.lock().is_fenced()
     }
 
     /// Somebody has found out that another incarnation has taken over: nothing more is written, and
     /// [`Committer::run`] ends.
     pub(crate) fn fence_off(&self) {
         self.end_fenced();
-        self.wake.notify_one();
+        self.wake(Track::Main);
+        self.wake(Track::Ends);
     }
 
     fn end_fenced(&self) {
-        let units = {
-            let mut gathered = self.gathered.lock();
-            gathered.closed = true;
-            gathered.fenced = true;
-            gathered.bytes = 0;
-            std::mem::take(&mut gathered.units)
-        };
+        let units = self.gathered.lock().end_fenced();
         fail_all(units, &CommitFailure::Stopped);
     }
 
     fn is_closed(&self) -> bool {
-        self.gathered.lock().closed
+        self.gathered.lock().is_closed()
     }
 
-    /// Commits until closed. To be run by one task; must not be dropped before it ends, or the
-    /// completions of the transaction in flight are never called.
-    pub(crate) async fn run(self: Arc<Self>) {
+    /// Whether ends have a track of their own, to be run by a task of its own.
+    pub(crate) fn has_two_tracks(&self) -> bool {
+        self.storage.writes_in_two()
+    }
+
+    /// Commits what comes on a track until closed. To be run by one task; must not be dropped
+    /// before it ends, or the completions of the transaction in flight are never called.
+    pub(crate) async fn run(self: Arc<Self>, track: Track) {
         loop {
-            let (units, closed) = self.take();
+            let (units, ended) = {
+                let mut gathered = self.gathered.lock();
+                (gathered.take(track, self.limits), gathered.has_ended(track))
+            };
+            match track {
+                // It may have passed ends on, or its own end lets the other end.
+                Track::Main => self.wake(Track::Ends),
+                Track::Ends => {}
+            }
             if !units.is_empty() {
-                let _turn = self.lane.lock().await;
-                self.commit(units).await;
-            } else if closed {
+                let many = units.len();
+                let _turn = self.lane.read().await;
+                match track {
+                    Track::Main => self.commit(units).await,
+                    Track::Ends => {
+                        let _ending = self.ending.lock().await;
+                        self.commit(units).await;
+                    }
+                }
+                if self.gathered.lock().done(track, many) {
+                    self.wake(Track::Main);
+                }
+            } else if ended {
                 return;
             } else {
-                self.wake.notified().await;
+                self.wake[track as usize].notified().await;
             }
         }
-    }
-
-    /// What has gathered, as much as one transaction takes; and whether nothing will come any more.
-    fn take(&self) -> (Vec<Unit>, bool) {
-        let mut gathered = self.gathered.lock();
-        let many = self.first_batch(&gathered);
-        let units: Vec<Unit> = if many == gathered.units.len() {
-            let spare = Vec::with_capacity(many);
-            std::mem::replace(&mut gathered.units, spare)
-        } else {
-            gathered.units.drain(..many).collect()
-        };
-        gathered.bytes -= units.iter().map(|unit| unit.bytes).sum::<usize>();
-        let drained = gathered.units.is_empty() && units.is_empty();
-        (units, gathered.closed && drained)
-    }
-
-    /// How many units one transaction takes: within the limits, but always one.
-    fn first_batch(&self, gathered: &Gathered) -> usize {
-        let many = gathered.units.len().min(self.batch_max);
-        let mut left = self.batch_bytes;
-        let fits = |unit: &Unit| {
-            let rest = left.checked_sub(unit.bytes);
-            left = rest.unwrap_or_default();
-            rest.is_some()
-        };
-        let fitting = gathered.units[..many].iter().map(fits).take_while(|fits| *fits).count();
-        fitting.max(1).min(many)
     }
 
     /// Commits the units, in one transaction unless some must be left out.
@@ -304,7 +295,8 @@ impl Committer {
             let asks = !batch.is_empty() || units.iter().any(|unit| unit.writes.confirm);
             let result = if asks { self.write(&batch).await } else { Ok(Committed::default()) };
             let error = match result {
-                Ok(committed) => {
+                Ok(mut committed) => {
+                    let _quiet = self.look_for_ends(&mut committed.accepts).await;
                     complete(units, batch, committed, reminded, self.on_reminded.get());
                     continue;
                 }
@@ -322,6 +314,38 @@ impl Committer {
                 error => {
                     tracing::warn!(%error, units = units.len(), "a commit failed");
                     parts.extend(what_is_left(units, batch, &error));
+                }
+            }
+        }
+    }
+
+    /// A request that was found as known may have ended meanwhile on the other track: who joins it
+    /// is told so, since those who waited are told without it. Until what comes back is dropped,
+    /// nothing ends there.
+    async fn look_for_ends(&self, accepts: &mut [Accepted]) -> Option<AsyncMutexGuard<'_, ()>> {
+        let running = accepts.iter_mut().filter_map(Accepted::known_mut);
+        let mut running: Vec<_> = running.filter(|known| known.outcome.is_none()).collect();
+        if running.is_empty() || !self.has_two_tracks() {
+            return None;
+        }
+        let quiet = self.ending.lock().await;
+        let mut pause = Pause::default();
+        loop {
+            let ids = running.iter().map(|known| known.id).collect();
+            match self.storage.find_requests(ids).await {
+                Ok(found) => {
+                    for (known, found) in running.iter_mut().zip(found) {
+                        known.outcome = found.and_then(|found| found.outcome);
+                    }
+                    return Some(quiet);
+                }
+                // They wait for an end that somebody else would tell them of.
+                Err(_) if self.is_closed() && pause.count >= self.attempts - 1 => {
+                    return Some(quiet);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "requests with known keys could not be looked up");
+                    pause.wait(&self.clock).await;
                 }
             }
         }
@@ -355,8 +379,8 @@ impl Committer {
         let mut unknown = None;
         let mut pause = Pause::default();
         loop {
-            let started = self.clock.now();
-            let error = match self.storage.commit(self.fence(), batch.clone()).await {
+            let (started, fence) = (self.clock.now(), self.fence());
+            let error = match self.storage.commit(fence, batch.clone()).await {
                 Ok(committed) => {
                     self.metrics.commits.increment(1);
                     self.metrics.commit_seconds.record((self.clock.now() - started).as_secs_f64());
@@ -367,11 +391,13 @@ impl Committer {
             match error {
                 StorageError::UnknownOutcome { .. } => {
                     tracing::warn!(%error, "raising the fence to learn a commit's outcome");
-                    if self.raise().await.is_err() {
+                    if self.raise(fence).await.is_err() {
                         return Err(error);
                     }
                     unknown = Some(error);
                 }
+                // Raised for the transaction on the other track.
+                StorageError::Fenced { .. } if self.fence() != fence => {}
                 StorageError::Unavailable { .. } => {
                     if pause.count >= self.attempts - 1 && (unknown.is_none() || self.is_closed()) {
                         return Err(unknown.unwrap_or(error));
@@ -384,10 +410,13 @@ impl Committer {
         }
     }
 
-    /// Raises the fence; goes on until the storage answers, since nothing may be written before,
-    /// unless the runner ends.
-    async fn raise(&self) -> Result<(), StorageError> {
-        let from = self.fence();
+    /// Raises the fence from where it stood, unless another has; goes on until the storage answers,
+    /// since nothing may be written before, unless the runner ends.
+    async fn raise(&self, from: Fence) -> Result<(), StorageError> {
+        let _alone = self.raising.lock().await;
+        if self.fence() != from {
+            return Ok(());
+        }
         let mut pause = Pause::default();
         loop {
             let error = match self.storage.raise_fence(from).await {
@@ -430,7 +459,7 @@ impl Pause {
 /// requests become visible in that order; nobody else commits, and nobody else raises the fence.
 pub(crate) struct Lane {
     committer: Arc<Committer>,
-    _turn: OwnedMutexGuard<()>,
+    _turn: OwnedRwLockWriteGuard<()>,
 }
 
 impl Lane {
@@ -473,6 +502,6 @@ impl Lane {
     /// # Errors
     /// Another incarnation has taken over, or the runner ends while the storage is away.
     pub(crate) async fn raise_fence(&self) -> Result<(), StorageError> {
-        self.committer.raise().await
+        self.committer.raise(self.fence()).await
     }
 }

@@ -2,10 +2,12 @@
 
 mod batching;
 mod committer;
+mod gathered;
 mod reminders;
 mod seqs;
 mod unit;
 
 pub(crate) use committer::{Committer, Full, Lane};
+pub(crate) use gathered::Track;
 pub(crate) use reminders::{Reminded, ReminderChange, ReminderIntent};
 pub(crate) use unit::{CommitFailure, Completion, Lineage, Unit, Writes};

@@ -56,10 +56,13 @@ impl Writes {
     /// A unit without writes is a barrier: it completes when all before it have, and if it is to be
     /// confirmed, when the storage says that this runner is still the owner.
     pub(crate) fn is_empty(&self) -> bool {
-        self.accepts.is_empty()
-            && self.outcome.is_none()
-            && self.state.is_none()
-            && self.attempt.is_none()
+        let frequent = self.accepts.is_empty() && self.outcome.is_none() && self.state.is_none();
+        frequent && self.is_frequent()
+    }
+
+    /// Whether it only accepts requests, ends one, or changes a state: what nearly every unit does.
+    pub(crate) fn is_frequent(&self) -> bool {
+        self.attempt.is_none()
             && self.dead.is_none()
             && self.journal.is_empty()
             && self.deferred.is_none()

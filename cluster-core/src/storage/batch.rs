@@ -92,6 +92,16 @@ pub enum Accepted {
     IdCollision,
 }
 
+impl Accepted {
+    /// The request that was there before.
+    pub(crate) fn known_mut(&mut self) -> Option<&mut KnownRequest> {
+        match self {
+            Accepted::SameId(known) | Accepted::SameKey(known) => Some(known),
+            Accepted::New | Accepted::IdCollision => None,
+        }
+    }
+}
+
 /// A request that was there before.
 #[derive(Debug, Clone)]
 pub struct KnownRequest {

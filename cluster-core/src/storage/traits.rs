@@ -35,6 +35,13 @@ pub trait Storage:
         None
     }
 
+    /// Whether two batches are written faster at the same time than one after the other: then up
+    /// to two calls of [`MessageStorage::commit`] are under way, of which neither is built on the
+    /// other.
+    fn writes_in_two(&self) -> bool {
+        false
+    }
+
     /// Users' own transactions, where the database has them.
     fn transactions(&self) -> Option<&dyn TransactionStorage> {
         None

@@ -1,6 +1,7 @@
 //! Writing a batch.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use cluster_core::id::Seq;
 use cluster_core::storage::{
@@ -8,7 +9,7 @@ use cluster_core::storage::{
 };
 
 use super::commit_text::{ENTRY, Groups, OUTCOME, REQUEST, STATE, stand_in};
-use super::error::{commit_error, is_gate};
+use super::error::{commit_error, is_duplicate, is_gate};
 use super::parameter::Array;
 use super::reads::{find_keys, find_requests};
 use super::session::{Arguments, Session};
@@ -17,6 +18,25 @@ use crate::journal::entry_values;
 use crate::rows::{EncodedRequest, first_state_values, is_first, outcome_values};
 use crate::server::{Written, is_plain};
 use crate::value::{Columns, Value, integer};
+
+/// How many batches are written with care after one that met what was there already: such requests
+/// come in bursts, as callers ask again.
+const CARE: u32 = 256;
+
+/// How many batches are still to be written with care.
+#[derive(Debug, Default)]
+pub(super) struct Care(AtomicU32);
+
+impl Care {
+    fn is_taken(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    fn take(&self) {
+        self.0.store(CARE, Ordering::Relaxed);
+    }
+}
 
 /// Writes a batch by the one statement.
 ///
@@ -31,12 +51,19 @@ pub(super) async fn write_at_once(
     if !is_plain(batch) {
         return Ok(Written::NotThisWay);
     }
-    let (groups, arguments) = arguments(session.arguments(), fence, batch);
-    let text = session.texts.commit(groups).clone();
-    let rows = match session.rows(&text, arguments).await {
-        Ok(rows) => rows,
-        Err(error) if is_gate(&error) => return Ok(Written::NotThisWay),
-        Err(error) => return Err(commit_error(error)),
+    let mut careful = session.care.is_taken();
+    let rows = loop {
+        let (groups, arguments) = arguments(session.arguments(), fence, batch, careful);
+        let text = session.texts.commit(groups).clone();
+        match session.rows(&text, arguments).await {
+            Ok(rows) => break rows,
+            Err(error) if is_duplicate(&error) && !careful => {
+                session.care.take();
+                careful = true;
+            }
+            Err(error) if is_gate(&error) => return Ok(Written::NotThisWay),
+            Err(error) => return Err(commit_error(error)),
+        }
     };
     let row = rows.first().ok_or_else(|| commit_error(sqlx::Error::RowNotFound))?;
     if row.integer(0) != Some(1) {
@@ -64,7 +91,12 @@ fn numbers(text: &[u8]) -> HashSet<i64> {
 }
 
 /// The groups of a batch and their values, in the order of the text.
-fn arguments(mut arguments: Arguments, fence: Fence, batch: &Batch) -> (Groups, Arguments) {
+fn arguments(
+    mut arguments: Arguments,
+    fence: Fence,
+    batch: &Batch,
+    careful: bool,
+) -> (Groups, Arguments) {
     arguments.add(integer(fence.incarnation.as_u64()));
     arguments.add(integer(fence.number.as_u64()));
     let groups = Groups {
@@ -73,6 +105,7 @@ fn arguments(mut arguments: Arguments, fence: Fence, batch: &Batch) -> (Groups, 
         outcomes: !batch.outcomes.is_empty(),
         states: !batch.states.is_empty(),
         journal: !batch.journal.is_empty(),
+        careful,
     };
     if groups.accepts {
         let encoded: Vec<_> = batch.accepts.iter().map(EncodedRequest::new).collect();

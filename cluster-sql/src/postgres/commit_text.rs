@@ -25,23 +25,33 @@ pub(super) struct Groups {
     pub(super) outcomes: bool,
     pub(super) states: bool,
     pub(super) journal: bool,
+    /// What stands in the way of a request or an outcome is asked for, and left as it is. Without,
+    /// it is an error, and the statement is cheaper by a look into each index.
+    pub(super) careful: bool,
 }
 
 impl Groups {
     /// How many texts there are.
-    pub(super) const COUNT: usize = 1 << 5;
+    pub(super) const COUNT: usize = 1 << 6;
 
     /// A number below [`Groups::COUNT`].
     pub(super) fn number(self) -> usize {
-        let Groups { accepts, due, outcomes, states, journal } = self;
-        let bits = [accepts, due, outcomes, states, journal];
+        let Groups { accepts, due, outcomes, states, journal, careful } = self;
+        let bits = [accepts, due, outcomes, states, journal, careful];
         bits.iter().rev().fold(0, |number, bit| number << 1 | usize::from(*bit))
     }
 
     /// None, each alone, and all together: what a batch of any groups is made of.
     pub(super) fn samples() -> impl Iterator<Item = (&'static str, Groups)> {
         let none = Groups::default();
-        let all = Groups { accepts: true, due: true, outcomes: true, states: true, journal: true };
+        let all = Groups {
+            accepts: true,
+            due: true,
+            outcomes: true,
+            states: true,
+            journal: true,
+            careful: true,
+        };
         let samples = [
             ("CommitNothing", none),
             ("CommitAccepts", Groups { accepts: true, ..none }),
@@ -49,7 +59,8 @@ impl Groups {
             ("CommitOutcomes", Groups { outcomes: true, ..none }),
             ("CommitStates", Groups { states: true, ..none }),
             ("CommitJournal", Groups { journal: true, ..none }),
-            ("CommitAll", all),
+            ("CommitAll", Groups { careful: false, ..all }),
+            ("CommitCarefully", all),
         ];
         samples.into_iter()
     }
@@ -125,10 +136,10 @@ pub(super) fn commit_text(groups: Groups) -> String {
     };
     let mut stored = "NULL::text".to_owned();
     if groups.accepts {
-        stored = accepts(&mut writer, groups.due);
+        stored = accepts(&mut writer, groups);
     }
     if groups.outcomes {
-        outcomes(&mut writer);
+        outcomes(&mut writer, groups.careful);
     }
     if groups.states {
         let (rows, first) = writer.unnest(&STATE);
@@ -159,25 +170,33 @@ pub(super) fn commit_text(groups: Groups) -> String {
     text
 }
 
+fn on_conflict(careful: bool) -> &'static str {
+    if careful { "ON CONFLICT DO NOTHING " } else { "" }
+}
+
 /// Requests to accept. Of those that are pending, the ones at or below the mark are registered.
-fn accepts(writer: &mut Writer, due: bool) -> String {
+fn accepts(writer: &mut Writer, groups: Groups) -> String {
     let (rows, first) = writer.unnest(&REQUEST);
     writer.part(format!(
         "a AS (INSERT INTO {{p}}request ({}) SELECT * FROM {rows} WHERE {OK} \
-        ON CONFLICT DO NOTHING RETURNING seq, shard, due_at)",
-        request_columns!("")
+        {}RETURNING seq, shard, due_at)",
+        request_columns!(""),
+        on_conflict(groups.careful)
     ));
     writer.part(
         "b AS (INSERT INTO {p}behind (seq, shard) SELECT seq, shard FROM a \
         WHERE due_at IS NULL AND seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING)"
             .to_owned(),
     );
-    if due {
+    if groups.due {
         writer.part(
             "w AS (INSERT INTO {p}due (seq, shard, due_at) SELECT seq, shard, due_at FROM a \
             WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING)"
                 .to_owned(),
         );
+    }
+    if !groups.careful {
+        return "NULL::text".to_owned();
     }
     let fewer = format!("(SELECT count(*) FROM a) < cardinality(${first})");
     let id = first + 1;
@@ -191,13 +210,14 @@ fn accepts(writer: &mut Writer, due: bool) -> String {
 }
 
 /// Ends of requests: of those that are stored and have not ended.
-fn outcomes(writer: &mut Writer) {
+fn outcomes(writer: &mut Writer, careful: bool) {
     let (rows, _) = writer.unnest(&OUTCOME);
     writer.part(format!(
         "o AS (INSERT INTO {{p}}outcome (seq, shard, epoch, finished_at, kind, payload) \
         SELECT u.* FROM {rows} AS u (seq, shard, epoch, finished_at, kind, payload) WHERE {OK} \
         AND (SELECT 1 FROM {{p}}request r WHERE r.seq = u.seq) = 1 \
-        ON CONFLICT DO NOTHING RETURNING seq)"
+        {}RETURNING seq)",
+        on_conflict(careful)
     ));
     for place in PLACES {
         writer.part(format!(

@@ -56,6 +56,7 @@ impl Dialect for PostgresDialect {
     const PARAMETER: char = '$';
     const RESERVED_PREFIX: &'static str = "pg_";
     const KEEPS_PLANS: bool = true;
+    const WRITES_IN_TWO: bool = true;
     const MIGRATIONS: &'static [Migration] = &[Migration {
         text: concat!(include_str!("schema/0001_first.sql"), include_str!("schema/0001_views.sql")),
         minimum: 1,

@@ -9,6 +9,8 @@ use crate::server::{self, Refused};
 const DIVISION_BY_ZERO: &str = "22012";
 /// A statement of ours was given the same state twice.
 const SAME_ROW: &str = "21000";
+/// A row of a key is there already.
+const DUPLICATE: &str = "23505";
 /// A transaction that would have to wait for one that waits for it.
 const DEADLOCK: &str = "40P01";
 /// A transaction that others came in the way of.
@@ -42,6 +44,11 @@ pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
 /// Whether a statement of ours has found that it must not be done.
 pub(super) fn is_gate(error: &sqlx::Error) -> bool {
     database(error).is_some_and(|error| [DIVISION_BY_ZERO, SAME_ROW].contains(&error.code()))
+}
+
+/// Whether a statement has found that a row of a key is there already.
+pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
+    database(error).is_some_and(|error| error.code() == DUPLICATE)
 }
 
 /// Whether a statement was refused because one before it in its transaction has failed.

@@ -6,6 +6,7 @@ use cluster_core::storage::{Fence, StorageError};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Executor, PgConnection};
 
+use super::commit::Care;
 use super::dialect::PostgresDialect;
 use super::error::{commit_error, is_gate, refused, sure};
 use super::parameter::{Array, Parameter};
@@ -23,6 +24,8 @@ pub(super) struct Session {
     pub(super) texts: Arc<AllTexts>,
     /// Whether statements are prepared. Else each is sent as a whole, in one packet.
     pub(super) prepared: bool,
+    /// Of all connections to the database.
+    pub(super) care: Arc<Care>,
 }
 
 /// What goes into the places of a statement.

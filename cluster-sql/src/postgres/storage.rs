@@ -4,7 +4,7 @@ use cluster_core::storage::Database;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
-use super::commit::write_at_once;
+use super::commit::{Care, write_at_once};
 use super::dialect::PostgresDialect;
 use super::error::sure;
 use super::marks::move_marks;
@@ -38,6 +38,7 @@ pub(super) struct PostgresServer {
     options: PgConnectOptions,
     texts: Arc<AllTexts>,
     prepared: bool,
+    care: Arc<Care>,
 }
 
 impl Server for PostgresServer {
@@ -46,7 +47,12 @@ impl Server for PostgresServer {
 
     async fn connect(&self) -> Result<Session, StorageError> {
         let connection = self.options.connect().await.map_err(sure)?;
-        Ok(Session { connection, texts: self.texts.clone(), prepared: self.prepared })
+        Ok(Session {
+            connection,
+            texts: self.texts.clone(),
+            prepared: self.prepared,
+            care: self.care.clone(),
+        })
     }
 }
 
@@ -84,6 +90,7 @@ impl Postgres {
             options: options.driver()?,
             texts: Arc::new(AllTexts::new(&options.settings.prefix)),
             prepared: options.is_prepared(),
+            care: Arc::default(),
         };
         let inner = Inner::new(server, options.settings);
         let mut lease = inner.writers.lease().await?;

@@ -170,6 +170,10 @@ macro_rules! server_storage {
                 <$dialect as Dialect>::KIND
             }
 
+            fn writes_in_two(&self) -> bool {
+                <$dialect as Dialect>::WRITES_IN_TWO
+            }
+
             fn row_limits(&self) -> Option<RowLimits> {
                 Some(self.inner.settings.limits)
             }

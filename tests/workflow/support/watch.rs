@@ -179,6 +179,10 @@ impl Storage for Watched {
     fn kind(&self) -> &'static str {
         self.storage.kind()
     }
+
+    fn writes_in_two(&self) -> bool {
+        self.storage.writes_in_two()
+    }
 }
 
 impl OwnershipStorage for Watched {

@@ -304,6 +304,10 @@ impl Storage for FaultyStorage {
         self.shared.inner.row_limits()
     }
 
+    fn writes_in_two(&self) -> bool {
+        self.shared.inner.writes_in_two()
+    }
+
     fn transactions(&self) -> Option<&dyn TransactionStorage> {
         self.shared.inner.transactions().map(|_| self as &dyn TransactionStorage)
     }

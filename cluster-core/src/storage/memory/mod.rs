@@ -87,6 +87,11 @@ impl Storage for MemoryStorage {
     fn row_limits(&self) -> Option<RowLimits> {
         Some(self.limits)
     }
+
+    /// As the fastest of the databases: what is built on this may not rely on less.
+    fn writes_in_two(&self) -> bool {
+        true
+    }
 }
 
 impl OwnershipStorage for MemoryStorage {
