@@ -397,7 +397,7 @@ impl Committer {
                     unknown = Some(error);
                 }
                 // Raised for the transaction on the other track.
-                StorageError::Fenced { .. } if self.fence() != fence => {}
+                StorageError::Fenced { .. } if self.is_raised(fence).await => {}
                 StorageError::Unavailable { .. } => {
                     if pause.count >= self.attempts - 1 && (unknown.is_none() || self.is_closed()) {
                         return Err(unknown.unwrap_or(error));
@@ -408,6 +408,12 @@ impl Committer {
                 error => return Err(error),
             }
         }
+    }
+
+    /// Whether the fence has risen above this one, which somebody may be about to learn.
+    async fn is_raised(&self, above: Fence) -> bool {
+        let _told = self.raising.lock().await;
+        self.fence() != above
     }
 
     /// Raises the fence from where it stood, unless another has; goes on until the storage answers,
