@@ -4,13 +4,14 @@ use cluster_core::id::{EntityId, Epoch, Key, KeyDigest, MessageTag, Seq, ShardId
 use cluster_core::message::{Headers, TraceContext};
 use cluster_core::metric::UNREADABLE;
 use cluster_core::storage::{
-    DeadLetterRow, FoundRequest, HeldRow, KeyRow, KnownRequest, Missing, OutcomeKind, OutcomeRow,
-    PendingRequest, Repeat, RequestRow, RetentionClass, StateRow, StateWrite, StorageError,
-    StoredOutcome,
+    DeadLetterRow, Fence, FoundRequest, HeldRow, KeyRow, KnownRequest, Missing, OutcomeKind,
+    OutcomeRow, PendingRequest, PendingScan, Repeat, RequestRow, RetentionClass, StateRow,
+    StateWrite, StorageError, StoredOutcome,
 };
 use cluster_core::time::Timestamp;
 
-use super::value::{Columns, Reader, Value, integer};
+use super::sql::Sql;
+use super::value::{Columns, Reader, Value, integer, limit};
 
 /// How many columns a request has; what a statement reads beside it follows after them.
 pub(crate) const REQUEST_COLUMNS: usize = 17;
@@ -96,6 +97,17 @@ pub(crate) fn state_values(write: &StateWrite) -> [Value<'_>; 6] {
         integer(write.epoch.as_u64()).into(),
         Value::Bytes(&write.payload),
     ]
+}
+
+/// The statement that loads a page of pending requests, and its first values.
+pub(crate) fn pending_values(fence: Fence, scan: &PendingScan) -> (Sql, Vec<Value<'_>>) {
+    let owner = integer(fence.incarnation.as_u64()).into();
+    let mut values = vec![scan.after.into(), limit(scan.limit), owner];
+    let Some(key) = &scan.entity else { return (Sql::LoadPending, values) };
+    values.push(key.shard.as_u32().into());
+    values.push(Value::Bytes(key.entity_type.as_bytes()));
+    values.push((&key.entity_id).into());
+    (Sql::LoadPendingOf, values)
 }
 
 /// Reads a request from the first columns of a row.

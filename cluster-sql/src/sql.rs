@@ -230,13 +230,19 @@ statements! {
         WHERE (a.entity_type, a.entity_id) > (?1, ?2) \
         ORDER BY a.entity_type, a.entity_id LIMIT ?3";
 
-    /// after, limit, owner, shard or NULL, entity_type, entity_id → request, attempts, retry_at
+    /// after, limit, owner → request, attempts, retry_at
     LoadPending = concat!(
         "SELECT ", request_columns!("r."), ", a.attempts, a.retry_at FROM {p}pending p \
         CROSS JOIN {p}shard s ON s.shard = p.shard AND s.owner = ?3 \
         CROSS JOIN {p}request r ON r.seq = p.seq LEFT JOIN {p}attempt a ON a.seq = p.seq \
-        WHERE p.seq > ?1 AND (?4 IS NULL \
-        OR p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6) \
+        WHERE p.seq > ?1 ORDER BY p.seq LIMIT ?2"
+    );
+    /// after, limit, owner, shard, entity_type, entity_id → request, attempts, retry_at
+    LoadPendingOf = concat!(
+        "SELECT ", request_columns!("r."), ", a.attempts, a.retry_at FROM {p}pending p \
+        CROSS JOIN {p}shard s ON s.shard = p.shard AND s.owner = ?3 \
+        CROSS JOIN {p}request r ON r.seq = p.seq LEFT JOIN {p}attempt a ON a.seq = p.seq \
+        WHERE p.seq > ?1 AND p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6 \
         ORDER BY p.seq LIMIT ?2"
     );
     /// after (due_at, seq), limit, owner → request, attempts, due_at

@@ -69,6 +69,11 @@ pub(crate) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// A number of rows or bytes.
+pub(crate) fn limit(many: usize) -> Value<'static> {
+    Value::Integer(i64::try_from(many).unwrap_or(i64::MAX))
+}
+
 /// The columns of a row, by their place.
 pub(crate) trait Columns {
     /// A number, or `None` for NULL.

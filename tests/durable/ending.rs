@@ -63,6 +63,8 @@ async fn a_shutdown_ends_though_the_storage_has_gone(bed: Bed) {
         start_with(&bed, &probe, |builder| builder.config(|config| config.commit_attempts = 2))
             .await;
     let counter = cluster.get::<Counter>("c");
+    // The look at the start must not find it before its acceptance was told.
+    cluster.caught_up().await.unwrap();
     bed.door.hold_answers();
     let mut call = Box::pin(counter.add(1).into_future());
     assert!(is_waiting(&mut call).await);
@@ -178,6 +180,8 @@ async fn an_acceptance_of_which_nobody_knows_is_not_called_a_failure(bed: Bed) {
     let probe = Probe::default();
     let first = start(&bed, &probe).await;
     let counter = first.get::<Counter>("c");
+    // The look at the start must not find it before its acceptance was told.
+    first.caught_up().await.unwrap();
     bed.door.hold_answers();
     let mut call = Box::pin(counter.add(1).into_future());
     assert!(is_waiting(&mut call).await);

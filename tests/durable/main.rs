@@ -35,6 +35,7 @@ mod state;
 mod strict;
 #[path = "../support/mod.rs"]
 mod support;
+mod tracks;
 mod transactions;
 mod unknown;
 mod visibility;

@@ -1,12 +1,14 @@
 //! The user's own rows commit with the handler's outcome, state and messages, or not at all.
 
 use cluster::prelude::*;
-use cluster::storage::{Fault, Write};
+use cluster::storage::{Fault, Storage, Write};
 use futures_util::StreamExt;
 use tokio::spawn;
 
 use crate::entities::{Counter, Refusal};
-use crate::support::{Bed, Own, Probe, Side, backends, is_waiting, refused, settle, unknown};
+use crate::support::{
+    Bed, Own, Probe, Reading, Side, backends, is_waiting, refused, settle, unknown,
+};
 
 /// What happens in a sale once its rows are written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -333,6 +335,8 @@ async fn a_transaction_has_a_time_limit_from_when_it_is_open(bed: Bed) {
     make_stock(&bed).await;
     let probe = Probe::default();
     let cluster = start(&bed, &probe).await;
+    // A renewal would wait for the transaction too, and the test for the renewal.
+    bed.door.stop("renew", Reading::Before);
     // The first sale holds the transaction for 9 s, and the second one waits for it as long.
     probe.close("sold");
     let [first, second] = ["s", "t"].map(|id| {
@@ -482,6 +486,37 @@ async fn requests_accepted_beside_a_transaction_are_not_lost(bed: Bed) {
     assert_eq!(totals(&bed, &cluster).await, (90, 10, 10, 21));
 }
 
+/// Neither what is accepted nor what ends is committed beside it; and it begins beside neither.
+// proves: B37, B49
+async fn a_transaction_is_open_while_nothing_else_commits(bed: Bed) {
+    make_stock(&bed).await;
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let [one, other] = ["1", "2"].map(|id| cluster.get::<Counter>(id));
+    tokio::try_join!(one.add(1).into_future(), other.add(1).into_future()).unwrap();
+    ["selling", "sold"].map(|point| probe.close(point));
+    let shop = cluster.get::<Shop>("s");
+    let sell = spawn(async move { shop.sell(1, Turn::Sold).await });
+    probe.wait_for("selling", 1).await;
+    bed.door.hold_commits();
+    let mut calls = vec![spawn(one.bump(1).into_future()), spawn(other.add(1).into_future())];
+    bed.door.commits_held(if bed.faulty().writes_in_two() { 2 } else { 1 }).await;
+    probe.open("selling");
+    settle().await;
+    assert_eq!((bed.door.calls("begin"), probe.count("sold")), (0, 0));
+    bed.door.release();
+    probe.wait_for("sold", 1).await;
+    let commits = bed.door.calls("commit");
+    calls.extend([spawn(one.bump(1).into_future()), spawn(other.add(1).into_future())]);
+    settle().await;
+    assert_eq!(bed.door.calls("commit"), commits);
+    probe.open("sold");
+    sell.await.unwrap().unwrap();
+    for (at, call) in calls.into_iter().enumerate() {
+        assert_eq!(call.await.unwrap().unwrap(), 2 + at as i64 / 2);
+    }
+}
+
 // proves: B44, B49
 async fn a_crash_before_or_after_the_commit_leaves_all_or_nothing(bed: Bed) {
     make_stock(&bed).await;
@@ -541,6 +576,7 @@ backends!(
     a_transaction_begins_only_on_what_is_committed,
     nothing_of_the_entity_runs_ahead_of_a_transaction,
     requests_accepted_beside_a_transaction_are_not_lost,
+    a_transaction_is_open_while_nothing_else_commits,
     a_crash_before_or_after_the_commit_leaves_all_or_nothing,
     a_lost_transaction_is_fenced_off_before_it_is_looked_for,
 );

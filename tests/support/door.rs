@@ -51,6 +51,8 @@ struct State {
 #[derive(Default)]
 struct Leaf {
     closed: bool,
+    /// Only these batches wait.
+    only: Option<fn(&Batch) -> bool>,
     /// Commits that have come to the closed door so far.
     arrived: usize,
     /// For those that wait, first come first served.
@@ -108,6 +110,12 @@ impl Door {
     /// From now on commits wait here.
     pub(crate) fn hold(&self, side: Side) {
         self.change(|state| state.leaves[side as usize] = Leaf { closed: true, ..Leaf::default() });
+    }
+
+    /// From now on these commits wait here, and others pass.
+    pub(crate) fn hold_those(&self, side: Side, which: fn(&Batch) -> bool) {
+        let leaf = Leaf { closed: true, only: Some(which), ..Leaf::default() };
+        self.change(|state| state.leaves[side as usize] = leaf);
     }
 
     /// From now on batches wait before the door.
@@ -307,11 +315,16 @@ impl Door {
     }
 
     /// Stands at a side of the door until it may go on.
-    async fn pass(&self, side: Side) -> Result<(), StorageError> {
+    async fn pass(&self, side: Side, batch: &Batch) -> Result<(), StorageError> {
+        let mut is_meant = true;
         self.change(|state| {
             let leaf = &mut state.leaves[side as usize];
-            leaf.arrived += usize::from(leaf.closed);
+            is_meant = leaf.only.is_none_or(|only| only(batch));
+            leaf.arrived += usize::from(leaf.closed && is_meant);
         });
+        if !is_meant {
+            return Ok(());
+        }
         let verdict = self.until(|state| {
             let leaf = &mut state.leaves[side as usize];
             let open = (!leaf.closed).then_some(Verdict::Pass);
@@ -414,15 +427,15 @@ impl MessageStorage for Guarded {
     fn commit(&self, fence: Fence, batch: Arc<Batch>) -> Answer<'_, Committed> {
         Box::pin(async move {
             self.door.count("commit")?;
-            self.door.pass(Side::Before).await?;
+            self.door.pass(Side::Before, &batch).await?;
             let inside = self.door.enter();
             let committed = self.storage.commit(fence, batch.clone()).await?;
             drop(inside);
             self.door.change(|state| {
                 state.outcomes += batch.outcomes.len();
-                state.commits.push(batch);
+                state.commits.push(batch.clone());
             });
-            self.door.pass(Side::After).await?;
+            self.door.pass(Side::After, &batch).await?;
             Ok(committed)
         })
     }
@@ -542,14 +555,14 @@ impl OpenTransaction for GuardedTransaction {
         Box::pin(async move {
             let GuardedTransaction { open, door } = *self;
             door.count("commit_own")?;
-            if let Err(error) = door.pass(Side::BeforeOwn).await {
+            if let Err(error) = door.pass(Side::BeforeOwn, &batch).await {
                 open.rollback().await;
                 return Err(error);
             }
             let inside = door.enter();
-            let committed = open.commit(fence, batch).await?;
+            let committed = open.commit(fence, batch.clone()).await?;
             drop(inside);
-            door.pass(Side::AfterOwn).await?;
+            door.pass(Side::AfterOwn, &batch).await?;
             Ok(committed)
         })
     }

@@ -30,8 +30,9 @@ const END: &str = "COMMIT; SELECT 1; END IF;\nEND";
 const REQUESTS: &str =
     concat!("INSERT INTO {p}request (", request_columns!(""), ") VALUES\n{rows};\n");
 /// Of those that are pending, the ones at or below the mark are registered.
-const REGISTER: &str = "IF fence_mark >= {first} THEN INSERT IGNORE INTO {p}behind (seq, shard) \
-    SELECT seq, shard FROM {p}request FORCE INDEX (PRIMARY) \
+const REGISTER: &str = "IF fence_mark >= {first} THEN \
+    INSERT IGNORE INTO {p}behind (seq, shard, entity_type, entity_id) \
+    SELECT seq, shard, entity_type, entity_id FROM {p}request FORCE INDEX (PRIMARY) \
     WHERE seq BETWEEN {first} AND LEAST({last}, fence_mark) AND due_at IS NULL; END IF;\n";
 const DUE: &str = "INSERT INTO {p}due (seq, shard, due_at) VALUES\n{rows};\n";
 const OUTCOMES: &str = "INSERT INTO {p}outcome (seq, shard, epoch, finished_at, kind, payload) \

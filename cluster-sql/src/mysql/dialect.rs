@@ -40,10 +40,27 @@ macro_rules! is_pending {
     };
 }
 
-/// That the request `r` is of the entity asked for, if one is.
-macro_rules! is_of_entity {
-    () => {
-        "(?4 IS NULL OR r.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6)"
+/// A page of pending requests in their order, of those that two queries find, up to ?2 each: above
+/// the marks, and registered below them. With a parameter: no row that those before it fill the
+/// page without.
+macro_rules! pending_page {
+    ($bytes:literal, $above:expr, $below:expr) => {
+        concat!(
+            "SELECT ",
+            request_columns!("r."),
+            ", a.attempts, a.retry_at FROM (SELECT seq, \
+            SUM(bytes) OVER (ORDER BY seq) - bytes AS bytes FROM (SELECT seq, bytes FROM (\
+            (SELECT r.seq, OCTET_LENGTH(r.arguments) AS bytes FROM ",
+            $above,
+            " ORDER BY r.seq LIMIT ?2) UNION ALL \
+            (SELECT r.seq, OCTET_LENGTH(r.arguments) AS bytes FROM ",
+            $below,
+            " ORDER BY b.seq LIMIT ?2)) both_sides ORDER BY seq LIMIT ?2) page) page \
+            STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = page.seq \
+            LEFT JOIN {p}attempt a ON a.seq = page.seq WHERE page.bytes < ",
+            $bytes,
+            " ORDER BY page.seq"
+        )
     };
 }
 
@@ -85,7 +102,10 @@ fn own_insert(sql: Sql) -> Option<&'static str> {
             ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
         ),
         // Its place among those above the mark is its row itself; here nobody knows the mark.
-        Sql::InsertPending => "INSERT INTO {p}behind (seq, shard) VALUES (?1, ?2)",
+        Sql::InsertPending => {
+            "INSERT INTO {p}behind (seq, shard, entity_type, entity_id) \
+            SELECT r.seq, ?2, r.entity_type, r.entity_id FROM {p}request r WHERE r.seq = ?1"
+        }
         Sql::InsertDue | Sql::SetDue => {
             "INSERT INTO {p}due (seq, shard, due_at) VALUES (?1, ?2, ?3) \
             ON DUPLICATE KEY UPDATE due_at = VALUES(due_at)"
@@ -146,6 +166,7 @@ fn own_query(sql: Sql) -> Option<&'static str> {
             waits_for_its_turn!()
         ),
         Sql::LoadPending => LOAD_PENDING,
+        Sql::LoadPendingOf => LOAD_PENDING_OF,
         Sql::LoadDue => LOAD_DUE,
         Sql::DeadLetters => concat!(
             "SELECT ",
@@ -204,36 +225,49 @@ const INSERT_CHUNK: &str = concat!(
     " AND c.seq IS NULL"
 );
 
-/// With ?7: no row that those before it fill the page without; with ?8: the lowest mark. Pending
-/// requests are those above the mark of their shard, and those that were registered below it.
-const LOAD_PENDING: &str = concat!(
-    "SELECT ",
-    request_columns!("r."),
-    ", a.attempts, a.retry_at FROM (SELECT seq, \
-    SUM(bytes) OVER (ORDER BY seq) - bytes AS bytes FROM (SELECT seq, bytes FROM (\
-    (SELECT r.seq, OCTET_LENGTH(r.arguments) AS bytes FROM {p}request r FORCE INDEX (PRIMARY) \
-    STRAIGHT_JOIN {p}shard s ON s.shard = r.shard AND s.owner = ?3 AND s.mark < r.seq",
-    places!(),
-    " WHERE r.seq > GREATEST(?1, ?8) AND ",
-    is_of_entity!(),
-    " AND ",
-    is_pending!(),
-    " ORDER BY r.seq LIMIT ?2) UNION ALL \
-    (SELECT r.seq, OCTET_LENGTH(r.arguments) AS bytes FROM {p}behind b FORCE INDEX (PRIMARY) \
-    STRAIGHT_JOIN {p}shard s ON s.shard = b.shard AND s.owner = ?3 AND s.mark >= b.seq \
-    STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = b.seq",
-    places!(),
-    " WHERE b.seq > ?1 AND ",
-    is_of_entity!(),
-    " AND ",
-    is_pending!(),
-    " ORDER BY b.seq LIMIT ?2)) both_sides ORDER BY seq LIMIT ?2) page) page \
-    STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = page.seq \
-    LEFT JOIN {p}attempt a ON a.seq = page.seq \
-    WHERE page.bytes < ?7 ORDER BY page.seq"
+/// With ?5: the lowest mark.
+const LOAD_PENDING: &str = pending_page!(
+    "?4",
+    concat!(
+        "{p}request r FORCE INDEX (PRIMARY) \
+        STRAIGHT_JOIN {p}shard s ON s.shard = r.shard AND s.owner = ?3 AND s.mark < r.seq",
+        places!(),
+        " WHERE r.seq > GREATEST(?1, ?5) AND ",
+        is_pending!()
+    ),
+    concat!(
+        "{p}behind b FORCE INDEX (PRIMARY) \
+        STRAIGHT_JOIN {p}shard s ON s.shard = b.shard AND s.owner = ?3 AND s.mark >= b.seq \
+        STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = b.seq",
+        places!(),
+        " WHERE b.seq > ?1 AND ",
+        is_pending!()
+    )
 );
 
-/// With ?5 as [`LOAD_PENDING`] with ?7.
+/// Its entity's alone are looked at of those that are registered; above the mark, where there are
+/// few, those of its part. With ?8: the lowest mark.
+const LOAD_PENDING_OF: &str = pending_page!(
+    "?7",
+    concat!(
+        "{p}request r FORCE INDEX ({p}request_part) \
+        STRAIGHT_JOIN {p}shard s ON s.shard = r.shard AND s.owner = ?3 AND s.mark < r.seq",
+        places!(),
+        " WHERE r.part = (?4 & 7) AND r.seq > GREATEST(?1, ?8) AND r.shard = ?4 \
+        AND r.entity_type = ?5 AND r.entity_id = ?6 AND ",
+        is_pending!()
+    ),
+    concat!(
+        "{p}behind b FORCE INDEX ({p}behind_entity) \
+        STRAIGHT_JOIN {p}shard s ON s.shard = b.shard AND s.owner = ?3 AND s.mark >= b.seq \
+        STRAIGHT_JOIN {p}request r FORCE INDEX (PRIMARY) ON r.seq = b.seq",
+        places!(),
+        " WHERE b.entity_type = ?5 AND b.entity_id = ?6 AND b.shard = ?4 AND b.seq > ?1 AND ",
+        is_pending!()
+    )
+);
+
+/// With ?5: no row that those before it fill the page without.
 const LOAD_DUE: &str = concat!(
     "SELECT ",
     request_columns!("r."),

@@ -12,9 +12,9 @@ use super::texts::Own;
 use crate::batch::check_fence;
 use crate::driver::Driver;
 use crate::ownership::{HIGHEST_SEQ, RETENTION_REACHED, set_meta};
-use crate::server::{End, Look, Past, ServerSession, limit};
+use crate::server::{End, Look, Past, ServerSession};
 use crate::sql::Sql;
-use crate::value::{Reader, Value};
+use crate::value::{Reader, Value, limit};
 
 /// Finds what may go.
 pub(super) async fn look(

@@ -115,8 +115,8 @@ own! {
         WHERE incarnation = ?1 AND number = ?2 AND alive = 1 AND mark < ?3";
     /// incarnation, lowest mark, new mark. Registers what is pending between the marks.
     Register = concat!(
-        "INSERT IGNORE INTO {p}behind (seq, shard) SELECT r.seq, r.shard \
-        FROM {p}request r FORCE INDEX (PRIMARY) \
+        "INSERT IGNORE INTO {p}behind (seq, shard, entity_type, entity_id) \
+        SELECT r.seq, r.shard, r.entity_type, r.entity_id FROM {p}request r FORCE INDEX (PRIMARY) \
         STRAIGHT_JOIN {p}shard s ON s.shard = r.shard AND s.owner = ?1 AND s.mark < r.seq",
         places!(),
         " WHERE r.seq > ?2 AND r.seq <= ?3 AND ",

@@ -183,11 +183,17 @@ fn accepts(writer: &mut Writer, groups: Groups) -> String {
         request_columns!(""),
         on_conflict(groups.careful)
     ));
-    writer.part(
-        "b AS (INSERT INTO {p}behind (seq, shard) SELECT seq, shard FROM a \
-        WHERE due_at IS NULL AND seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING)"
-            .to_owned(),
-    );
+    let [shard, due_at, entity_type, entity_id] = [2, 6, 9, 10].map(|column| first + column);
+    // Mostly the first one is above the mark, and then nothing of this is looked at.
+    writer.part(format!(
+        "b AS (INSERT INTO {{p}}behind (seq, shard, entity_type, entity_id) \
+        SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM unnest(${first}::bigint[], \
+        ${shard}::bigint[], ${due_at}::bigint[], ${entity_type}::bytea[], ${entity_id}::bytea[]) \
+        AS u (seq, shard, due_at, entity_type, entity_id) \
+        WHERE (${first}::bigint[])[1] <= (SELECT mark FROM g) \
+        AND u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL \
+        AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO NOTHING)"
+    ));
     if groups.due {
         writer.part(
             "w AS (INSERT INTO {p}due (seq, shard, due_at) SELECT seq, shard, due_at FROM a \

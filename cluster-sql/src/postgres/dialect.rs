@@ -42,10 +42,29 @@ macro_rules! is_above_mark {
     };
 }
 
-/// That the request `r` is of the entity asked for, if one is.
-macro_rules! is_of_entity {
-    () => {
-        "(?4::bigint IS NULL OR r.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6)"
+/// A page of pending requests in their order, of those that two queries find, up to ?2 each: above
+/// the marks, and registered below them. With a parameter: no row that those before it fill the
+/// page without.
+macro_rules! pending_page {
+    ($bytes:literal, $above:expr, $below:expr) => {
+        concat!(
+            "WITH above AS (",
+            $above,
+            " ORDER BY r.seq LIMIT ?2), below AS (",
+            $below,
+            " ORDER BY r.seq LIMIT ?2), \
+            page AS (SELECT seq FROM above UNION ALL SELECT seq FROM below \
+            ORDER BY seq LIMIT ?2) SELECT ",
+            request_columns!("r."),
+            ", r.attempts, r.retry_at FROM (SELECT r.*, a.attempts, a.retry_at, \
+            sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) \
+            AS bytes FROM page \
+            CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.seq = page.seq OFFSET 0) r \
+            LEFT JOIN LATERAL (SELECT * FROM {p}attempt a WHERE a.seq = page.seq OFFSET 0) a \
+            ON true) r WHERE r.bytes < ",
+            $bytes,
+            " ORDER BY r.seq"
+        )
     };
 }
 
@@ -73,7 +92,9 @@ impl Dialect for PostgresDialect {
             }
             // Its place among those above the mark is its row itself; here nobody knows the mark.
             Sql::InsertPending => {
-                "INSERT INTO {p}behind (seq, shard) VALUES (?1, ?2) ON CONFLICT DO NOTHING"
+                "INSERT INTO {p}behind (seq, shard, entity_type, entity_id) \
+                SELECT r.seq, ?2::bigint, r.entity_type, r.entity_id \
+                FROM {p}request r WHERE r.seq = ?1 ON CONFLICT DO NOTHING"
             }
             Sql::InsertDue => {
                 "INSERT INTO {p}due (seq, shard, due_at) VALUES (?1, ?2, ?3) \
@@ -90,6 +111,7 @@ impl Dialect for PostgresDialect {
             Sql::InsertDeferred => INSERT_DEFERRED,
             Sql::InsertChunk => INSERT_CHUNK,
             Sql::LoadPending => LOAD_PENDING,
+            Sql::LoadPendingOf => LOAD_PENDING_OF,
             Sql::LoadDue => LOAD_DUE,
             Sql::DeadLetters => concat!(
                 "SELECT ",
@@ -161,37 +183,41 @@ const INSERT_CHUNK: &str = concat!(
     " AND NOT EXISTS (SELECT 1 FROM {p}chunk c WHERE c.seq = ?1 AND c.number >= ?2)"
 );
 
-/// With ?7: no row that those before it fill the page without. Pending requests are those above the
-/// mark of their shard, and those that were registered below it.
-const LOAD_PENDING: &str = concat!(
-    "WITH above AS (SELECT r.seq FROM {p}request r WHERE r.seq > \
-    greatest(?1, (SELECT min(mark) FROM {p}shard WHERE owner = ?3)) AND ",
-    is_above_mark!("?3"),
-    " AND ",
-    is_of_entity!(),
-    " AND ",
-    is_pending!(),
-    " ORDER BY r.seq LIMIT ?2), \
-    below AS (SELECT r.seq FROM {p}behind b \
-    CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.seq = b.seq OFFSET 0) r \
-    WHERE b.seq <= (SELECT s.mark FROM {p}shard s WHERE s.shard = b.shard AND s.owner = ?3) \
-    AND b.seq > ?1 AND ",
-    is_of_entity!(),
-    " AND ",
-    is_pending!(),
-    " ORDER BY b.seq LIMIT ?2), \
-    page AS (SELECT seq FROM above UNION ALL SELECT seq FROM below ORDER BY seq LIMIT ?2) \
-    SELECT ",
-    request_columns!("r."),
-    ", r.attempts, r.retry_at FROM (SELECT r.*, a.attempts, a.retry_at, \
-    sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) AS bytes \
-    FROM page \
-    CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.seq = page.seq OFFSET 0) r \
-    LEFT JOIN LATERAL (SELECT * FROM {p}attempt a WHERE a.seq = page.seq OFFSET 0) a ON true) r \
-    WHERE r.bytes < ?7 ORDER BY r.seq"
+const LOAD_PENDING: &str = pending_page!(
+    "?4",
+    concat!(
+        "SELECT r.seq FROM {p}request r WHERE r.seq > \
+        greatest(?1, (SELECT min(mark) FROM {p}shard WHERE owner = ?3)) AND ",
+        is_above_mark!("?3"),
+        " AND ",
+        is_pending!()
+    ),
+    concat!(
+        "SELECT r.seq FROM {p}behind r WHERE r.seq > ?1 AND r.seq <= \
+        (SELECT s.mark FROM {p}shard s WHERE s.shard = r.shard AND s.owner = ?3) AND ",
+        is_pending!()
+    )
 );
 
-/// With ?5 as [`LOAD_PENDING`] with ?7.
+/// Its entity's alone are looked at of those that are registered; above the mark, where there are
+/// few, those of its part.
+const LOAD_PENDING_OF: &str = pending_page!(
+    "?7",
+    concat!(
+        "SELECT r.seq FROM {p}request r WHERE (r.shard & 7) = (?4::bigint & 7) AND r.seq > ?1 \
+        AND r.seq > (SELECT s.mark FROM {p}shard s WHERE s.shard = ?4 AND s.owner = ?3) \
+        AND r.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6 AND ",
+        is_pending!()
+    ),
+    concat!(
+        "SELECT r.seq FROM {p}behind r WHERE r.entity_type = ?5 AND r.entity_id = ?6 \
+        AND r.shard = ?4 AND r.seq > ?1 AND r.seq <= \
+        (SELECT s.mark FROM {p}shard s WHERE s.shard = ?4 AND s.owner = ?3) AND ",
+        is_pending!()
+    )
+);
+
+/// With ?5: no row that those before it fill the page without.
 const LOAD_DUE: &str = concat!(
     "WITH page AS (SELECT d.seq, d.due_at FROM {p}due d \
     JOIN {p}shard s ON s.shard = d.shard AND s.owner = ?4 \

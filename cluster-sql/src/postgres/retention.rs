@@ -7,8 +7,8 @@ use super::parameter::{Array, Element};
 use super::session::Session;
 use super::texts::Own;
 use crate::batch::check_fence;
-use crate::server::{Look, limit};
-use crate::value::{Columns, Value, integer};
+use crate::server::Look;
+use crate::value::{Columns, Value, integer, limit};
 
 /// The most that one look takes, as its statement says.
 const PAGE_MAX: usize = 10_000;

@@ -143,7 +143,8 @@ own! {
         "WITH f AS (SELECT 1 FROM {p}fence \
         WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark >= $3 FOR SHARE), \
         g AS (SELECT count(*) = 1 AS ok FROM f), \
-        b AS (INSERT INTO {p}behind (seq, shard) SELECT r.seq, r.shard FROM {p}request r \
+        b AS (INSERT INTO {p}behind (seq, shard, entity_type, entity_id) \
+        SELECT r.seq, r.shard, r.entity_type, r.entity_id FROM {p}request r \
         WHERE (SELECT ok FROM g) \
         AND r.seq > (SELECT min(mark) FROM {p}shard WHERE owner = $1) AND r.seq <= $3 AND ",
         is_above_mark!("$1"),

@@ -11,6 +11,9 @@
 //!    the new mark. This sees whatever was written before the first step; what is written after
 //!    it registers itself.
 //!
+//! Of one entity, what is registered is found by an index, and what is above the mark is not. So the
+//! marks also move when an entity's are asked for and more than a few may be there.
+//!
 //! Between the steps, or when the second is never made, the old marks hold. What was registered and
 //! has ended since is forgotten the next time; until then it does no harm, for who reads asks of
 //! each whether it is pending. What becomes pending again registers itself, and so does everything
@@ -21,13 +24,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// After so many accepted requests the marks move: as many as are looked at in some milliseconds.
 pub(crate) const ACCEPTED_MAX: u64 = 20_000;
 
+/// More than so many are not looked at for one entity, again and again.
+const FEW: u64 = 4_000;
+
 /// When the marks of a process's shards move.
-#[derive(Default)]
 pub(crate) struct Marks {
     /// Requests since they moved.
     accepted: AtomicU64,
     /// They are moving.
     moving: AtomicBool,
+}
+
+impl Default for Marks {
+    /// How many the process before has left above them, nobody knows.
+    fn default() -> Self {
+        Marks { accepted: AtomicU64::new(FEW), moving: AtomicBool::new(false) }
+    }
 }
 
 impl Marks {
@@ -41,7 +53,18 @@ impl Marks {
     /// else runners that soon end would leave more and more to look at. Then [`Marks::moved`]
     /// follows.
     pub(crate) fn are_behind(&self) -> bool {
-        self.accepted.load(Ordering::Relaxed) > 0 && !self.moving.swap(true, Ordering::AcqRel)
+        self.shall_move_after(1)
+    }
+
+    /// Whether the marks shall move because what is above them is looked through for one entity.
+    /// Then [`Marks::moved`] follows.
+    pub(crate) fn are_far_behind(&self) -> bool {
+        self.shall_move_after(FEW)
+    }
+
+    fn shall_move_after(&self, accepted: u64) -> bool {
+        self.accepted.load(Ordering::Relaxed) >= accepted
+            && !self.moving.swap(true, Ordering::AcqRel)
     }
 
     /// They have moved, or could not.

@@ -15,9 +15,11 @@ use crate::contracts::read_contract;
 use crate::dialect::Dialect;
 use crate::entity::{read_end_of_window, read_request_of, scan_values, window_values};
 use crate::journal::{history, read_row};
-use crate::rows::{REQUEST_COLUMNS, if_readable, read_dead_letter, read_held, read_pending};
+use crate::rows::{
+    REQUEST_COLUMNS, if_readable, pending_values, read_dead_letter, read_held, read_pending,
+};
 use crate::sql::Sql;
-use crate::value::{Columns, Reader, Value, integer};
+use crate::value::{Columns, Reader, Value, integer, limit};
 
 /// The order of a page by place in the owner's order.
 const BY_SEQ: &[usize] = &[0];
@@ -90,19 +92,10 @@ pub(crate) async fn load_pending<S: ServerSession>(
     scan: &PendingScan,
     besides: &[Value<'_>],
 ) -> Result<Vec<PendingRequest>, StorageError> {
-    let entity = scan.entity.as_ref();
-    let values = [
-        scan.after.into(),
-        limit(scan.limit),
-        integer(fence.incarnation.as_u64()).into(),
-        entity.map(|key| key.shard.as_u32()).into(),
-        entity.map(|key| key.entity_type.as_bytes()).into(),
-        entity.map(|key| &key.entity_id).into(),
-        limit(scan.bytes),
-    ];
-    let values = [&values, besides].concat();
-    let fills = fills(scan.room());
-    let page = page(session, Sql::LoadPending, &values, BY_SEQ, read_pending, fills).await?;
+    let (sql, mut values) = pending_values(fence, scan);
+    values.push(limit(scan.bytes));
+    values.extend(besides);
+    let page = page(session, sql, &values, BY_SEQ, read_pending, fills(scan.room())).await?;
     // It held while that was read: once lost, a fence is lost for ever.
     check_fence(session, fence).await?;
     Ok(page)
@@ -208,9 +201,4 @@ fn counts<T>(mut room: usize) -> impl FnMut(&T) -> bool {
         room = room.saturating_sub(1);
         room == 0
     }
-}
-
-/// A number of rows or bytes.
-pub(crate) fn limit(many: usize) -> Value<'static> {
-    Value::Integer(i64::try_from(many).unwrap_or(i64::MAX))
 }

@@ -303,6 +303,9 @@ macro_rules! server_storage {
                 scan: PendingScan,
             ) -> BoxFuture<'_, Result<Vec<PendingRequest>, StorageError>> {
                 Box::pin(async move {
+                    if scan.entity.is_some() && self.inner.marks.are_far_behind() {
+                        self.start_moving_marks(fence);
+                    }
                     reading!(self.inner, session => reads::load_pending(session, fence, &scan))
                 })
             }

@@ -20,10 +20,11 @@ use crate::entity::{
 };
 use crate::journal::{history, read_deferred, read_row};
 use crate::rows::{
-    REQUEST_COLUMNS, if_readable, read_dead_letter, read_found, read_held, read_pending, read_state,
+    REQUEST_COLUMNS, if_readable, pending_values, read_dead_letter, read_found, read_held,
+    read_pending, read_state,
 };
 use crate::sql::Sql;
-use crate::value::{Columns, Reader, Value, integer};
+use crate::value::{Columns, Reader, Value, integer, limit};
 
 impl Session<'_> {
     pub(super) fn load_pending(
@@ -32,16 +33,8 @@ impl Session<'_> {
         scan: &PendingScan,
     ) -> Result<Vec<PendingRequest>, StorageError> {
         at_once(check_fence(self, fence))?;
-        let entity = scan.entity.as_ref();
-        let values: [Value<'_>; 6] = [
-            scan.after.into(),
-            limit(scan.limit),
-            integer(fence.incarnation.as_u64()).into(),
-            entity.map(|key| key.shard.as_u32()).into(),
-            entity.map(|key| key.entity_type.as_bytes()).into(),
-            entity.map(|key| &key.entity_id).into(),
-        ];
-        self.page(Sql::LoadPending, &values, BY_SEQ, read_pending, fills(scan.room()))
+        let (sql, values) = pending_values(fence, scan);
+        self.page(sql, &values, BY_SEQ, read_pending, fills(scan.room()))
     }
 
     pub(super) fn load_due(
@@ -225,8 +218,4 @@ fn fills(mut room: PageRoom) -> impl FnMut(&PendingRequest) -> bool {
         room.take(&found.request);
         !room.is_left()
     }
-}
-
-fn limit(rows: usize) -> Value<'static> {
-    Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX))
 }

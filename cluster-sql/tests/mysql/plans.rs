@@ -96,7 +96,8 @@ async fn fill(tool: &mut MySqlConnection) {
             'twenty bytes of them' FROM seq_1_to_{ROWS};
         INSERT INTO cluster_outcome SELECT seq, seq % 256, 1, 0, 0, 'ten bytes.'
             FROM seq_1_to_{ROWS} WHERE seq % 1000 <> 0;
-        INSERT INTO cluster_behind SELECT seq, seq % 256 FROM seq_1_to_{ROWS}
+        INSERT INTO cluster_behind SELECT seq, seq % 256, 'Account', CONCAT('e', seq)
+            FROM seq_1_to_{ROWS}
             WHERE seq % 1000 = 0 AND seq <= {ROWS} - 20000;
         UPDATE cluster_shard SET mark = {ROWS} - 20000;
         UPDATE cluster_fence SET mark = {ROWS} - 20000;
@@ -139,6 +140,9 @@ async fn assert_asked(storage: &MySql, fence: Fence, round: u64) {
     let after = Seq::new(round * 9_000);
     let scan = PendingScan { after, entity: None, limit: 10, bytes: usize::MAX };
     assert_eq!(storage.load_pending(fence, scan).await.unwrap().len(), 10);
+    let entity = Some(account(1_000 * (round + 200)));
+    let scan = PendingScan { after: Seq::new(0), entity, limit: 10, bytes: usize::MAX };
+    assert_eq!(storage.load_pending(fence, scan).await.unwrap().len(), 1);
     let id = RequestId::from_bytes(*b"0000000000500000");
     assert!(storage.find_requests(vec![id]).await.unwrap()[0].is_some());
     assert!(storage.highest_seq().await.unwrap() >= Seq::new(ROWS));

@@ -141,7 +141,7 @@ async fn what_has_ended_is_forgotten() {
     owner.finish(1..=4).await;
     assert_eq!(owner.registered().await, 16, "by the statement that finishes them");
     // As when the marks moved at that moment.
-    owner.sql("INSERT INTO cluster_behind (seq, shard) VALUES (1, 0), (2, 0)").await;
+    owner.sql("INSERT INTO cluster_behind VALUES (1, 0, 'A', 'a'), (2, 0, 'A', 'a')").await;
     assert_eq!(owner.recover().await, (5..=20).collect::<Vec<_>>());
     owner.storage.move_marks(join(&owner.storage).await).await.unwrap();
     assert_eq!(owner.registered().await, 16);

@@ -90,7 +90,8 @@ async fn fill(tool: &mut PgConnection) {
             'twenty bytes of them' FROM generate_series(1, {ROWS}) n;
         INSERT INTO cluster_outcome SELECT n, n % 256, 1, 0, 0, 'ten bytes.'
             FROM generate_series(1, {ROWS}) n WHERE n % 1000 <> 0;
-        INSERT INTO cluster_behind SELECT n, n % 256 FROM generate_series(1, {ROWS}) n
+        INSERT INTO cluster_behind SELECT n, n % 256, 'Account', convert_to('e' || n, 'UTF8')
+            FROM generate_series(1, {ROWS}) n
             WHERE n % 1000 = 0 AND n <= {ROWS} - 20000;
         UPDATE cluster_shard SET mark = {ROWS} - 20000;
         INSERT INTO cluster_state SELECT n % 256, 1, 1, 'Account', convert_to('e' || n, 'UTF8'),
@@ -144,8 +145,10 @@ async fn assert_questions_are_short(tool: &mut PgConnection, fence: Fence) {
     let state = ["ARRAY['Account'::bytea]", "ARRAY['e700000'::bytea]"];
     assert_short(tool, "States", &state, 10).await;
     // All that are registered, and all above the marks, which move before these are many more.
-    let all = ["0", "1000", owner, "NULL", "NULL", "NULL", "1000000"];
-    assert_short(tool, "LoadPending", &all, 300_000).await;
+    assert_short(tool, "LoadPending", &["0", "1000", owner, "1000000"], 300_000).await;
+    // Of one entity: what is above the mark in its part, and one that is registered.
+    let of = ["0", "10", owner, "500000 % 256", "'Account'", "'e500000'", "1000000"];
+    assert_short(tool, "LoadPendingOf", &of, 10_000).await;
     assert_short(tool, "Past", &["900000", "100"], page).await;
     assert_short(tool, "EndOfWindow", &["7", "499000", "10000"], 12_000).await;
     let window = ["500000 % 256", "480000", "520000", "'Account'", "'e500000'", "1000"];

@@ -20,7 +20,15 @@ UPDATE p_fence SET alive = 0 WHERE incarnation = ?;
 UPDATE p_fence SET alive = 0 WHERE alive = 1;
 
 -- InsertRunner
-INSERT INTO p_runner (incarnation, machine, advertised, joined_at) VALUES (?, ?, ?, ?);
+INSERT INTO p_runner (incarnation, machine, advertised, joined_at, lease_ends_at) VALUES (?, ?, ?,
+?, ?);
+
+-- RenewLease
+UPDATE p_runner SET lease_ends_at = ? WHERE incarnation = ?;
+
+-- Runners
+SELECT r.incarnation, r.machine, r.joined_at, r.lease_ends_at, coalesce(f.alive, 0), r.advertised
+FROM p_runner r LEFT JOIN p_fence f ON f.incarnation = r.incarnation ORDER BY r.incarnation;
 
 -- ForgetRunners
 DELETE FROM p_runner WHERE incarnation < ?;
@@ -52,7 +60,8 @@ entity_type, entity_id, key_digest, `key`, trace, headers, arguments, reminder) 
 ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- InsertPending
-INSERT INTO p_behind (seq, shard) VALUES (?, ?);
+INSERT INTO p_behind (seq, shard, entity_type, entity_id) SELECT r.seq, ?, r.entity_type,
+r.entity_id FROM p_request r WHERE r.seq = ?;
 
 -- InsertDue
 INSERT INTO p_due (seq, shard, due_at) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE due_at =
@@ -176,17 +185,34 @@ a.attempts, a.retry_at FROM (SELECT seq, SUM(bytes) OVER (ORDER BY seq) - bytes 
 (SELECT seq, bytes FROM ((SELECT r.seq, OCTET_LENGTH(r.arguments) AS bytes FROM p_request r FORCE
 INDEX (PRIMARY) STRAIGHT_JOIN p_shard s ON s.shard = r.shard AND s.owner = ? AND s.mark < r.seq
 LEFT JOIN p_outcome o ON o.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq LEFT JOIN p_dead d ON
-d.seq = r.seq LEFT JOIN p_due w ON w.seq = r.seq WHERE r.seq > GREATEST(?, ?) AND (? IS NULL OR
-r.shard = ? AND r.entity_type = ? AND r.entity_id = ?) AND o.seq IS NULL AND h.seq IS NULL AND
-d.seq IS NULL AND w.seq IS NULL ORDER BY r.seq LIMIT ?) UNION ALL (SELECT r.seq,
+d.seq = r.seq LEFT JOIN p_due w ON w.seq = r.seq WHERE r.seq > GREATEST(?, ?) AND o.seq IS NULL AND
+h.seq IS NULL AND d.seq IS NULL AND w.seq IS NULL ORDER BY r.seq LIMIT ?) UNION ALL (SELECT r.seq,
 OCTET_LENGTH(r.arguments) AS bytes FROM p_behind b FORCE INDEX (PRIMARY) STRAIGHT_JOIN p_shard s ON
 s.shard = b.shard AND s.owner = ? AND s.mark >= b.seq STRAIGHT_JOIN p_request r FORCE INDEX
 (PRIMARY) ON r.seq = b.seq LEFT JOIN p_outcome o ON o.seq = r.seq LEFT JOIN p_held h ON h.seq =
-r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_due w ON w.seq = r.seq WHERE b.seq > ? AND (?
-IS NULL OR r.shard = ? AND r.entity_type = ? AND r.entity_id = ?) AND o.seq IS NULL AND h.seq IS
-NULL AND d.seq IS NULL AND w.seq IS NULL ORDER BY b.seq LIMIT ?)) both_sides ORDER BY seq LIMIT ?)
-page) page STRAIGHT_JOIN p_request r FORCE INDEX (PRIMARY) ON r.seq = page.seq LEFT JOIN p_attempt
-a ON a.seq = page.seq WHERE page.bytes < ? ORDER BY page.seq;
+r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_due w ON w.seq = r.seq WHERE b.seq > ? AND
+o.seq IS NULL AND h.seq IS NULL AND d.seq IS NULL AND w.seq IS NULL ORDER BY b.seq LIMIT ?))
+both_sides ORDER BY seq LIMIT ?) page) page STRAIGHT_JOIN p_request r FORCE INDEX (PRIMARY) ON
+r.seq = page.seq LEFT JOIN p_attempt a ON a.seq = page.seq WHERE page.bytes < ? ORDER BY page.seq;
+
+-- LoadPendingOf
+SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+a.attempts, a.retry_at FROM (SELECT seq, SUM(bytes) OVER (ORDER BY seq) - bytes AS bytes FROM
+(SELECT seq, bytes FROM ((SELECT r.seq, OCTET_LENGTH(r.arguments) AS bytes FROM p_request r FORCE
+INDEX (p_request_part) STRAIGHT_JOIN p_shard s ON s.shard = r.shard AND s.owner = ? AND s.mark <
+r.seq LEFT JOIN p_outcome o ON o.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq LEFT JOIN p_dead d
+ON d.seq = r.seq LEFT JOIN p_due w ON w.seq = r.seq WHERE r.part = (? & 7) AND r.seq > GREATEST(?,
+?) AND r.shard = ? AND r.entity_type = ? AND r.entity_id = ? AND o.seq IS NULL AND h.seq IS NULL
+AND d.seq IS NULL AND w.seq IS NULL ORDER BY r.seq LIMIT ?) UNION ALL (SELECT r.seq,
+OCTET_LENGTH(r.arguments) AS bytes FROM p_behind b FORCE INDEX (p_behind_entity) STRAIGHT_JOIN
+p_shard s ON s.shard = b.shard AND s.owner = ? AND s.mark >= b.seq STRAIGHT_JOIN p_request r FORCE
+INDEX (PRIMARY) ON r.seq = b.seq LEFT JOIN p_outcome o ON o.seq = r.seq LEFT JOIN p_held h ON h.seq
+= r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_due w ON w.seq = r.seq WHERE b.entity_type
+= ? AND b.entity_id = ? AND b.shard = ? AND b.seq > ? AND o.seq IS NULL AND h.seq IS NULL AND d.seq
+IS NULL AND w.seq IS NULL ORDER BY b.seq LIMIT ?)) both_sides ORDER BY seq LIMIT ?) page) page
+STRAIGHT_JOIN p_request r FORCE INDEX (PRIMARY) ON r.seq = page.seq LEFT JOIN p_attempt a ON a.seq
+= page.seq WHERE page.bytes < ? ORDER BY page.seq;
 
 -- LoadDue
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
@@ -284,7 +310,7 @@ SELECT entity_type, name, tag, arguments, reply, error FROM p_contract ORDER BY 
 SELECT value FROM p_meta WHERE name = 'schema_current' FOR UPDATE;
 
 -- Time
-SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000 + COALESCE((SELECT value
+SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000, COALESCE((SELECT value
 FROM p_meta WHERE name = 'time_offset_ms'), 0);
 
 -- TakeShards
@@ -368,11 +394,12 @@ o.seq IN ({list});
 UPDATE p_fence SET mark = ? WHERE incarnation = ? AND number = ? AND alive = 1 AND mark < ?;
 
 -- Register
-INSERT IGNORE INTO p_behind (seq, shard) SELECT r.seq, r.shard FROM p_request r FORCE INDEX
-(PRIMARY) STRAIGHT_JOIN p_shard s ON s.shard = r.shard AND s.owner = ? AND s.mark < r.seq LEFT JOIN
-p_outcome o ON o.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq LEFT JOIN p_dead d ON d.seq =
-r.seq LEFT JOIN p_due w ON w.seq = r.seq WHERE r.seq > ? AND r.seq <= ? AND o.seq IS NULL AND h.seq
-IS NULL AND d.seq IS NULL AND w.seq IS NULL;
+INSERT IGNORE INTO p_behind (seq, shard, entity_type, entity_id) SELECT r.seq, r.shard,
+r.entity_type, r.entity_id FROM p_request r FORCE INDEX (PRIMARY) STRAIGHT_JOIN p_shard s ON
+s.shard = r.shard AND s.owner = ? AND s.mark < r.seq LEFT JOIN p_outcome o ON o.seq = r.seq LEFT
+JOIN p_held h ON h.seq = r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_due w ON w.seq =
+r.seq WHERE r.seq > ? AND r.seq <= ? AND o.seq IS NULL AND h.seq IS NULL AND d.seq IS NULL AND
+w.seq IS NULL;
 
 -- MoveMarks
 UPDATE p_shard SET mark = ? WHERE owner = ? AND mark < ?;
@@ -388,9 +415,9 @@ INSERT INTO p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_
 entity_type, entity_id, key_digest, `key`, trace, headers, arguments, reminder) VALUES {rows};;
 
 -- PacketRegister
-IF fence_mark >= {first} THEN INSERT IGNORE INTO p_behind (seq, shard) SELECT seq, shard FROM
-p_request FORCE INDEX (PRIMARY) WHERE seq BETWEEN {first} AND LEAST({last}, fence_mark) AND due_at
-IS NULL; END IF;;
+IF fence_mark >= {first} THEN INSERT IGNORE INTO p_behind (seq, shard, entity_type, entity_id)
+SELECT seq, shard, entity_type, entity_id FROM p_request FORCE INDEX (PRIMARY) WHERE seq BETWEEN
+{first} AND LEAST({last}, fence_mark) AND due_at IS NULL; END IF;;
 
 -- PacketDue
 INSERT INTO p_due (seq, shard, due_at) VALUES {rows};;

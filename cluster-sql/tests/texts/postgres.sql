@@ -21,7 +21,15 @@ UPDATE p_fence SET alive = 0 WHERE incarnation = $1;
 UPDATE p_fence SET alive = 0 WHERE alive = 1;
 
 -- InsertRunner
-INSERT INTO p_runner (incarnation, machine, advertised, joined_at) VALUES ($1, $2, $3, $4);
+INSERT INTO p_runner (incarnation, machine, advertised, joined_at, lease_ends_at) VALUES ($1, $2,
+$3, $4, $5);
+
+-- RenewLease
+UPDATE p_runner SET lease_ends_at = $2 WHERE incarnation = $1;
+
+-- Runners
+SELECT r.incarnation, r.machine, r.joined_at, r.lease_ends_at, coalesce(f.alive, 0), r.advertised
+FROM p_runner r LEFT JOIN p_fence f ON f.incarnation = r.incarnation ORDER BY r.incarnation;
 
 -- ForgetRunners
 DELETE FROM p_runner WHERE incarnation < $1;
@@ -53,7 +61,8 @@ entity_type, entity_id, key_digest, key, trace, headers, arguments, reminder) VA
 $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING;
 
 -- InsertPending
-INSERT INTO p_behind (seq, shard) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+INSERT INTO p_behind (seq, shard, entity_type, entity_id) SELECT r.seq, $2::bigint, r.entity_type,
+r.entity_id FROM p_request r WHERE r.seq = $1 ON CONFLICT DO NOTHING;
 
 -- InsertDue
 INSERT INTO p_due (seq, shard, due_at) VALUES ($1, $2, $3) ON CONFLICT (seq) DO UPDATE SET due_at =
@@ -176,19 +185,35 @@ a.entity_type, a.entity_id LIMIT $3;
 -- LoadPending
 WITH above AS (SELECT r.seq FROM p_request r WHERE r.seq > greatest($1, (SELECT min(mark) FROM
 p_shard WHERE owner = $3)) AND r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND
-s.owner = $3) AND ($4::bigint IS NULL OR r.shard = $4 AND r.entity_type = $5 AND r.entity_id = $6)
+s.owner = $3) AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held
+h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT
+1 FROM p_due w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2), below AS (SELECT r.seq FROM
+p_behind r WHERE r.seq > $1 AND r.seq <= (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND
+s.owner = $3) AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held
+h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT
+1 FROM p_due w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2), page AS (SELECT seq FROM
+above UNION ALL SELECT seq FROM below ORDER BY seq LIMIT $2) SELECT r.seq, r.id, r.shard, r.epoch,
+r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type, r.entity_id, r.key_digest,
+r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.retry_at FROM (SELECT r.*,
+a.attempts, a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) -
+octet_length(r.arguments) AS bytes FROM page CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE
+r.seq = page.seq OFFSET 0) r LEFT JOIN LATERAL (SELECT * FROM p_attempt a WHERE a.seq = page.seq
+OFFSET 0) a ON true) r WHERE r.bytes < $4 ORDER BY r.seq;
+
+-- LoadPendingOf
+WITH above AS (SELECT r.seq FROM p_request r WHERE (r.shard & 7) = ($4::bigint & 7) AND r.seq > $1
+AND r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = $4 AND s.owner = $3) AND r.shard = $4 AND
+r.entity_type = $5 AND r.entity_id = $6 AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL
+AND (SELECT 1 FROM p_held h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq =
+r.seq) IS NULL AND (SELECT 1 FROM p_due w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2),
+below AS (SELECT r.seq FROM p_behind r WHERE r.entity_type = $5 AND r.entity_id = $6 AND r.shard =
+$4 AND r.seq > $1 AND r.seq <= (SELECT s.mark FROM p_shard s WHERE s.shard = $4 AND s.owner = $3)
 AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held h WHERE h.seq
 = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT 1 FROM p_due
-w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2), below AS (SELECT r.seq FROM p_behind b
-CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.seq = b.seq OFFSET 0) r WHERE b.seq <=
-(SELECT s.mark FROM p_shard s WHERE s.shard = b.shard AND s.owner = $3) AND b.seq > $1 AND
-($4::bigint IS NULL OR r.shard = $4 AND r.entity_type = $5 AND r.entity_id = $6) AND (SELECT 1 FROM
-p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held h WHERE h.seq = r.seq) IS NULL
-AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT 1 FROM p_due w WHERE w.seq =
-r.seq) IS NULL ORDER BY b.seq LIMIT $2), page AS (SELECT seq FROM above UNION ALL SELECT seq FROM
-below ORDER BY seq LIMIT $2) SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at,
-r.due_at, r.outer_id, r.message, r.entity_type, r.entity_id, r.key_digest, r.key, r.trace,
-r.headers, r.arguments, r.reminder, r.attempts, r.retry_at FROM (SELECT r.*, a.attempts,
+w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2), page AS (SELECT seq FROM above UNION ALL
+SELECT seq FROM below ORDER BY seq LIMIT $2) SELECT r.seq, r.id, r.shard, r.epoch, r.class,
+r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type, r.entity_id, r.key_digest, r.key,
+r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.retry_at FROM (SELECT r.*, a.attempts,
 a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) AS
 bytes FROM page CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.seq = page.seq OFFSET 0) r
 LEFT JOIN LATERAL (SELECT * FROM p_attempt a WHERE a.seq = page.seq OFFSET 0) a ON true) r WHERE
@@ -300,7 +325,7 @@ shard, epoch FROM taken UNION ALL SELECT shard, epoch FROM p_shard WHERE owner =
 asked.shard, mine.epoch FROM asked JOIN mine ON mine.shard = asked.shard ORDER BY asked.n;
 
 -- Time
-SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint + coalesce((SELECT value FROM p_meta
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, coalesce((SELECT value FROM p_meta
 WHERE name = 'time_offset_ms'), 0);
 
 -- TransactionNumber
@@ -381,13 +406,14 @@ UPDATE p_fence SET mark = $3 WHERE incarnation = $1 AND number = $2 AND alive = 
 
 -- MoveMarks
 WITH f AS (SELECT 1 FROM p_fence WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark >=
-$3 FOR SHARE), g AS (SELECT count(*) = 1 AS ok FROM f), b AS (INSERT INTO p_behind (seq, shard)
-SELECT r.seq, r.shard FROM p_request r WHERE (SELECT ok FROM g) AND r.seq > (SELECT min(mark) FROM
-p_shard WHERE owner = $1) AND r.seq <= $3 AND r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard =
-r.shard AND s.owner = $1) AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1
-FROM p_held h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL
-AND (SELECT 1 FROM p_due w WHERE w.seq = r.seq) IS NULL ON CONFLICT DO NOTHING), s AS (UPDATE
-p_shard SET mark = $3 WHERE (SELECT ok FROM g) AND owner = $1 AND mark < $3) SELECT ok FROM g;
+$3 FOR SHARE), g AS (SELECT count(*) = 1 AS ok FROM f), b AS (INSERT INTO p_behind (seq, shard,
+entity_type, entity_id) SELECT r.seq, r.shard, r.entity_type, r.entity_id FROM p_request r WHERE
+(SELECT ok FROM g) AND r.seq > (SELECT min(mark) FROM p_shard WHERE owner = $1) AND r.seq <= $3 AND
+r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND s.owner = $1) AND (SELECT 1 FROM
+p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held h WHERE h.seq = r.seq) IS NULL
+AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT 1 FROM p_due w WHERE w.seq =
+r.seq) IS NULL ON CONFLICT DO NOTHING), s AS (UPDATE p_shard SET mark = $3 WHERE (SELECT ok FROM g)
+AND owner = $1 AND mark < $3) SELECT ok FROM g;
 
 -- CommitNothing
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -401,13 +427,12 @@ p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message,
 entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
 $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
 $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
-$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard,
-due_at), b AS (INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND
-seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), c AS (SELECT count((SELECT 1 FROM p_request r
-WHERE r.seq = u.seq AND r.id <> u.id)) AS clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq,
-id) WHERE (SELECT count(*) FROM a) < cardinality($3)) SELECT (SELECT ok FROM g), CASE WHEN (SELECT
-count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(string_agg(seq::text, ','), '') FROM a)
-END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
+$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT
+INTO p_behind (seq, shard, entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type,
+u.entity_id FROM unnest($3::bigint[], $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u
+(seq, shard, due_at, entity_type, entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND
+u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON
+CONFLICT DO NOTHING) SELECT (SELECT ok FROM g), NULL::text;
 
 -- CommitDue
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -416,15 +441,13 @@ p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message,
 entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
 $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
 $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
-$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard,
-due_at), b AS (INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND
-seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at)
-SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT
-count((SELECT 1 FROM p_request r WHERE r.seq = u.seq AND r.id <> u.id)) AS clashes FROM
-unnest($3::bigint[], $4::bytea[]) AS u (seq, id) WHERE (SELECT count(*) FROM a) < cardinality($3))
-SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) < cardinality($3) THEN (SELECT
-coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR
-((SELECT clashes FROM c) = 0) THEN 1 ELSE 0 END);
+$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT
+INTO p_behind (seq, shard, entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type,
+u.entity_id FROM unnest($3::bigint[], $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u
+(seq, shard, due_at, entity_type, entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND
+u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON
+CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at FROM a
+WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING) SELECT (SELECT ok FROM g), NULL::text;
 
 -- CommitOutcomes
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -432,13 +455,13 @@ alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f)
 p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($3::bigint[],
 $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) AS u (seq, shard, epoch,
 finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
-u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM
-p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held
-AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM
-p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT
-EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT
-seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))) SELECT (SELECT ok FROM g), NULL::text;
+u.seq) = 1 RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM
+o)) AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM
+p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_held))),
+o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT
+1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o))
+AND (SELECT EXISTS (SELECT 1 FROM p_attempt))) SELECT (SELECT ok FROM g), NULL::text;
 
 -- CommitStates
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -466,32 +489,70 @@ p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message,
 entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
 $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
 $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
+$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT
+INTO p_behind (seq, shard, entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type,
+u.entity_id FROM unnest($3::bigint[], $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u
+(seq, shard, due_at, entity_type, entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND
+u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON
+CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at FROM a
+WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), o AS (INSERT INTO p_outcome (seq, shard, epoch,
+finished_at, kind, payload) SELECT u.* FROM unnest($20::bigint[], $21::bigint[], $22::bigint[],
+$23::bigint[], $24::bigint[], $25::bytea[]) AS u (seq, shard, epoch, finished_at, kind, payload)
+WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq = u.seq) = 1 RETURNING seq),
+o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS
+(SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o))
+AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM
+p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_dead))),
+o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS
+(SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type, entity_id, shard,
+version, epoch, payload) SELECT * FROM unnest($26::bytea[], $27::bytea[], $28::bigint[],
+$29::bigint[], $30::bigint[], $31::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT (entity_type,
+entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, payload =
+excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard), j AS (INSERT INTO
+p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload)
+SELECT * FROM unnest($32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[],
+$37::bigint[], $38::bigint[], $39::bigint[], $40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g)
+ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT
+(SELECT ok FROM g) OR ((SELECT count(*) FROM s WHERE shard >= 0) = cardinality($26) AND (SELECT
+count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+
+-- CommitCarefully
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
+p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
+entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
+$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
+$11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
 $18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard,
-due_at), b AS (INSERT INTO p_behind (seq, shard) SELECT seq, shard FROM a WHERE due_at IS NULL AND
-seq <= (SELECT mark FROM g) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at)
-SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT
-count((SELECT 1 FROM p_request r WHERE r.seq = u.seq AND r.id <> u.id)) AS clashes FROM
-unnest($3::bigint[], $4::bytea[]) AS u (seq, id) WHERE (SELECT count(*) FROM a) < cardinality($3)),
-o AS (INSERT INTO p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM
-unnest($20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bytea[]) AS
-u (seq, shard, epoch, finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM
-p_request r WHERE r.seq = u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE
-FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM
-p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT
-EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq
-FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM
-p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM
-p_attempt))), s AS (INSERT INTO p_state AS s (entity_type, entity_id, shard, version, epoch,
-payload) SELECT * FROM unnest($26::bytea[], $27::bytea[], $28::bigint[], $29::bigint[],
-$30::bigint[], $31::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO
-UPDATE SET version = excluded.version, epoch = excluded.epoch, payload = excluded.payload WHERE
-s.version = -1 - excluded.shard RETURNING s.shard), j AS (INSERT INTO p_journal (execution,
-position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload) SELECT * FROM
-unnest($32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[],
-$38::bigint[], $39::bigint[], $40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO
-NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) <
-cardinality($3) THEN (SELECT coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN
-NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >=
-0) = cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+due_at), b AS (INSERT INTO p_behind (seq, shard, entity_type, entity_id) SELECT u.seq, u.shard,
+u.entity_type, u.entity_id FROM unnest($3::bigint[], $5::bigint[], $9::bigint[], $12::bytea[],
+$13::bytea[]) AS u (seq, shard, due_at, entity_type, entity_id) WHERE ($3::bigint[])[1] <= (SELECT
+mark FROM g) AND u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT
+seq FROM a)) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq,
+shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT count((SELECT 1
+FROM p_request r WHERE r.seq = u.seq AND r.id <> u.id)) AS clashes FROM unnest($3::bigint[],
+$4::bytea[]) AS u (seq, id) WHERE (SELECT count(*) FROM a) < cardinality($3)), o AS (INSERT INTO
+p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($20::bigint[],
+$21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bytea[]) AS u (seq, shard, epoch,
+finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
+u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM
+p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held
+AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM
+p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT
+EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT
+seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s
+(entity_type, entity_id, shard, version, epoch, payload) SELECT * FROM unnest($26::bytea[],
+$27::bytea[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bytea[]) WHERE (SELECT ok FROM g)
+ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version, epoch =
+excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
+s.shard), j AS (INSERT INTO p_journal (execution, position, shard, epoch, kind, occurrence,
+recorded_at, due_at, name, payload) SELECT * FROM unnest($32::bigint[], $33::bigint[],
+$34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[],
+$40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1) SELECT
+(SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) < cardinality($3) THEN (SELECT
+coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR
+((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >= 0) = cardinality($26) AND
+(SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
 

@@ -21,7 +21,15 @@ UPDATE p_fence SET alive = 0 WHERE incarnation = ?1;
 UPDATE p_fence SET alive = 0 WHERE alive = 1;
 
 -- InsertRunner
-INSERT INTO p_runner (incarnation, machine, advertised, joined_at) VALUES (?1, ?2, ?3, ?4);
+INSERT INTO p_runner (incarnation, machine, advertised, joined_at, lease_ends_at) VALUES (?1, ?2,
+?3, ?4, ?5);
+
+-- RenewLease
+UPDATE p_runner SET lease_ends_at = ?2 WHERE incarnation = ?1;
+
+-- Runners
+SELECT r.incarnation, r.machine, r.joined_at, r.lease_ends_at, coalesce(f.alive, 0), r.advertised
+FROM p_runner r LEFT JOIN p_fence f ON f.incarnation = r.incarnation ORDER BY r.incarnation;
 
 -- ForgetRunners
 DELETE FROM p_runner WHERE incarnation < ?1;
@@ -188,8 +196,15 @@ LIMIT ?3;
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
 r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
 a.attempts, a.retry_at FROM p_pending p CROSS JOIN p_shard s ON s.shard = p.shard AND s.owner = ?3
+CROSS JOIN p_request r ON r.seq = p.seq LEFT JOIN p_attempt a ON a.seq = p.seq WHERE p.seq > ?1
+ORDER BY p.seq LIMIT ?2;
+
+-- LoadPendingOf
+SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
+r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
+a.attempts, a.retry_at FROM p_pending p CROSS JOIN p_shard s ON s.shard = p.shard AND s.owner = ?3
 CROSS JOIN p_request r ON r.seq = p.seq LEFT JOIN p_attempt a ON a.seq = p.seq WHERE p.seq > ?1 AND
-(?4 IS NULL OR p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6) ORDER BY p.seq LIMIT ?2;
+p.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6 ORDER BY p.seq LIMIT ?2;
 
 -- LoadDue
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,

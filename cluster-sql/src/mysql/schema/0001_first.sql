@@ -96,7 +96,11 @@ CREATE TABLE IF NOT EXISTS {p}outcome (
 -- still stand here.
 CREATE TABLE IF NOT EXISTS {p}behind (
     seq BIGINT NOT NULL PRIMARY KEY,
-    shard BIGINT NOT NULL
+    shard BIGINT NOT NULL,
+    entity_type VARBINARY(1024) NOT NULL,
+    entity_id VARBINARY(1024) NOT NULL,
+    -- To find those of one entity among all that wait.
+    KEY {p}behind_entity (entity_type, entity_id, seq)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
 -- Not to be started before a time.

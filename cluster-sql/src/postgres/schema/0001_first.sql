@@ -86,8 +86,12 @@ CREATE TABLE {p}outcome (
 -- still stand here.
 CREATE TABLE {p}behind (
     seq BIGINT NOT NULL PRIMARY KEY,
-    shard BIGINT NOT NULL
+    shard BIGINT NOT NULL,
+    entity_type BYTEA NOT NULL,
+    entity_id BYTEA NOT NULL
 );
+-- To find those of one entity among all that wait.
+CREATE INDEX {p}behind_entity ON {p}behind (entity_type, entity_id, seq);
 
 -- Not to be started before a time.
 CREATE TABLE {p}due (
