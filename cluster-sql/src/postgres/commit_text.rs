@@ -228,6 +228,7 @@ fn outcomes(writer: &mut Writer, careful: bool) {
     for place in PLACES {
         writer.part(format!(
             "o_{place} AS (DELETE FROM {{p}}{place} WHERE seq = ANY (ARRAY(SELECT seq FROM o)) \
+            AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) \
             AND (SELECT EXISTS (SELECT 1 FROM {{p}}{place})))"
         ));
     }

@@ -120,7 +120,8 @@ own! {
         o AS (DELETE FROM {p}outcome WHERE seq = ANY (ARRAY(SELECT seq FROM u)) RETURNING seq), \
         r AS (DELETE FROM {p}request WHERE seq = ANY (ARRAY(SELECT seq FROM o)) \
         AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)), \
-        b AS (DELETE FROM {p}behind WHERE seq = ANY (ARRAY(SELECT seq FROM o))), \
+        b AS (DELETE FROM {p}behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) \
+        AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)), \
         c AS (DELETE FROM {p}chunk WHERE seq = ANY (ARRAY(SELECT seq FROM o))), \
         j AS (DELETE FROM {p}journal WHERE execution = ANY (ARRAY(SELECT seq FROM o))), \
         d AS (DELETE FROM {p}deferred WHERE execution = ANY (ARRAY(SELECT seq FROM o))), \

@@ -387,14 +387,15 @@ i.outer_id IS NULL OR (SELECT 1 FROM p_request r WHERE r.id = i.outer_id) IS NUL
 i.seq, i.id FROM i JOIN u ON i.outer_id = u.id), o AS (DELETE FROM p_outcome WHERE seq = ANY
 (ARRAY(SELECT seq FROM u)) RETURNING seq), r AS (DELETE FROM p_request WHERE seq = ANY
 (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)),
-b AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o))), c AS (DELETE FROM p_chunk
-WHERE seq = ANY (ARRAY(SELECT seq FROM o))), j AS (DELETE FROM p_journal WHERE execution = ANY
-(ARRAY(SELECT seq FROM o))), d AS (DELETE FROM p_deferred WHERE execution = ANY (ARRAY(SELECT seq
-FROM o))), h AS (INSERT INTO p_meta AS m (name, value) SELECT 'highest_seq', $6::bigint WHERE
-(SELECT ok FROM g) AND $6::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE SET value =
-greatest(m.value, excluded.value)), t AS (INSERT INTO p_meta (name, value) SELECT
-'retention_reached', $7::bigint WHERE (SELECT ok FROM g) AND $7::bigint IS NOT NULL ON CONFLICT
-(name) DO UPDATE SET value = excluded.value) SELECT ok, (SELECT count(*) FROM o) FROM g;
+b AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT
+min(seq) FROM o) AND (SELECT max(seq) FROM o)), c AS (DELETE FROM p_chunk WHERE seq = ANY
+(ARRAY(SELECT seq FROM o))), j AS (DELETE FROM p_journal WHERE execution = ANY (ARRAY(SELECT seq
+FROM o))), d AS (DELETE FROM p_deferred WHERE execution = ANY (ARRAY(SELECT seq FROM o))), h AS
+(INSERT INTO p_meta AS m (name, value) SELECT 'highest_seq', $6::bigint WHERE (SELECT ok FROM g)
+AND $6::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE SET value = greatest(m.value,
+excluded.value)), t AS (INSERT INTO p_meta (name, value) SELECT 'retention_reached', $7::bigint
+WHERE (SELECT ok FROM g) AND $7::bigint IS NOT NULL ON CONFLICT (name) DO UPDATE SET value =
+excluded.value) SELECT ok, (SELECT count(*) FROM o) FROM g;
 
 -- ForgetBehind
 WITH done AS (SELECT o.seq FROM p_behind b CROSS JOIN LATERAL (SELECT seq FROM p_outcome o WHERE
@@ -456,12 +457,16 @@ p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest
 $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) AS u (seq, shard, epoch,
 finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
 u.seq) = 1 RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM
-o)) AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM
-p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_held))),
-o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT
-1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o))
-AND (SELECT EXISTS (SELECT 1 FROM p_attempt))) SELECT (SELECT ok FROM g), NULL::text;
+o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS
+(SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o))
+AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1
+FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq
+BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
+p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
+(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))),
+o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
+(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
+p_attempt))) SELECT (SELECT ok FROM g), NULL::text;
 
 -- CommitStates
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -499,23 +504,27 @@ WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), o AS (INSERT INTO p_outcome (s
 finished_at, kind, payload) SELECT u.* FROM unnest($20::bigint[], $21::bigint[], $22::bigint[],
 $23::bigint[], $24::bigint[], $25::bytea[]) AS u (seq, shard, epoch, finished_at, kind, payload)
 WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq = u.seq) = 1 RETURNING seq),
-o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS
-(SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o))
-AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM
-p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_dead))),
-o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS
-(SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type, entity_id, shard,
-version, epoch, payload) SELECT * FROM unnest($26::bytea[], $27::bytea[], $28::bigint[],
-$29::bigint[], $30::bigint[], $31::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT (entity_type,
-entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, payload =
-excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard), j AS (INSERT INTO
-p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload)
-SELECT * FROM unnest($32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[],
-$37::bigint[], $38::bigint[], $39::bigint[], $40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g)
-ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT
-(SELECT ok FROM g) OR ((SELECT count(*) FROM s WHERE shard >= 0) = cardinality($26) AND (SELECT
-count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
+(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
+p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
+(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_due))),
+o_held AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT
+min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead
+AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq)
+FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS
+(DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq)
+FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT
+INTO p_state AS s (entity_type, entity_id, shard, version, epoch, payload) SELECT * FROM
+unnest($26::bytea[], $27::bytea[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bytea[]) WHERE
+(SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
+epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
+s.shard), j AS (INSERT INTO p_journal (execution, position, shard, epoch, kind, occurrence,
+recorded_at, due_at, name, payload) SELECT * FROM unnest($32::bigint[], $33::bigint[],
+$34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[],
+$40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1) SELECT
+(SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT count(*) FROM s
+WHERE shard >= 0) = cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0
+END);
 
 -- CommitCarefully
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -537,22 +546,25 @@ p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest
 $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bytea[]) AS u (seq, shard, epoch,
 finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
 u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM
-p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held
-AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM
-p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND (SELECT
-EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT
-seq FROM o)) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s
-(entity_type, entity_id, shard, version, epoch, payload) SELECT * FROM unnest($26::bytea[],
-$27::bytea[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bytea[]) WHERE (SELECT ok FROM g)
-ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version, epoch =
-excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
-s.shard), j AS (INSERT INTO p_journal (execution, position, shard, epoch, kind, occurrence,
-recorded_at, due_at, name, payload) SELECT * FROM unnest($32::bigint[], $33::bigint[],
-$34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[],
-$40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1) SELECT
-(SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) < cardinality($3) THEN (SELECT
-coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR
-((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >= 0) = cardinality($26) AND
-(SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type,
+entity_id, shard, version, epoch, payload) SELECT * FROM unnest($26::bytea[], $27::bytea[],
+$28::bigint[], $29::bigint[], $30::bigint[], $31::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT
+(entity_type, entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, payload
+= excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard), j AS (INSERT INTO
+p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload)
+SELECT * FROM unnest($32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[],
+$37::bigint[], $38::bigint[], $39::bigint[], $40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g)
+ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) <
+cardinality($3) THEN (SELECT coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN
+NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >=
+0) = cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
 
