@@ -494,7 +494,8 @@ async fn a_transaction_is_open_while_nothing_else_commits(bed: Bed) {
     let cluster = start(&bed, &probe).await;
     let [one, other] = ["1", "2"].map(|id| cluster.get::<Counter>(id));
     tokio::try_join!(one.add(1).into_future(), other.add(1).into_future()).unwrap();
-    ["selling", "sold"].map(|point| probe.close(point));
+    probe.close("selling");
+    probe.close("sold");
     let shop = cluster.get::<Shop>("s");
     let sell = spawn(async move { shop.sell(1, Turn::Sold).await });
     probe.wait_for("selling", 1).await;

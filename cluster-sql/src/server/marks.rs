@@ -11,13 +11,13 @@
 //!    the new mark. This sees whatever was written before the first step; what is written after
 //!    it registers itself.
 //!
-//! Of one entity, what is registered is found by an index, and what is above the mark is not. So the
-//! marks also move when an entity's are asked for and more than a few may be there.
-//!
 //! Between the steps, or when the second is never made, the old marks hold. What was registered and
 //! has ended since is forgotten the next time; until then it does no harm, for who reads asks of
 //! each whether it is pending. What becomes pending again registers itself, and so does everything
 //! that is written by a transaction of several statements, which does not know the mark.
+//!
+//! Of one entity, what is registered is found by an index, and what is above the mark is not. So
+//! the marks also move when an entity's are asked for and more than a few may be there.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
