@@ -323,7 +323,7 @@ async fn one_that_comes_takes_nobodys_turn() {
 /// How large a backlog is.
 const BACKLOG: u32 = 100_000;
 /// The same on a server.
-const BACKLOG_ON_SERVER: u32 = 2_000;
+const BACKLOG_ON_SERVER: u32 = 20_000;
 /// How many of it are in memory at once.
 const RESIDENT: usize = 100;
 
@@ -407,7 +407,6 @@ async fn drain_backlog(bed: &Bed, backlog: u32) {
 
 // proves: B60
 async fn a_backlog_drains_fully_within_the_resident_limit(bed: Bed) {
-    // Servers look through what is registered of all entities for what one of them has there.
     let backlog = if bed.is_on_server() { BACKLOG_ON_SERVER } else { BACKLOG };
     drain_backlog(&bed, backlog).await;
 }

@@ -60,6 +60,24 @@ async fn who_joins_while_the_end_is_committed_is_told_with_the_others(bed: Bed) 
     assert_eq!(probe.count("paper"), 1);
 }
 
+/// It is stored, and nobody was told so: whoever looks at the storage runs it at once.
+// proves: B39
+async fn what_is_run_before_its_acceptance_is_told_is_told_to_its_caller(bed: Bed) {
+    let probe = Probe::default();
+    bed.door.stop("load_pending", Reading::Before);
+    let cluster = start(&bed, &probe).await;
+    bed.door.hold_those(Side::After, accepts);
+    let call = file(&cluster.get::<Desk>("d"), "k");
+    bed.door.answers_held(1).await;
+    bed.door.go_on("load_pending");
+    probe.wait_for("paper!", 1).await;
+    bed.settle().await;
+    assert!(!call.is_finished());
+    bed.door.release();
+    assert_eq!(call.await.unwrap().unwrap(), 1);
+    assert_eq!(probe.count("paper"), 1);
+}
+
 /// A commit on each track: the end of one request, and another one that is accepted. On one track
 /// the second is still to come.
 struct Both {
@@ -140,6 +158,7 @@ async fn a_fence_raised_for_one_commit_ends_no_other(bed: Bed) {
 backends!(
     who_joins_while_the_end_is_told_is_told_as_well,
     who_joins_while_the_end_is_committed_is_told_with_the_others,
+    what_is_run_before_its_acceptance_is_told_is_told_to_its_caller,
     two_unknown_outcomes_raise_the_fence_once,
     a_fence_raised_for_one_commit_ends_no_other,
 );

@@ -1,5 +1,6 @@
 //! The one writer of a runner.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -42,6 +43,10 @@ pub(crate) struct Committer {
     lane: Arc<RwLock<()>>,
     /// Held while ends are written on their own track, until they are told.
     ending: AsyncMutex<()>,
+    /// Held while the main track writes, until that is told.
+    accepting: AsyncMutex<()>,
+    /// The first request that it accepts by that; the highest number when it accepts none.
+    accepting_from: AtomicU64,
     /// The fence in force. Changed by who is raising it.
     fence: Mutex<Fence>,
     raising: AsyncMutex<()>,
@@ -105,6 +110,8 @@ impl Committer {
             wake: [Notify::new(), Notify::new()],
             lane: Arc::default(),
             ending: AsyncMutex::default(),
+            accepting: AsyncMutex::default(),
+            accepting_from: AtomicU64::new(u64::MAX),
             fence: Mutex::new(joined.fence),
             raising: AsyncMutex::default(),
             history: Mutex::new(history),
@@ -248,8 +255,13 @@ impl Committer {
                 let many = units.len();
                 let _turn = self.lane.read().await;
                 match track {
-                    Track::Main => self.commit(units).await,
+                    Track::Main => {
+                        let _accepting = self.accepting.lock().await;
+                        self.commit(units).await;
+                        self.accepting_from.store(u64::MAX, Ordering::SeqCst);
+                    }
                     Track::Ends => {
+                        self.wait_for_acceptance(last_end(&units)).await;
                         let _ending = self.ending.lock().await;
                         self.commit(units).await;
                     }
@@ -262,6 +274,15 @@ impl Committer {
             } else {
                 self.wake[track as usize].notified().await;
             }
+        }
+    }
+
+    /// What is stored may be loaded, run and ended before its acceptance is told, which says who
+    /// waits for it: its end is told after that.
+    async fn wait_for_acceptance(&self, last: Option<Seq>) {
+        let first = self.accepting_from.load(Ordering::SeqCst);
+        if last.is_some_and(|last| last.as_u64() >= first) {
+            drop(self.accepting.lock().await);
         }
     }
 
@@ -291,6 +312,9 @@ impl Committer {
             let next_seq = || self.seqs.next(now);
             let mut batch = gather(&mut units, next_seq);
             let reminded = apply_all(reminders, &units, now, next_seq, &mut batch);
+            if let Some(first) = batch.accepts.first() {
+                self.accepting_from.store(first.seq.as_u64(), Ordering::SeqCst);
+            }
             let batch = Arc::new(batch);
             let asks = !batch.is_empty() || units.iter().any(|unit| unit.writes.confirm);
             let result = if asks { self.write(&batch).await } else { Ok(Committed::default()) };
@@ -444,6 +468,11 @@ impl Committer {
             }
         }
     }
+}
+
+/// The last request that ends by these.
+fn last_end(units: &[Unit]) -> Option<Seq> {
+    units.iter().filter_map(|unit| unit.writes.outcome.as_ref()).map(|row| row.seq).max()
 }
 
 /// The waits between attempts: each twice as long as the one before.

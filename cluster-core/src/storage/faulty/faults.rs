@@ -336,7 +336,9 @@ impl Dice {
     pub(super) fn fault(&self, write: Write) -> Option<Fault> {
         let mut state = self.state.lock();
         let scripted = state.scripted(write);
-        state.failed += u64::from(scripted.is_some_and(|fault| fault != Fault::Hung));
+        // The lease is renewed at its next turn, after no pause of its own.
+        let is_retried = |fault| fault != Fault::Hung && write != Write::Renew;
+        state.failed += u64::from(scripted.is_some_and(is_retried));
         let fault = scripted.or_else(|| {
             let hit = self.faults.hits.contains(&write);
             hit.then(|| state.drawn(self.faults.refused, self.faults.unknown)).flatten()

@@ -92,7 +92,8 @@ impl FaultyStorage {
     /// for that kind.
     ///
     /// In a [`TestCluster`](crate::testing::TestCluster) two seconds pass by themselves after each,
-    /// for those who try again; one that is [`Fault::Hung`] waits for [`FaultyStorage::heal`].
+    /// for those who try again, but after none of [`Write::Renew`], which has its own turns; one
+    /// that is [`Fault::Hung`] waits for [`FaultyStorage::heal`].
     pub fn fail_next(&self, write: Write, fault: Fault, times: u32) {
         self.shared.dice.fail_next(write, fault, times);
     }
