@@ -401,7 +401,8 @@ async fn drain_backlog(bed: &Bed, backlog: u32) {
     assert_eq!(ran.twice.load(Ordering::SeqCst), 0);
     assert!(most <= 20 * RESIDENT, "{most} records in memory");
     let pages = u64::from(backlog) / 1_024;
-    assert!(loads() <= before + 4 * pages + 100, "{} loads", loads());
+    // Those that wait beside the page, 256 at a time, each load their own.
+    assert!(loads() <= before + 4 * pages + 300, "{} loads", loads());
     soon(cluster.shutdown()).await.unwrap();
 }
 
