@@ -42,10 +42,22 @@ struct State {
     done: BTreeMap<&'static str, u64>,
     /// Calls that the storage works on.
     under_way: usize,
+    /// Of these, renewals of a lease.
+    renewals: usize,
+    /// Handlers' own transactions that are open: an embedded database has one writer, and a renewal
+    /// waits for it.
+    open: usize,
     /// What each committed batch wrote.
     commits: Vec<Arc<Batch>>,
     /// Outcomes in them.
     outcomes: usize,
+}
+
+impl State {
+    fn is_at_rest(&self) -> bool {
+        let waiting = if self.open > 0 { self.renewals } else { 0 };
+        self.under_way == waiting
+    }
 }
 
 #[derive(Default)]
@@ -221,12 +233,12 @@ impl Door {
 
     /// Whether the storage works on no call.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.0.state.lock().unwrap().under_way == 0
+        self.0.state.lock().unwrap().is_at_rest()
     }
 
     /// Waits until the storage works on no call.
     pub(crate) async fn at_rest(&self) {
-        self.until(|state| (state.under_way == 0).then_some(())).await;
+        self.until(|state| state.is_at_rest().then_some(())).await;
     }
 
     /// How many calls of this name have ended.
@@ -327,6 +339,22 @@ impl Door {
 /// A call that the storage works on.
 struct Inside(Door);
 
+/// A renewal, the same.
+struct Renews(Door);
+
+impl Renews {
+    fn new(door: &Door) -> Self {
+        door.change(|state| state.renewals += 1);
+        Renews(door.clone())
+    }
+}
+
+impl Drop for Renews {
+    fn drop(&mut self) {
+        self.0.change(|state| state.renewals -= 1);
+    }
+}
+
 impl Drop for Inside {
     fn drop(&mut self) {
         self.0.change(|state| state.under_way -= 1);
@@ -343,11 +371,14 @@ struct Guarded {
 /// Counts a call by its own name, then passes it on.
 macro_rules! counted {
     ($self:ident, $call:ident ( $($argument:expr),* )) => {
+        counted!($self, $call => $self.storage.$call($($argument),*))
+    };
+    ($self:ident, $call:ident => $work:expr) => {
         Box::pin(async move {
             $self.door.count(stringify!($call))?;
             $self.door.read(stringify!($call), Reading::Before).await;
             let inside = $self.door.enter();
-            let done = $self.storage.$call($($argument),*).await;
+            let done = $work.await;
             drop(inside);
             $self.door.read(stringify!($call), Reading::After).await;
             $self.door.change(|state| *state.done.entry(stringify!($call)).or_default() += 1);
@@ -374,7 +405,11 @@ impl OwnershipStorage for Guarded {
     }
 
     fn renew(&self, fence: Fence, lease: Duration) -> Answer<'_, ClusterTime> {
-        counted!(self, renew(fence, lease))
+        let renew = async move {
+            let _renews = Renews::new(&self.door);
+            self.storage.renew(fence, lease).await
+        };
+        counted!(self, renew => renew)
     }
 
     fn runners(&self) -> Answer<'_, Vec<RunnerRow>> {
@@ -510,14 +545,32 @@ impl TransactionStorage for Guarded {
             let inside = self.door.enter();
             let open = transactions.begin().await?;
             drop(inside);
-            let open = GuardedTransaction { open, door: self.door.clone() };
+            let door = self.door.clone();
+            let open = GuardedTransaction { open, opened: Opened::new(&door), door };
             Ok(Box::new(open) as Box<dyn OpenTransaction>)
         })
     }
 }
 
+/// An open transaction of a handler.
+struct Opened(Door);
+
+impl Opened {
+    fn new(door: &Door) -> Self {
+        door.change(|state| state.open += 1);
+        Opened(door.clone())
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.change(|state| state.open -= 1);
+    }
+}
+
 struct GuardedTransaction {
     open: Box<dyn OpenTransaction>,
+    opened: Opened,
     door: Door,
 }
 
@@ -536,7 +589,7 @@ impl OpenTransaction for GuardedTransaction {
         batch: Arc<Batch>,
     ) -> BoxFuture<'static, Result<Committed, StorageError>> {
         Box::pin(async move {
-            let GuardedTransaction { open, door } = *self;
+            let GuardedTransaction { open, door, opened } = *self;
             door.count("commit_own")?;
             if let Err(error) = door.pass(Side::BeforeOwn).await {
                 open.rollback().await;
@@ -544,13 +597,17 @@ impl OpenTransaction for GuardedTransaction {
             }
             let inside = door.enter();
             let committed = open.commit(fence, batch).await?;
-            drop(inside);
+            drop((inside, opened));
             door.pass(Side::AfterOwn).await?;
             Ok(committed)
         })
     }
 
     fn rollback(self: Box<Self>) -> BoxFuture<'static, ()> {
-        self.open.rollback()
+        let GuardedTransaction { open, opened, .. } = *self;
+        Box::pin(async move {
+            open.rollback().await;
+            drop(opened);
+        })
     }
 }
