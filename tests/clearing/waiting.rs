@@ -146,6 +146,9 @@ async fn whoever_waits_for_a_reset_request_is_told_when_it_is_cleared(bed: Bed) 
     bed.door.stopped("requests_of", Reading::After, 1).await;
     assert!(receipt.reset().await.unwrap());
     let mut waits = Box::pin(receipt.outcome());
+    // It has looked into the storage before the request goes.
+    assert!(is_waiting(&mut waits).await);
+    bed.settle().await;
     assert!(is_waiting(&mut waits).await);
     bed.door.go_on("requests_of");
     let told = waits.await;

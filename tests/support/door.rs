@@ -1,7 +1,8 @@
 //! A door before a storage: commits wait at it until the test lets them pass or turns them away,
 //! calls fail when told to, and everything that passes is counted.
 
-use std::any::Any;
+mod own;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -12,9 +13,9 @@ use cluster::storage::{
     AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
     DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
     Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
-    OpenTransaction, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
-    RetentionClass, RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard, TransactionStorage,
+    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetentionClass,
+    RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster::time::{ClusterTime, Timestamp};
 use tokio::sync::Notify;
@@ -534,80 +535,5 @@ impl ContractStorage for Guarded {
 
     fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>> {
         counted!(self, load_contracts())
-    }
-}
-
-impl TransactionStorage for Guarded {
-    fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>> {
-        Box::pin(async move {
-            self.door.count("begin")?;
-            let transactions = self.storage.transactions().expect("looked before");
-            let inside = self.door.enter();
-            let open = transactions.begin().await?;
-            drop(inside);
-            let door = self.door.clone();
-            let open = GuardedTransaction { open, opened: Opened::new(&door), door };
-            Ok(Box::new(open) as Box<dyn OpenTransaction>)
-        })
-    }
-}
-
-/// An open transaction of a handler.
-struct Opened(Door);
-
-impl Opened {
-    fn new(door: &Door) -> Self {
-        door.change(|state| state.open += 1);
-        Opened(door.clone())
-    }
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        self.0.change(|state| state.open -= 1);
-    }
-}
-
-struct GuardedTransaction {
-    open: Box<dyn OpenTransaction>,
-    opened: Opened,
-    door: Door,
-}
-
-impl OpenTransaction for GuardedTransaction {
-    fn connection(&mut self) -> &mut (dyn Any + Send) {
-        self.open.connection()
-    }
-
-    fn connection_ref(&self) -> &(dyn Any + Send) {
-        self.open.connection_ref()
-    }
-
-    fn commit(
-        self: Box<Self>,
-        fence: Fence,
-        batch: Arc<Batch>,
-    ) -> BoxFuture<'static, Result<Committed, StorageError>> {
-        Box::pin(async move {
-            let GuardedTransaction { open, door, opened } = *self;
-            door.count("commit_own")?;
-            if let Err(error) = door.pass(Side::BeforeOwn).await {
-                open.rollback().await;
-                return Err(error);
-            }
-            let inside = door.enter();
-            let committed = open.commit(fence, batch).await?;
-            drop((inside, opened));
-            door.pass(Side::AfterOwn).await?;
-            Ok(committed)
-        })
-    }
-
-    fn rollback(self: Box<Self>) -> BoxFuture<'static, ()> {
-        let GuardedTransaction { open, opened, .. } = *self;
-        Box::pin(async move {
-            open.rollback().await;
-            drop(opened);
-        })
     }
 }

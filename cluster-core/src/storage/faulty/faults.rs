@@ -336,7 +336,10 @@ impl Dice {
     pub(super) fn fault(&self, write: Write) -> Option<Fault> {
         let mut state = self.state.lock();
         let scripted = state.scripted(write);
-        state.failed += u64::from(scripted.is_some_and(|fault| fault != Fault::Hung));
+        // Nobody waits for a renewal to be tried again.
+        let waited_for = write != Write::Renew;
+        let failed = scripted.is_some_and(|fault| fault != Fault::Hung);
+        state.failed += u64::from(waited_for && failed);
         let fault = scripted.or_else(|| {
             let hit = self.faults.hits.contains(&write);
             hit.then(|| state.drawn(self.faults.refused, self.faults.unknown)).flatten()
