@@ -7,7 +7,7 @@ use cluster::prelude::*;
 use tokio::spawn;
 
 use crate::entities::{List, handlers_clear, start, start_with};
-use crate::support::{Bed, Reading, backends, is_waiting};
+use crate::support::{Bed, Reading, backends};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -145,10 +145,12 @@ async fn whoever_waits_for_a_reset_request_is_told_when_it_is_cleared(bed: Bed) 
     bed.door.release();
     bed.door.stopped("requests_of", Reading::After, 1).await;
     assert!(receipt.reset().await.unwrap());
-    let mut waits = Box::pin(receipt.outcome());
-    assert!(is_waiting(&mut waits).await);
+    let waits = spawn(async move { receipt.outcome().await });
+    // It has looked into the storage before the request goes.
+    bed.settle().await;
+    assert!(!waits.is_finished());
     bed.door.go_on("requests_of");
-    let told = waits.await;
+    let told = waits.await.unwrap();
     assert!(matches!(told, Err(ClusterError::Interrupted)), "{told:?}");
     clearing.await.unwrap().unwrap();
     bed.advance(60 * SECOND).await;

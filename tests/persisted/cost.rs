@@ -62,8 +62,9 @@ async fn an_idle_cluster_issues_no_statement_per_entity_or_waiter(bed: Bed) {
         let before = bed.door.calls_by_name();
         bed.advance(idle).await;
         let mut cost = difference(&before, &bed.door.calls_by_name());
-        // At most one each second, and none where nothing moves the test's time in between.
-        assert!(cost.remove("renew").unwrap_or_default() <= idle.as_secs());
+        // One at each step of the clock, however long: not for what is in memory.
+        let renewals = cost.remove("renew").unwrap_or_default();
+        assert!(renewals <= idle.as_secs(), "{renewals} renewals");
         cost
     };
     let cluster = start().await;

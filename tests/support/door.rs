@@ -1,7 +1,8 @@
 //! A door before a storage: commits wait at it until the test lets them pass or turns them away,
 //! calls fail when told to, and everything that passes is counted.
 
-use std::any::Any;
+mod own;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -12,9 +13,9 @@ use cluster::storage::{
     AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
     DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
     Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
-    OpenTransaction, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
-    RetentionClass, RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow, Storage,
-    StorageError, TakenShard, TransactionStorage,
+    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetentionClass,
+    RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError,
+    TakenShard, TransactionStorage,
 };
 use cluster::time::{ClusterTime, Timestamp};
 use tokio::sync::Notify;
@@ -42,10 +43,22 @@ struct State {
     done: BTreeMap<&'static str, u64>,
     /// Calls that the storage works on.
     under_way: usize,
+    /// Of these, renewals of a lease.
+    renewals: usize,
+    /// Handlers' own transactions that are open: an embedded database has one writer, and a renewal
+    /// waits for it.
+    open: usize,
     /// What each committed batch wrote.
     commits: Vec<Arc<Batch>>,
     /// Outcomes in them.
     outcomes: usize,
+}
+
+impl State {
+    fn is_at_rest(&self) -> bool {
+        let waiting = if self.open > 0 { self.renewals } else { 0 };
+        self.under_way == waiting
+    }
 }
 
 #[derive(Default)]
@@ -229,12 +242,12 @@ impl Door {
 
     /// Whether the storage works on no call.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.0.state.lock().unwrap().under_way == 0
+        self.0.state.lock().unwrap().is_at_rest()
     }
 
     /// Waits until the storage works on no call.
     pub(crate) async fn at_rest(&self) {
-        self.until(|state| (state.under_way == 0).then_some(())).await;
+        self.until(|state| state.is_at_rest().then_some(())).await;
     }
 
     /// How many calls of this name have ended.
@@ -340,6 +353,22 @@ impl Door {
 /// A call that the storage works on.
 struct Inside(Door);
 
+/// A renewal, the same.
+struct Renews(Door);
+
+impl Renews {
+    fn new(door: &Door) -> Self {
+        door.change(|state| state.renewals += 1);
+        Renews(door.clone())
+    }
+}
+
+impl Drop for Renews {
+    fn drop(&mut self) {
+        self.0.change(|state| state.renewals -= 1);
+    }
+}
+
 impl Drop for Inside {
     fn drop(&mut self) {
         self.0.change(|state| state.under_way -= 1);
@@ -356,11 +385,14 @@ struct Guarded {
 /// Counts a call by its own name, then passes it on.
 macro_rules! counted {
     ($self:ident, $call:ident ( $($argument:expr),* )) => {
+        counted!($self, $call => $self.storage.$call($($argument),*))
+    };
+    ($self:ident, $call:ident => $work:expr) => {
         Box::pin(async move {
             $self.door.count(stringify!($call))?;
             $self.door.read(stringify!($call), Reading::Before).await;
             let inside = $self.door.enter();
-            let done = $self.storage.$call($($argument),*).await;
+            let done = $work.await;
             drop(inside);
             $self.door.read(stringify!($call), Reading::After).await;
             $self.door.change(|state| *state.done.entry(stringify!($call)).or_default() += 1);
@@ -391,7 +423,11 @@ impl OwnershipStorage for Guarded {
     }
 
     fn renew(&self, fence: Fence, lease: Duration) -> Answer<'_, ClusterTime> {
-        counted!(self, renew(fence, lease))
+        let renew = async move {
+            let _renews = Renews::new(&self.door);
+            self.storage.renew(fence, lease).await
+        };
+        counted!(self, renew => renew)
     }
 
     fn runners(&self) -> Answer<'_, Vec<RunnerRow>> {
@@ -516,58 +552,5 @@ impl ContractStorage for Guarded {
 
     fn load_contracts(&self) -> BoxFuture<'_, Result<Vec<ContractRow>, StorageError>> {
         counted!(self, load_contracts())
-    }
-}
-
-impl TransactionStorage for Guarded {
-    fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>> {
-        Box::pin(async move {
-            self.door.count("begin")?;
-            let transactions = self.storage.transactions().expect("looked before");
-            let inside = self.door.enter();
-            let open = transactions.begin().await?;
-            drop(inside);
-            let open = GuardedTransaction { open, door: self.door.clone() };
-            Ok(Box::new(open) as Box<dyn OpenTransaction>)
-        })
-    }
-}
-
-struct GuardedTransaction {
-    open: Box<dyn OpenTransaction>,
-    door: Door,
-}
-
-impl OpenTransaction for GuardedTransaction {
-    fn connection(&mut self) -> &mut (dyn Any + Send) {
-        self.open.connection()
-    }
-
-    fn connection_ref(&self) -> &(dyn Any + Send) {
-        self.open.connection_ref()
-    }
-
-    fn commit(
-        self: Box<Self>,
-        fence: Fence,
-        batch: Arc<Batch>,
-    ) -> BoxFuture<'static, Result<Committed, StorageError>> {
-        Box::pin(async move {
-            let GuardedTransaction { open, door } = *self;
-            door.count("commit_own")?;
-            if let Err(error) = door.pass(Side::BeforeOwn, &batch).await {
-                open.rollback().await;
-                return Err(error);
-            }
-            let inside = door.enter();
-            let committed = open.commit(fence, batch.clone()).await?;
-            drop(inside);
-            door.pass(Side::AfterOwn, &batch).await?;
-            Ok(committed)
-        })
-    }
-
-    fn rollback(self: Box<Self>) -> BoxFuture<'static, ()> {
-        self.open.rollback()
     }
 }

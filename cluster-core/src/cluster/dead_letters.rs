@@ -63,8 +63,7 @@ impl DeadLetters {
 
 /// How many rows of any size fit into the bytes of a page.
 pub(super) fn page_rows(runner: &Runner) -> usize {
-    let config = &runner.config;
-    (config.load_page_bytes / config.payload_bytes_max).clamp(1, PAGE_MAX)
+    runner.config.page_rows(PAGE_MAX)
 }
 
 struct Listing {

@@ -93,6 +93,11 @@ impl Config {
         Ok(())
     }
 
+    /// How many rows of any size fit into the bytes of a page; at least one, at most `max`.
+    pub(crate) fn page_rows(&self, max: usize) -> usize {
+        (self.load_page_bytes / self.payload_bytes_max).clamp(1, max)
+    }
+
     /// All settings, in the order of their documentation.
     pub fn settings() -> &'static [Setting] {
         SETTINGS

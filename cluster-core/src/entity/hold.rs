@@ -15,7 +15,10 @@ use crate::metric;
 use crate::storage::{HoldWrite, Missing, RequestRow};
 use crate::time::Timestamp;
 
-/// Since when requests were held that a start has released on trial. Bounded by those.
+/// Of how many requests is remembered since when they were held; of others it begins anew.
+const REMEMBERED_MAX: usize = 65_536;
+
+/// Since when requests were held that a start has released on trial, until they end.
 #[derive(Debug, Default)]
 pub(crate) struct HeldSince {
     /// How many there are: mostly none, which spares the lock.
@@ -26,7 +29,11 @@ pub(crate) struct HeldSince {
 impl HeldSince {
     /// A request is tried that was held since then.
     pub(super) fn note(&self, request: Seq, since: Timestamp) {
-        self.change(|requests| requests.insert(request, since));
+        self.change(|requests| {
+            if requests.len() < REMEMBERED_MAX {
+                requests.insert(request, since);
+            }
+        });
     }
 
     /// The request has ended, or is held again; since when it was held before.

@@ -65,8 +65,7 @@ async fn run_again(
 /// their place in the owner's order. One that cannot be run after all is held again.
 pub(crate) async fn release_held(shared: &Shared) -> Result<(), StorageError> {
     let mut after = Seq::default();
-    let config = &shared.config;
-    let rows = (config.load_page_bytes / config.payload_bytes_max).clamp(1, RELEASE_PAGE);
+    let rows = shared.config.page_rows(RELEASE_PAGE);
     loop {
         let page = shared.storage.held(after, rows).await?;
         let Some(last) = page.last() else { return Ok(()) };

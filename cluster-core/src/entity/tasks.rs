@@ -31,7 +31,9 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     pub(crate) fn new(runtime: Handle) -> Self {
-        let [work, loops, waiting, last] = std::array::from_fn(|_| Group::default());
+        let work = Group::new(RESTING_MAX);
+        // These are not aborted, or have few tasks.
+        let [loops, waiting, last] = std::array::from_fn(|_| Group::new(0));
         Tasks { runtime, work, loops, waiting, last }
     }
 
@@ -87,28 +89,20 @@ impl Tasks {
 
 /// How many parts a group has: enough that two workers seldom want the same lock.
 const PARTS: usize = 16;
-/// How many tasks of a part rest at most until there is work again; others end.
+/// How many tasks of a part of the handlers' group rest at most until there is work again.
 const RESTING_MAX: usize = 64;
 
 /// A piece of work.
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Tasks that are waited for and ended together. A task that has done its work rests for a while
-/// and is given the next: cheaper than a new one for every handler that suspends.
+/// Tasks that are waited for and ended together. A task that has done its work may rest until the
+/// group is aborted, and is given the next: cheaper than a new one for every handler that suspends.
 #[derive(Debug)]
 struct Group {
     /// Each shared by itself, so that the tasks of two workers do not count their holds in one
     /// place.
     parts: [Arc<Part>; PARTS],
     end: Arc<End>,
-}
-
-impl Default for Group {
-    fn default() -> Self {
-        let end = Arc::new(End::default());
-        let part = |_| Arc::new(Part { live: Mutex::default(), end: end.clone() });
-        Group { parts: std::array::from_fn(part), end }
-    }
 }
 
 /// Who waits for a group's last work.
@@ -123,6 +117,8 @@ struct End {
 struct Part {
     live: Mutex<Live>,
     end: Arc<End>,
+    /// How many tasks may rest; others end.
+    resting_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -160,6 +156,12 @@ impl fmt::Debug for Place {
 }
 
 impl Group {
+    fn new(resting_max: usize) -> Self {
+        let end = Arc::new(End::default());
+        let part = |_| Arc::new(Part { live: Mutex::default(), end: end.clone(), resting_max });
+        Group { parts: std::array::from_fn(part), end }
+    }
+
     fn spawn(&self, runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
         let part = &self.parts[part_of_this_thread() % PARTS];
         let work: Work = Box::pin(work);
@@ -278,7 +280,7 @@ impl Member {
     fn rest(&self, waker: &Waker) -> bool {
         let idle = {
             let mut live = self.part.live.lock();
-            if live.resting.len() >= RESTING_MAX || live.aborted {
+            if live.resting.len() >= self.part.resting_max || live.aborted {
                 return false;
             }
             live.places[self.key].rests = Some(waker.clone());
@@ -420,6 +422,16 @@ mod tests {
         tasks.drained().await;
         drop(held);
         assert_eq!((live(&tasks), seen.strong_count()), (0, 0));
+    }
+
+    // Callers' waits are not aborted at an end: their tasks end by themselves, and none rests.
+    #[tokio::test]
+    async fn a_task_that_waits_for_a_caller_leaves_nothing() {
+        let tasks = Tasks::new(Handle::current());
+        tasks.spawn_waiting(yield_now());
+        tasks.all_told().await;
+        let places = tasks.waiting.parts.iter().map(|part| part.live.lock().places.len());
+        assert_eq!(places.sum::<usize>(), 0);
     }
 
     // Work that panics takes its task along and nothing else.

@@ -128,7 +128,7 @@ pub enum Progress<W: WorkflowType> {
     NotFound,
     /// A step of it runs, or it is about to go on.
     Running,
-    /// It waits for time, or for a value from outside.
+    /// It waits for time, or for a value from outside, and everything before that is durable.
     Waiting,
     /// It was given up, and is among the dead letters with its cause; or it is held, because this
     /// program cannot read it.

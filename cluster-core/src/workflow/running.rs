@@ -226,7 +226,9 @@ impl Running {
                 state.all_wakers()
             }
             Ok(Next::Rest) => {
-                self.bell.set_waits(state.steps == 0);
+                // A step that is built starts when what is before it is durable.
+                let durable = !state.writing && self.ctx.record(|record| record.entries.is_empty());
+                self.bell.set_waits(state.steps == 0 && durable);
                 return Turn::Rest(state.replay.next_due());
             }
             Err(mismatch) => {

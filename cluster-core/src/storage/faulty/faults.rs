@@ -336,9 +336,10 @@ impl Dice {
     pub(super) fn fault(&self, write: Write) -> Option<Fault> {
         let mut state = self.state.lock();
         let scripted = state.scripted(write);
-        // The lease is renewed at its next turn, after no pause of its own.
-        let is_retried = |fault| fault != Fault::Hung && write != Write::Renew;
-        state.failed += u64::from(scripted.is_some_and(is_retried));
+        // Nobody waits for a renewal to be tried again.
+        let waited_for = write != Write::Renew;
+        let failed = scripted.is_some_and(|fault| fault != Fault::Hung);
+        state.failed += u64::from(waited_for && failed);
         let fault = scripted.or_else(|| {
             let hit = self.faults.hits.contains(&write);
             hit.then(|| state.drawn(self.faults.refused, self.faults.unknown)).flatten()
