@@ -5,7 +5,8 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::support::{Bed, Victim, backends, be_victim, say, soon};
 
-/// A process in which nobody reads; else its scenario is the place to read on from.
+/// A process in which nobody reads; else its scenario is the place to read on from, and how many
+/// numbers are read at most.
 const UNREAD: &str = "unread";
 /// What a handler says begins with this.
 const BEGAN: &str = "began ";
@@ -27,6 +28,8 @@ impl Tape {
 
 const WINDOW: usize = 64;
 const END: u64 = 1_000;
+/// How far a process reads on at most before it is killed: never to the end.
+const RUN_ON: u64 = 100;
 
 async fn start(bed: &Bed) -> Cluster {
     let window = |config: &mut cluster::Config| config.stream_window = WINDOW;
@@ -41,10 +44,14 @@ fn victim() {
         let receipt = cluster.get::<Tape>("t").numbers(END).key("k").send().await.unwrap();
         say(format_args!("id {}", receipt.id()));
         if scenario != UNREAD {
-            let mut numbers = receipt.chunks_after(scenario.parse().unwrap());
+            let (after, most) = scenario.split_once('+').unwrap();
+            let numbers = receipt.chunks_after(after.parse().unwrap());
+            let mut numbers = numbers.take(most.parse().unwrap());
             while let Some(number) = numbers.next().await {
                 say(format_args!("read {}", number.unwrap()));
             }
+            // The stream stays open, as that of a slow reader.
+            std::future::pending::<()>().await;
         }
         std::future::pending().await
     });
@@ -66,8 +73,9 @@ async fn a_stream_goes_on_in_the_next_process_without_a_gap_or_a_duplicate(bed: 
     let (mut read, mut said) = (Vec::new(), Vec::new());
     for kill_at in [1, 64, 65, 300, 777] {
         // The chunk of a number has the next one.
-        let after = read.len().to_string();
-        let mut victim = Victim::start(&after, &bed);
+        let after = read.len() as u64;
+        let most = (kill_at + RUN_ON).saturating_sub(after);
+        let mut victim = Victim::start(&format!("{after}+{most}"), &bed);
         let mut run = Vec::new();
         while numbers(&run, "read").last().is_none_or(|last| *last < kill_at)
             || !run.iter().any(|said: &String| said.starts_with(BEGAN))

@@ -71,6 +71,7 @@ impl Dialect for MySqlDialect {
     // Numbers are for those who read the texts; they are sent without them.
     const PARAMETER: char = '?';
     const RESERVED_PREFIX: &'static str = "mysql_";
+    const WRITES_IN_TWO: bool = true;
     const MIGRATIONS: &'static [Migration] = &[Migration {
         text: concat!(include_str!("schema/0001_first.sql"), include_str!("schema/0001_views.sql")),
         minimum: 1,
