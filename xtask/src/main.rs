@@ -9,10 +9,12 @@ mod audit;
 mod bench;
 mod coverage;
 mod gate;
+mod peers;
 mod process;
 mod report;
 mod servers;
 mod source;
+mod tools;
 
 use std::process::ExitCode;
 
