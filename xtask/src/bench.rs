@@ -16,6 +16,7 @@ use crate::{process, servers};
 /// The system that is ours in the results.
 const OURS: &str = "cluster";
 
+/// The packages of bench/peers.
 const PEERS: &[Peer] = &[
     Peer {
         package: "actors",
@@ -52,7 +53,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
             if peer.runs(options.servers) {
                 programs.extend(peer.build()?);
             } else {
-                println!("left out without servers: {}", peer.package);
+                println!("{} is left out: its lanes need servers", peer.package);
             }
         }
     }
