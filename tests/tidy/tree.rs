@@ -41,7 +41,7 @@ impl Text {
 /// Hidden folders that hold part of the project.
 const HIDDEN: [&str; 2] = [".ci", ".cargo"];
 /// The ends of names that the rules know how to read; scripts in .ci have none.
-const ENDS: [&str; 7] = [".rs", ".toml", ".md", ".py", ".sql", ".sh", ".txt"];
+const ENDS: [&str; 9] = [".rs", ".toml", ".md", ".py", ".sql", ".sh", ".txt", ".mjs", ".json"];
 /// Folders whose Rust files are data of a test.
 const PROGRAM_FOLDERS: [&str; 2] = ["tests/ui/", "tests/expand/"];
 

@@ -7,22 +7,36 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
+use crate::peers::{Builder, Need, Peer, Program};
 use crate::servers::Running;
 use crate::{process, servers};
 
 /// The system that is ours in the results.
 const OURS: &str = "cluster";
 
-/// A package of bench/peers with its programs.
-struct Peer {
-    package: &'static str,
-    programs: &'static [&'static str],
-}
-
+/// The packages of bench/peers.
 const PEERS: &[Peer] = &[
-    Peer { package: "actors", programs: &["ractor", "kameo", "tokio"] },
-    Peer { package: "sqlite", programs: &["bench-sqlite"] },
+    Peer {
+        package: "actors",
+        builder: Builder::Cargo,
+        needs: &[],
+        programs: &["ractor", "kameo", "tokio"],
+    },
+    Peer { package: "sqlite", builder: Builder::Cargo, needs: &[], programs: &["bench-sqlite"] },
+    Peer {
+        package: "cruster",
+        builder: Builder::Cargo,
+        needs: &[Need::Servers, Need::Protoc],
+        programs: &["bench-cruster"],
+    },
+    Peer {
+        package: "effect",
+        builder: Builder::Npm,
+        needs: &[Need::Servers],
+        programs: &["bench.mjs"],
+    },
 ];
 
 /// # Errors
@@ -36,10 +50,14 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
     let mut programs = vec![build_ours()?];
     if options.peers {
         for peer in PEERS {
-            programs.extend(build(peer)?);
+            if peer.runs(options.servers) {
+                programs.extend(peer.build()?);
+            } else {
+                println!("{} is left out: its lanes need servers", peer.package);
+            }
         }
     }
-    let lists = programs.iter().map(|program| lanes(program)).collect::<Result<Vec<_>, _>>()?;
+    let lists = programs.iter().map(lanes).collect::<Result<Vec<_>, _>>()?;
     let dir = process::target_dir().join("bench");
     fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let results = dir.join("results.jsonl");
@@ -50,7 +68,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
     for lane in choose(&options.lanes, &lists)? {
         for (program, lanes) in programs.iter().zip(&lists) {
             if lanes.contains(&lane) {
-                let mut command = process::at_root(program);
+                let mut command = program.command();
                 command.args(["--lane", &lane, "--runs", &options.runs]);
                 command.arg("--json").arg(&results).arg("--dir").arg(&dir);
                 if !header {
@@ -102,27 +120,22 @@ impl Options {
     }
 }
 
-fn build_ours() -> Result<PathBuf, String> {
+fn build_ours() -> Result<Program, String> {
     let package = ["build", "--release", "--locked", "--package", "cluster-bench"];
     process::run(process::cargo().args(package))?;
-    Ok(process::target_dir().join("release").join("cluster-bench"))
-}
-
-/// Builds a peer's programs, in one folder for all peers so that what they share is built once.
-fn build(peer: &Peer) -> Result<Vec<PathBuf>, String> {
-    let manifest = Path::new("bench/peers").join(peer.package).join("Cargo.toml");
-    let dir = process::target_dir().join("peers");
-    let mut command = process::cargo();
-    command.args(["build", "--release", "--locked", "--manifest-path"]).arg(manifest);
-    process::run(command.arg("--target-dir").arg(&dir))?;
-    let program = |name: &&str| dir.join("release").join(name);
-    Ok(peer.programs.iter().map(program).collect())
+    let release = process::target_dir().join("release");
+    Ok(Program::executable(release.join("cluster-bench")))
 }
 
 /// The lanes that a program knows, in its order, each once.
-fn lanes(program: &Path) -> Result<Vec<String>, String> {
-    let listed = process::at_root(program).arg("--list").output();
-    let listed = listed.map_err(|error| format!("{}: {error}", program.display()))?;
+fn lanes(program: &Program) -> Result<Vec<String>, String> {
+    let mut command = program.command();
+    let listed = command.arg("--list").stderr(Stdio::inherit()).output();
+    let name = process::words(&command);
+    let listed = listed.map_err(|error| format!("`{name}` did not start: {error}"))?;
+    if !listed.status.success() {
+        return Err(format!("`{name}` failed: {}", listed.status));
+    }
     let text = String::from_utf8_lossy(&listed.stdout);
     let mut seen = BTreeSet::new();
     Ok(text.lines().filter(|lane| seen.insert(*lane)).map(str::to_owned).collect())
@@ -147,13 +160,14 @@ fn choose(asked: &[String], lists: &[Vec<String>]) -> Result<Vec<String>, String
     }
 }
 
-/// What our figures are to the others' in the same run.
+/// What our figures are to the others' in the same run, on the same storage.
 fn ratios(rows: &str) -> String {
     let mut text = String::new();
     for ours in rows.lines().filter(|row| field(row, "system") == Some(OURS)) {
         text.push_str(&flushes(ours).unwrap_or_default());
+        let same = |name: &str, row: &str| field(row, name) == field(ours, name);
         let others = rows.lines().filter(|row| {
-            field(row, "lane") == field(ours, "lane") && field(row, "system") != Some(OURS)
+            same("lane", row) && same("storage", row) && field(row, "system") != Some(OURS)
         });
         for other in others {
             text.push_str(&ratio(ours, other).unwrap_or_default());
@@ -211,6 +225,9 @@ mod tests {
 {"lane":"idle-memory","system":"cluster","storage":"none","ops_per_s":9,"bytes_per_entity":200}
 {"lane":"idle-memory","system":"tokio","storage":"none","ops_per_s":3,"bytes_per_entity":1600}
 {"lane":"persisted-1","system":"cluster","storage":"sqlite","p50_us":250.000,"fsync_us":100.0}
+{"lane":"persisted-64","system":"cluster","storage":"memory","ops_per_s":9000}
+{"lane":"persisted-64","system":"cluster","storage":"postgres","ops_per_s":4500}
+{"lane":"persisted-64","system":"cruster","storage":"postgres","ops_per_s":1000}
 {"lane":"raw-fsync","system":"disk","storage":"none","ops_per_s":10000}
 "#;
 
@@ -235,13 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_taken_within_a_lane() {
+    fn ratios_are_taken_within_a_lane_and_a_storage() {
         let text = ratios(ROWS);
         let lines: Vec<&str> = text.trim().lines().collect();
-        assert_eq!(lines.len(), 4, "{text}");
+        assert_eq!(lines.len(), 5, "{text}");
         assert!(lines[1].ends_with("cluster (none) / ractor       3.00 x ops/s"), "{text}");
         assert!(lines[2].ends_with("3.00 x ops/s, 0.125 x bytes"), "{text}");
         assert!(lines[3].ends_with("cluster (sqlite): p50 is 2.5 fsyncs"), "{text}");
+        assert!(lines[4].ends_with("(postgres) / cruster      4.50 x ops/s"), "{text}");
         assert_eq!(ratios(""), "");
     }
 }

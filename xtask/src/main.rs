@@ -9,10 +9,12 @@ mod audit;
 mod bench;
 mod coverage;
 mod gate;
+mod peers;
 mod process;
 mod report;
 mod servers;
 mod source;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -27,7 +29,7 @@ usage: cargo xtask <task>
       --lane NAME         only this lane; may be repeated
       --runs N            repetitions of each lane (default 5)
       --peers             also the harness programs of bench/peers, lane by lane in turn
-      --no-servers        start no database servers: their lanes are left out
+      --no-servers        start no database servers: their lanes and peers are left out
       --json FILE         write one JSON line for each result";
 
 fn main() -> ExitCode {

@@ -1,14 +1,28 @@
 //! The database servers that tests and benchmarks need: found or installed, started, handed over
 //! by environment variables.
 
-mod install;
-mod managers;
 mod running;
 
-use crate::process;
+use test_servers::{Kind, Programs};
 
-pub(crate) use install::ensure;
+use crate::process;
+use crate::tools::{self, Tool};
+
 pub(crate) use running::{Running, Starting};
+
+/// Installs what is missing, and prints the versions of all.
+///
+/// # Errors
+///
+/// What to do, if something is missing and cannot be installed.
+pub(crate) fn ensure() -> Result<(), String> {
+    tools::ensure(&Kind::ALL.map(Tool::Server))?;
+    for kind in Kind::ALL {
+        let programs = Programs::find(kind).ok_or(format!("{kind} is not installed"))?;
+        println!("{kind}: {}", programs.version()?);
+    }
+    Ok(())
+}
 
 /// Runs a command beside the servers of a test run.
 ///

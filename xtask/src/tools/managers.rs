@@ -1,6 +1,8 @@
-//! The package managers, and what the servers are called there.
+//! The package managers, and what the tools are called there.
 
 use test_servers::Kind;
+
+use super::Tool;
 
 /// A package manager.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,7 +14,9 @@ pub(super) struct Manager {
     /// What installs, before the names of packages.
     install: &'static str,
     /// The packages of each kind of server, in the order of [`Kind::ALL`].
-    packages: [&'static str; 3],
+    servers: [&'static str; 3],
+    protoc: &'static str,
+    npm: &'static str,
     /// Whether it installs for the whole system, as root.
     pub(super) needs_root: bool,
 }
@@ -24,45 +28,57 @@ pub(super) const MANAGERS: [Manager; 5] = [
         refresh: "apt-get update",
         install: "apt-get install --yes --no-install-recommends",
         // The core packages of MariaDB bring no service that could start.
-        packages: ["postgresql", "mariadb-server-core mariadb-client-core", "pgbouncer"],
+        servers: ["postgresql", "mariadb-server-core mariadb-client-core", "pgbouncer"],
+        protoc: "protobuf-compiler",
+        npm: "npm",
         needs_root: true,
     },
     Manager {
         program: "dnf",
         refresh: "",
         install: "dnf install --assumeyes",
-        packages: ["postgresql-server", "mariadb-server", "pgbouncer"],
+        servers: ["postgresql-server", "mariadb-server", "pgbouncer"],
+        protoc: "protobuf-compiler",
+        npm: "npm",
         needs_root: true,
     },
     Manager {
         program: "pacman",
         refresh: "",
         install: "pacman --sync --needed --noconfirm",
-        packages: ["postgresql", "mariadb", "pgbouncer"],
+        servers: ["postgresql", "mariadb", "pgbouncer"],
+        protoc: "protobuf",
+        npm: "npm",
         needs_root: true,
     },
     Manager {
         program: "apk",
         refresh: "apk update",
         install: "apk add",
-        packages: ["postgresql", "mariadb mariadb-client", "pgbouncer"],
+        servers: ["postgresql", "mariadb mariadb-client", "pgbouncer"],
+        protoc: "protoc",
+        npm: "npm",
         needs_root: true,
     },
     Manager {
         program: "brew",
         refresh: "",
         install: "brew install",
-        packages: ["postgresql@17", "mariadb", "pgbouncer"],
+        servers: ["postgresql@17", "mariadb", "pgbouncer"],
+        protoc: "protobuf",
+        npm: "node",
         needs_root: false,
     },
 ];
 
 impl Manager {
     /// The command that installs these, for a shell.
-    pub(super) fn command(&self, missing: &[Kind]) -> String {
+    pub(super) fn command(&self, missing: &[Tool]) -> String {
+        let servers = Kind::ALL.map(Tool::Server).into_iter().zip(self.servers);
+        let others = [(Tool::Protoc, self.protoc), (Tool::Npm, self.npm)];
         let mut command = self.install.to_owned();
-        for (kind, packages) in Kind::ALL.iter().zip(self.packages) {
-            if missing.contains(kind) {
+        for (tool, packages) in servers.chain(others) {
+            if missing.contains(&tool) {
                 command.push(' ');
                 command.push_str(packages);
             }
@@ -71,7 +87,7 @@ impl Manager {
     }
 
     /// The command as a person would type it.
-    pub(super) fn command_for_people(&self, missing: &[Kind]) -> String {
+    pub(super) fn command_for_people(&self, missing: &[Tool]) -> String {
         let mut command = self.command(missing);
         if !self.refresh.is_empty() {
             command = format!("{} && {command}", self.refresh);
@@ -80,7 +96,7 @@ impl Manager {
     }
 
     /// The command, with care that no service is running afterwards or after the next boot.
-    pub(super) fn script(&self, missing: &[Kind]) -> String {
+    pub(super) fn script(&self, missing: &[Tool]) -> String {
         let command = self.command(missing);
         match self.program {
             "apt-get" => APT.replace("COMMAND", &command.replace("apt-get", "apt-get $options")),
@@ -125,10 +141,14 @@ mod tests {
     #[test]
     fn commands_install_what_is_missing() {
         let [apt, .., brew] = &MANAGERS;
-        let command = apt.command_for_people(&[Kind::Pgbouncer, Kind::Postgres]);
+        let servers = [Kind::Pgbouncer, Kind::Postgres].map(Tool::Server);
+        let command = apt.command_for_people(&servers);
         assert!(command.starts_with("sudo sh -c 'apt-get update && apt-get install --yes"));
         assert!(command.ends_with(" postgresql pgbouncer'"), "{command}");
-        assert_eq!(brew.command_for_people(&[Kind::Mariadb]), "brew install mariadb");
-        assert!(apt.script(&[Kind::Mariadb]).contains("mariadb-client-core || exit"));
+        let mariadb = [Tool::Server(Kind::Mariadb)];
+        assert_eq!(brew.command_for_people(&mariadb), "brew install mariadb");
+        assert!(apt.script(&mariadb).contains("mariadb-client-core || exit"));
+        let builders = [Tool::Npm, Tool::Protoc];
+        assert_eq!(brew.command_for_people(&builders), "brew install protobuf node");
     }
 }
