@@ -132,7 +132,7 @@ async fn every_question_is_short_at_a_million_rows() {
     let clock = Clock::system();
     let started = clock.now();
     let scan = "SELECT count(*) FROM cluster_request WHERE arguments = x'00'";
-    connection.query_row(scan, [], |row| row.get::<_, u64>(0)).unwrap();
+    connection.query_row(scan, [], |row| row.get::<_, i64>(0)).unwrap();
     let scanned = clock.now() - started;
     drop(connection);
 
