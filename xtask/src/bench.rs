@@ -39,12 +39,14 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
             programs.extend(build(peer)?);
         }
     }
-    let lists = programs.iter().map(|program| lanes(program)).collect::<Result<Vec<_>, _>>()?;
     let dir = process::target_dir().join("bench");
     fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let results = dir.join("results.jsonl");
     write(&results, "")?;
     let servers = if options.servers { Some(Running::for_benchmarks()?) } else { None };
+    // Some lanes are on servers alone.
+    let lists = programs.iter().map(|program| lanes(program, servers.as_ref()));
+    let lists = lists.collect::<Result<Vec<_>, _>>()?;
 
     let mut header = true;
     for lane in choose(&options.lanes, &lists)? {
@@ -120,8 +122,12 @@ fn build(peer: &Peer) -> Result<Vec<PathBuf>, String> {
 }
 
 /// The lanes that a program knows, in its order, each once.
-fn lanes(program: &Path) -> Result<Vec<String>, String> {
-    let listed = process::at_root(program).arg("--list").output();
+fn lanes(program: &Path, servers: Option<&Running>) -> Result<Vec<String>, String> {
+    let mut command = process::at_root(program);
+    if let Some(servers) = servers {
+        servers.tell(&mut command);
+    }
+    let listed = command.arg("--list").output();
     let listed = listed.map_err(|error| format!("{}: {error}", program.display()))?;
     let text = String::from_utf8_lossy(&listed.stdout);
     let mut seen = BTreeSet::new();
@@ -152,8 +158,11 @@ fn ratios(rows: &str) -> String {
     let mut text = String::new();
     for ours in rows.lines().filter(|row| field(row, "system") == Some(OURS)) {
         text.push_str(&flushes(ours).unwrap_or_default());
+        text.push_str(&start(ours).unwrap_or_default());
+        text.push_str(&counts(ours).unwrap_or_default());
         let others = rows.lines().filter(|row| {
-            field(row, "lane") == field(ours, "lane") && field(row, "system") != Some(OURS)
+            let is_same = |name| field(row, name) == field(ours, name);
+            ["lane", "callers", "storage"].into_iter().all(is_same) && !is_same("system")
         });
         for other in others {
             text.push_str(&ratio(ours, other).unwrap_or_default());
@@ -169,12 +178,36 @@ fn flushes(ours: &str) -> Option<String> {
     Some(format!("  {lane:<22} {OURS} ({storage}): p50 is {flushes:.1} fsyncs\n"))
 }
 
+/// How long a start takes, where it has much to look at.
+fn start(ours: &str) -> Option<String> {
+    let (lane, storage) = (field(ours, "lane")?, field(ours, "storage")?);
+    let (callers, start_ms) = (field(ours, "callers")?, number(ours, "start_ms")?);
+    Some(format!("  {lane:<22} {OURS} ({storage}), {callers} callers: start in {start_ms:.0} ms\n"))
+}
+
+/// What an operation is to the server, as that counts it.
+fn counts(ours: &str) -> Option<String> {
+    let (lane, storage) = (field(ours, "lane")?, field(ours, "storage")?);
+    let kinds = ["commits", "statements", "packets", "rows"].into_iter();
+    let counted = kinds.filter_map(|kind| {
+        let count = number(ours, &format!("{kind}_per_op"))?;
+        Some(format!("{count:.4} {kind}"))
+    });
+    let counted: Vec<String> = counted.collect();
+    let text = counted.join(", ");
+    (!text.is_empty()).then(|| format!("  {lane:<22} {OURS} ({storage}): {text} an operation\n"))
+}
+
 fn ratio(ours: &str, other: &str) -> Option<String> {
     let (lane, storage) = (field(ours, "lane")?, field(ours, "storage")?);
     let system = field(other, "system")?;
     let quotient = |name: &str| Some(number(ours, name)? / number(other, name)?);
     let rate = quotient("ops_per_s")?;
-    let mut line = format!("  {lane:<22} {OURS} ({storage}) / {system:<10} {rate:>6.2} x ops/s");
+    let mut line = format!("  {lane:<22} {OURS} ({storage}) / {system:<13} {rate:>6.2} x ops/s");
+    if let Some(rows) = number(other, "rows_per_op") {
+        let rows_per_s = number(other, "ops_per_s")? * rows;
+        line.push_str(&format!(" of its {rows_per_s:.0} rows/s"));
+    }
     if let Some(bytes) = quotient("bytes_per_entity") {
         line.push_str(&format!(", {bytes:.3} x bytes"));
     }
@@ -212,6 +245,12 @@ mod tests {
 {"lane":"idle-memory","system":"tokio","storage":"none","ops_per_s":3,"bytes_per_entity":1600}
 {"lane":"persisted-1","system":"cluster","storage":"sqlite","p50_us":250.000,"fsync_us":100.0}
 {"lane":"raw-fsync","system":"disk","storage":"none","ops_per_s":10000}
+{"lane":"persisted-64","system":"cluster","storage":"postgres","ops_per_s":20000,"start_ms":6.4,"commits_per_op":0.05,"rows_per_op":2.9}
+{"lane":"persisted-64","system":"raw","storage":"postgres","ops_per_s":80000,"rows_per_op":3.0}
+{"lane":"persisted-64","system":"raw","storage":"mariadb","ops_per_s":1000,"rows_per_op":3.0}
+{"lane":"persisted-retained","system":"cluster","storage":"postgres","callers":64,"ops_per_s":950}
+{"lane":"persisted-retained","system":"cluster-empty","storage":"postgres","callers":64,"ops_per_s":1000}
+{"lane":"persisted-retained","system":"cluster-empty","storage":"postgres","callers":1024,"ops_per_s":2000}
 "#;
 
     fn words(line: &str) -> Vec<String> {
@@ -238,10 +277,22 @@ mod tests {
     fn ratios_are_taken_within_a_lane() {
         let text = ratios(ROWS);
         let lines: Vec<&str> = text.trim().lines().collect();
-        assert_eq!(lines.len(), 4, "{text}");
-        assert!(lines[1].ends_with("cluster (none) / ractor       3.00 x ops/s"), "{text}");
+        assert_eq!(lines.len(), 7, "{text}");
+        assert!(lines[1].ends_with("cluster (none) / ractor          3.00 x ops/s"), "{text}");
         assert!(lines[2].ends_with("3.00 x ops/s, 0.125 x bytes"), "{text}");
         assert!(lines[3].ends_with("cluster (sqlite): p50 is 2.5 fsyncs"), "{text}");
         assert_eq!(ratios(""), "");
+    }
+
+    #[test]
+    fn what_a_server_counts_is_told_beside_its_raw_limit() {
+        let text = ratios(ROWS);
+        let lines: Vec<&str> = text.trim().lines().collect();
+        assert!(lines[4].ends_with("0.0500 commits, 2.9000 rows an operation"), "{text}");
+        assert!(
+            lines[5].ends_with("/ raw             0.25 x ops/s of its 240000 rows/s"),
+            "{text}"
+        );
+        assert!(lines[6].ends_with("/ cluster-empty   0.95 x ops/s"), "{text}");
     }
 }

@@ -14,10 +14,13 @@ pub(crate) struct Mariadb {
     database: &'static str,
 }
 
+/// Packets, statements by kind, rows. `queries` is not asked for: it counts every step of a compound
+/// statement, also those that only compare or declare something.
 const STATUS: &str = "SELECT lower(variable_name), CAST(variable_value AS SIGNED) \
     FROM information_schema.global_status WHERE variable_name IN \
-    ('com_commit', 'com_insert', 'questions', 'queries', 'handler_write', 'handler_update', \
-    'handler_delete', 'innodb_rows_inserted', 'innodb_rows_updated', 'innodb_rows_deleted')";
+    ('questions', 'handler_write', 'handler_delete') OR variable_name LIKE 'com\\_%'";
+/// What is counted beside the statement that it is about.
+const AROUND: [&str; 2] = ["com_compound_sql", "com_stmt_"];
 
 impl Server for Mariadb {
     const STORAGE: &'static str = "mariadb";
@@ -63,21 +66,19 @@ impl Server for Mariadb {
         let mut tool = MySqlConnection::connect(&self.url).await.expect("the server answers");
         let status: Vec<(String, i64)> =
             sqlx::query_as(STATUS).fetch_all(&mut tool).await.expect("the server counts");
-        let count = |name: &str| {
-            let found = status.iter().find(|(known, _)| known == name);
-            found.and_then(|(_, count)| u64::try_from(*count).ok()).unwrap_or_default()
+        let sum = |is_wanted: &dyn Fn(&str) -> bool| -> u64 {
+            let wanted = status.iter().filter(|(name, _)| is_wanted(name));
+            wanted.filter_map(|(_, count)| u64::try_from(*count).ok()).sum()
         };
-        if std::env::var_os("DEBUG_STATUS").is_some() {
-            eprintln!("{status:?}");
-        }
+        let is_statement = |name: &str| {
+            name.starts_with("com_") && !AROUND.iter().any(|around| name.starts_with(around))
+        };
         Counts {
-            commits: count("com_commit"),
-            statements: Some(count("queries")),
-            packets: Some(count("questions")),
-            rows: ["inserted", "updated", "deleted"]
-                .map(|what| count(&format!("innodb_rows_{what}")))
-                .iter()
-                .sum(),
+            commits: sum(&|name| name == "com_commit"),
+            statements: Some(sum(&is_statement)),
+            packets: Some(sum(&|name| name == "questions")),
+            // Of a row that is inserted or else changed it is the attempt that counts.
+            rows: sum(&|name| name.starts_with("handler_")),
         }
     }
 }
