@@ -136,10 +136,11 @@ pub(crate) async fn asks<T: Target>(
     storage: impl Storage,
     target: impl Fn(CounterClient) -> T,
 ) -> Run {
-    asks_with(lane, storage, |_| {}, target).await
+    let run = asks_with(lane, storage, |_| {}, target).await;
+    Run { start: None, ..run }
 }
 
-/// The same with other settings than the defaults.
+/// The same with other settings than the defaults; and how long the start took.
 pub(crate) async fn asks_with<T: Target>(
     lane: Lane,
     storage: impl Storage,

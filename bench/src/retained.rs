@@ -15,7 +15,7 @@ use cluster::Config;
 use cluster::prelude::*;
 
 use crate::SYSTEM;
-use crate::persisted::{CounterClient, asks, asks_with, sample};
+use crate::persisted::{CounterClient, asks_with, sample};
 use crate::raw::RawServer;
 use crate::servers::{Mariadb, Postgresql, Server};
 
@@ -78,7 +78,7 @@ fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
             bench.block_on(async move {
                 server.clear().await;
                 let target = |client| KeyedIn { client, repetition: 0 };
-                asks(lane, server.open(None).await, target).await
+                asks_with(lane, server.open(None).await, keep, target).await
             })
         })
     };

@@ -13,6 +13,8 @@ use crate::{process, servers};
 
 /// The system that is ours in the results.
 const OURS: &str = "cluster";
+/// A server without a system on it: what it writes is told in rows.
+const RAW: &str = "raw";
 
 /// A package of bench/peers with its programs.
 struct Peer {
@@ -178,7 +180,7 @@ fn flushes(ours: &str) -> Option<String> {
     Some(format!("  {lane:<22} {OURS} ({storage}): p50 is {flushes:.1} fsyncs\n"))
 }
 
-/// How long a start takes, where it has much to look at.
+/// How long a start took, in lanes where it might find much to look at.
 fn start(ours: &str) -> Option<String> {
     let (lane, storage) = (field(ours, "lane")?, field(ours, "storage")?);
     let (callers, start_ms) = (field(ours, "callers")?, number(ours, "start_ms")?);
@@ -204,7 +206,7 @@ fn ratio(ours: &str, other: &str) -> Option<String> {
     let quotient = |name: &str| Some(number(ours, name)? / number(other, name)?);
     let rate = quotient("ops_per_s")?;
     let mut line = format!("  {lane:<22} {OURS} ({storage}) / {system:<13} {rate:>6.2} x ops/s");
-    if let Some(rows) = number(other, "rows_per_op") {
+    if let Some(rows) = number(other, "rows_per_op").filter(|_| system == RAW) {
         let rows_per_s = number(other, "ops_per_s")? * rows;
         line.push_str(&format!(" of its {rows_per_s:.0} rows/s"));
     }
