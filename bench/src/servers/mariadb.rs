@@ -14,8 +14,8 @@ pub(crate) struct Mariadb {
     database: &'static str,
 }
 
-/// Packets, statements by kind, rows. `queries` is not asked for: it counts every step of a compound
-/// statement, also those that only compare or declare something.
+/// Packets, statements by kind, rows. `queries` is not asked for: it counts every step of a
+/// compound statement, also those that only compare or declare something.
 const STATUS: &str = "SELECT lower(variable_name), CAST(variable_value AS SIGNED) \
     FROM information_schema.global_status WHERE variable_name IN \
     ('questions', 'handler_write', 'handler_delete') OR variable_name LIKE 'com\\_%'";
