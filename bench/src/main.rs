@@ -7,9 +7,12 @@
 mod ask;
 mod memory;
 mod persisted;
+mod raw;
+mod retained;
 mod scheduled;
 mod servers;
 mod stream;
+mod transactions;
 
 use std::process::ExitCode;
 
@@ -19,9 +22,11 @@ use bench_kit::Case;
 const SYSTEM: &str = "cluster";
 
 fn main() -> ExitCode {
-    let families: [fn() -> Vec<Case>; 6] = [
+    let families: [fn() -> Vec<Case>; 8] = [
         ask::cases,
         persisted::cases,
+        retained::cases,
+        transactions::cases,
         scheduled::cases,
         stream::cases,
         memory::cases,

@@ -1,29 +1,40 @@
 //! Persisted calls that change durable state: `persisted-1`, `persisted-64`, `persisted-1024`,
-//! `persisted-unkeyed-1024`, `persisted-hot`.
+//! `persisted-unkeyed-1024`, `persisted-hot`; and what their rows are to a server alone.
 
 use bench_kit::drive::{Target, closed_loop};
-use bench_kit::{Case, Lane, Run, lane};
+use bench_kit::{Case, Counts, Lane, Run, Watch, lane};
+use cluster::Config;
 use cluster::prelude::*;
 
-use crate::{SYSTEM, servers};
+use crate::SYSTEM;
+use crate::raw::{self, Keys, RawServer};
+use crate::servers::{Mariadb, Postgresql, Server, counted};
+
+/// The schemas and databases of these lanes.
+const PLACE: &str = "bench";
 
 #[derive(Entity, Default, Serialize, Deserialize)]
 #[entity(durable)]
-struct Counter {
+pub(crate) struct Counter {
     value: u64,
 }
 
 #[entity]
 impl Counter {
     #[message(persisted)]
-    fn add(&mut self, amount: u64) -> u64 {
+    pub(crate) fn add(&mut self, amount: u64) -> u64 {
         self.value += amount;
+        self.value
+    }
+
+    #[message]
+    fn value(&self) -> u64 {
         self.value
     }
 }
 
 /// Each call with a key of its own.
-struct Keyed(CounterClient);
+pub(crate) struct Keyed(CounterClient);
 
 impl Target for Keyed {
     async fn ask(&self, operation: u64) {
@@ -42,11 +53,19 @@ impl Target for Unkeyed {
 
 /// The cases of this family, on every storage.
 pub(crate) fn cases() -> Vec<Case> {
+    let raw = |lane, keys| {
+        let postgres = Postgresql::place(PLACE).map(|server| raw::case(lane, server, keys, sample));
+        let mariadb = Mariadb::place(PLACE).map(|server| raw::case(lane, server, keys, sample));
+        [postgres, mariadb].into_iter().flatten().collect::<Vec<Case>>()
+    };
     [
         on_all_storages(lane::PERSISTED_1, Keyed),
         on_all_storages(lane::PERSISTED_64, Keyed),
+        raw(lane::PERSISTED_64, Keys::Each),
         on_all_storages(lane::PERSISTED_1024, Keyed),
+        raw(lane::PERSISTED_1024, Keys::Each),
         on_all_storages(lane::PERSISTED_UNKEYED_1024, Unkeyed),
+        raw(lane::PERSISTED_UNKEYED_1024, Keys::None),
         on_all_storages(lane::PERSISTED_HOT, Keyed),
     ]
     .into_iter()
@@ -65,27 +84,80 @@ fn on_all_storages<T: Target>(lane: Lane, target: fn(CounterClient) -> T) -> Vec
     let memory = Case::volatile(lane, SYSTEM, move |bench| {
         bench.block_on(asks(lane, MemoryStorage::default(), target))
     });
-    let mut cases = vec![sqlite, memory.on("memory")];
-    cases.extend(servers::postgres_url().map(|url| {
-        Case::durable(lane, SYSTEM, "postgres", move |bench| {
-            let url = url.clone();
-            bench.block_on(async move { asks(lane, servers::postgres(&url).await, target).await })
-        })
-    }));
-    cases.extend(servers::mariadb_url().map(|url| {
-        Case::durable(lane, SYSTEM, "mariadb", move |bench| {
-            let url = url.clone();
-            bench.block_on(async move { asks(lane, servers::mariadb(&url).await, target).await })
-        })
-    }));
-    cases
+    let postgres = Postgresql::place(PLACE).map(|server| on_server(lane, server, target));
+    let mariadb = Mariadb::place(PLACE).map(|server| on_server(lane, server, target));
+    [Some(sqlite), Some(memory.on("memory")), postgres, mariadb].into_iter().flatten().collect()
 }
 
-async fn asks<T: Target>(lane: Lane, storage: impl Storage, target: fn(CounterClient) -> T) -> Run {
-    let builder = Cluster::builder().storage(storage).entity::<Counter>();
-    let cluster = builder.start().await.expect("the storage is new");
+fn on_server<S: Server, T: Target>(lane: Lane, server: S, target: fn(CounterClient) -> T) -> Case {
+    let place = server.clone();
+    Case::durable(lane, SYSTEM, S::STORAGE, move |bench| {
+        let server = place.clone();
+        bench.block_on(async move {
+            server.clear().await;
+            asks(lane, server.open(None).await, target).await
+        })
+    })
+    .counted(move |bench| -> Counts {
+        let server = server.counting();
+        bench.block_on(async move {
+            server.clear().await;
+            // The tables are not the calls'.
+            drop(server.open(None).await);
+            let calls = async { asks(lane, server.open(None).await, target).await };
+            counted(&server, calls).await
+        })
+    })
+}
+
+/// Lets each entity of the lanes be called once, with a key, in tables that were empty.
+pub(crate) async fn sample<S: RawServer>(server: S) {
+    server.clear().await;
+    let cluster = start(server.open(None).await, |_| {}).await;
+    for number in 0..lane::PERSISTED_64.entities {
+        let key = format!("sample-{number}");
+        let call = cluster.get::<Counter>(number.to_string()).add(1).key(key);
+        call.send().await.expect("the storage works");
+    }
+    // A call waits until those before it have ended.
+    let calls = (0..lane::PERSISTED_64.entities).map(|number| {
+        let client = cluster.get::<Counter>(number.to_string());
+        async move { client.value().await.expect("the storage works") }
+    });
+    for call in calls {
+        assert_eq!(call.await, 1, "each was called once");
+    }
+    cluster.shutdown().await.expect("the storage works");
+}
+
+/// The lane's calls in a cluster that has just started.
+pub(crate) async fn asks<T: Target>(
+    lane: Lane,
+    storage: impl Storage,
+    target: impl Fn(CounterClient) -> T,
+) -> Run {
+    let run = asks_with(lane, storage, |_| {}, target).await;
+    Run { start: None, ..run }
+}
+
+/// The same with other settings than the defaults; and how long the start took.
+pub(crate) async fn asks_with<T: Target>(
+    lane: Lane,
+    storage: impl Storage,
+    config: fn(&mut Config),
+    target: impl Fn(CounterClient) -> T,
+) -> Run {
+    let watch = Watch::start();
+    let cluster = start(storage, config).await;
+    let started = watch.elapsed();
     let clients = (0..lane.entities).map(|number| cluster.get::<Counter>(number.to_string()));
-    let run = closed_loop(&lane, clients.map(target).collect()).await;
+    let mut run = closed_loop(&lane, clients.map(target).collect()).await;
+    run.start = Some(started);
     cluster.shutdown().await.expect("the storage works");
     run
+}
+
+async fn start(storage: impl Storage, config: fn(&mut Config)) -> Cluster {
+    let builder = Cluster::builder().storage(storage).config(config).entity::<Counter>();
+    builder.start().await.expect("the storage works")
 }

@@ -15,6 +15,8 @@ use crate::{process, servers};
 
 /// The system that is ours in the results.
 const OURS: &str = "cluster";
+/// A server without a system on it: what it writes is told in rows.
+const RAW: &str = "raw";
 
 /// The packages of bench/peers.
 const PEERS: &[Peer] = &[
@@ -57,12 +59,14 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
             }
         }
     }
-    let lists = programs.iter().map(lanes).collect::<Result<Vec<_>, _>>()?;
     let dir = process::target_dir().join("bench");
     fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let results = dir.join("results.jsonl");
     write(&results, "")?;
     let servers = if options.servers { Some(Running::for_benchmarks()?) } else { None };
+    // Some lanes are on servers alone.
+    let lists = programs.iter().map(|program| lanes(program, servers.as_ref()));
+    let lists = lists.collect::<Result<Vec<_>, _>>()?;
 
     let mut header = true;
     for lane in choose(&options.lanes, &lists)? {
@@ -128,8 +132,11 @@ fn build_ours() -> Result<Program, String> {
 }
 
 /// The lanes that a program knows, in its order, each once.
-fn lanes(program: &Program) -> Result<Vec<String>, String> {
+fn lanes(program: &Program, servers: Option<&Running>) -> Result<Vec<String>, String> {
     let mut command = program.command();
+    if let Some(servers) = servers {
+        servers.tell(&mut command);
+    }
     let listed = command.arg("--list").stderr(Stdio::inherit()).output();
     let name = process::words(&command);
     let listed = listed.map_err(|error| format!("`{name}` did not start: {error}"))?;
@@ -165,9 +172,11 @@ fn ratios(rows: &str) -> String {
     let mut text = String::new();
     for ours in rows.lines().filter(|row| field(row, "system") == Some(OURS)) {
         text.push_str(&flushes(ours).unwrap_or_default());
-        let same = |name: &str, row: &str| field(row, name) == field(ours, name);
+        text.push_str(&start(ours).unwrap_or_default());
+        text.push_str(&counts(ours).unwrap_or_default());
         let others = rows.lines().filter(|row| {
-            same("lane", row) && same("storage", row) && field(row, "system") != Some(OURS)
+            let is_same = |name| field(row, name) == field(ours, name);
+            ["lane", "callers", "storage"].into_iter().all(is_same) && !is_same("system")
         });
         for other in others {
             text.push_str(&ratio(ours, other).unwrap_or_default());
@@ -183,12 +192,36 @@ fn flushes(ours: &str) -> Option<String> {
     Some(format!("  {lane:<22} {OURS} ({storage}): p50 is {flushes:.1} fsyncs\n"))
 }
 
+/// How long a start took, in lanes where it might find much to look at.
+fn start(ours: &str) -> Option<String> {
+    let (lane, storage) = (field(ours, "lane")?, field(ours, "storage")?);
+    let (callers, start_ms) = (field(ours, "callers")?, number(ours, "start_ms")?);
+    Some(format!("  {lane:<22} {OURS} ({storage}), {callers} callers: start in {start_ms:.0} ms\n"))
+}
+
+/// What an operation is to the server, as that counts it.
+fn counts(ours: &str) -> Option<String> {
+    let (lane, storage) = (field(ours, "lane")?, field(ours, "storage")?);
+    let kinds = ["commits", "statements", "packets", "rows"].into_iter();
+    let counted = kinds.filter_map(|kind| {
+        let count = number(ours, &format!("{kind}_per_op"))?;
+        Some(format!("{count:.4} {kind}"))
+    });
+    let counted: Vec<String> = counted.collect();
+    let text = counted.join(", ");
+    (!text.is_empty()).then(|| format!("  {lane:<22} {OURS} ({storage}): {text} an operation\n"))
+}
+
 fn ratio(ours: &str, other: &str) -> Option<String> {
     let (lane, storage) = (field(ours, "lane")?, field(ours, "storage")?);
     let system = field(other, "system")?;
     let quotient = |name: &str| Some(number(ours, name)? / number(other, name)?);
     let rate = quotient("ops_per_s")?;
-    let mut line = format!("  {lane:<22} {OURS} ({storage}) / {system:<10} {rate:>6.2} x ops/s");
+    let mut line = format!("  {lane:<22} {OURS} ({storage}) / {system:<13} {rate:>6.2} x ops/s");
+    if let Some(rows) = number(other, "rows_per_op").filter(|_| system == RAW) {
+        let rows_per_s = number(other, "ops_per_s")? * rows;
+        line.push_str(&format!(" of its {rows_per_s:.0} rows/s"));
+    }
     if let Some(bytes) = quotient("bytes_per_entity") {
         line.push_str(&format!(", {bytes:.3} x bytes"));
     }
@@ -229,6 +262,12 @@ mod tests {
 {"lane":"persisted-64","system":"cluster","storage":"postgres","ops_per_s":4500}
 {"lane":"persisted-64","system":"cruster","storage":"postgres","ops_per_s":1000}
 {"lane":"raw-fsync","system":"disk","storage":"none","ops_per_s":10000}
+{"lane":"counted","system":"cluster","storage":"pg","ops_per_s":20,"commits_per_op":0.05}
+{"lane":"counted","system":"raw","storage":"pg","ops_per_s":80,"rows_per_op":3.0}
+{"lane":"counted","system":"raw","storage":"mariadb","ops_per_s":10,"rows_per_op":3.0}
+{"lane":"kept","system":"cluster","callers":64,"storage":"pg","ops_per_s":95,"start_ms":6.4}
+{"lane":"kept","system":"cluster-empty","callers":64,"storage":"pg","ops_per_s":100}
+{"lane":"kept","system":"cluster-empty","callers":1024,"storage":"pg","ops_per_s":200}
 "#;
 
     fn words(line: &str) -> Vec<String> {
@@ -255,11 +294,21 @@ mod tests {
     fn ratios_are_taken_within_a_lane_and_a_storage() {
         let text = ratios(ROWS);
         let lines: Vec<&str> = text.trim().lines().collect();
-        assert_eq!(lines.len(), 5, "{text}");
-        assert!(lines[1].ends_with("cluster (none) / ractor       3.00 x ops/s"), "{text}");
+        assert_eq!(lines.len(), 9, "{text}");
+        assert!(lines[1].ends_with("cluster (none) / ractor          3.00 x ops/s"), "{text}");
         assert!(lines[2].ends_with("3.00 x ops/s, 0.125 x bytes"), "{text}");
         assert!(lines[3].ends_with("cluster (sqlite): p50 is 2.5 fsyncs"), "{text}");
-        assert!(lines[4].ends_with("(postgres) / cruster      4.50 x ops/s"), "{text}");
+        assert!(lines[4].ends_with("(postgres) / cruster         4.50 x ops/s"), "{text}");
         assert_eq!(ratios(""), "");
+    }
+
+    #[test]
+    fn what_a_server_counts_is_told_beside_its_raw_limit() {
+        let text = ratios(ROWS);
+        let lines: Vec<&str> = text.trim().lines().collect();
+        assert!(lines[5].ends_with("0.0500 commits an operation"), "{text}");
+        assert!(lines[6].ends_with("/ raw             0.25 x ops/s of its 240 rows/s"), "{text}");
+        assert!(lines[7].ends_with("64 callers: start in 6 ms"), "{text}");
+        assert!(lines[8].ends_with("/ cluster-empty   0.95 x ops/s"), "{text}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::run::Run;
-use crate::{Lane, Row, fsync};
+use crate::{Counts, Lane, Row, fsync};
 
 /// Worker threads of the runtime: the same for every system on every machine.
 const WORKERS: usize = 2;
@@ -70,6 +70,8 @@ pub struct Case {
     storage: &'static str,
     kind: Kind,
     repeat: Box<dyn FnMut(&Bench) -> Run>,
+    count: Option<Box<dyn FnMut(&Bench) -> Counts>>,
+    end: Option<Box<dyn FnMut(&Bench)>>,
 }
 
 impl fmt::Debug for Case {
@@ -91,7 +93,7 @@ impl Case {
         system: &'static str,
         repeat: impl FnMut(&Bench) -> Run + 'static,
     ) -> Self {
-        Case { lane, system, storage: "none", kind: Kind::Volatile, repeat: Box::new(repeat) }
+        Case::new(lane, system, "none", Kind::Volatile, repeat)
     }
 
     /// A case whose operations end on the disk: a flush is measured right before each repetition.
@@ -101,7 +103,7 @@ impl Case {
         storage: &'static str,
         repeat: impl FnMut(&Bench) -> Run + 'static,
     ) -> Self {
-        Case { lane, system, storage, kind: Kind::Durable, repeat: Box::new(repeat) }
+        Case::new(lane, system, storage, Kind::Durable, repeat)
     }
 
     /// A case that measures memory: done once, however many repetitions are asked for.
@@ -110,7 +112,29 @@ impl Case {
         system: &'static str,
         repeat: impl FnMut(&Bench) -> Run + 'static,
     ) -> Self {
-        Case { lane, system, storage: "none", kind: Kind::Memory, repeat: Box::new(repeat) }
+        Case::new(lane, system, "none", Kind::Memory, repeat)
+    }
+
+    fn new(
+        lane: Lane,
+        system: &'static str,
+        storage: &'static str,
+        kind: Kind,
+        repeat: impl FnMut(&Bench) -> Run + 'static,
+    ) -> Self {
+        let repeat = Box::new(repeat);
+        Case { lane, system, storage, kind, repeat, count: None, end: None }
+    }
+
+    /// The same case, repeated once more after what is timed: then the server counts what the
+    /// lane's operations are to it, which may take time.
+    pub fn counted(self, count: impl FnMut(&Bench) -> Counts + 'static) -> Self {
+        Case { count: Some(Box::new(count)), ..self }
+    }
+
+    /// The same case, with something to do when it has been measured: to remove what is large.
+    pub fn ended(self, end: impl FnMut(&Bench) + 'static) -> Self {
+        Case { end: Some(Box::new(end)), ..self }
     }
 
     /// The same case, with another storage behind it: a storage that touches no disk.
@@ -134,6 +158,15 @@ impl Case {
             }
             done.push((self.repeat)(bench));
         }
-        Row::new(self.lane, self.system, self.storage, done, &fsyncs)
+        let counts = self.count.as_mut().map(|count| count(bench));
+        let row = Row::new(self.lane, self.system, self.storage, done, &fsyncs);
+        Row { counts, ..row }
+    }
+
+    /// Does what is to be done when it has been measured.
+    pub(crate) fn end(&mut self, bench: &Bench) {
+        if let Some(end) = &mut self.end {
+            end(bench);
+        }
     }
 }

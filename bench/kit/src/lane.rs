@@ -43,6 +43,14 @@ pub const PERSISTED_UNKEYED_1024: Lane =
 /// The same call, with a key, by many callers on one entity.
 pub const PERSISTED_HOT: Lane = Lane { entities: 1, ..ask("persisted-hot", 100_000) };
 
+/// The call of `persisted-64` while very many finished requests are retained.
+pub const RETAINED_64: Lane = ask("persisted-retained", 100_000);
+/// The call of `persisted-1024`, likewise.
+pub const RETAINED_1024: Lane = Lane { callers: 1_024, ..ask("persisted-retained", 150_000) };
+
+/// Persisted call whose handler changes a user's own row in its transaction.
+pub const TRANSACTION_64: Lane = ask("transaction-64", 10_000);
+
 /// Requests handed over that are due later, by very many callers.
 pub const SCHEDULED_ARM: Lane = Lane { callers: 1_024, ..ask("scheduled-arm", 100_000) };
 /// The same requests when they are due, spread over 10 s: how late they start.

@@ -8,6 +8,7 @@
 
 mod args;
 mod case;
+mod counts;
 pub mod drive;
 mod fsync;
 pub mod lane;
@@ -18,6 +19,7 @@ mod run;
 mod watch;
 
 pub use case::{Bench, Case};
+pub use counts::Counts;
 pub use fsync::probe as fsync_probe;
 pub use lane::Lane;
 pub use memory::resident_bytes;
@@ -60,6 +62,7 @@ fn run_with(args: &Args, cases: Vec<Case>) -> Result<(), String> {
     for mut case in cases.into_iter().filter(|case| args.wants(case.lane())) {
         let row = case.measure(&bench, args.runs);
         println!("{}", row.line());
+        case.end(&bench);
         if let Some(file) = &args.json {
             row.append_to(file)?;
         }

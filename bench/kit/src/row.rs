@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::Lane;
 use crate::run::{Run, median};
+use crate::{Counts, Lane};
 
 /// The repetitions of one case, summed up.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,10 @@ pub struct Row {
     pub fsync_us: Option<f64>,
     /// Median growth of resident memory for each entity.
     pub bytes_per_entity: Option<f64>,
+    /// Median of how long the starts took, in milliseconds.
+    pub start_ms: Option<f64>,
+    /// What the server counted in a repetition of its own.
+    pub counts: Option<Counts>,
 }
 
 impl Row {
@@ -51,6 +55,7 @@ impl Row {
     ) -> Self {
         let rates: Vec<f64> = runs.iter().map(Run::rate).collect();
         let fsyncs_us = fsyncs.iter().map(|fsync| fsync.as_secs_f64() * 1e6).collect();
+        let starts = runs.iter().filter_map(|run| run.start);
         let bytes = runs.iter().filter_map(|run| run.bytes_per_entity);
         Row {
             lane,
@@ -61,6 +66,8 @@ impl Row {
             ops_per_s: median(rates).expect("a case has at least one repetition"),
             runs: runs.len(),
             bytes_per_entity: median(bytes.map(|bytes| bytes as f64).collect()),
+            start_ms: median(starts.map(|start| start.as_secs_f64() * 1e3).collect()),
+            counts: None,
             p50_us: median(runs.iter_mut().filter_map(|run| run.percentile_us(0.50)).collect()),
             p99_us: median(runs.iter_mut().filter_map(|run| run.percentile_us(0.99)).collect()),
             fsync_us: median(fsyncs_us),
@@ -96,8 +103,8 @@ impl Row {
         )
     }
 
-    /// The line of JSON, without its newline. `fsync_us` and `bytes_per_entity` are there only
-    /// where they were measured; a latency that was not taken is null.
+    /// The line of JSON, without its newline. What is measured in some lanes alone is there only
+    /// where it was; a latency that was not taken is null.
     pub fn json(&self) -> String {
         let Row { lane, system, storage, .. } = self;
         let mut json = format!(
@@ -118,6 +125,14 @@ impl Row {
         }
         if let Some(bytes) = self.bytes_per_entity {
             field("bytes_per_entity", format!("{bytes:.0}"));
+        }
+        if let Some(ms) = self.start_ms {
+            field("start_ms", format!("{ms:.1}"));
+        }
+        for (name, figure) in
+            self.counts.into_iter().flat_map(|counts| counts.per_operation(lane.operations))
+        {
+            field(name, format!("{figure:.5}"));
         }
         json.push('}');
         json
@@ -200,5 +215,17 @@ mod tests {
         assert!(row.json().contains(r#""p50_us":null,"p99_us":null,"fsync_us":90.0"#));
         assert!(row.json().ends_with(r#""bytes_per_entity":218}"#));
         assert!(row.line().contains(" 1,000,000 "));
+    }
+
+    #[test]
+    fn what_the_server_counted_is_told_for_each_operation() {
+        let mut started = run(10, 1);
+        started.start = Some(Duration::from_micros(2_500));
+        let row = Row::new(lane::PERSISTED_64, "cluster", "postgres", vec![started], &[]);
+        let counts = Counts { commits: 5_000, statements: None, packets: None, rows: 300_000 };
+        let json = Row { counts: Some(counts), ..row }.json();
+        assert!(
+            json.ends_with(r#","start_ms":2.5,"commits_per_op":0.05000,"rows_per_op":3.00000}"#)
+        );
     }
 }

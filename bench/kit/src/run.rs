@@ -13,12 +13,14 @@ pub struct Run {
     pub latencies_ns: Vec<u64>,
     /// Growth of resident memory for each entity, where that was measured.
     pub bytes_per_entity: Option<u64>,
+    /// How long the system took to be ready for the first operation, where that was measured.
+    pub start: Option<Duration>,
 }
 
 impl Run {
-    /// A repetition without memory.
+    /// A repetition of which nothing else was measured.
     pub fn new(operations: u64, elapsed: Duration, latencies_ns: Vec<u64>) -> Self {
-        Run { operations, elapsed, latencies_ns, bytes_per_entity: None }
+        Run { operations, elapsed, latencies_ns, bytes_per_entity: None, start: None }
     }
 
     /// Operations per second.

@@ -45,6 +45,19 @@ impl Programs {
         }
     }
 
+    /// Whether the server can load a library of this name: those of PostgreSQL's extensions are in
+    /// a folder beside its programs, or in one that `pg_config` tells where that is installed.
+    pub fn has_library(&self, name: &str) -> bool {
+        let file = format!("{name}.so");
+        let Ok(server) = self.server.canonicalize() else { return false };
+        let told = Command::new(server.with_file_name("pg_config")).arg("--pkglibdir").output();
+        let told = told.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().into());
+        let beside = server.parent().and_then(Path::parent).map(|folder| folder.join("lib"));
+        let nested = beside.as_ref().map(|folder| folder.join("postgresql"));
+        let mut folders = [told, beside, nested].into_iter().flatten();
+        folders.any(|folder: PathBuf| folder.join(&file).is_file())
+    }
+
     /// What the server says of its version.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread::JoinHandle;
 
-use test_servers::{Kind, Launch, Place, Server};
+use test_servers::{Kind, Launch, Place, Programs, Server};
 
 /// The variable with the path of the folder for servers. It says that there must be servers.
 const PLACE: &str = "TEST_SERVERS";
@@ -29,6 +29,17 @@ impl Starting {
     }
 }
 
+/// A PostgreSQL whose connections may ask to be counted, if the extension is installed.
+fn counting_statements(launch: Launch) -> Launch {
+    const EXTENSION: &str = "pg_stat_statements";
+    if !Programs::find(Kind::Postgres).is_some_and(|programs| programs.has_library(EXTENSION)) {
+        println!("PostgreSQL has no {EXTENSION}: statements are not counted");
+        return launch;
+    }
+    let launch = launch.setting("shared_preload_libraries", EXTENSION);
+    launch.setting("pg_stat_statements.track", "none")
+}
+
 /// Running servers; dropped, they are gone.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -49,7 +60,7 @@ impl Running {
         let place = if on_disk.is_dir() { Place::inside(on_disk)? } else { Place::temporary()? };
         Running::start(&place, |launch| match launch.kind() {
             // Checkpoints come by time, not by volume.
-            Kind::Postgres => launch.setting("max_wal_size", "4GB"),
+            Kind::Postgres => counting_statements(launch.setting("max_wal_size", "4GB")),
             Kind::Mariadb => launch.setting("innodb_buffer_pool_size", "512M"),
             Kind::Pgbouncer => launch,
         })

@@ -1,0 +1,206 @@
+//! The calls of `persisted-64` and `persisted-1024` while very many finished requests are retained:
+//! `persisted-retained`.
+//!
+//! The server makes the retained rows out of those of calls that the product has made: the same
+//! with another place in the order, another id, another key with its true digest, finished now.
+//! They stand below the marks of recovery but for the last, as the product leaves them. Beside
+//! them, on the same server, the same calls are made in empty tables: `cluster-empty`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bench_kit::drive::Target;
+use bench_kit::{Case, Lane, Watch, lane};
+use cluster::Config;
+use cluster::prelude::*;
+
+use crate::SYSTEM;
+use crate::persisted::{CounterClient, asks_with, sample};
+use crate::raw::RawServer;
+use crate::servers::{Mariadb, Postgresql, Server};
+
+/// Finished requests in the tables.
+const RETAINED: u64 = 10_000_000;
+/// Made by one statement each.
+const CHUNK: u64 = 250_000;
+/// The system's name where nothing is retained.
+const EMPTY: &str = "cluster-empty";
+/// The schemas and databases of the two.
+const PLACE: &str = "bench_retained";
+const EMPTY_PLACE: &str = "bench_empty";
+
+/// Each call with a key of its own, which those of other repetitions have not.
+struct KeyedIn {
+    client: CounterClient,
+    repetition: u64,
+}
+
+impl Target for KeyedIn {
+    async fn ask(&self, operation: u64) {
+        let key = format!("{}-{operation}", self.repetition);
+        self.client.add(1).key(key).await.expect("the storage works");
+    }
+}
+
+/// The cases of this family.
+pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    if let Some((place, empty)) = Postgresql::place(PLACE).zip(Postgresql::place(EMPTY_PLACE)) {
+        cases.extend(on_server(place, empty));
+    }
+    if let Some((place, empty)) = Mariadb::place(PLACE).zip(Mariadb::place(EMPTY_PLACE)) {
+        cases.extend(on_server(place, empty));
+    }
+    cases
+}
+
+fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
+    // How many have used the retained rows; they are made before the first one does.
+    let used = Arc::new(AtomicU64::new(0));
+    let full = |lane: Lane| {
+        let (place, used) = (place.clone(), Arc::clone(&used));
+        Case::durable(lane, SYSTEM, S::STORAGE, move |bench| {
+            let (server, repetition) = (place.clone(), used.fetch_add(1, Ordering::Relaxed));
+            bench.block_on(async move {
+                if repetition == 0 {
+                    fill(&server).await;
+                }
+                let storage = server.open(None).await;
+                let target = |client| KeyedIn { client, repetition };
+                asks_with(lane, storage, keep, target).await
+            })
+        })
+    };
+    let bare = |lane: Lane| {
+        let server = empty.clone();
+        Case::durable(lane, EMPTY, S::STORAGE, move |bench| {
+            let server = server.clone();
+            bench.block_on(async move {
+                server.clear().await;
+                let target = |client| KeyedIn { client, repetition: 0 };
+                asks_with(lane, server.open(None).await, keep, target).await
+            })
+        })
+    };
+    let done = place.clone();
+    let last = full(lane::RETAINED_1024).ended(move |bench| {
+        let server = done.clone();
+        bench.block_on(async move { server.remove().await });
+    });
+    vec![full(lane::RETAINED_64), bare(lane::RETAINED_64), bare(lane::RETAINED_1024), last]
+}
+
+/// Retention leaves everything that a run makes.
+fn keep(config: &mut Config) {
+    const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+    config.retention_awaited = LONG;
+    config.retention_sent = LONG;
+}
+
+/// Makes the retained rows.
+async fn fill<S: RetainingServer>(server: &S) {
+    let watch = Watch::start();
+    sample(server.clone()).await;
+    let mut tool = server.connect().await;
+    S::run(&mut tool, S::MAKE_TEMPLATE.to_owned()).await;
+    for first in (1..=RETAINED).step_by(CHUNK as usize) {
+        let last = (first + CHUNK - 1).min(RETAINED);
+        let numbers = [("{first}", first), ("{last}", last)];
+        let text = numbers.iter().fold(S::COPY.to_owned(), |text, (name, number)| {
+            text.replace(name, &number.to_string())
+        });
+        S::run(&mut tool, text).await;
+    }
+    for text in S::SETTLE {
+        S::run(&mut tool, (*text).to_owned()).await;
+    }
+    note(S::STORAGE, watch.elapsed());
+}
+
+/// Tells people what has taken so long.
+// Beside the table, which is the output.
+#[allow(clippy::print_stderr)]
+fn note(storage: &str, elapsed: Duration) {
+    let seconds = elapsed.as_secs();
+    eprintln!("{storage}: {RETAINED} finished requests were made in {seconds} s");
+}
+
+/// A server that makes many finished requests out of a few.
+trait RetainingServer: RawServer {
+    /// Makes a table of the rows to be copied, numbered from 0.
+    const MAKE_TEMPLATE: &'static str;
+    /// Makes those of the numbers from `{first}` to `{last}`.
+    const COPY: &'static str;
+    /// Moves the marks, and does what the server does in the background.
+    const SETTLE: &'static [&'static str];
+}
+
+impl RetainingServer for Postgresql {
+    const MAKE_TEMPLATE: &'static str = "CREATE UNLOGGED TABLE template AS \
+        SELECT row_number() OVER (ORDER BY r.seq) - 1 AS n, max(r.seq) OVER () AS top, r.shard, \
+        r.epoch, r.class, r.message, r.entity_type, r.entity_id, r.arguments, o.kind, o.payload, \
+        convert_to('cluster-key-1', 'UTF8') \
+        || set_byte('\\x00000000'::bytea, 0, octet_length(r.entity_type)) || r.entity_type \
+        || set_byte('\\x00000000'::bytea, 0, octet_length(r.entity_id)) || r.entity_id \
+        || (SELECT string_agg(substr(int8send(r.message), 9 - b, 1), ''::bytea ORDER BY b) \
+        FROM generate_series(1, 8) b) AS scope, r.key, r.key_digest \
+        FROM cluster_request r JOIN cluster_outcome o ON o.seq = r.seq; \
+        ALTER TABLE template ADD PRIMARY KEY (n); ANALYZE template; \
+        DO $$ BEGIN ASSERT (SELECT bool_and(sha256(scope \
+        || set_byte('\\x00000000'::bytea, 0, octet_length(key)) || key) = key_digest) \
+        FROM template), 'digests are made in another way'; END $$";
+    const COPY: &'static str = "WITH made AS MATERIALIZED (SELECT t.*, t.top + x AS new_seq, \
+        (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at, \
+        convert_to('retained-' || x, 'UTF8') AS new_key FROM generate_series({first}, {last}) x \
+        JOIN template t ON t.n = x % 1000), \
+        a AS (INSERT INTO cluster_request (seq, shard, epoch, class, accepted_at, message, id, \
+        entity_type, entity_id, key_digest, key, arguments) \
+        SELECT new_seq, shard, epoch, class, at, message, \
+        substr(int8send(at), 3) || substr(int8send(new_seq), 1) || '\\x0000'::bytea, \
+        entity_type, entity_id, \
+        sha256(scope || set_byte('\\x00000000'::bytea, 0, octet_length(new_key)) || new_key), \
+        new_key, arguments FROM made ORDER BY new_seq) \
+        INSERT INTO cluster_outcome (seq, shard, epoch, finished_at, kind, payload) \
+        SELECT new_seq, shard, epoch, at, kind, payload FROM made ORDER BY new_seq";
+    const SETTLE: &'static [&'static str] = &[
+        "DROP TABLE template",
+        "UPDATE cluster_shard SET mark = \
+        greatest(mark, (SELECT max(seq) FROM cluster_request) - 10000)",
+        "VACUUM ANALYZE",
+        "CHECKPOINT",
+    ];
+}
+
+impl RetainingServer for Mariadb {
+    const MAKE_TEMPLATE: &'static str = "CREATE TABLE template (PRIMARY KEY (n)) AS \
+        SELECT row_number() OVER (ORDER BY r.seq) - 1 AS n, r.shard, r.epoch, r.class, \
+        r.message, r.entity_type, r.entity_id, r.arguments, o.kind, o.payload, \
+        CONCAT('cluster-key-1', CHAR(LENGTH(r.entity_type)), x'000000', r.entity_type, \
+        CHAR(LENGTH(r.entity_id)), x'000000', r.entity_id, \
+        REVERSE(UNHEX(LPAD(HEX(r.message), 16, '0')))) AS scope, \
+        (SELECT max(seq) FROM cluster_request) AS top, r.`key`, r.key_digest \
+        FROM cluster_request r JOIN cluster_outcome o ON o.seq = r.seq; \
+        BEGIN NOT ATOMIC IF EXISTS (SELECT 1 FROM template WHERE UNHEX(SHA2(CONCAT(scope, \
+        CHAR(LENGTH(`key`)), x'000000', `key`), 256)) <> key_digest) \
+        THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'digests are made in another way'; \
+        END IF; END";
+    const COPY: &'static str = "SET @at = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED); \
+        START TRANSACTION; \
+        INSERT INTO cluster_request (seq, shard, epoch, class, accepted_at, message, id, \
+        entity_type, entity_id, key_digest, `key`, arguments) \
+        SELECT t.top + x.seq, shard, epoch, class, @at, message, \
+        UNHEX(CONCAT(LPAD(HEX(@at), 12, '0'), LPAD(HEX(t.top + x.seq), 16, '0'), '0000')), \
+        entity_type, entity_id, UNHEX(SHA2(CONCAT(scope, \
+        CHAR(LENGTH(CONCAT('retained-', x.seq))), x'000000', 'retained-', x.seq), 256)), \
+        CONCAT('retained-', x.seq), arguments \
+        FROM seq_{first}_to_{last} x STRAIGHT_JOIN template t ON t.n = x.seq % 1000; \
+        INSERT INTO cluster_outcome (seq, shard, epoch, finished_at, kind, payload) \
+        SELECT t.top + x.seq, shard, epoch, @at, kind, payload \
+        FROM seq_{first}_to_{last} x STRAIGHT_JOIN template t ON t.n = x.seq % 1000; COMMIT";
+    const SETTLE: &'static [&'static str] = &[
+        "DROP TABLE template",
+        "UPDATE cluster_shard SET mark = \
+        GREATEST(mark, (SELECT max(seq) FROM cluster_request) - 10000)",
+        "ANALYZE TABLE cluster_request, cluster_outcome",
+    ];
+}
