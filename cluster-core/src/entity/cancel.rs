@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use hashbrown::HashMap;
@@ -272,11 +273,24 @@ pub(crate) async fn cancel(
     shared: &Arc<Shared>,
     request: RequestId,
 ) -> Result<Cancelled, ClusterError> {
+    loop {
+        if let Some(cancelled) = cancel_within(shared, request, None).await? {
+            return Ok(cancelled);
+        }
+    }
+}
+
+/// The same, but asks no longer than that when the request runs and does not end: `None`.
+pub(crate) async fn cancel_within(
+    shared: &Arc<Shared>,
+    request: RequestId,
+    patience: Option<Duration>,
+) -> Result<Option<Cancelled>, ClusterError> {
     let (tell, told) = oneshot::channel();
     let runner = shared.clone();
     shared.tasks.spawn_waiting(async move {
         // Nobody may wait any more.
-        let _ = tell.send(cancel_to_end(&runner, request).await);
+        let _ = tell.send(cancel_to_end(&runner, request, patience).await);
     });
     told.await.unwrap_or(Err(ClusterError::ShuttingDown))
 }
@@ -284,7 +298,8 @@ pub(crate) async fn cancel(
 async fn cancel_to_end(
     shared: &Arc<Shared>,
     request: RequestId,
-) -> Result<Cancelled, ClusterError> {
+    patience: Option<Duration>,
+) -> Result<Option<Cancelled>, ClusterError> {
     let asking = Cancels::ask(shared, request);
     loop {
         shared.gate.check(true)?;
@@ -292,14 +307,22 @@ async fn cancel_to_end(
         let told = shared.waiters.wait(request, None);
         let found = find(shared, request).await?;
         if let Some(outcome) = found.outcome {
-            return Ok(of_outcome(outcome.kind));
+            return Ok(Some(of_outcome(outcome.kind)));
         }
         let row = &found.request;
         let taken = match shared.whereabouts(&found) {
             Whereabouts::Out => {
                 shared.alarms.hurry(row.seq);
-                if let Ok(Ok(outcome)) = told.await {
-                    return Ok(of_outcome(outcome.kind));
+                let told = match patience {
+                    None => told.await,
+                    Some(patience) => tokio::select! {
+                        biased;
+                        told = told => told,
+                        () = shared.clock.sleep_between_looks(patience) => return Ok(None),
+                    },
+                };
+                if let Ok(Ok(outcome)) = told {
+                    return Ok(Some(of_outcome(outcome.kind)));
                 }
                 // It is a dead letter now, or held, or will run again.
                 continue;
@@ -322,7 +345,8 @@ async fn cancel_to_end(
             let kind = shared.kind_named(&found.request.entity_type);
             kind.iter().for_each(|kind| kind.metrics().outcome_stored(how));
         }
-        return Ok(outcome.map_or(Cancelled::Interrupted, |outcome| of_outcome(outcome.kind)));
+        let how = outcome.map_or(OutcomeKind::Interrupted, |outcome| outcome.kind);
+        return Ok(Some(of_outcome(how)));
     }
 }
 
@@ -364,7 +388,7 @@ async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<Option<Tell>,
 }
 
 /// Commits writes that belong to no instance.
-pub(super) async fn write(shared: &Arc<Shared>, writes: Writes) -> Result<(), ClusterError> {
+pub(crate) async fn write(shared: &Arc<Shared>, writes: Writes) -> Result<(), ClusterError> {
     let (tell, told) = oneshot::channel();
     let complete = Box::new(move |result: Result<_, CommitFailure>| {
         // Nobody waits for it when the runner ends.
@@ -379,7 +403,7 @@ pub(super) async fn write(shared: &Arc<Shared>, writes: Writes) -> Result<(), Cl
 ///
 /// # Errors
 /// `Retired` when there is none (any more).
-pub(super) async fn find(
+pub(crate) async fn find(
     shared: &Shared,
     request: RequestId,
 ) -> Result<FoundRequest, ClusterError> {
