@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use hashbrown::HashMap;
@@ -273,24 +272,11 @@ pub(crate) async fn cancel(
     shared: &Arc<Shared>,
     request: RequestId,
 ) -> Result<Cancelled, ClusterError> {
-    loop {
-        if let Some(cancelled) = cancel_within(shared, request, None).await? {
-            return Ok(cancelled);
-        }
-    }
-}
-
-/// The same, but asks no longer than that when the request runs and does not end: `None`.
-pub(crate) async fn cancel_within(
-    shared: &Arc<Shared>,
-    request: RequestId,
-    patience: Option<Duration>,
-) -> Result<Option<Cancelled>, ClusterError> {
     let (tell, told) = oneshot::channel();
     let runner = shared.clone();
     shared.tasks.spawn_waiting(async move {
         // Nobody may wait any more.
-        let _ = tell.send(cancel_to_end(&runner, request, patience).await);
+        let _ = tell.send(cancel_to_end(&runner, request).await);
     });
     told.await.unwrap_or(Err(ClusterError::ShuttingDown))
 }
@@ -298,8 +284,7 @@ pub(crate) async fn cancel_within(
 async fn cancel_to_end(
     shared: &Arc<Shared>,
     request: RequestId,
-    patience: Option<Duration>,
-) -> Result<Option<Cancelled>, ClusterError> {
+) -> Result<Cancelled, ClusterError> {
     let asking = Cancels::ask(shared, request);
     loop {
         shared.gate.check(true)?;
@@ -307,22 +292,14 @@ async fn cancel_to_end(
         let told = shared.waiters.wait(request, None);
         let found = find(shared, request).await?;
         if let Some(outcome) = found.outcome {
-            return Ok(Some(of_outcome(outcome.kind)));
+            return Ok(of_outcome(outcome.kind));
         }
         let row = &found.request;
         let taken = match shared.whereabouts(&found) {
             Whereabouts::Out => {
                 shared.alarms.hurry(row.seq);
-                let told = match patience {
-                    None => told.await,
-                    Some(patience) => tokio::select! {
-                        biased;
-                        told = told => told,
-                        () = shared.clock.sleep_between_looks(patience) => return Ok(None),
-                    },
-                };
-                if let Ok(Ok(outcome)) = told {
-                    return Ok(Some(of_outcome(outcome.kind)));
+                if let Ok(Ok(outcome)) = told.await {
+                    return Ok(of_outcome(outcome.kind));
                 }
                 // It is a dead letter now, or held, or will run again.
                 continue;
@@ -345,8 +322,7 @@ async fn cancel_to_end(
             let kind = shared.kind_named(&found.request.entity_type);
             kind.iter().for_each(|kind| kind.metrics().outcome_stored(how));
         }
-        let how = outcome.map_or(OutcomeKind::Interrupted, |outcome| outcome.kind);
-        return Ok(Some(of_outcome(how)));
+        return Ok(outcome.map_or(Cancelled::Interrupted, |outcome| of_outcome(outcome.kind)));
     }
 }
 

@@ -18,7 +18,7 @@ async fn lines(tool: &mut Tool, text: &str) -> Vec<String> {
 /// One request in each place: seq 1 has ended, 2 is dead, 3 is held, 4 is due, 5 waits for its next
 /// attempt, 6 is pending.
 async fn fill(backend: &TestDatabase) {
-    let storage = backend.options().connect().await.unwrap();
+    let storage = backend.connect().await.unwrap();
     let fence = join(&storage).await;
     let contract = ContractRow {
         entity_type: "Account".into(),
