@@ -4,6 +4,7 @@
 #[path = "support/mod.rs"]
 mod folder;
 #[path = "support/rows.rs"]
+#[allow(dead_code)] // Other tests use the rest.
 mod rows;
 #[path = "on_servers/views.rs"]
 mod seen;
