@@ -108,10 +108,11 @@ macro_rules! server_storage {
         use cluster_core::storage::{
             AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow,
             ContractStorage, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest,
-            EntityScan, EntityStorage, Fence, FoundRequest, HeldRow, History, InboxNumber, InboxRow, JoinRequest, Joined,
-            JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan,
-            ReminderKey, ReminderRow, RetireScan, Retired, RowLimits, RunnerRow, ShapeRow, StateKey,
-            StateRow, Storage, StorageError, TakenShard, TransactionStorage, Wished,
+            EntityScan, EntityStorage, Fence, FoundRequest, HeldRow, History, InboxNumber, InboxRow,
+            JoinRequest, Joined, JournalStorage, MessageStorage, OwnershipStorage, PendingRequest,
+            PendingScan, ReminderKey, ReminderRow, RetireScan, Retired, RowLimits, RunnerRow,
+            ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+            Wished,
         };
         use cluster_core::time::{ClusterTime, Timestamp};
         use $crate::contracts::{load_shape, store_contracts, store_shapes};
