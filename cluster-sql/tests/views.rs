@@ -3,9 +3,6 @@
 
 #[path = "support/mod.rs"]
 mod folder;
-#[path = "support/rows.rs"]
-#[allow(dead_code)] // Other tests use the rest.
-mod rows;
 #[path = "on_servers/views.rs"]
 mod seen;
 
@@ -16,7 +13,7 @@ mod support {
     use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
 
     use crate::folder::Folder;
-    pub(crate) use crate::rows::{join, outcome, request};
+    pub(crate) use crate::folder::rows::{join, outcome, request};
 
     pub(crate) type Tool = SqliteConnection;
 
