@@ -111,10 +111,14 @@ async fn requests_are_cancelled_by_rows_wherever_they_stand(bed: Bed) {
     let cluster = start(&bed, &bed.probe).await;
     let shop = cluster.get::<Shop>("s");
     let dead = sell_in_vain(&bed, &cluster, "dead").await;
-    bed.probe.close("runs");
-    let runs = shop.sell("runs".into()).send().await.unwrap();
-    bed.probe.wait_for("runs", 1).await;
-    let queued = shop.sell("queued".into()).send().await.unwrap();
+    let mut held = Vec::new();
+    for what in ["runs", "holds"] {
+        bed.probe.close(what);
+        held.push(cluster.get::<Shop>(what).sell(what.into()).send().await.unwrap());
+        bed.probe.wait_for(what, 1).await;
+    }
+    let [runs, holds] = held.try_into().unwrap();
+    let queued = cluster.get::<Shop>("holds").sell("queued".into()).send().await.unwrap();
     let later = shop.sell("later".into()).after(SAFETY_NET * 9).send().await.unwrap();
     let kept = shop.sell("kept".into()).send().await.unwrap();
     for receipt in [&dead, &runs, &queued, &later] {
@@ -125,7 +129,8 @@ async fn requests_are_cancelled_by_rows_wherever_they_stand(bed: Bed) {
     for receipt in [dead, runs, queued, later] {
         assert_interrupted(receipt.outcome().await);
     }
-    assert_eq!(kept.outcome().await.unwrap(), 1);
+    bed.probe.open("holds");
+    assert_eq!((kept.outcome().await.unwrap(), holds.outcome().await.unwrap()), (1, 1));
     bed.advance(SAFETY_NET * 9).await;
     assert_eq!((bed.probe.count("queued"), bed.probe.count("later")), (0, 0));
     assert_eq!(shop.sold().await.unwrap(), ["kept"]);
