@@ -96,6 +96,9 @@ metrics! {
     /// How long ago the runner's lease was renewed last, looked at once in a `renewal`: more than a
     /// few of these, and the database cannot be written.
     LEASE_AGE: Gauge "cluster_lease_age_seconds" [];
+    /// Rows of the inbox that were seen to and taken away, by what they asked for: `cancel`,
+    /// `redrive`, `discard`, or `none` where nobody understands it.
+    INBOX: Counter "cluster_inbox_rows_total" ["wish"];
     /// Executions of workflows whose run is in memory: `running` those that work, `waiting` those
     /// that wait for time or for somebody. A start brings them back; those that wait for room in
     /// memory, for their next attempt or for people are in neither.

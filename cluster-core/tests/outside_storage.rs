@@ -11,10 +11,10 @@ use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
     AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
     DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
-    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MemoryStorage,
-    MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
-    RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard,
+    Fence, FoundRequest, HeldRow, History, InboxNumber, InboxRow, JoinRequest, Joined,
+    JournalStorage, MemoryStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan,
+    ReminderKey, ReminderRow, RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow,
+    Storage, StorageError, TakenShard, Wished,
 };
 use cluster_core::testing::suite::{Backend, run};
 use cluster_core::time::{ClusterTime, Timestamp};
@@ -229,6 +229,18 @@ impl<H: Habit> MessageStorage for Outside<H> {
 
     fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
         self.inner.load_chunks(scan)
+    }
+
+    fn inbox(
+        &self,
+        after: InboxNumber,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<InboxRow>, StorageError>> {
+        self.inner.inbox(after, limit)
+    }
+
+    fn wish(&self, wishes: Vec<Wished>) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.inner.wish(wishes)
     }
 
     fn retire(

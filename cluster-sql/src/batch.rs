@@ -10,6 +10,7 @@ use super::alive::set_alive;
 use super::chunks::write_chunks;
 use super::driver::Driver;
 use super::entity::{forget, remind, remove};
+use super::inbox::take;
 use super::journal::{append, complete};
 use super::rows::{
     EncodedRequest, first_state_values, is_first, known, outcome_values, read_found, state_values,
@@ -81,6 +82,7 @@ pub(crate) async fn write_batch<D: Driver>(
     for write in &batch.alive {
         set_alive(driver, write).await?;
     }
+    take(driver, &batch.taken).await?;
     Ok(Committed { accepts })
 }
 

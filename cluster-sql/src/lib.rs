@@ -17,6 +17,7 @@ mod contracts;
 mod dialect;
 mod driver;
 mod entity;
+mod inbox;
 mod journal;
 #[cfg(feature = "mysql")]
 mod mysql;

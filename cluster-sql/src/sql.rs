@@ -230,6 +230,13 @@ statements! {
         WHERE (a.entity_type, a.entity_id) > (?1, ?2) \
         ORDER BY a.entity_type, a.entity_id LIMIT ?3";
 
+    /// request, wish
+    InsertInbox = "INSERT INTO {p}inbox (request, wish) VALUES (?1, ?2)";
+    /// after, limit → number, request, wish
+    Inbox = "SELECT number, request, wish FROM {p}inbox WHERE number > ?1 ORDER BY number LIMIT ?2";
+    /// number
+    DeleteInbox = "DELETE FROM {p}inbox WHERE number = ?1";
+
     /// after, limit, owner → request, attempts, retry_at
     LoadPending = concat!(
         "SELECT ", request_columns!("r."), ", a.attempts, a.retry_at FROM {p}pending p \

@@ -193,8 +193,8 @@ async fn question_marks_lift_domain_and_cluster_errors() {
 async fn a_million_handles_do_nothing(bed: Bed) {
     // Time stands still, so the cluster's own loops ask for nothing.
     let cluster = TestCluster::new().storage(bed.open().await).entity::<Shelf>().start().await;
-    // The last things that a start asks for are what is pending, due and kept alive.
-    let last = ["load_pending", "load_due", "load_kept_alive"];
+    // The last things that a start asks for: what is pending, due, kept alive and in the inbox.
+    let last = ["load_pending", "load_due", "load_kept_alive", "inbox"];
     until(|| last.iter().all(|call| bed.door.calls(call) == 1)).await;
     let before = bed.door.all_calls();
     for number in 0..1_000_000 {

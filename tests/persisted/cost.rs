@@ -48,6 +48,7 @@ async fn an_idle_cluster_issues_no_statement_per_entity_or_waiter(bed: Bed) {
     const MANY: usize = 1_000;
     // Longer than any pause of the runner's own loops, and than its many timers.
     let (idle, for_ever) = (Duration::from_secs(120), Duration::from_secs(86_400));
+    let safety_net = cluster::Config::default().safety_net;
     let start = async || {
         let patient = |builder: ClusterBuilder| {
             builder.config(|config| {
@@ -65,6 +66,10 @@ async fn an_idle_cluster_issues_no_statement_per_entity_or_waiter(bed: Bed) {
         // One at each step of the clock, however long: not for what is in memory.
         let renewals = cost.remove("renew").unwrap_or_default();
         assert!(renewals <= idle.as_secs(), "{renewals} renewals");
+        // The same, and each is one statement.
+        let looks = cost.remove("inbox").unwrap_or_default();
+        let looks_max = idle.as_secs() / safety_net.as_secs();
+        assert!(looks <= looks_max, "{looks} looks into the inbox");
         cost
     };
     let cluster = start().await;

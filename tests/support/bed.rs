@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use cluster::storage::{Faults, FaultyStorage, MemoryStorage, Storage};
+use cluster::id::RequestId;
+use cluster::storage::{
+    Faults, FaultyStorage, InboxNumber, MemoryStorage, MessageStorage, Storage, Wish, Wished,
+};
 use cluster::time::{Clock, Timestamp, VirtualClock};
 use cluster::{Cluster, ClusterBuilder};
 
@@ -157,6 +160,23 @@ impl Bed {
     /// A connection of a user's own to the database.
     pub(crate) async fn user(&self) -> User {
         User::connect(&self.address()).await
+    }
+
+    /// Writes into the inbox, as a tool does: by a statement of its own, where there are any.
+    pub(crate) async fn wish(&self, wish: Wish, request: RequestId) {
+        if let Place::Memory(storage) = &self.place {
+            storage.wish(vec![Wished { request, wish }]).await.expect("it has room");
+        } else {
+            let values = format!("('{request}', '{wish}')");
+            let insert = format!("INSERT INTO cluster_inbox (request, wish) VALUES {values}");
+            self.user().await.run(&insert).await;
+        }
+    }
+
+    /// How many rows stand in the inbox of the storage that was opened last.
+    pub(crate) async fn wishes_left(&self) -> usize {
+        let rows = self.faulty().inbox(InboxNumber::FIRST, usize::MAX).await;
+        rows.expect("it can be read").len()
     }
 
     /// The faults of the storage that was opened last.

@@ -12,10 +12,10 @@ use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
     DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
-    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
-    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetentionClass,
-    RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard, TransactionStorage,
+    Fence, FoundRequest, HeldRow, History, InboxNumber, InboxRow, JoinRequest, Joined,
+    JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey,
+    ReminderRow, RetentionClass, RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow,
+    Storage, StorageError, TakenShard, TransactionStorage, Wished,
 };
 use cluster::time::{ClusterTime, Timestamp};
 use tokio::sync::Notify;
@@ -510,6 +510,14 @@ impl MessageStorage for Guarded {
 
     fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
         counted!(self, load_chunks(scan))
+    }
+
+    fn inbox(&self, after: InboxNumber, limit: usize) -> Answer<'_, Vec<InboxRow>> {
+        counted!(self, inbox(after, limit))
+    }
+
+    fn wish(&self, wishes: Vec<Wished>) -> Answer<'_, ()> {
+        counted!(self, wish(wishes))
     }
 
     fn retire(&self, fence: Fence, scan: RetireScan) -> Answer<'_, Retired> {

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod filters;
-mod lease;
+mod log;
 mod metrics;
 mod retries;
 mod settings;

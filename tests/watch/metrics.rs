@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use cluster::metric::{ALL, Metric, MetricKind};
 use cluster::prelude::*;
+use cluster::storage::{MessageStorage, Wish, Wished};
 use cluster::testing::{Fault, TestCluster, Write};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
@@ -225,6 +226,11 @@ async fn every_metric_is_told_with_its_labels() {
 
     busy(&cluster, &board, &opens).await;
     outcomes(&cluster, &board).await;
+
+    let wished = Wished { request: RequestId::from_bytes([7; 16]), wish: Wish::Cancel };
+    cluster.storage().wish(vec![wished; 2]).await.unwrap();
+    cluster.advance(Duration::from_secs(5)).await;
+    assert_eq!(board.value("cluster_inbox_rows_total[wish=cancel]"), 2.0);
 
     // Three have ended and go; the dead letter stays.
     cluster.advance(Duration::from_secs(11 * 60)).await;

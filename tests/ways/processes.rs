@@ -1,7 +1,9 @@
 //! What survives when a process dies for real: SIGKILL, then a new start on the same database.
 
 use cluster::prelude::*;
+use cluster::storage::Wish;
 
+use crate::inbox::{self, Shop, ShopSell};
 use crate::keep_alive::{self, Watch};
 use crate::later_durable::{self, Office, OfficeDecide, World};
 use crate::support::{Bed, Probe, Victim, backends, be_victim, say, soon, until};
@@ -13,6 +15,8 @@ fn victim() {
         "owing" => owe(bed).await,
         "watching" => watch(bed, false).await,
         "resting" => watch(bed, true).await,
+        "dying" => die(bed).await,
+        "redriving" => redrive(bed).await,
         other => panic!("no such scenario: {other}"),
     });
 }
@@ -88,7 +92,53 @@ async fn what_is_kept_alive_comes_back_after_its_process_was_killed(bed: Bed) {
     }
 }
 
+/// Leaves a dead letter.
+async fn die(bed: &Bed) {
+    let probe = Probe::default();
+    probe.panic_at("paper", 3);
+    let cluster = inbox::start(bed, &probe).await;
+    let receipt = cluster.get::<Shop>("s").sell("paper".into()).send().await.unwrap();
+    let notice = receipt.outcome().await;
+    assert!(matches!(notice, Err(ClusterError::Defect { .. })), "{notice:?}");
+    say(receipt.id());
+    std::future::pending().await
+}
+
+/// Redrives by itself what the inbox says, and never ends it.
+async fn redrive(bed: &Bed) {
+    let probe = Probe::default();
+    probe.close("paper");
+    let _cluster = inbox::start(bed, &probe).await;
+    probe.wait_for("paper", 1).await;
+    say("sells");
+    std::future::pending().await
+}
+
+// proves: B93
+async fn what_is_redriven_by_a_row_runs_once_however_often_its_process_is_killed(bed: Bed) {
+    let mut victim = Victim::start("dying", &bed);
+    let id: RequestId = victim.says().expect("it gives up").parse().unwrap();
+    // While it has the database, and its next look is seconds away.
+    bed.wish(Wish::Redrive, id).await;
+    victim.kill();
+    for _ in 0..2 {
+        let mut victim = Victim::start("redriving", &bed);
+        victim.wait_for("sells");
+        victim.kill();
+        assert_eq!(bed.user().await.numbers("SELECT count(*) FROM cluster_inbox").await, [0]);
+    }
+    let probe = Probe::default();
+    soon(async {
+        let cluster = inbox::start(&bed, &probe).await;
+        assert_eq!(cluster.receipt::<ShopSell>(id).outcome().await.unwrap(), 1);
+        assert_eq!(probe.count("paper"), 1);
+        assert_eq!(cluster.get::<Shop>("s").sold().await.unwrap(), ["paper"]);
+    })
+    .await;
+}
+
 backends!(on disk:
+    what_is_redriven_by_a_row_runs_once_however_often_its_process_is_killed,
     a_request_whose_process_is_killed_before_its_reply_runs_again,
     what_is_kept_alive_comes_back_after_its_process_was_killed,
 );

@@ -211,7 +211,7 @@ impl DeadLetter {
     /// # Errors
     /// `Persistence`: the storage failed; ask again. `ShuttingDown`.
     pub async fn redrive(&self) -> Result<(), ClusterError> {
-        redrive(&self.runner, &self.row.request, self.row.died_at).await
+        redrive(&self.runner, &self.row.request, self.row.died_at, None).await
     }
 
     /// Ends the request for good: it leaves the list, and its outcome is `Interrupted`. One that

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::inbox::read_inbox;
 use super::lease::keep_lease;
 use super::retention::retire;
 use crate::commit::Track;
@@ -40,6 +41,7 @@ pub(super) fn start(runner: &Arc<Runner>) {
     tasks.spawn_loop(sweep(runner.clone()));
     tasks.spawn_loop(retire(runner.clone()));
     tasks.spawn_loop(keep_lease(runner.clone()));
+    tasks.spawn_loop(read_inbox(runner.clone()));
 }
 
 /// Runs a track of the committer. A runner that finds itself fenced off stops serving at once.

@@ -6,6 +6,7 @@ mod dead_letters;
 mod error;
 mod handle;
 mod holds;
+mod inbox;
 mod lease;
 mod loops;
 mod registration;

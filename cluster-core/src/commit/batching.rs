@@ -33,6 +33,7 @@ pub(super) fn gather(units: &mut [Unit], next_seq: impl Fn() -> Seq) -> Batch {
         batch.alive.extend(writes.alive.clone());
         batch.chunks.extend(writes.chunks.iter().cloned());
         batch.chunks_read.extend(writes.chunks_read.clone());
+        batch.taken.extend(writes.taken);
         let Some(state) = writes.state.clone() else { continue };
         match state_at.get(&state.key) {
             // A later change of the same batch: from where the first began to where this ends.

@@ -7,8 +7,8 @@ use super::reminders::ReminderIntent;
 use crate::id::Seq;
 use crate::storage::{
     Accepted, AliveWrite, AttemptWrite, ChunkWrite, ChunksRead, DeadWrite, DeferredRow, HoldWrite,
-    JournalEntry, OutcomeRow, RedriveWrite, RemovalWrite, RequestRow, StateKey, StateWrite,
-    StorageError,
+    InboxNumber, JournalEntry, OutcomeRow, RedriveWrite, RemovalWrite, RequestRow, StateKey,
+    StateWrite, StorageError,
 };
 
 /// The line of commits of one entity instance. When a commit of it fails, everything built upon it
@@ -43,6 +43,7 @@ pub(crate) struct Writes {
     pub(crate) alive: Option<AliveWrite>,
     pub(crate) chunks: Vec<ChunkWrite>,
     pub(crate) chunks_read: Option<ChunksRead>,
+    pub(crate) taken: Option<InboxNumber>,
     /// The storage is asked whether the fence holds, though nothing may be written.
     pub(crate) confirm: bool,
 }
@@ -74,6 +75,7 @@ impl Writes {
             && self.alive.is_none()
             && self.chunks.is_empty()
             && self.chunks_read.is_none()
+            && self.taken.is_none()
     }
 
     /// Whether nothing of it need reach the storage.

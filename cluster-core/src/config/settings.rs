@@ -180,6 +180,9 @@ settings! {
     /// The pause between two renewals of the lease, at most half of it. Each measures cluster time
     /// as well, so a database whose clock is set is followed as fast.
     renewal: Duration, Time = "1s";
+    /// The time from one look into the inbox to the next: tools with access to the database write
+    /// there what is to become of requests.
+    safety_net: Duration, Time = "5s";
     /// The largest encoded argument list, reply or state.
     payload_bytes_max: usize, Bytes = "4MiB";
     /// The longest id of an entity. At most 1 KiB.

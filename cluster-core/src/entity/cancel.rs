@@ -364,7 +364,7 @@ async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<Option<Tell>,
 }
 
 /// Commits writes that belong to no instance.
-pub(super) async fn write(shared: &Arc<Shared>, writes: Writes) -> Result<(), ClusterError> {
+pub(crate) async fn write(shared: &Arc<Shared>, writes: Writes) -> Result<(), ClusterError> {
     let (tell, told) = oneshot::channel();
     let complete = Box::new(move |result: Result<_, CommitFailure>| {
         // Nobody waits for it when the runner ends.
@@ -379,7 +379,7 @@ pub(super) async fn write(shared: &Arc<Shared>, writes: Writes) -> Result<(), Cl
 ///
 /// # Errors
 /// `Retired` when there is none (any more).
-pub(super) async fn find(
+pub(crate) async fn find(
     shared: &Shared,
     request: RequestId,
 ) -> Result<FoundRequest, ClusterError> {

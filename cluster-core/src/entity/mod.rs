@@ -90,7 +90,7 @@ pub use wire::Wire;
 
 pub(crate) use alarms::{Alarms, run_alarms};
 pub(crate) use bells::Bell;
-pub(crate) use cancel::{Cancels, cancel};
+pub(crate) use cancel::{Cancels, cancel, find, write};
 pub(crate) use clear::clear;
 pub(crate) use deadlines::{Deadlines, watch_deadlines};
 pub(crate) use executions::EXECUTIONS_OF;

@@ -10,7 +10,8 @@ use crate::commit::Writes;
 use crate::error::ClusterError;
 use crate::id::{RequestId, Seq};
 use crate::storage::{
-    Batch, Due, HeldRow, Missing, RedriveFrom, RedriveWrite, RequestRow, StateKey, StorageError,
+    Batch, Due, HeldRow, InboxNumber, Missing, RedriveFrom, RedriveWrite, RequestRow, StateKey,
+    StorageError,
 };
 use crate::time::Timestamp;
 
@@ -18,7 +19,7 @@ use crate::time::Timestamp;
 const RELEASE_PAGE: usize = 256;
 
 /// Puts a dead letter back, if it is still the one that died then. It runs once, however often it
-/// is asked for.
+/// is asked for. The row of the inbox that has asked for it goes with it.
 ///
 /// # Errors
 /// `Persistence`: the storage failed.
@@ -26,8 +27,9 @@ pub(crate) async fn redrive(
     shared: &Arc<Shared>,
     row: &RequestRow,
     died_at: Timestamp,
+    taken: Option<InboxNumber>,
 ) -> Result<(), ClusterError> {
-    run_again(shared, row, RedriveFrom::Dead(died_at)).await
+    run_again(shared, row, RedriveFrom::Dead(died_at), taken).await
 }
 
 /// Forgets the outcome of a finished request and runs it again; says whether it was finished.
@@ -37,7 +39,7 @@ pub(crate) async fn redrive(
 pub(crate) async fn reset(shared: &Arc<Shared>, id: RequestId) -> Result<bool, ClusterError> {
     let found = find(shared, id).await?;
     let Some(finished_at) = found.finished_at else { return Ok(false) };
-    run_again(shared, &found.request, RedriveFrom::Finished(finished_at)).await?;
+    run_again(shared, &found.request, RedriveFrom::Finished(finished_at), None).await?;
     Ok(true)
 }
 
@@ -45,6 +47,7 @@ async fn run_again(
     shared: &Arc<Shared>,
     row: &RequestRow,
     from: RedriveFrom,
+    taken: Option<InboxNumber>,
 ) -> Result<(), ClusterError> {
     shared.gate.check(true)?;
     let now = shared.clock.wall();
@@ -55,7 +58,8 @@ async fn run_again(
         from,
         due_at: Some(now),
     };
-    let written = write(shared, Writes { redrive: Some(redrive), ..Writes::default() }).await;
+    let writes = Writes { redrive: Some(redrive), taken, ..Writes::default() };
+    let written = write(shared, writes).await;
     // Also when another was first, or when nobody knows: what is there is found.
     shared.schedule.look_again(Due { at: now, seq: row.seq });
     written

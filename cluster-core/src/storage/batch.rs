@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::alive::AliveWrite;
 use super::chunks::{ChunkWrite, ChunksRead};
 use super::entity::{ReminderWrite, RemovalWrite};
+use super::inbox::InboxNumber;
 use super::journal::{DeferredRow, JournalEntry};
 use super::rows::{
     AttemptWrite, DeadWrite, HoldWrite, Missing, OutcomeRow, RedriveWrite, RequestRow, StateKey,
@@ -46,6 +47,8 @@ pub struct Batch {
     pub chunks: Vec<ChunkWrite>,
     /// Chunks that were read.
     pub chunks_read: Vec<ChunksRead>,
+    /// Rows of the inbox for which everything is done.
+    pub taken: Vec<InboxNumber>,
 }
 
 impl Batch {
@@ -66,6 +69,7 @@ impl Batch {
             && self.alive.is_empty()
             && self.chunks.is_empty()
             && self.chunks_read.is_empty()
+            && self.taken.is_empty()
     }
 }
 

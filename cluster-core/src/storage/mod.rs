@@ -10,6 +10,7 @@ mod chunks;
 mod entity;
 mod error;
 mod faulty;
+mod inbox;
 mod journal;
 mod limits;
 mod memory;
@@ -27,6 +28,7 @@ pub use entity::{
 };
 pub use error::StorageError;
 pub use faulty::{Fault, FaultCounts, Faults, FaultyStorage, Write};
+pub use inbox::{InboxNumber, InboxRow, NoWish, Wish, Wished};
 pub use journal::{
     DeferredId, DeferredKind, DeferredRow, History, JournalEntry, JournalKind, JournalStorage,
 };

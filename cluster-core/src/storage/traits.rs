@@ -7,6 +7,7 @@ use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
 use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::EntityStorage;
+use super::inbox::{InboxNumber, InboxRow, Wished};
 use super::journal::JournalStorage;
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, RunnerRow, TakenShard};
@@ -145,6 +146,8 @@ pub trait MessageStorage: Send + Sync + 'static {
     /// Chunks are stored for a request that waits; others change nothing, and neither does a chunk
     /// of a number that is stored or was removed. What was read goes, but for the last one of it.
     ///
+    /// Rows of the inbox that are taken go; those that are gone are gone.
+    ///
     /// Idempotence: writing the same batch again, also under a raised fence, changes nothing and
     /// reports the same, except that outcomes of known requests may have come since. For that a
     /// state that already has version `to` and the same payload counts as written.
@@ -224,6 +227,19 @@ pub trait MessageStorage: Send + Sync + 'static {
 
     /// Lists held requests in the order of their `seq`, after the given one, at most `limit`.
     fn held(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>, StorageError>>;
+
+    /// Lists what stands in the inbox in the order of the numbers, after the given one, at most
+    /// `limit` rows. Whoever wants to see all begins anew each time: a row may be committed after
+    /// one of a higher number was read.
+    fn inbox(
+        &self,
+        after: InboxNumber,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<InboxRow>, StorageError>>;
+
+    /// Writes into the inbox, as any tool may with a statement of its own. Needs no fence. Made
+    /// again after `UnknownOutcome` the rows may be there twice.
+    fn wish(&self, wishes: Vec<Wished>) -> BoxFuture<'_, Result<(), StorageError>>;
 
     /// Removes finished requests that are past their age, and the journals of those that are
     /// executions, in one bounded transaction. Never removes

@@ -29,6 +29,7 @@ pub(crate) fn is_plain(batch: &Batch) -> bool {
         removals,
         forgotten,
         alive,
+        taken,
     } = batch;
     let rare = attempts.is_empty()
         && dead.is_empty()
@@ -40,7 +41,8 @@ pub(crate) fn is_plain(batch: &Batch) -> bool {
         && reminders.is_empty()
         && removals.is_empty()
         && forgotten.is_empty()
-        && alive.is_empty();
+        && alive.is_empty()
+        && taken.is_empty();
     let first = accepts.first().map(|row| row.seq);
     rare && accepts.is_sorted_by(|a, b| a.seq < b.seq)
         && first.is_none_or(|first| outcomes.iter().all(|row| row.seq < first))

@@ -20,7 +20,7 @@ pub(crate) use connections::{Attempts, Lease, Server};
 pub(crate) use error::{Refused, commit_error, leaves_connection, sure, unsure};
 pub(crate) use marks::ACCEPTED_MAX;
 pub(crate) use reads::{
-    contracts, dead_letters, held, load_chunks, load_due, load_journal, load_kept_alive,
+    contracts, dead_letters, held, inbox, load_chunks, load_due, load_journal, load_kept_alive,
     load_pending, read_time, requests_of,
 };
 pub(crate) use retention::{Look, Past};

@@ -3,7 +3,8 @@
 use cluster_core::id::Seq;
 use cluster_core::storage::{
     AliveScan, ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DueScan, EntityRequest, EntityScan,
-    Fence, HeldRow, History, PageRoom, PendingRequest, PendingScan, StateKey, StorageError,
+    Fence, HeldRow, History, InboxNumber, InboxRow, PageRoom, PendingRequest, PendingScan,
+    StateKey, StorageError,
 };
 use cluster_core::time::ClusterTime;
 
@@ -14,6 +15,7 @@ use crate::chunks::read_chunk;
 use crate::contracts::read_contract;
 use crate::dialect::Dialect;
 use crate::entity::{read_end_of_window, read_request_of, scan_values, window_values};
+use crate::inbox::{inbox_values, read_inbox_row};
 use crate::journal::{history, read_row};
 use crate::rows::{
     REQUEST_COLUMNS, if_readable, pending_values, read_dead_letter, read_held, read_pending,
@@ -135,6 +137,14 @@ pub(crate) async fn held<S: ServerSession>(
 ) -> Result<Vec<HeldRow>, StorageError> {
     let values = [after.into(), limit(at_most)];
     page(session, Sql::Held, &values, BY_SEQ, read_held, counts(at_most)).await
+}
+
+pub(crate) async fn inbox<S: ServerSession>(
+    session: &mut S,
+    after: InboxNumber,
+    at_most: usize,
+) -> Result<Vec<InboxRow>, StorageError> {
+    session.all(Sql::Inbox, &inbox_values(after, at_most), read_inbox_row).await
 }
 
 /// Runs a query for a page of requests, whose first values are after which one: those of its

@@ -108,14 +108,16 @@ macro_rules! server_storage {
         use cluster_core::storage::{
             AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow,
             ContractStorage, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest,
-            EntityScan, EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined,
-            JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan,
-            ReminderKey, ReminderRow, RetireScan, Retired, RowLimits, RunnerRow, ShapeRow, StateKey,
-            StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+            EntityScan, EntityStorage, Fence, FoundRequest, HeldRow, History, InboxNumber, InboxRow,
+            JoinRequest, Joined, JournalStorage, MessageStorage, OwnershipStorage, PendingRequest,
+            PendingScan, ReminderKey, ReminderRow, RetireScan, Retired, RowLimits, RunnerRow,
+            ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard, TransactionStorage,
+            Wished,
         };
         use cluster_core::time::{ClusterTime, Timestamp};
         use $crate::contracts::{load_shape, store_contracts, store_shapes};
         use $crate::dialect::Dialect;
+        use $crate::inbox::write_wishes;
         use $crate::ownership::{
             self, TIME_OFFSET_MS, highest_seq, read_runner, set_meta, time_offset_ms,
         };
@@ -389,6 +391,26 @@ macro_rules! server_storage {
             ) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
                 Box::pin(async move {
                     reading!(self.inner, session => server::load_chunks(session, &scan))
+                })
+            }
+
+            fn inbox(
+                &self,
+                after: InboxNumber,
+                limit: usize,
+            ) -> BoxFuture<'_, Result<Vec<InboxRow>, StorageError>> {
+                Box::pin(async move {
+                    reading!(self.inner, session => server::inbox(session, after, limit))
+                })
+            }
+
+            fn wish(&self, wishes: Vec<Wished>) -> BoxFuture<'_, Result<(), StorageError>> {
+                Box::pin(async move {
+                    writing!(self.inner, session => async {
+                        session.begin().await?;
+                        let written = write_wishes(session, &wishes).await;
+                        session.end(written).await
+                    })
                 })
             }
 

@@ -10,6 +10,8 @@ impl Dialect for SqliteDialect {
     const KIND: &'static str = "sqlite";
     const PARAMETER: char = '?';
     const RESERVED_PREFIX: &'static str = "sqlite_";
-    const MIGRATIONS: &'static [Migration] =
-        &[Migration { text: include_str!("schema/0001_first.sql"), minimum: 1 }];
+    const MIGRATIONS: &'static [Migration] = &[Migration {
+        text: concat!(include_str!("schema/0001_first.sql"), include_str!("schema/0001_views.sql")),
+        minimum: 1,
+    }];
 }

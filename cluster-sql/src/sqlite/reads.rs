@@ -3,8 +3,9 @@
 use cluster_core::id::{KeyDigest, RequestId, Seq};
 use cluster_core::storage::{
     AliveScan, ChunkRow, ChunkScan, ContractRow, DeadLetterRow, DeferredId, DeferredRow, DueScan,
-    EntityRequest, EntityScan, Fence, FoundRequest, HeldRow, History, PageRoom, PendingRequest,
-    PendingScan, ReminderKey, ReminderRow, StateKey, StateRow, StorageError,
+    EntityRequest, EntityScan, Fence, FoundRequest, HeldRow, History, InboxNumber, InboxRow,
+    PageRoom, PendingRequest, PendingScan, ReminderKey, ReminderRow, StateKey, StateRow,
+    StorageError,
 };
 
 use super::at_once::at_once;
@@ -18,6 +19,7 @@ use crate::dialect::Dialect;
 use crate::entity::{
     read_end_of_window, read_reminder, read_request_of, scan_values, window_values,
 };
+use crate::inbox::{inbox_values, read_inbox_row};
 use crate::journal::{history, read_deferred, read_row};
 use crate::rows::{
     REQUEST_COLUMNS, if_readable, pending_values, read_dead_letter, read_found, read_held,
@@ -204,6 +206,14 @@ impl Session<'_> {
             room = room.saturating_sub(1);
             room == 0
         })
+    }
+
+    pub(super) fn inbox(
+        &mut self,
+        after: InboxNumber,
+        at_most: usize,
+    ) -> Result<Vec<InboxRow>, StorageError> {
+        self.all(Sql::Inbox, &inbox_values(after, at_most), read_inbox_row)
     }
 }
 

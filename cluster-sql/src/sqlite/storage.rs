@@ -9,10 +9,10 @@ use cluster_core::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster_core::storage::{
     AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
     Database, DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan,
-    EntityStorage, Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage,
-    MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow,
-    RetireScan, Retired, RowLimits, RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError,
-    TakenShard, TransactionStorage,
+    EntityStorage, Fence, FoundRequest, HeldRow, History, InboxNumber, InboxRow, JoinRequest,
+    Joined, JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan,
+    ReminderKey, ReminderRow, RetireScan, Retired, RowLimits, RunnerRow, ShapeRow, StateKey,
+    StateRow, Storage, StorageError, TakenShard, TransactionStorage, Wished,
 };
 use cluster_core::time::{Clock, ClusterTime, Timestamp};
 use tokio::sync::Semaphore;
@@ -30,6 +30,7 @@ use super::transaction::UserConnections;
 use crate::batch::{check_fence, write_batch};
 use crate::contracts::{load_shape, store_contracts, store_shapes};
 use crate::dialect::Dialect;
+use crate::inbox::write_wishes;
 use crate::ownership::{self, TIME_OFFSET_MS, set_meta, time_offset_ms};
 use crate::sql::{Sql, Texts};
 
@@ -308,6 +309,18 @@ impl MessageStorage for Sqlite {
 
     fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
         self.read(move |session| session.load_chunks(&scan))
+    }
+
+    fn inbox(
+        &self,
+        after: InboxNumber,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<InboxRow>, StorageError>> {
+        self.read(move |session| session.inbox(after, limit))
+    }
+
+    fn wish(&self, wishes: Vec<Wished>) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.write(move |session| at_once(write_wishes(session, &wishes)))
     }
 
     fn retire(

@@ -7,7 +7,7 @@ mod rows;
 
 use std::sync::Arc;
 
-use cluster_core::storage::Storage;
+use cluster_core::storage::{Storage, StorageError};
 use cluster_core::testing::suite::Backend;
 use cluster_sql::{MySql, MySqlOptions};
 use place::Database;
@@ -57,6 +57,11 @@ impl TestDatabase {
 
     pub(crate) fn options(&self) -> MySqlOptions {
         MySql::options(self.url())
+    }
+
+    /// The storage, with all defaults.
+    pub(crate) async fn connect(&self) -> Result<Connected, StorageError> {
+        self.options().connect().await
     }
 
     /// A connection of a tool.

@@ -4,11 +4,11 @@ use crate::support::{DUE_DAY, NUL, PAYLOAD, TestDatabase, Tool, join, outcome, r
 use bytes::Bytes;
 use cluster_core::id::{Epoch, Key, KeyDigest, Seq, StateVersion};
 use cluster_core::storage::{
-    AttemptWrite, Batch, ContractRow, ContractStorage, DeadWrite, HoldWrite, KeyRow,
-    MessageStorage, Missing, RequestRow, StateKey, StateWrite,
+    AttemptWrite, Batch, ContractRow, ContractStorage, DeadWrite, HoldWrite, InboxNumber, KeyRow,
+    MessageStorage, Missing, NoWish, RequestRow, StateKey, StateWrite, Wish, Wished,
 };
 use cluster_core::time::Timestamp;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Executor};
 
 async fn lines(tool: &mut Tool, text: &str) -> Vec<String> {
     let rows = sqlx::query_scalar(AssertSqlSafe(text.to_owned())).persistent(false);
@@ -18,7 +18,7 @@ async fn lines(tool: &mut Tool, text: &str) -> Vec<String> {
 /// One request in each place: seq 1 has ended, 2 is dead, 3 is held, 4 is due, 5 waits for its next
 /// attempt, 6 is pending.
 async fn fill(backend: &TestDatabase) {
-    let storage = backend.options().connect().await.unwrap();
+    let storage = backend.connect().await.unwrap();
     let fence = join(&storage).await;
     let contract = ContractRow {
         entity_type: "Account".into(),
@@ -117,4 +117,36 @@ async fn people_see_names_words_and_times() {
         FROM cluster_entity_states"
     );
     assert_eq!(lines(tool, &states).await, [format!("Account nul{NUL} 3 state")]);
+}
+
+async fn run(tool: &mut Tool, text: &str) -> Result<(), sqlx::Error> {
+    tool.execute(sqlx::raw_sql(AssertSqlSafe(text.to_owned()))).await.map(drop)
+}
+
+// What they write into the inbox is understood, beside what runs; what cannot be is refused, or is
+// read as what it is.
+#[tokio::test]
+async fn people_ask_by_rows_of_the_inbox() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    fill(&backend).await;
+    let mut tool = backend.tool().await;
+    let tool = &mut tool;
+    let storage = backend.connect().await.unwrap();
+    let insert = "INSERT INTO cluster_inbox (request, wish)";
+    run(tool, &format!("{insert} SELECT id, 'redrive' FROM cluster_dead_letters")).await.unwrap();
+    run(tool, &format!("{insert} SELECT upper(id), 'cancel' FROM cluster_requests WHERE seq = 6"))
+        .await
+        .unwrap();
+    run(tool, &format!("{insert} VALUES ('größe', 'discard')")).await.unwrap();
+    let long = "x".repeat(65);
+    for refused in
+        ["('1', 'delete')", "('1', NULL)", "(NULL, 'cancel')", &format!("('{long}', 'cancel')")]
+    {
+        assert!(run(tool, &format!("{insert} VALUES {refused}")).await.is_err(), "{refused}");
+    }
+    let rows = storage.inbox(InboxNumber::FIRST, 9).await.unwrap();
+    let wished: Vec<_> = rows.iter().map(|row| row.wished.clone()).collect();
+    let of = |seq: u64, wish: Wish| Ok(Wished { request: request(seq).id, wish });
+    let no_wish = NoWish { request: "größe".to_owned(), wish: "discard".to_owned() };
+    assert_eq!(wished, [of(2, Wish::Redrive), of(6, Wish::Cancel), Err(no_wish)]);
 }

@@ -8,7 +8,7 @@ mod rows;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cluster_core::storage::Storage;
+use cluster_core::storage::{Storage, StorageError};
 use cluster_core::testing::suite::Backend;
 use cluster_sql::{Postgres, PostgresOptions};
 use place::Schema;
@@ -56,6 +56,11 @@ impl TestDatabase {
 
     pub(crate) fn options(&self) -> PostgresOptions {
         Postgres::options(self.url())
+    }
+
+    /// The storage, with all defaults.
+    pub(crate) async fn connect(&self) -> Result<Connected, StorageError> {
+        self.options().connect().await
     }
 
     /// A connection of a tool.

@@ -1,7 +1,7 @@
 //! A folder of its own for each test, and the suite's backend on it.
 #![allow(dead_code, unused_imports)] // Each test file uses what it needs.
 
-mod rows;
+pub(crate) mod rows;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

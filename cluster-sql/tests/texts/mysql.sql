@@ -178,6 +178,15 @@ SELECT a.entity_type, a.entity_id, a.shard FROM p_alive a FORCE INDEX (PRIMARY) 
 p_shard s ON s.shard = a.shard AND s.owner = ? WHERE a.entity_type >= ? AND (a.entity_type > ? OR
 a.entity_id > ?) ORDER BY a.entity_type, a.entity_id LIMIT ?;
 
+-- InsertInbox
+INSERT INTO p_inbox (request, wish) VALUES (?, ?);
+
+-- Inbox
+SELECT number, request, wish FROM p_inbox WHERE number > ? ORDER BY number LIMIT ?;
+
+-- DeleteInbox
+DELETE FROM p_inbox WHERE number = ?;
+
 -- LoadPending
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
 r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,

@@ -182,6 +182,15 @@ SELECT a.entity_type, a.entity_id, a.shard FROM p_alive a WHERE (a.entity_type, 
 $2) AND EXISTS (SELECT 1 FROM p_shard s WHERE s.shard = a.shard AND s.owner = $4) ORDER BY
 a.entity_type, a.entity_id LIMIT $3;
 
+-- InsertInbox
+INSERT INTO p_inbox (request, wish) VALUES ($1, $2);
+
+-- Inbox
+SELECT number, request, wish FROM p_inbox WHERE number > $1 ORDER BY number LIMIT $2;
+
+-- DeleteInbox
+DELETE FROM p_inbox WHERE number = $1;
+
 -- LoadPending
 WITH above AS (SELECT r.seq FROM p_request r WHERE r.seq > greatest($1, (SELECT min(mark) FROM
 p_shard WHERE owner = $3)) AND r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND

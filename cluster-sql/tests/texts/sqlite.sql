@@ -192,6 +192,15 @@ SELECT a.entity_type, a.entity_id, a.shard FROM p_alive a CROSS JOIN p_shard s O
 AND s.owner = ?4 WHERE (a.entity_type, a.entity_id) > (?1, ?2) ORDER BY a.entity_type, a.entity_id
 LIMIT ?3;
 
+-- InsertInbox
+INSERT INTO p_inbox (request, wish) VALUES (?1, ?2);
+
+-- Inbox
+SELECT number, request, wish FROM p_inbox WHERE number > ?1 ORDER BY number LIMIT ?2;
+
+-- DeleteInbox
+DELETE FROM p_inbox WHERE number = ?1;
+
 -- LoadPending
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
 r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,

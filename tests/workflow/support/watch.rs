@@ -9,9 +9,10 @@ use cluster::id::{KeyDigest, RequestId, Seq, ShardId};
 use cluster::storage::{
     AliveScan, Batch, BoxFuture, ChunkRow, ChunkScan, Committed, ContractRow, ContractStorage,
     DeadLetterRow, DeferredId, DeferredRow, DueScan, EntityRequest, EntityScan, EntityStorage,
-    Fence, FoundRequest, HeldRow, History, JoinRequest, Joined, JournalStorage, MessageStorage,
-    OwnershipStorage, PendingRequest, PendingScan, ReminderKey, ReminderRow, RetireScan, Retired,
-    RunnerRow, ShapeRow, StateKey, StateRow, Storage, StorageError, TakenShard,
+    Fence, FoundRequest, HeldRow, History, InboxNumber, InboxRow, JoinRequest, Joined,
+    JournalStorage, MessageStorage, OwnershipStorage, PendingRequest, PendingScan, ReminderKey,
+    ReminderRow, RetireScan, Retired, RunnerRow, ShapeRow, StateKey, StateRow, Storage,
+    StorageError, TakenShard, Wished,
 };
 use cluster::time::{ClusterTime, Timestamp};
 use tokio::sync::Notify;
@@ -269,6 +270,14 @@ impl MessageStorage for Watched {
 
     fn dead_letters(&self, after: Seq, limit: usize) -> Answer<'_, Vec<DeadLetterRow>> {
         watched!(self, dead_letters(after, limit))
+    }
+
+    fn inbox(&self, after: InboxNumber, limit: usize) -> Answer<'_, Vec<InboxRow>> {
+        watched!(self, inbox(after, limit))
+    }
+
+    fn wish(&self, wishes: Vec<Wished>) -> Answer<'_, ()> {
+        watched!(self, wish(wishes))
     }
 
     fn retire(&self, fence: Fence, scan: RetireScan) -> Answer<'_, Retired> {

@@ -50,6 +50,8 @@ pub enum Write {
     Begin,
     /// Committing a user's transaction.
     Transaction,
+    /// Writing into the inbox.
+    Wish,
     /// A step of retention.
     Retire,
     /// Storing shapes.

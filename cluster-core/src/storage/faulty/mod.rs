@@ -19,6 +19,7 @@ use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
 use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
+use super::inbox::{InboxNumber, InboxRow, Wished};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, RunnerRow, TakenShard};
@@ -440,6 +441,18 @@ impl MessageStorage for FaultyStorage {
 
     fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
         Box::pin(self.read(self.shared.inner.load_chunks(scan)))
+    }
+
+    fn inbox(
+        &self,
+        after: InboxNumber,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<InboxRow>, StorageError>> {
+        Box::pin(self.read(self.shared.inner.inbox(after, limit)))
+    }
+
+    fn wish(&self, wishes: Vec<Wished>) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(self.write(Write::Wish, self.shared.inner.wish(wishes)))
     }
 
     fn retire(

@@ -3,6 +3,7 @@
 mod alive;
 mod chunks;
 mod entity;
+mod inbox;
 mod journal;
 mod ownership;
 mod places;
@@ -20,6 +21,7 @@ use super::alive::AliveScan;
 use super::batch::{Batch, Committed};
 use super::chunks::{ChunkRow, ChunkScan};
 use super::entity::{EntityRequest, EntityScan, EntityStorage, ReminderKey, ReminderRow};
+use super::inbox::{InboxNumber, InboxRow, Wished};
 use super::journal::{DeferredId, DeferredRow, History, JournalStorage};
 use super::limits::RowLimits;
 use super::ownership::{Fence, JoinRequest, Joined, RunnerRow, TakenShard};
@@ -223,6 +225,21 @@ impl MessageStorage for MemoryStorage {
 
     fn load_chunks(&self, scan: ChunkScan) -> BoxFuture<'_, Result<Vec<ChunkRow>, StorageError>> {
         self.run(move |store| Ok(store.load_chunks(&scan)))
+    }
+
+    fn inbox(
+        &self,
+        after: InboxNumber,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<InboxRow>, StorageError>> {
+        self.run(move |store| Ok(store.inbox(after, limit)))
+    }
+
+    fn wish(&self, wishes: Vec<Wished>) -> BoxFuture<'_, Result<(), StorageError>> {
+        self.run(move |store| {
+            store.wish(wishes);
+            Ok(())
+        })
     }
 
     fn retire(

@@ -39,6 +39,7 @@ impl Store {
         batch.removals.iter().for_each(|write| self.forget_request(write));
         batch.forgotten.iter().for_each(|entity| self.forget_entity(entity));
         batch.alive.iter().for_each(|write| self.set_alive(write));
+        batch.taken.iter().for_each(|number| _ = self.inbox.remove(number));
         Ok(Committed { accepts })
     }
 

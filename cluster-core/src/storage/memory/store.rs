@@ -11,6 +11,7 @@ use crate::id::{
 };
 use crate::storage::chunks::ChunkRow;
 use crate::storage::entity::{ReminderKey, ReminderRow};
+use crate::storage::inbox::{InboxNumber, Wished};
 use crate::storage::journal::{DeferredId, DeferredRow, JournalEntry};
 use crate::storage::rows::{
     ContractRow, Due, Missing, RequestRow, ShapeRow, StateKey, StateRow, StoredOutcome,
@@ -57,6 +58,9 @@ pub(super) struct Store {
     pub(super) reminders: HashMap<ReminderKey, ReminderRow>,
     /// The shards of entities that are kept alive.
     pub(super) alive: BTreeMap<(Arc<str>, EntityId), ShardId>,
+    pub(super) inbox: BTreeMap<InboxNumber, Wished>,
+    /// The number of the row that came last.
+    pub(super) last_wish: i64,
     pub(super) shapes: BTreeMap<u64, Bytes>,
     /// By type and name.
     pub(super) contracts: BTreeMap<(Arc<str>, Arc<str>), ContractRow>,

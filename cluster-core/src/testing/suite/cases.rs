@@ -57,6 +57,10 @@ macro_rules! __storage_cases {
             later::a_request_runs_again_from_where_it_stands_only
             alive::who_is_kept_alive_is_listed_until_released
             alive::the_owner_of_its_shard_alone_is_told_who_is_kept
+            inbox::wishes_are_listed_page_by_page_until_they_are_taken
+            inbox::a_row_goes_with_the_batch_that_takes_it
+            inbox::a_row_taken_again_takes_no_other
+            inbox::who_has_lost_its_fence_takes_nothing
             ownership::the_first_runner_fixes_the_settings
             ownership::shard_groups_keep_their_numbers
             ownership::joining_fences_off_every_earlier_incarnation

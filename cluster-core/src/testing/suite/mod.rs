@@ -37,6 +37,7 @@ mod chunks;
 mod contracts;
 mod entities;
 mod fixture;
+mod inbox;
 mod journal;
 mod later;
 mod limits;

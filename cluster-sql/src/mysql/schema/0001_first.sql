@@ -215,6 +215,16 @@ CREATE TABLE IF NOT EXISTS {p}alive (
     PRIMARY KEY (entity_type, entity_id)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
+-- What is to become of requests: everybody may write here, and the owner alone deletes. Numbers
+-- are never given again, so that whoever deletes a row twice deletes no other.
+CREATE TABLE IF NOT EXISTS {p}inbox (
+    number BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    -- Its id, as the views show it.
+    request VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    wish VARCHAR(16) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    CONSTRAINT {p}inbox_wish CHECK (wish IN ('cancel', 'redrive', 'discard'))
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
 -- Shapes of payloads. The row of a fingerprint never changes.
 CREATE TABLE IF NOT EXISTS {p}shape (
     fingerprint BIGINT NOT NULL PRIMARY KEY,

@@ -205,6 +205,15 @@ CREATE TABLE {p}alive (
     PRIMARY KEY (entity_type, entity_id)
 );
 
+-- What is to become of requests: everybody may write here, and the owner alone deletes. Numbers
+-- are never given again, so that whoever deletes a row twice deletes no other.
+CREATE TABLE {p}inbox (
+    number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- Its id, as the views show it.
+    request TEXT NOT NULL CHECK (octet_length(request) <= 64),
+    wish TEXT NOT NULL CHECK (wish IN ('cancel', 'redrive', 'discard'))
+);
+
 -- Shapes of payloads. The row of a fingerprint never changes.
 CREATE TABLE {p}shape (
     fingerprint BIGINT NOT NULL PRIMARY KEY,

@@ -206,26 +206,14 @@ CREATE TABLE {p}alive (
     PRIMARY KEY (entity_type, entity_id)
 ) STRICT, WITHOUT ROWID;
 
--- Requests and commands that no owner has accepted yet: everybody may write here.
+-- What is to become of requests: everybody may write here, and the owner alone deletes. Numbers
+-- are never given again, so that whoever deletes a row twice deletes no other.
 CREATE TABLE {p}inbox (
-    number INTEGER NOT NULL PRIMARY KEY,
-    shard INTEGER NOT NULL,
-    kind INTEGER NOT NULL,
-    id BLOB NOT NULL UNIQUE,
-    class INTEGER NOT NULL,
-    sent_at INTEGER NOT NULL,
-    due_at INTEGER,
-    outer_id BLOB,
-    message INTEGER NOT NULL,
-    entity_type BLOB NOT NULL,
-    entity_id BLOB NOT NULL,
-    key_digest BLOB,
-    key BLOB,
-    trace BLOB,
-    headers TEXT,
-    arguments BLOB NOT NULL
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    -- Its id, as the views show it.
+    request TEXT NOT NULL CHECK (length(CAST(request AS BLOB)) <= 64),
+    wish TEXT NOT NULL CHECK (wish IN ('cancel', 'redrive', 'discard'))
 ) STRICT;
-CREATE INDEX {p}inbox_shard ON {p}inbox (shard);
 
 -- Shapes of payloads. The row of a fingerprint never changes.
 CREATE TABLE {p}shape (

@@ -1,10 +1,10 @@
-//! What a runner says of its lease and of cluster time in its log.
+//! What a runner says in its log of its lease, of cluster time, and of what tools ask for.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use cluster::prelude::*;
-use cluster::storage::OwnershipStorage;
+use cluster::storage::{MessageStorage, OwnershipStorage, Wish, Wished};
 use cluster::testing::{Fault, TestCluster, Write};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -46,6 +46,11 @@ struct Echo;
 impl Echo {
     #[message]
     fn echo(&self, text: String) -> String {
+        text
+    }
+
+    #[message(persisted)]
+    fn noted(&self, text: String) -> String {
         text
     }
 }
@@ -92,4 +97,42 @@ async fn a_correction_of_the_time_of_day_is_told_and_small_ones_are_none() {
     assert_eq!(told, [0, 0, 0, 0, 1, 1, 2]);
     let last = log.of("corrected").pop().unwrap();
     assert!(last.contains("by_ms=-1000") && last.contains("ahead_ms=4000"), "{last}");
+}
+
+#[tokio::test]
+async fn a_wish_is_told_once_and_one_that_comes_to_nothing_is_a_warning() {
+    let log = Log::default();
+    let _listening = tracing::subscriber::set_default(Registry::default().with(log.clone()));
+    let cluster = TestCluster::new().entity::<Echo>().start().await;
+    let seconds = async |many: u32| {
+        for _ in 0..many {
+            cluster.advance(Duration::from_secs(1)).await;
+        }
+    };
+    let storage = cluster.storage().clone();
+    let later = cluster.get::<Echo>("e").noted("text".into()).after(Duration::from_secs(3_600));
+    let request = later.send().await.unwrap().id();
+    let unknown = RequestId::from_bytes([7; 16]);
+    let redriven = Wished { request, wish: Wish::Redrive };
+    let cancelled = Wished { request, wish: Wish::Cancel };
+    storage.wish(vec![redriven, Wished { request: unknown, wish: Wish::Cancel }]).await.unwrap();
+    storage.fail_next(Write::Commit, Fault::Refused, 100);
+    seconds(20).await;
+    let told = log.of("inbox");
+    assert!(told.len() == 1 && told[0].starts_with("WARN"), "{told:?}");
+    assert!(told[0].contains("could not be done") && told[0].contains("error="), "{told:?}");
+    storage.heal();
+    seconds(20).await;
+    storage.wish(vec![cancelled]).await.unwrap();
+    seconds(20).await;
+    let told = log.of("wish=");
+    assert_eq!(told.len(), 3, "{told:?}");
+    let of = |what: String| told.iter().find(|line| line.contains(&what)).unwrap();
+    let nothing = of("wish=redrive".to_owned());
+    assert!(nothing.starts_with("WARN") && nothing.contains("no dead letter"), "{nothing}");
+    let nothing = of(format!("request={unknown}"));
+    assert!(nothing.starts_with("WARN") && nothing.contains("not stored"), "{nothing}");
+    let done = told.last().unwrap();
+    assert!(done.starts_with("INFO") && done.contains(&format!("request={request}")), "{done}");
+    assert_eq!(log.of("is done again").len(), 1);
 }
