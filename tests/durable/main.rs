@@ -6,6 +6,7 @@
 
 mod again;
 mod backlog;
+mod beside;
 mod building;
 mod bytes;
 mod cancels;

@@ -38,7 +38,7 @@ impl Database {
     }
 
     pub(crate) async fn open(&self, clock: &Clock) -> MySql {
-        let opened = MySql::options(&self.url).clock(clock.clone()).connections(4).connect();
+        let opened = MySql::options(&self.url).clock(clock.clone()).connections(6).connect();
         opened.await.expect("the tables can be made")
     }
 }

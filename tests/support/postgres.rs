@@ -37,7 +37,7 @@ impl Schema {
     }
 
     pub(crate) async fn open(&self, clock: &Clock) -> Postgres {
-        let opened = Postgres::options(&self.url).clock(clock.clone()).connections(4).connect();
+        let opened = Postgres::options(&self.url).clock(clock.clone()).connections(6).connect();
         opened.await.expect("the tables can be made")
     }
 }

@@ -59,13 +59,13 @@ async fn tell_age<T>(runner: &Runner, work: impl Future<Output = T>) -> T {
 /// # Errors
 /// `Fenced` when another incarnation has taken over; otherwise it is tried again at the next turn.
 async fn renew(runner: &Runner) -> Result<(), StorageError> {
-    match ask(runner, runner.committer.fence()).await {
-        Err(StorageError::Fenced { .. }) => {
-            // The committer may have raised the fence: while this holds the lane, nobody does.
-            let lane = runner.committer.lane().await;
-            ask(runner, lane.fence()).await
+    loop {
+        let fence = runner.committer.fence();
+        match ask(runner, fence).await {
+            // For a transaction that was lost meanwhile.
+            Err(StorageError::Fenced { .. }) if runner.committer.is_raised(fence).await => {}
+            renewed => return renewed,
         }
-        renewed => renewed,
     }
 }
 

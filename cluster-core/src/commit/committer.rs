@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{
-    Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, Notify, OwnedRwLockWriteGuard, RwLock,
-    oneshot,
+    Mutex as AsyncMutex, Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock,
+    RwLockWriteGuard, oneshot,
 };
 
 use super::batching::{
     complete, fail_all, fail_superseded, gather, settle, tell_reminded, what_is_left,
 };
-use super::gathered::{Gathered, Limits, Track};
+use super::gathered::{Gathered, Limits, Track, has_others};
 use super::reminders::{OnReminded, Reminded, ReminderIntent, Reminders, apply_all, keys_of};
 use super::seqs::Seqs;
 use super::unit::{CommitFailure, Unit, Writes};
@@ -41,8 +41,9 @@ pub(crate) struct Committer {
     wake: [Notify; 2],
     /// Who may write now: the tracks side by side, or who has the [`Lane`].
     lane: Arc<RwLock<()>>,
-    /// Held while ends are written on their own track, until they are told.
-    ending: AsyncMutex<()>,
+    /// Shared by those who write ends beside the main track, until these are told. Held alone by
+    /// the main track while it writes what stands behind ends, or looks for some.
+    ending: Arc<RwLock<()>>,
     /// Held while the main track writes, until that is told.
     accepting: AsyncMutex<()>,
     /// The first request that it accepts by that; the highest number when it accepts none.
@@ -109,7 +110,7 @@ impl Committer {
             attempts: config.commit_attempts,
             wake: [Notify::new(), Notify::new()],
             lane: Arc::default(),
-            ending: AsyncMutex::default(),
+            ending: Arc::default(),
             accepting: AsyncMutex::default(),
             accepting_from: AtomicU64::new(u64::MAX),
             fence: Mutex::new(joined.fence),
@@ -195,9 +196,21 @@ impl Committer {
         let _: Result<(), _> = told.await;
     }
 
-    /// Waits for the right to write. Cancel safe.
+    /// Waits for the right to write alone. Cancel safe.
     pub(crate) async fn lane(self: &Arc<Self>) -> Lane {
-        Lane { _turn: self.lane.clone().write_owned().await, committer: self.clone() }
+        let turn = Turn::Alone(self.lane.clone().write_owned().await);
+        Lane { committer: self.clone(), _turn: turn }
+    }
+
+    /// Waits for the right to write the end of a request in a transaction of its own: beside others
+    /// if it is no more than that, where the storage writes beside others. Cancel safe.
+    pub(crate) async fn lane_of_end(self: &Arc<Self>, writes: &Writes) -> Lane {
+        if !self.has_two_tracks() || !writes.is_end() {
+            return self.lane().await;
+        }
+        self.wait_for_acceptance(writes.outcome.as_ref().map(|row| row.seq)).await;
+        let turn = Turn::Beside(self.ending.clone().read_owned().await);
+        Lane { committer: self.clone(), _turn: turn }
     }
 
     /// Takes no more units; what has gathered is still committed, then [`Committer::run`] ends.
@@ -233,7 +246,8 @@ impl Committer {
         self.gathered.lock().is_closed()
     }
 
-    /// Whether ends have a track of their own, to be run by a task of its own.
+    /// Whether ends have a track of their own, to be run by a task of its own. Handlers' own
+    /// transactions are open beside others then.
     pub(crate) fn has_two_tracks(&self) -> bool {
         self.storage.writes_in_two()
     }
@@ -257,13 +271,18 @@ impl Committer {
                 match track {
                     Track::Main => {
                         let _accepting = self.accepting.lock().await;
-                        self.commit(units).await;
+                        let stands_behind = self.has_two_tracks() && has_others(&units);
+                        let quiet = match stands_behind {
+                            true => Some(self.ending.write().await),
+                            false => None,
+                        };
+                        self.commit(units, quiet.is_some()).await;
                         self.accepting_from.store(u64::MAX, Ordering::SeqCst);
                     }
                     Track::Ends => {
                         self.wait_for_acceptance(last_end(&units)).await;
-                        let _ending = self.ending.lock().await;
-                        self.commit(units).await;
+                        let _ending = self.ending.read().await;
+                        self.commit(units, false).await;
                     }
                 }
                 if self.gathered.lock().done(track, many) {
@@ -286,8 +305,9 @@ impl Committer {
         }
     }
 
-    /// Commits the units, in one transaction unless some must be left out.
-    async fn commit(&self, units: Vec<Unit>) {
+    /// Commits the units, in one transaction unless some must be left out. It is quiet
+    /// when nothing ends elsewhere meanwhile.
+    async fn commit(&self, units: Vec<Unit>, is_quiet: bool) {
         // The last part is the next one.
         let mut parts = vec![units];
         while let Some(mut units) = parts.pop() {
@@ -320,7 +340,10 @@ impl Committer {
             let result = if asks { self.write(&batch).await } else { Ok(Committed::default()) };
             let error = match result {
                 Ok(mut committed) => {
-                    let _quiet = self.look_for_ends(&mut committed.accepts).await;
+                    let _quiet = match is_quiet {
+                        true => None,
+                        false => self.look_for_ends(&mut committed.accepts).await,
+                    };
                     complete(units, batch, committed, reminded, self.on_reminded.get());
                     continue;
                 }
@@ -346,13 +369,13 @@ impl Committer {
     /// A request that was found as known may have ended meanwhile on the other track: who joins it
     /// is told so, since those who waited are told without it. Until what comes back is dropped,
     /// nothing ends there.
-    async fn look_for_ends(&self, accepts: &mut [Accepted]) -> Option<AsyncMutexGuard<'_, ()>> {
+    async fn look_for_ends(&self, accepts: &mut [Accepted]) -> Option<RwLockWriteGuard<'_, ()>> {
         let running = accepts.iter_mut().filter_map(Accepted::known_mut);
         let mut running: Vec<_> = running.filter(|known| known.outcome.is_none()).collect();
         if running.is_empty() || !self.has_two_tracks() {
             return None;
         }
-        let quiet = self.ending.lock().await;
+        let quiet = self.ending.write().await;
         let mut pause = Pause::default();
         loop {
             let ids = running.iter().map(|known| known.id).collect();
@@ -435,7 +458,7 @@ impl Committer {
     }
 
     /// Whether the fence has risen above this one, which somebody may be about to learn.
-    async fn is_raised(&self, above: Fence) -> bool {
+    pub(crate) async fn is_raised(&self, above: Fence) -> bool {
         let _told = self.raising.lock().await;
         self.fence() != above
     }
@@ -489,12 +512,22 @@ impl Pause {
     }
 }
 
-/// The right to write, held by the committer for each of its transactions and by a handler while
-/// its own transaction is open. While it is held nobody else gives places in the owner's order, so
-/// requests become visible in that order; nobody else commits, and nobody else raises the fence.
+/// The right to write in a transaction that is not the committer's.
+///
+/// Alone: nobody else gives places in the owner's order, so requests become visible in that order;
+/// nobody else commits, but for ends that stand beside. On a database with one writer it is held
+/// from the begin of a transaction to its end.
+///
+/// Beside: an end of a request is written that nothing else is built on until it is told, and
+/// what must stand behind ends is written before or after.
 pub(crate) struct Lane {
     committer: Arc<Committer>,
-    _turn: OwnedRwLockWriteGuard<()>,
+    _turn: Turn,
+}
+
+enum Turn {
+    Alone(#[expect(dead_code, reason = "held")] OwnedRwLockWriteGuard<()>),
+    Beside(#[expect(dead_code, reason = "held")] OwnedRwLockReadGuard<()>),
 }
 
 impl Lane {
@@ -531,12 +564,17 @@ impl Lane {
         self.committer.saw_ends(batch);
     }
 
-    /// Raises the fence, so that a transaction whose outcome is unknown can no longer commit.
-    /// Cancel safe: the fence may be raised all the same.
+    /// Raises the fence above this one, so that a transaction under it whose outcome is unknown can
+    /// no longer commit. Cancel safe: the fence may be raised all the same.
     ///
     /// # Errors
     /// Another incarnation has taken over, or the runner ends while the storage is away.
-    pub(crate) async fn raise_fence(&self) -> Result<(), StorageError> {
-        self.committer.raise(self.fence()).await
+    pub(crate) async fn raise_fence(&self, above: Fence) -> Result<(), StorageError> {
+        self.committer.raise(above).await
+    }
+
+    /// Whether the fence was raised above this one for another transaction.
+    pub(crate) async fn is_raised(&self, above: Fence) -> bool {
+        self.committer.is_raised(above).await
     }
 }

@@ -34,14 +34,21 @@ enum Sort {
 impl Sort {
     fn of(unit: &Unit) -> Sort {
         let writes = &unit.writes;
+        if writes.is_end() {
+            return Sort::End;
+        }
         let ends = writes.outcome.is_some() || writes.state.is_some();
         let accepts = !writes.accepts.is_empty();
         match writes.is_frequent() && !writes.confirm {
-            true if ends && !accepts => Sort::End,
             true if accepts && !ends && unit.lineage.is_none() => Sort::Accept,
             _ => Sort::Other,
         }
     }
+}
+
+/// Whether some of these stand behind all that came before.
+pub(super) fn has_others(units: &[Unit]) -> bool {
+    units.iter().any(|unit| Sort::of(unit) == Sort::Other)
 }
 
 /// Units in the order in which they came, for each track.

@@ -78,6 +78,12 @@ impl Writes {
             && self.taken.is_none()
     }
 
+    /// Whether it ends a request or changes a state, and no more.
+    pub(crate) fn is_end(&self) -> bool {
+        let ends = self.outcome.is_some() || self.state.is_some();
+        ends && self.accepts.is_empty() && self.is_frequent() && !self.confirm
+    }
+
     /// Whether nothing of it need reach the storage.
     pub(crate) fn asks_nothing(&self) -> bool {
         self.is_empty() && !self.confirm

@@ -23,7 +23,7 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::transaction::Opened;
 use super::turn::Turn;
-use crate::commit::{CommitFailure, Lineage, Unit, Writes};
+use crate::commit::{CommitFailure, Lane, Lineage, Unit, Writes};
 use crate::error::ClusterError;
 use crate::id::RequestId;
 use crate::storage::{Accepted, Batch, RequestRow, StorageError};
@@ -180,21 +180,25 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
     let writes = writes_of(&turn.slot, &ending, Some(ctx), &then, Some(&stored));
     let written = match opened {
         Some(opened) if ending.reply.is_ok() => {
-            write(&slot, opened, writes, stored.row.id).await.map_err(Unwritten::Own)
+            write(&slot, opened, writes, stored.row.id).await.map(Some)
         }
         opened => {
             // An error rolls the user's rows back; it is the outcome all the same.
             roll_back_opened(opened).await;
-            write_alone(&slot, writes).await.map_err(Unwritten::Alone)
+            write_alone(&slot, writes).await.map_err(Unwritten::Elsewhere).map(|()| None)
         }
     };
     match written {
-        Ok(()) => committed(turn, ending, then, &stored, to),
+        Ok(lane) => {
+            committed(turn, ending, then, &stored, to);
+            drop(lane);
+        }
         Err(why) => not_written::<T, M, S>(turn, stored, why, to),
     }
 }
 
-/// Commits the user's rows and the handler's writes together.
+/// Commits the user's rows and the handler's writes together. What comes back is to be held until
+/// the end is told.
 ///
 /// # Errors
 /// Nothing was written, unless it is `UnknownOutcome`.
@@ -203,9 +207,13 @@ async fn write<T: Serves>(
     opened: Opened,
     mut writes: Writes,
     request: RequestId,
-) -> Result<(), StorageError> {
+) -> Result<Lane, Unwritten> {
     let shared = &slot.kind.shared;
     let Opened { transaction, lane } = opened;
+    let lane = match lane {
+        Some(lane) => lane,
+        None => shared.committer.lane_of_end(&writes).await,
+    };
     for row in &mut writes.accepts {
         row.seq = lane.next_seq();
     }
@@ -216,28 +224,33 @@ async fn write<T: Serves>(
         alive: writes.alive.into_iter().collect(),
         ..Batch::default()
     };
-    let mut reminders = lane.reminders(&writes.reminders).await?;
+    let mut reminders = lane.reminders(&writes.reminders).await.map_err(Unwritten::Own)?;
     let now = shared.clock.wall();
     let (has_out, next_seq) = (|seq| slot.has_out(seq), || lane.next_seq());
     let reminded = reminders.apply(&writes.reminders, has_out, now, &next_seq, &mut batch);
     let batch = Arc::new(batch);
     lane.writes_next(&batch);
-    let sent = match transaction.commit(lane.fence(), batch.clone()).await {
+    let fence = lane.fence();
+    let sent = match transaction.commit(fence, batch.clone()).await {
         Ok(committed) => batch.accepts.iter().cloned().zip(committed.accepts).collect(),
         Err(StorageError::UnknownOutcome { source }) => {
             let unknown = StorageError::UnknownOutcome { source: source.clone() };
-            lane.raise_fence().await.map_err(|_| unknown)?;
+            lane.raise_fence(fence).await.map_err(|_| Unwritten::Own(unknown))?;
             let accepted = what_holds(shared, &batch.accepts, request).await;
-            let accepted = accepted.ok_or(StorageError::Unavailable { source })?;
-            accepted.into_iter().map(|row| (row, Accepted::New)).collect()
+            let lost = Unwritten::Own(StorageError::Unavailable { source });
+            accepted.ok_or(lost)?.into_iter().map(|row| (row, Accepted::New)).collect()
         }
-        Err(error) => return Err(error),
+        // Another transaction was lost meanwhile, and this one ended with it.
+        Err(StorageError::Fenced { .. }) if lane.is_raised(fence).await => {
+            return Err(Unwritten::Elsewhere(CommitFailure::Superseded));
+        }
+        Err(error) => return Err(Unwritten::Own(error)),
     };
     // While nobody else writes, so that others come into the mailboxes after these.
     batch.outcomes.iter().for_each(|outcome| shared.request_ended(outcome.seq));
     lane.tell_reminded(reminded);
     deliver_sent(shared, sent);
-    Ok(())
+    Ok(lane)
 }
 
 /// After an unknown outcome, when the lost transaction can commit no more: which of its rows were
@@ -306,8 +319,8 @@ fn committed<T: Serves, M: Message>(
 enum Unwritten {
     /// Its own transaction failed, perhaps because of what it did in it.
     Own(StorageError),
-    /// The committer's transaction failed.
-    Alone(CommitFailure),
+    /// Another transaction failed: the committer's, or one that its own ended with.
+    Elsewhere(CommitFailure),
 }
 
 fn not_written<T: Serves, M: Message, S: Style<T, M>>(
@@ -321,7 +334,7 @@ fn not_written<T: Serves, M: Message, S: Style<T, M>>(
     turn.give_up();
     let origin = Origin::Persisted(stored);
     match why {
-        Unwritten::Alone(failure) => _ = origin.void::<T, M, S>(&slot, &failure, to),
+        Unwritten::Elsewhere(failure) => _ = origin.void::<T, M, S>(&slot, &failure, to),
         Unwritten::Own(error) => {
             let is_own_fault = !matches!(
                 error,

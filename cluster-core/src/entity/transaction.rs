@@ -32,11 +32,13 @@ enum Place {
     Open(Opened),
 }
 
-/// A transaction with the right to write: nobody else writes until both are gone.
+/// A transaction, on a database with one writer with the right to write: nobody else writes until
+/// both are gone.
 pub(super) struct Opened {
     /// Ends before the right is given on.
     pub(super) transaction: Box<dyn OpenTransaction>,
-    pub(super) lane: Lane,
+    /// Where others write beside it, that is given at its end.
+    pub(super) lane: Option<Lane>,
 }
 
 impl TransactionSlot {
@@ -134,7 +136,11 @@ impl Context {
             let other = NoTransaction::OtherDatabase { storage: storage.kind(), asked: D::NAME };
             return Err(persistence(Arc::new(other)));
         };
-        let lane = self.shared().committer.lane().await;
+        let committer = &self.shared().committer;
+        let lane = match committer.has_two_tracks() {
+            true => None,
+            false => Some(committer.lane().await),
+        };
         let begun = transactions.begin().await;
         let transaction = begun.map_err(|error| persistence(Arc::new(error)))?;
         if opening.done() {

@@ -26,6 +26,9 @@ const BEGIN: &str = "BEGIN NOT ATOMIC\n\
     AND number = {number} AND alive = 1 LOCK IN SHARE MODE;\n\
     IF fence_mark IS NULL THEN ROLLBACK; SELECT 0; ELSE\n";
 const END: &str = "COMMIT; SELECT 1; END IF;\nEND";
+/// The same in a user's transaction, which goes on: a failure is told, and rolled back later.
+const BEGIN_IN_OWN: &str = "BEGIN NOT ATOMIC\nDECLARE is_elsewhere BIGINT;\n";
+const END_IN_OWN: &str = "END";
 
 const REQUESTS: &str =
     concat!("INSERT INTO {p}request (", request_columns!(""), ") VALUES\n{rows};\n");
@@ -113,7 +116,23 @@ pub(super) fn packet(prefix: &str, fence: Fence, accepts: &[&RequestRow], batch:
         [("incarnation", &incarnation), ("number", &number)];
     packet.push(BEGIN, &fence);
     push_accepts(&mut packet, accepts);
-    push_outcomes(&mut packet, batch);
+    push_ends(&mut packet, batch);
+    packet.text.push_str(END);
+    packet.text
+}
+
+/// The packet that writes a batch that has no requests in a user's transaction.
+pub(super) fn packet_of_ends(prefix: &str, batch: &Batch) -> String {
+    let mut packet = Packet { text: BEGIN_IN_OWN.to_owned(), prefix };
+    packet.text.reserve(bytes_of(&[], batch));
+    push_ends(&mut packet, batch);
+    packet.text.push_str(END_IN_OWN);
+    packet.text
+}
+
+/// What has ended, and what has changed with it.
+fn push_ends(packet: &mut Packet<'_>, batch: &Batch) {
+    push_outcomes(packet, batch);
     if !batch.states.is_empty() {
         let count: usize = batch.states.iter().map(|write| 2 - usize::from(is_first(write))).sum();
         packet.push_rows(STATES, batch.states.iter().map(upsert_values), &[("count", &count)]);
@@ -121,8 +140,6 @@ pub(super) fn packet(prefix: &str, fence: Fence, accepts: &[&RequestRow], batch:
     if !batch.journal.is_empty() {
         packet.push_rows(JOURNAL, batch.journal.iter().map(entry_values), &[]);
     }
-    packet.text.push_str(END);
-    packet.text
 }
 
 fn push_accepts(packet: &mut Packet<'_>, accepts: &[&RequestRow]) {

@@ -3,6 +3,7 @@
 use sqlx::mysql::MySqlTransactionManager;
 use sqlx_core::transaction::TransactionManager;
 
+use super::commit_text::{bytes_of, packet_of_ends};
 use super::error::{is_ended, sure};
 use super::session::Session;
 use super::storage::{MySql, MySqlServer};
@@ -34,6 +35,25 @@ async fn check_open(session: &mut Session, (): &Begun) -> Result<(), StorageErro
         true => StorageError::TransactionEnded,
         false => sure(error),
     })
+}
+
+/// Writes ends of requests, in one packet where the server takes it, if the transaction is still
+/// the one that was begun.
+async fn write_ends(
+    session: &mut Session,
+    begun: &Begun,
+    batch: &Batch,
+) -> Result<Committed, StorageError> {
+    check_open(session, begun).await?;
+    if !session.has_compound_statements || !session.takes(bytes_of(&[], batch)) {
+        return write_batch(session, batch).await;
+    }
+    let text = packet_of_ends(&session.texts.prefix, batch);
+    if !session.takes(text.len()) {
+        return write_batch(session, batch).await;
+    }
+    session.simple(text).await.map_err(sure)?;
+    Ok(Committed::default())
 }
 
 /// Rolls back what is open; says whether the connection may be used again, which is as it was then.

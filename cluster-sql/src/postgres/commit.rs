@@ -1,6 +1,7 @@
 //! Writing a batch.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cluster_core::id::Seq;
@@ -53,7 +54,8 @@ pub(super) async fn write_at_once(
     }
     let mut careful = session.care.is_taken();
     let rows = loop {
-        let (groups, arguments) = arguments(session.arguments(), fence, batch, careful);
+        let groups = groups_of(batch, careful);
+        let arguments = arguments(session.arguments(), Some(fence), batch, groups);
         let text = session.texts.commit(groups).clone();
         match session.rows(&text, arguments).await {
             Ok(rows) => break rows,
@@ -90,23 +92,36 @@ fn numbers(text: &[u8]) -> HashSet<i64> {
     text.split(',').filter_map(|number| number.parse().ok()).collect()
 }
 
-/// The groups of a batch and their values, in the order of the text.
-fn arguments(
-    mut arguments: Arguments,
-    fence: Fence,
-    batch: &Batch,
-    careful: bool,
-) -> (Groups, Arguments) {
-    arguments.add(integer(fence.incarnation.as_u64()));
-    arguments.add(integer(fence.number.as_u64()));
-    let groups = Groups {
+/// The statement that writes a batch that has no requests in a user's transaction, and its values.
+pub(super) fn ends(session: &Session, batch: &Batch) -> (Arc<str>, Arguments) {
+    let groups = Groups { own: true, ..groups_of(batch, true) };
+    let arguments = arguments(session.arguments(), None, batch, groups);
+    (session.texts.commit(groups).clone(), arguments)
+}
+
+fn groups_of(batch: &Batch, careful: bool) -> Groups {
+    Groups {
         accepts: !batch.accepts.is_empty(),
         due: batch.accepts.iter().any(|row| row.due_at.is_some()),
         outcomes: !batch.outcomes.is_empty(),
         states: !batch.states.is_empty(),
         journal: !batch.journal.is_empty(),
         careful,
-    };
+        own: false,
+    }
+}
+
+/// The values of a batch in the order of the text for its groups.
+fn arguments(
+    mut arguments: Arguments,
+    fence: Option<Fence>,
+    batch: &Batch,
+    groups: Groups,
+) -> Arguments {
+    if let Some(fence) = fence {
+        arguments.add(integer(fence.incarnation.as_u64()));
+        arguments.add(integer(fence.number.as_u64()));
+    }
     if groups.accepts {
         let encoded: Vec<_> = batch.accepts.iter().map(EncodedRequest::new).collect();
         add_all(&mut arguments, Array::columns(REQUEST, encoded.iter().map(|row| row.values())));
@@ -120,7 +135,7 @@ fn arguments(
     if groups.journal {
         add_all(&mut arguments, Array::columns(ENTRY, batch.journal.iter().map(entry_values)));
     }
-    (groups, arguments)
+    arguments
 }
 
 /// The values of a state in the order of the columns.

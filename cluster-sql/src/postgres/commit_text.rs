@@ -28,16 +28,19 @@ pub(super) struct Groups {
     /// What stands in the way of a request or an outcome is asked for, and left as it is. Without,
     /// it is an error, and the statement is cheaper by a look into each index.
     pub(super) careful: bool,
+    /// It is written in a user's transaction, which must be the one that was begun; the fence is
+    /// compared later, together with the commit.
+    pub(super) own: bool,
 }
 
 impl Groups {
     /// How many texts there are.
-    pub(super) const COUNT: usize = 1 << 6;
+    pub(super) const COUNT: usize = 1 << 7;
 
     /// A number below [`Groups::COUNT`].
     pub(super) fn number(self) -> usize {
-        let Groups { accepts, due, outcomes, states, journal, careful } = self;
-        let bits = [accepts, due, outcomes, states, journal, careful];
+        let Groups { accepts, due, outcomes, states, journal, careful, own } = self;
+        let bits = [accepts, due, outcomes, states, journal, careful, own];
         bits.iter().rev().fold(0, |number, bit| number << 1 | usize::from(*bit))
     }
 
@@ -51,6 +54,7 @@ impl Groups {
             states: true,
             journal: true,
             careful: true,
+            own: false,
         };
         let samples = [
             ("CommitNothing", none),
@@ -61,6 +65,10 @@ impl Groups {
             ("CommitJournal", Groups { journal: true, ..none }),
             ("CommitAll", Groups { careful: false, ..all }),
             ("CommitCarefully", all),
+            (
+                "EndsInOwn",
+                Groups { outcomes: true, states: true, careful: true, own: true, ..none },
+            ),
         ];
         samples.into_iter()
     }
@@ -88,6 +96,11 @@ pub(super) fn stand_in(replaced: StateVersion) -> i64 {
 /// Where what has ended is deleted, if anything stands there: all of these have few rows.
 const PLACES: [&str; 5] = ["behind", "due", "held", "dead", "attempt"];
 
+const GATE: &str = "WITH f AS (SELECT mark FROM {p}fence WHERE incarnation = $1::bigint \
+    AND number = $2::bigint AND alive = 1 FOR SHARE),\n\
+    g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f)";
+const OWN_GATE: &str =
+    "WITH g AS (SELECT coalesce(current_setting('cluster.begun', true), '') = '1' AS ok)";
 const OK: &str = "(SELECT ok FROM g)";
 
 /// A text in the making.
@@ -123,17 +136,11 @@ impl Writer {
     }
 }
 
-/// The text for batches of these groups; its first two parameters are the fence. Gives one row:
-/// whether the fence holds, and the `seq` of all requests that were stored if not all were.
+/// The text for batches of these groups; its first two parameters are the fence, but not in a
+/// user's transaction. Gives one row: whether the fence holds, or the transaction is still open, and the `seq` of all requests that were stored if not all were.
 pub(super) fn commit_text(groups: Groups) -> String {
-    let mut writer = Writer {
-        text: "WITH f AS (SELECT mark FROM {p}fence WHERE incarnation = $1::bigint \
-            AND number = $2::bigint AND alive = 1 FOR SHARE),\n\
-            g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f)"
-            .to_owned(),
-        parameters: 2,
-        clean: Vec::new(),
-    };
+    let (gate, parameters) = if groups.own { (OWN_GATE, 0) } else { (GATE, 2) };
+    let mut writer = Writer { text: gate.to_owned(), parameters, clean: Vec::new() };
     let mut stored = "NULL::text".to_owned();
     if groups.accepts {
         stored = accepts(&mut writer, groups);

@@ -58,7 +58,7 @@ own! {
     Time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, coalesce(\
         (SELECT value FROM {p}meta WHERE name = 'time_offset_ms'), 0)";
     /// → a number that is the open transaction's alone
-    TransactionNumber = "SELECT pg_current_xact_id()::text::bigint";
+    IsBegun = "SELECT coalesce(current_setting('cluster.begun', true), '') = '1'";
     /// ids → request, outcome, finished_at, dead, held, place
     Requests = found!(
         "unnest($1::bytea[]) WITH ORDINALITY u (id, n) \

@@ -1,8 +1,10 @@
 //! Users' own transactions.
 
 use sqlx::postgres::PgTransactionManager;
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
+use super::commit::ends;
 use super::error::{is_aborted, sure};
 use super::session::Session;
 use super::storage::{Postgres, PostgresServer};
@@ -12,34 +14,62 @@ use crate::value::Columns;
 
 server_transactions!(Postgres, PostgresServer);
 
-/// The server's number of the open transaction: another one when a statement has ended it.
-type Begun = Option<i64>;
+/// A setting that says which transaction it is: the one in which it was set is the only one that
+/// has it.
+const MARK: &str = "cluster.begun";
+
+/// Nothing but that setting.
+type Begun = ();
 
 async fn begin(session: &mut Session) -> Result<Begun, StorageError> {
-    // So that what the user begins on it is a savepoint.
-    PgTransactionManager::begin(&mut session.connection, None).await.map_err(sure)?;
-    transaction_number(session).await
-}
-
-async fn transaction_number(session: &mut Session) -> Result<Begun, StorageError> {
-    let text = session.texts.own(Own::TransactionNumber).clone();
-    let rows = session.rows(&text, session.arguments()).await;
-    let rows = rows.map_err(|error| match is_aborted(&error) {
-        true => StorageError::TransactionEnded,
-        false => sure(error),
-    })?;
-    Ok(rows.first().and_then(|row| row.integer(0)))
+    let text = format!("{}; SET LOCAL {MARK} = 1", Session::BEGIN);
+    // By the driver, so that what the user begins on it is a savepoint.
+    let begun = PgTransactionManager::begin(
+        &mut session.connection,
+        Some(AssertSqlSafe(text).into_sql_str()),
+    );
+    begun.await.map_err(sure)
 }
 
 /// Says whether the transaction is still the one that was begun.
-async fn check_open(session: &mut Session, begun: &Begun) -> Result<(), StorageError> {
-    // One that was begun inside and left open would be what is committed.
-    if PgTransactionManager::get_transaction_depth(&session.connection) == 1
-        && transaction_number(session).await? == *begun
-    {
-        return Ok(());
+async fn check_open(session: &mut Session, (): &Begun) -> Result<(), StorageError> {
+    check_depth(session)?;
+    let text = session.texts.own(Own::IsBegun).clone();
+    let rows = session.rows(&text, session.arguments()).await.map_err(ended_or_sure)?;
+    match rows.first().and_then(|row| row.integer(0)) {
+        Some(1) => Ok(()),
+        _ => Err(StorageError::TransactionEnded),
     }
-    Err(StorageError::TransactionEnded)
+}
+
+/// One that was begun inside and left open would be what is committed.
+fn check_depth(session: &Session) -> Result<(), StorageError> {
+    match PgTransactionManager::get_transaction_depth(&session.connection) {
+        1 => Ok(()),
+        _ => Err(StorageError::TransactionEnded),
+    }
+}
+
+fn ended_or_sure(error: sqlx::Error) -> StorageError {
+    match is_aborted(&error) {
+        true => StorageError::TransactionEnded,
+        false => sure(error),
+    }
+}
+
+/// Writes ends of requests by one statement, if the transaction is still the one that was begun.
+async fn write_ends(
+    session: &mut Session,
+    (): &Begun,
+    batch: &Batch,
+) -> Result<Committed, StorageError> {
+    check_depth(session)?;
+    let (text, arguments) = ends(session, batch);
+    let rows = session.rows(&text, arguments).await.map_err(ended_or_sure)?;
+    match rows.first().and_then(|row| row.integer(0)) {
+        Some(1) => Ok(Committed::default()),
+        _ => Err(StorageError::TransactionEnded),
+    }
 }
 
 /// Rolls back what is open; says whether the connection may be used again.

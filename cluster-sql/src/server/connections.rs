@@ -57,7 +57,23 @@ impl<S: Server> Connections<S> {
         let timed_out = |_| StorageError::unavailable(TimedOut(self.connect_timeout));
         let permit = self.permits.clone().acquire_owned();
         let permit = self.clock.timeout(self.connect_timeout, permit).await.map_err(timed_out)?;
-        let permit = permit.expect("never closed");
+        self.lease_with(permit.expect("never closed")).await
+    }
+
+    /// The same, for as long as it takes until one is free: those who have one have a limit.
+    ///
+    /// # Errors
+    /// `Unavailable` when none can be made in time.
+    pub(crate) async fn lease_when_free(self: &Arc<Self>) -> Result<Lease<S>, StorageError> {
+        let permit = self.permits.clone().acquire_owned().await;
+        self.lease_with(permit.expect("never closed")).await
+    }
+
+    async fn lease_with(
+        self: &Arc<Self>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Lease<S>, StorageError> {
+        let timed_out = |_| StorageError::unavailable(TimedOut(self.connect_timeout));
         let idle = self.idle.lock().pop();
         let session = match idle {
             Some(session) => session,

@@ -38,7 +38,7 @@ impl Settings {
         Settings {
             url,
             prefix: "cluster_".to_owned(),
-            connections: 8,
+            connections: 16,
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
             limits: RowLimits::default(),
@@ -46,9 +46,19 @@ impl Settings {
         }
     }
 
-    /// How many connections write.
+    /// How many connections users' own transactions have: nearly half of them.
+    pub(crate) fn own(&self) -> usize {
+        (self.connections / 2).saturating_sub(1).max(1)
+    }
+
+    /// How many connections write, of those that are left.
     pub(crate) fn writing(&self) -> usize {
-        self.connections / 2
+        (self.connections - self.own()).div_ceil(2)
+    }
+
+    /// How many connections read.
+    pub(crate) fn reading(&self) -> usize {
+        self.connections - self.own() - self.writing()
     }
 
     /// Looks at everything that can be seen before anything is connected.

@@ -14,6 +14,8 @@ use super::settings::Settings;
 pub(crate) struct Inner<S: Server> {
     pub(crate) writers: Arc<Connections<S>>,
     pub(crate) readers: Arc<Connections<S>>,
+    /// Those of users' own transactions.
+    pub(crate) own: Arc<Connections<S>>,
     pub(crate) marks: Marks,
     pub(crate) settings: Settings,
     /// Of the machine: servers are waited for in real time.
@@ -28,7 +30,8 @@ impl<S: Server> Inner<S> {
         let connections = |many| Connections::new(server.clone(), timeout, many);
         Inner {
             writers: connections(settings.writing()),
-            readers: connections(settings.connections - settings.writing()),
+            readers: connections(settings.reading()),
+            own: connections(settings.own()),
             marks: Marks::default(),
             settings,
             machine_clock: Clock::system(),

@@ -1,7 +1,8 @@
 //! Users' transactions.
 
 /// Implements them for a storage, whose database has its own ways to `begin` one, to `check_open`
-/// that it is still the same one, and to `give_back` the connection when it has ended.
+/// that it is still the same one, to do that and `write_ends` of requests at once, and to `give_back`
+/// the connection when it has ended.
 macro_rules! server_transactions {
     ($storage:ident, $server:ident) => {
         use std::any::Any;
@@ -11,12 +12,12 @@ macro_rules! server_transactions {
             Batch, BoxFuture, Committed, Fence, OpenTransaction, StorageError, TransactionStorage,
         };
         use $crate::batch::write_batch;
-        use $crate::server::{End, Inner, Lease, ServerSession, leaves_connection};
+        use $crate::server::{End, Inner, Lease, ServerSession, is_plain, leaves_connection};
 
         impl TransactionStorage for $storage {
             fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>> {
                 Box::pin(async move {
-                    let mut lease = self.inner.writers.lease().await?;
+                    let mut lease = self.inner.own.lease_when_free().await?;
                     let begun = self.inner.within(begin(&mut lease.session)).await;
                     match begun.and_then(|begun| begun) {
                         Ok(begun) => {
@@ -49,8 +50,13 @@ macro_rules! server_transactions {
             ) -> Result<Committed, StorageError> {
                 self.inner.settings.limits.check(batch)?;
                 let session = &mut self.lease.session;
-                check_open(session, &self.begun).await?;
-                let committed = write_batch(session, batch).await?;
+                let committed = match is_plain(batch) && batch.accepts.is_empty() {
+                    true => write_ends(session, &self.begun, batch).await?,
+                    false => {
+                        check_open(session, &self.begun).await?;
+                        write_batch(session, batch).await?
+                    }
+                };
                 session.commit_fenced(fence, End::CommitAndChain).await?;
                 Ok(committed)
             }
