@@ -337,8 +337,8 @@ asked.shard, mine.epoch FROM asked JOIN mine ON mine.shard = asked.shard ORDER B
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, coalesce((SELECT value FROM p_meta
 WHERE name = 'time_offset_ms'), 0);
 
--- TransactionNumber
-SELECT pg_current_xact_id()::text::bigint;
+-- IsBegun
+SELECT coalesce(current_setting('cluster.begun', true), '') = '1';
 
 -- Requests
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
@@ -576,4 +576,27 @@ ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT
 cardinality($3) THEN (SELECT coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN
 NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >=
 0) = cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+
+-- EndsInOwn
+WITH g AS (SELECT coalesce(current_setting('cluster.begun', true), '') = '1' AS ok), o AS (INSERT
+INTO p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($1::bigint[],
+$2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[]) AS u (seq, shard, epoch,
+finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
+u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type,
+entity_id, shard, version, epoch, payload) SELECT * FROM unnest($7::bytea[], $8::bytea[],
+$9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT
+(entity_type, entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, payload
+= excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard) SELECT (SELECT ok FROM
+g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT count(*) FROM s WHERE shard >= 0)
+= cardinality($7)) THEN 1 ELSE 0 END);
 
