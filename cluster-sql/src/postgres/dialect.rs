@@ -72,6 +72,9 @@ macro_rules! window {
 ///
 /// Together they are looked at in their order, one window of them. One that is found by both stands
 /// in it twice, and maybe once at its end: so a full window counts up to the one before its last.
+/// Its size is a query, for a planner that knows it reads tables whole and sorts them while they
+/// are new, and keeps that plan.
+///
 /// The last column says up to which one that is; there is a row that says so, if need be alone.
 macro_rules! pending_page {
     ($bytes:literal, $columns:literal, $above:expr, $below:expr, $picked:expr) => {
@@ -89,9 +92,9 @@ macro_rules! pending_page {
             $below,
             " ORDER BY r.seq LIMIT ",
             window!(),
-            ")) both_sides ORDER BY seq LIMIT ",
+            ")) both_sides ORDER BY seq LIMIT (SELECT ",
             window!(),
-            "), reached AS (SELECT CASE count(*) WHEN ",
+            ")), reached AS (SELECT CASE count(*) WHEN ",
             window!(),
             " THEN max(seq) - 1 END AS seq FROM looked), \
             page AS (SELECT r.seq FROM (SELECT r.* FROM looked r WHERE ",
@@ -178,8 +181,10 @@ impl Dialect for PostgresDialect {
             ),
             Sql::InsertAlive => INSERT_ALIVE,
             Sql::LoadAlive => LOAD_ALIVE,
+            // The planner must know that a window is a small part of the table.
             Sql::EndOfWindow => {
-                "SELECT seq FROM {p}request WHERE (shard & 7) = (?1::bigint & 7) AND seq > ?2 \
+                "SELECT seq FROM (SELECT seq FROM {p}request \
+                WHERE (shard & 7) = (?1::bigint & 7) AND seq > ?2 ORDER BY seq LIMIT 10000) r \
                 ORDER BY seq LIMIT 1 OFFSET ?3::bigint - 1"
             }
             Sql::RequestsOf => {

@@ -186,11 +186,11 @@ a.entity_type, a.entity_id LIMIT $3;
 WITH looked AS NOT MATERIALIZED (SELECT * FROM ((SELECT r.seq, r.shard, true AS is_above FROM
 p_request r WHERE r.seq > greatest($1, coalesce((SELECT min(mark) FROM p_shard WHERE owner = $3),
 9223372036854775807)) ORDER BY r.seq LIMIT 2000) UNION ALL (SELECT r.seq, r.shard, false FROM
-p_behind r WHERE r.seq > $1 ORDER BY r.seq LIMIT 2000)) both_sides ORDER BY seq LIMIT 2000),
-reached AS (SELECT CASE count(*) WHEN 2000 THEN max(seq) - 1 END AS seq FROM looked), page AS
-(SELECT r.seq FROM (SELECT r.* FROM looked r WHERE (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq)
-IS NULL OFFSET 0) r WHERE r.seq <= coalesce((SELECT seq FROM reached), r.seq) AND r.is_above =
-(r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND s.owner = $3)) AND (SELECT 1
+p_behind r WHERE r.seq > $1 ORDER BY r.seq LIMIT 2000)) both_sides ORDER BY seq LIMIT (SELECT
+2000)), reached AS (SELECT CASE count(*) WHEN 2000 THEN max(seq) - 1 END AS seq FROM looked), page
+AS (SELECT r.seq FROM (SELECT r.* FROM looked r WHERE (SELECT 1 FROM p_outcome o WHERE o.seq =
+r.seq) IS NULL OFFSET 0) r WHERE r.seq <= coalesce((SELECT seq FROM reached), r.seq) AND r.is_above
+= (r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND s.owner = $3)) AND (SELECT 1
 FROM p_held h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL
 AND (SELECT 1 FROM p_due w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2) SELECT r.seq,
 r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type,
@@ -207,11 +207,11 @@ true AS is_above FROM p_request r WHERE (r.shard & 7) = ($4::bigint & 7) AND r.s
 (SELECT s.mark FROM p_shard s WHERE s.shard = $4 AND s.owner = $3) ORDER BY r.seq LIMIT 2000) UNION
 ALL (SELECT r.seq, r.shard, r.entity_type, r.entity_id, false FROM p_behind r WHERE r.entity_type =
 $5 AND r.entity_id = $6 AND r.seq > $1 ORDER BY r.seq LIMIT 2000)) both_sides ORDER BY seq LIMIT
-2000), reached AS (SELECT CASE count(*) WHEN 2000 THEN max(seq) - 1 END AS seq FROM looked), page
-AS (SELECT r.seq FROM (SELECT r.* FROM looked r WHERE r.shard = $4 AND r.entity_type = $5 AND
-r.entity_id = $6 AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL OFFSET 0) r WHERE
-r.seq <= coalesce((SELECT seq FROM reached), r.seq) AND r.is_above = (r.seq > (SELECT s.mark FROM
-p_shard s WHERE s.shard = r.shard AND s.owner = $3)) AND (SELECT 1 FROM p_held h WHERE h.seq =
+(SELECT 2000)), reached AS (SELECT CASE count(*) WHEN 2000 THEN max(seq) - 1 END AS seq FROM
+looked), page AS (SELECT r.seq FROM (SELECT r.* FROM looked r WHERE r.shard = $4 AND r.entity_type
+= $5 AND r.entity_id = $6 AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL OFFSET 0) r
+WHERE r.seq <= coalesce((SELECT seq FROM reached), r.seq) AND r.is_above = (r.seq > (SELECT s.mark
+FROM p_shard s WHERE s.shard = r.shard AND s.owner = $3)) AND (SELECT 1 FROM p_held h WHERE h.seq =
 r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT 1 FROM p_due w
 WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2) SELECT r.seq, r.id, r.shard, r.epoch,
 r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type, r.entity_id, r.key_digest,
@@ -265,8 +265,8 @@ DELETE FROM p_reminder WHERE entity_type = $1 AND entity_id = $2;
 DELETE FROM p_state WHERE entity_type = $1 AND entity_id = $2;
 
 -- EndOfWindow
-SELECT seq FROM p_request WHERE (shard & 7) = ($1::bigint & 7) AND seq > $2 ORDER BY seq LIMIT 1
-OFFSET $3::bigint - 1;
+SELECT seq FROM (SELECT seq FROM p_request WHERE (shard & 7) = ($1::bigint & 7) AND seq > $2 ORDER
+BY seq LIMIT 10000) r ORDER BY seq LIMIT 1 OFFSET $3::bigint - 1;
 
 -- RequestsOf
 SELECT r.seq, r.id, EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) FROM p_request r WHERE
