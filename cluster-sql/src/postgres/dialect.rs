@@ -11,64 +11,116 @@ use crate::sql::{Sql, request_columns};
 /// PostgreSQL's SQL.
 pub(crate) struct PostgresDialect;
 
-/// That the request `r` has not ended, is not held, and nobody has given it up.
-macro_rules! waits_for_its_turn {
+/// That the request `r` has not ended.
+macro_rules! has_no_outcome {
     () => {
-        "(SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) IS NULL \
-        AND (SELECT 1 FROM {p}held h WHERE h.seq = r.seq) IS NULL \
+        "(SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) IS NULL"
+    };
+}
+
+/// That it is not held, and nobody has given it up.
+macro_rules! is_not_put_aside {
+    () => {
+        "(SELECT 1 FROM {p}held h WHERE h.seq = r.seq) IS NULL \
         AND (SELECT 1 FROM {p}dead d WHERE d.seq = r.seq) IS NULL"
     };
 }
 
-/// That the request `r` may run at once.
+/// That the request `r` has not ended, is not held, and nobody has given it up.
+macro_rules! waits_for_its_turn {
+    () => {
+        concat!(
+            $crate::postgres::dialect::has_no_outcome!(),
+            " AND ",
+            $crate::postgres::dialect::is_not_put_aside!()
+        )
+    };
+}
+
+/// That the request `r`, which has not ended, may run at once.
 macro_rules! is_pending {
     () => {
         concat!(
-            $crate::postgres::dialect::waits_for_its_turn!(),
+            $crate::postgres::dialect::is_not_put_aside!(),
             " AND (SELECT 1 FROM {p}due w WHERE w.seq = r.seq) IS NULL"
         )
     };
 }
 
-/// That the request `r` is of a shard of the owner, and above its mark. A look at the shard of each
-/// one, so that requests are read in their order whatever the planner knows of the tables.
-macro_rules! is_above_mark {
+/// The mark of the shard of the request `r`, if that is the owner's.
+macro_rules! mark {
     ($owner:literal) => {
         concat!(
-            "r.seq > (SELECT s.mark FROM {p}shard s WHERE s.shard = r.shard AND s.owner = ",
+            "(SELECT s.mark FROM {p}shard s WHERE s.shard = r.shard AND s.owner = ",
             $owner,
             ")"
         )
     };
 }
 
-/// A page of pending requests in their order, of those that two queries find, up to ?2 each: above
-/// the marks, and registered below them. With a parameter: no row that those before it fill the
-/// page without.
+/// How many requests one statement looks at: so few that the planner, who believes that it must look
+/// at all of them and asks for each whether it has ended, does not compile the statement first.
+macro_rules! window {
+    () => {
+        "2000"
+    };
+}
+
+/// A page of pending requests in their order, of those that two queries find: above the marks, and
+/// registered below them; a third condition picks among what they find. With a parameter: no row
+/// that those before it fill the page without.
+///
+/// Together they are looked at in their order, one window of them. One that is found by both stands
+/// in it twice, and maybe once at its end: so a full window counts up to the one before its last.
+/// Its size is a query, for a planner that knows it reads tables whole and sorts them while they
+/// are new, and keeps that plan.
+///
+/// The last column says up to which one that is; there is a row that says so, if need be alone.
 macro_rules! pending_page {
-    ($bytes:literal, $above:expr, $below:expr) => {
+    ($bytes:literal, $columns:literal, $above:expr, $below:expr, $picked:expr) => {
         concat!(
-            "WITH above AS (",
+            "WITH looked AS NOT MATERIALIZED (SELECT * FROM (\
+            (SELECT r.seq, r.shard",
+            $columns,
+            ", true AS is_above FROM {p}request r WHERE ",
             $above,
-            " ORDER BY r.seq LIMIT ?2), below AS (",
+            " ORDER BY r.seq LIMIT ",
+            window!(),
+            ") UNION ALL (SELECT r.seq, r.shard",
+            $columns,
+            ", false FROM {p}behind r WHERE ",
             $below,
-            " ORDER BY r.seq LIMIT ?2), \
-            page AS (SELECT seq FROM above UNION ALL SELECT seq FROM below \
-            ORDER BY seq LIMIT ?2) SELECT ",
+            " ORDER BY r.seq LIMIT ",
+            window!(),
+            ")) both_sides ORDER BY seq LIMIT (SELECT ",
+            window!(),
+            ")), reached AS (SELECT CASE count(*) WHEN ",
+            window!(),
+            " THEN max(seq) - 1 END AS seq FROM looked), \
+            page AS (SELECT r.seq FROM (SELECT r.* FROM looked r WHERE ",
+            $picked,
+            has_no_outcome!(),
+            " OFFSET 0) r WHERE r.seq <= coalesce((SELECT seq FROM reached), r.seq) \
+            AND r.is_above = (r.seq > ",
+            mark!("?3"),
+            ") AND ",
+            is_pending!(),
+            " ORDER BY r.seq LIMIT ?2) SELECT ",
             request_columns!("r."),
-            ", r.attempts, r.retry_at FROM (SELECT r.*, a.attempts, a.retry_at, \
+            ", r.attempts, r.retry_at, reached.seq FROM reached LEFT JOIN (\
+            SELECT r.*, a.attempts, a.retry_at, \
             sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) \
             AS bytes FROM page \
             CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.seq = page.seq OFFSET 0) r \
             LEFT JOIN LATERAL (SELECT * FROM {p}attempt a WHERE a.seq = page.seq OFFSET 0) a \
-            ON true) r WHERE r.bytes < ",
+            ON true) r ON r.bytes < ",
             $bytes,
             " ORDER BY r.seq"
         )
     };
 }
 
-pub(super) use {is_above_mark, is_pending, waits_for_its_turn};
+pub(super) use {has_no_outcome, is_not_put_aside, is_pending, mark, window};
 
 impl Dialect for PostgresDialect {
     const KIND: &'static str = "postgres";
@@ -129,8 +181,10 @@ impl Dialect for PostgresDialect {
             ),
             Sql::InsertAlive => INSERT_ALIVE,
             Sql::LoadAlive => LOAD_ALIVE,
+            // The planner must know that a window is a small part of the table.
             Sql::EndOfWindow => {
-                "SELECT seq FROM {p}request WHERE (shard & 7) = (?1::bigint & 7) AND seq > ?2 \
+                "SELECT seq FROM (SELECT seq FROM {p}request \
+                WHERE (shard & 7) = (?1::bigint & 7) AND seq > ?2 ORDER BY seq LIMIT 10000) r \
                 ORDER BY seq LIMIT 1 OFFSET ?3::bigint - 1"
             }
             Sql::RequestsOf => {
@@ -183,38 +237,25 @@ const INSERT_CHUNK: &str = concat!(
     " AND NOT EXISTS (SELECT 1 FROM {p}chunk c WHERE c.seq = ?1 AND c.number >= ?2)"
 );
 
+/// Who owns no shard finds nothing.
 const LOAD_PENDING: &str = pending_page!(
     "?4",
-    concat!(
-        "SELECT r.seq FROM {p}request r WHERE r.seq > \
-        greatest(?1, (SELECT min(mark) FROM {p}shard WHERE owner = ?3)) AND ",
-        is_above_mark!("?3"),
-        " AND ",
-        is_pending!()
-    ),
-    concat!(
-        "SELECT r.seq FROM {p}behind r WHERE r.seq > ?1 AND r.seq <= \
-        (SELECT s.mark FROM {p}shard s WHERE s.shard = r.shard AND s.owner = ?3) AND ",
-        is_pending!()
-    )
+    "",
+    "r.seq > greatest(?1, coalesce((SELECT min(mark) FROM {p}shard WHERE owner = ?3), \
+    9223372036854775807))",
+    "r.seq > ?1",
+    ""
 );
 
 /// Its entity's alone are looked at of those that are registered; above the mark, where there are
 /// few, those of its part.
 const LOAD_PENDING_OF: &str = pending_page!(
     "?7",
-    concat!(
-        "SELECT r.seq FROM {p}request r WHERE (r.shard & 7) = (?4::bigint & 7) AND r.seq > ?1 \
-        AND r.seq > (SELECT s.mark FROM {p}shard s WHERE s.shard = ?4 AND s.owner = ?3) \
-        AND r.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6 AND ",
-        is_pending!()
-    ),
-    concat!(
-        "SELECT r.seq FROM {p}behind r WHERE r.entity_type = ?5 AND r.entity_id = ?6 \
-        AND r.shard = ?4 AND r.seq > ?1 AND r.seq <= \
-        (SELECT s.mark FROM {p}shard s WHERE s.shard = ?4 AND s.owner = ?3) AND ",
-        is_pending!()
-    )
+    ", r.entity_type, r.entity_id",
+    "(r.shard & 7) = (?4::bigint & 7) AND r.seq > ?1 \
+    AND r.seq > (SELECT s.mark FROM {p}shard s WHERE s.shard = ?4 AND s.owner = ?3)",
+    "r.entity_type = ?5 AND r.entity_id = ?6 AND r.seq > ?1",
+    "r.shard = ?4 AND r.entity_type = ?5 AND r.entity_id = ?6 AND "
 );
 
 /// With ?5: no row that those before it fill the page without.

@@ -30,9 +30,12 @@ pub(super) async fn move_marks(session: &mut Session, fence: Fence) -> Result<()
     let text = session.texts.own(Own::RaiseMark).clone();
     session.rows(&text, session.plain(&values)).await.map_err(sure)?;
     let text = session.texts.own(Own::MoveMarks).clone();
-    let rows = session.rows(&text, session.plain(&values)).await.map_err(commit_error)?;
-    match rows.first().and_then(|row| row.integer(0)) {
-        Some(1) => Ok(()),
-        _ => Err(fence.lost()),
+    loop {
+        let rows = session.rows(&text, session.plain(&values)).await.map_err(commit_error)?;
+        let row = rows.first().filter(|row| row.integer(0) == Some(1));
+        let reached = row.ok_or_else(|| fence.lost())?.integer(1);
+        if reached.is_none_or(|reached| reached >= mark) {
+            return Ok(());
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::commit_text::{Groups, commit_text};
-use super::dialect::{PostgresDialect, is_above_mark, is_pending};
+use super::dialect::{PostgresDialect, has_no_outcome, is_pending, mark, window};
 use crate::sql::{Texts, request_columns, with_prefix};
 
 /// A request with its outcome and where else it stands, and at which place it was asked for.
@@ -41,11 +41,13 @@ own! {
     /// Lets one transaction in that changes who owns what.
     Alone = "SELECT value FROM {p}meta WHERE name = 'schema_current' FOR UPDATE";
     /// shards, owner → shard, epoch, of those that are the owner's now. What is accepted at or
-    /// below the marks of its shards, a runner must register.
+    /// below the marks of its shards, a runner must register. Of a shard that was never taken
+    /// nothing is stored, so it need not be looked for.
     TakeShards = "WITH asked AS (SELECT shard, n FROM unnest($1::bigint[]) \
         WITH ORDINALITY u (shard, n)), \
         taken AS (INSERT INTO {p}shard AS s (shard, owner, epoch, mark) \
-        SELECT shard, $2::bigint, 1, 0 FROM asked ON CONFLICT (shard) DO UPDATE \
+        SELECT shard, $2::bigint, 1, coalesce((SELECT max(mark) FROM {p}shard), 0) FROM asked \
+        ON CONFLICT (shard) DO UPDATE \
         SET owner = excluded.owner, epoch = s.epoch + 1 WHERE s.owner IS NULL \
         RETURNING s.shard, s.epoch, s.mark), \
         raised AS (UPDATE {p}fence SET mark = (SELECT max(mark) FROM taken) \
@@ -99,8 +101,11 @@ own! {
         LEFT JOIN LATERAL (SELECT * FROM {p}outcome e WHERE e.seq = p.seq OFFSET 0) e ON true \
         ORDER BY o.seq";
     /// after, up to → one that has no outcome
-    Unfinished = "SELECT 1 FROM {p}request r WHERE r.seq > $1 AND r.seq <= $2 \
-        AND NOT EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) LIMIT 1";
+    Unfinished = concat!(
+        "SELECT 1 FROM {p}request r WHERE r.seq > $1 AND r.seq <= $2 AND ",
+        has_no_outcome!(),
+        " LIMIT 1"
+    );
     /// incarnation, number, seqs, their ends, their outer requests or NULL, highest seq or NULL,
     /// reached or NULL → whether the fence holds, how many were removed. One that runs again
     /// meanwhile has no such outcome any more, and stays, with what it has called. What is locked
@@ -139,22 +144,31 @@ own! {
     /// incarnation, number, new mark → nothing. Waits for every write under way.
     RaiseMark = "UPDATE {p}fence SET mark = $3 \
         WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark < $3";
-    /// incarnation, number, mark → whether the fence holds
+    /// incarnation, number, new mark → whether the fence holds, the mark that was reached. What is
+    /// pending of one window of requests is registered.
     MoveMarks = concat!(
         "WITH f AS (SELECT 1 FROM {p}fence \
         WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark >= $3 FOR SHARE), \
         g AS (SELECT count(*) = 1 AS ok FROM f), \
+        w AS (SELECT seq, shard, entity_type, entity_id FROM {p}request \
+        WHERE seq > (SELECT min(mark) FROM {p}shard WHERE owner = $1) AND seq <= $3 \
+        ORDER BY seq LIMIT ",
+        window!(),
+        "), e AS (SELECT CASE count(*) WHEN ",
+        window!(),
+        " THEN max(seq) ELSE $3 END AS mark FROM w), \
         b AS (INSERT INTO {p}behind (seq, shard, entity_type, entity_id) \
-        SELECT r.seq, r.shard, r.entity_type, r.entity_id FROM {p}request r \
-        WHERE (SELECT ok FROM g) \
-        AND r.seq > (SELECT min(mark) FROM {p}shard WHERE owner = $1) AND r.seq <= $3 AND ",
-        is_above_mark!("$1"),
+        SELECT r.seq, r.shard, r.entity_type, r.entity_id \
+        FROM (SELECT * FROM w r WHERE (SELECT ok FROM g) AND ",
+        has_no_outcome!(),
+        " OFFSET 0) r WHERE r.seq > ",
+        mark!("$1"),
         " AND ",
         is_pending!(),
         " ON CONFLICT DO NOTHING), \
-        s AS (UPDATE {p}shard SET mark = $3 \
-        WHERE (SELECT ok FROM g) AND owner = $1 AND mark < $3) \
-        SELECT ok FROM g"
+        s AS (UPDATE {p}shard SET mark = (SELECT mark FROM e) \
+        WHERE (SELECT ok FROM g) AND owner = $1 AND mark < (SELECT mark FROM e)) \
+        SELECT ok, (SELECT mark FROM e) FROM g"
     );
 }
 

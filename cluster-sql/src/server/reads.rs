@@ -25,6 +25,9 @@ use crate::value::{Columns, Reader, Value, integer, limit};
 
 /// The order of a page by place in the owner's order.
 const BY_SEQ: &[usize] = &[0];
+/// Where a row of pending requests says up to which one the statement has looked, if there may be
+/// more behind it.
+const REACHED: usize = REQUEST_COLUMNS + 2;
 /// The order of a page by time.
 const BY_TIME: &[usize] = &[REQUEST_COLUMNS + 1, 0];
 
@@ -151,7 +154,8 @@ pub(crate) async fn inbox<S: ServerSession>(
 /// columns `order`. Keeps those up to the one that fills the page.
 ///
 /// One that cannot be read is reported and passed, for it must not keep those behind it from
-/// running; others take its place, for a page that is not full is the last one.
+/// running; others take its place, for a page that is not full is the last one. For that also goes
+/// on what looks at a part of the requests at a time, and maybe found nothing in it.
 async fn page<S: ServerSession, T>(
     session: &mut S,
     sql: Sql,
@@ -164,8 +168,8 @@ async fn page<S: ServerSession, T>(
     let mut page = Vec::new();
     loop {
         let rows = session.query(sql, &values).await?;
-        let mut passed = false;
-        for row in &rows {
+        let mut passed = None;
+        for row in rows.iter().filter(|row| row.integer(0).is_some()) {
             let seq = Reader::new(row, "request").seq(0)?;
             match if_readable(S::Dialect::KIND, seq, read(row))? {
                 Some(found) => {
@@ -175,12 +179,15 @@ async fn page<S: ServerSession, T>(
                         return Ok(page);
                     }
                 }
-                None => passed = true,
+                None => passed = rows.last(),
             }
         }
-        match rows.last() {
-            Some(last) if passed => continue_after(&mut values, last, order)?,
-            _ => return Ok(page),
+        let end = rows.last().filter(|_| matches!(sql, Sql::LoadPending | Sql::LoadPendingOf));
+        let reached = end.and_then(|row| row.integer(REACHED));
+        match (passed, reached) {
+            (Some(last), _) => continue_after(&mut values, last, order)?,
+            (None, Some(reached)) => values[0] = reached.into(),
+            (None, None) => return Ok(page),
         }
     }
 }

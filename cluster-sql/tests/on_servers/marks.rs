@@ -8,7 +8,7 @@ use crate::support::{Connected, TestDatabase, accept, join, outcome, request};
 use cluster_core::id::{Epoch, FenceNumber, Seq};
 use cluster_core::storage::{
     AttemptWrite, Batch, Fence, HoldWrite, MessageStorage, Missing, OwnershipStorage, PendingScan,
-    RedriveFrom, RedriveWrite, StorageError, TransactionStorage,
+    RedriveFrom, RedriveWrite, RequestRow, StateKey, StorageError, TransactionStorage,
 };
 use cluster_core::time::Timestamp;
 use sqlx::{AssertSqlSafe, Executor};
@@ -146,6 +146,48 @@ async fn what_has_ended_is_forgotten() {
     owner.storage.move_marks(join(&owner.storage).await).await.unwrap();
     assert_eq!(owner.registered().await, 16);
     assert_eq!(owner.recover().await, (5..=20).collect::<Vec<_>>());
+}
+
+/// Many finished requests lie between those that are pending, some of which stand in two places:
+/// each is found once, of all entities and of its own.
+// proves: B105
+#[tokio::test]
+async fn pending_ones_far_apart_are_found_once() {
+    const MANY: u64 = 6_500;
+    let Some(owner) = Owner::start().await else { return };
+    for first in (1..=MANY).step_by(500) {
+        owner.accept(first..first + 500).await;
+    }
+    // At the ends of what one statement looks at, and elsewhere.
+    let pending = [1, 999, 1_000, 1_001, 1_999, 2_000, 2_001, 3_997, 3_998, 3_999, 4_000, 6_499];
+    let ends: Vec<u64> = (1..=MANY).filter(|seq| !pending.contains(seq)).collect();
+    for some in ends.chunks(500) {
+        owner.finish(some.iter().copied()).await;
+    }
+    let register = |which: &str| {
+        format!(
+            "DELETE FROM cluster_behind; INSERT INTO cluster_behind \
+            SELECT seq, shard, entity_type, entity_id FROM cluster_request WHERE {which}"
+        )
+    };
+    for which in ["seq > 9000", "seq % 2 = 0", "seq % 2 = 1 AND seq > 1000", "seq > 0"] {
+        owner.sql(&register(which)).await;
+        assert_eq!(owner.recover().await, pending, "registered: {which}");
+    }
+    // Its own alone, behind all the others of its part.
+    let fence = join(&owner.storage).await;
+    for seq in [6_499, 6_500] {
+        let RequestRow { shard, entity_type, entity_id, .. } = request(seq);
+        let entity = Some(StateKey { shard, entity_type, entity_id });
+        let scan = PendingScan { after: Seq::new(0), entity, limit: 7, bytes: usize::MAX };
+        let found = owner.storage.load_pending(fence, scan).await.unwrap();
+        let found: Vec<u64> = found.iter().map(|row| row.request.seq.as_u64()).collect();
+        assert_eq!(found, if seq == 6_499 { vec![seq] } else { vec![] });
+    }
+    owner.sql(&register("seq = 4000")).await;
+    owner.storage.move_marks(fence).await.unwrap();
+    assert_eq!(owner.registered().await, pending.len() as i64);
+    assert_eq!(owner.recover().await, pending, "below the marks");
 }
 
 /// A write that is under way while the marks move is either seen, or sees them.

@@ -192,41 +192,43 @@ SELECT number, request, wish FROM p_inbox WHERE number > $1 ORDER BY number LIMI
 DELETE FROM p_inbox WHERE number = $1;
 
 -- LoadPending
-WITH above AS (SELECT r.seq FROM p_request r WHERE r.seq > greatest($1, (SELECT min(mark) FROM
-p_shard WHERE owner = $3)) AND r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND
-s.owner = $3) AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held
-h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT
-1 FROM p_due w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2), below AS (SELECT r.seq FROM
-p_behind r WHERE r.seq > $1 AND r.seq <= (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND
-s.owner = $3) AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held
-h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT
-1 FROM p_due w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2), page AS (SELECT seq FROM
-above UNION ALL SELECT seq FROM below ORDER BY seq LIMIT $2) SELECT r.seq, r.id, r.shard, r.epoch,
-r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type, r.entity_id, r.key_digest,
-r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.retry_at FROM (SELECT r.*,
-a.attempts, a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) -
-octet_length(r.arguments) AS bytes FROM page CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE
-r.seq = page.seq OFFSET 0) r LEFT JOIN LATERAL (SELECT * FROM p_attempt a WHERE a.seq = page.seq
-OFFSET 0) a ON true) r WHERE r.bytes < $4 ORDER BY r.seq;
+WITH looked AS NOT MATERIALIZED (SELECT * FROM ((SELECT r.seq, r.shard, true AS is_above FROM
+p_request r WHERE r.seq > greatest($1, coalesce((SELECT min(mark) FROM p_shard WHERE owner = $3),
+9223372036854775807)) ORDER BY r.seq LIMIT 2000) UNION ALL (SELECT r.seq, r.shard, false FROM
+p_behind r WHERE r.seq > $1 ORDER BY r.seq LIMIT 2000)) both_sides ORDER BY seq LIMIT (SELECT
+2000)), reached AS (SELECT CASE count(*) WHEN 2000 THEN max(seq) - 1 END AS seq FROM looked), page
+AS (SELECT r.seq FROM (SELECT r.* FROM looked r WHERE (SELECT 1 FROM p_outcome o WHERE o.seq =
+r.seq) IS NULL OFFSET 0) r WHERE r.seq <= coalesce((SELECT seq FROM reached), r.seq) AND r.is_above
+= (r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND s.owner = $3)) AND (SELECT 1
+FROM p_held h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL
+AND (SELECT 1 FROM p_due w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2) SELECT r.seq,
+r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type,
+r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts,
+r.retry_at, reached.seq FROM reached LEFT JOIN (SELECT r.*, a.attempts, a.retry_at,
+sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) AS bytes FROM page
+CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.seq = page.seq OFFSET 0) r LEFT JOIN LATERAL
+(SELECT * FROM p_attempt a WHERE a.seq = page.seq OFFSET 0) a ON true) r ON r.bytes < $4 ORDER BY
+r.seq;
 
 -- LoadPendingOf
-WITH above AS (SELECT r.seq FROM p_request r WHERE (r.shard & 7) = ($4::bigint & 7) AND r.seq > $1
-AND r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = $4 AND s.owner = $3) AND r.shard = $4 AND
-r.entity_type = $5 AND r.entity_id = $6 AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL
-AND (SELECT 1 FROM p_held h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq =
-r.seq) IS NULL AND (SELECT 1 FROM p_due w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2),
-below AS (SELECT r.seq FROM p_behind r WHERE r.entity_type = $5 AND r.entity_id = $6 AND r.shard =
-$4 AND r.seq > $1 AND r.seq <= (SELECT s.mark FROM p_shard s WHERE s.shard = $4 AND s.owner = $3)
-AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held h WHERE h.seq
-= r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT 1 FROM p_due
-w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2), page AS (SELECT seq FROM above UNION ALL
-SELECT seq FROM below ORDER BY seq LIMIT $2) SELECT r.seq, r.id, r.shard, r.epoch, r.class,
-r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type, r.entity_id, r.key_digest, r.key,
-r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.retry_at FROM (SELECT r.*, a.attempts,
-a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) AS
-bytes FROM page CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.seq = page.seq OFFSET 0) r
-LEFT JOIN LATERAL (SELECT * FROM p_attempt a WHERE a.seq = page.seq OFFSET 0) a ON true) r WHERE
-r.bytes < $7 ORDER BY r.seq;
+WITH looked AS NOT MATERIALIZED (SELECT * FROM ((SELECT r.seq, r.shard, r.entity_type, r.entity_id,
+true AS is_above FROM p_request r WHERE (r.shard & 7) = ($4::bigint & 7) AND r.seq > $1 AND r.seq >
+(SELECT s.mark FROM p_shard s WHERE s.shard = $4 AND s.owner = $3) ORDER BY r.seq LIMIT 2000) UNION
+ALL (SELECT r.seq, r.shard, r.entity_type, r.entity_id, false FROM p_behind r WHERE r.entity_type =
+$5 AND r.entity_id = $6 AND r.seq > $1 ORDER BY r.seq LIMIT 2000)) both_sides ORDER BY seq LIMIT
+(SELECT 2000)), reached AS (SELECT CASE count(*) WHEN 2000 THEN max(seq) - 1 END AS seq FROM
+looked), page AS (SELECT r.seq FROM (SELECT r.* FROM looked r WHERE r.shard = $4 AND r.entity_type
+= $5 AND r.entity_id = $6 AND (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) IS NULL OFFSET 0) r
+WHERE r.seq <= coalesce((SELECT seq FROM reached), r.seq) AND r.is_above = (r.seq > (SELECT s.mark
+FROM p_shard s WHERE s.shard = r.shard AND s.owner = $3)) AND (SELECT 1 FROM p_held h WHERE h.seq =
+r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT 1 FROM p_due w
+WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2) SELECT r.seq, r.id, r.shard, r.epoch,
+r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type, r.entity_id, r.key_digest,
+r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.retry_at, reached.seq FROM
+reached LEFT JOIN (SELECT r.*, a.attempts, a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER
+BY r.seq) - octet_length(r.arguments) AS bytes FROM page CROSS JOIN LATERAL (SELECT * FROM
+p_request r WHERE r.seq = page.seq OFFSET 0) r LEFT JOIN LATERAL (SELECT * FROM p_attempt a WHERE
+a.seq = page.seq OFFSET 0) a ON true) r ON r.bytes < $7 ORDER BY r.seq;
 
 -- LoadDue
 WITH page AS (SELECT d.seq, d.due_at FROM p_due d JOIN p_shard s ON s.shard = d.shard AND s.owner =
@@ -272,8 +274,8 @@ DELETE FROM p_reminder WHERE entity_type = $1 AND entity_id = $2;
 DELETE FROM p_state WHERE entity_type = $1 AND entity_id = $2;
 
 -- EndOfWindow
-SELECT seq FROM p_request WHERE (shard & 7) = ($1::bigint & 7) AND seq > $2 ORDER BY seq LIMIT 1
-OFFSET $3::bigint - 1;
+SELECT seq FROM (SELECT seq FROM p_request WHERE (shard & 7) = ($1::bigint & 7) AND seq > $2 ORDER
+BY seq LIMIT 10000) r ORDER BY seq LIMIT 1 OFFSET $3::bigint - 1;
 
 -- RequestsOf
 SELECT r.seq, r.id, EXISTS (SELECT 1 FROM p_outcome o WHERE o.seq = r.seq) FROM p_request r WHERE
@@ -326,12 +328,13 @@ SELECT value FROM p_meta WHERE name = 'schema_current' FOR UPDATE;
 
 -- TakeShards
 WITH asked AS (SELECT shard, n FROM unnest($1::bigint[]) WITH ORDINALITY u (shard, n)), taken AS
-(INSERT INTO p_shard AS s (shard, owner, epoch, mark) SELECT shard, $2::bigint, 1, 0 FROM asked ON
-CONFLICT (shard) DO UPDATE SET owner = excluded.owner, epoch = s.epoch + 1 WHERE s.owner IS NULL
-RETURNING s.shard, s.epoch, s.mark), raised AS (UPDATE p_fence SET mark = (SELECT max(mark) FROM
-taken) WHERE incarnation = $2::bigint AND mark < (SELECT max(mark) FROM taken)), mine AS (SELECT
-shard, epoch FROM taken UNION ALL SELECT shard, epoch FROM p_shard WHERE owner = $2::bigint) SELECT
-asked.shard, mine.epoch FROM asked JOIN mine ON mine.shard = asked.shard ORDER BY asked.n;
+(INSERT INTO p_shard AS s (shard, owner, epoch, mark) SELECT shard, $2::bigint, 1, coalesce((SELECT
+max(mark) FROM p_shard), 0) FROM asked ON CONFLICT (shard) DO UPDATE SET owner = excluded.owner,
+epoch = s.epoch + 1 WHERE s.owner IS NULL RETURNING s.shard, s.epoch, s.mark), raised AS (UPDATE
+p_fence SET mark = (SELECT max(mark) FROM taken) WHERE incarnation = $2::bigint AND mark < (SELECT
+max(mark) FROM taken)), mine AS (SELECT shard, epoch FROM taken UNION ALL SELECT shard, epoch FROM
+p_shard WHERE owner = $2::bigint) SELECT asked.shard, mine.epoch FROM asked JOIN mine ON mine.shard
+= asked.shard ORDER BY asked.n;
 
 -- Time
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, coalesce((SELECT value FROM p_meta
@@ -382,8 +385,8 @@ CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.seq = o.seq OFFSET 0) r LE
 LATERAL (SELECT * FROM p_outcome e WHERE e.seq = p.seq OFFSET 0) e ON true ORDER BY o.seq;
 
 -- Unfinished
-SELECT 1 FROM p_request r WHERE r.seq > $1 AND r.seq <= $2 AND NOT EXISTS (SELECT 1 FROM p_outcome
-o WHERE o.seq = r.seq) LIMIT 1;
+SELECT 1 FROM p_request r WHERE r.seq > $1 AND r.seq <= $2 AND (SELECT 1 FROM p_outcome o WHERE
+o.seq = r.seq) IS NULL LIMIT 1;
 
 -- Remove
 WITH RECURSIVE f AS (SELECT 1 FROM p_fence WHERE incarnation = $1 AND number = $2 AND alive = 1 FOR
@@ -416,14 +419,17 @@ UPDATE p_fence SET mark = $3 WHERE incarnation = $1 AND number = $2 AND alive = 
 
 -- MoveMarks
 WITH f AS (SELECT 1 FROM p_fence WHERE incarnation = $1 AND number = $2 AND alive = 1 AND mark >=
-$3 FOR SHARE), g AS (SELECT count(*) = 1 AS ok FROM f), b AS (INSERT INTO p_behind (seq, shard,
-entity_type, entity_id) SELECT r.seq, r.shard, r.entity_type, r.entity_id FROM p_request r WHERE
-(SELECT ok FROM g) AND r.seq > (SELECT min(mark) FROM p_shard WHERE owner = $1) AND r.seq <= $3 AND
-r.seq > (SELECT s.mark FROM p_shard s WHERE s.shard = r.shard AND s.owner = $1) AND (SELECT 1 FROM
-p_outcome o WHERE o.seq = r.seq) IS NULL AND (SELECT 1 FROM p_held h WHERE h.seq = r.seq) IS NULL
+$3 FOR SHARE), g AS (SELECT count(*) = 1 AS ok FROM f), w AS (SELECT seq, shard, entity_type,
+entity_id FROM p_request WHERE seq > (SELECT min(mark) FROM p_shard WHERE owner = $1) AND seq <= $3
+ORDER BY seq LIMIT 2000), e AS (SELECT CASE count(*) WHEN 2000 THEN max(seq) ELSE $3 END AS mark
+FROM w), b AS (INSERT INTO p_behind (seq, shard, entity_type, entity_id) SELECT r.seq, r.shard,
+r.entity_type, r.entity_id FROM (SELECT * FROM w r WHERE (SELECT ok FROM g) AND (SELECT 1 FROM
+p_outcome o WHERE o.seq = r.seq) IS NULL OFFSET 0) r WHERE r.seq > (SELECT s.mark FROM p_shard s
+WHERE s.shard = r.shard AND s.owner = $1) AND (SELECT 1 FROM p_held h WHERE h.seq = r.seq) IS NULL
 AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT 1 FROM p_due w WHERE w.seq =
-r.seq) IS NULL ON CONFLICT DO NOTHING), s AS (UPDATE p_shard SET mark = $3 WHERE (SELECT ok FROM g)
-AND owner = $1 AND mark < $3) SELECT ok FROM g;
+r.seq) IS NULL ON CONFLICT DO NOTHING), s AS (UPDATE p_shard SET mark = (SELECT mark FROM e) WHERE
+(SELECT ok FROM g) AND owner = $1 AND mark < (SELECT mark FROM e)) SELECT ok, (SELECT mark FROM e)
+FROM g;
 
 -- CommitNothing
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
