@@ -4,7 +4,7 @@ use sqlx::mysql::MySqlTransactionManager;
 use sqlx_core::transaction::TransactionManager;
 
 use super::commit_text::{bytes_of, packet_of_ends};
-use super::error::{is_ended, sure};
+use super::error::{is_ended, is_gate, sure};
 use super::session::Session;
 use super::storage::{MySql, MySqlServer};
 use crate::server::server_transactions;
@@ -43,17 +43,19 @@ async fn write_ends(
     session: &mut Session,
     begun: &Begun,
     batch: &Batch,
-) -> Result<Committed, StorageError> {
+) -> Result<Written, StorageError> {
     check_open(session, begun).await?;
-    if !session.has_compound_statements || !session.takes(bytes_of(&[], batch)) {
-        return write_batch(session, batch).await;
+    if session.has_compound_statements && session.takes(bytes_of(&[], batch)) {
+        let text = packet_of_ends(&session.texts.prefix, batch);
+        if session.takes(text.len()) {
+            return match session.simple(text).await {
+                Ok(()) => Ok(Written::Done(Committed::default())),
+                Err(error) if is_gate(&error) => Ok(Written::NotThisWay),
+                Err(error) => Err(sure(error)),
+            };
+        }
     }
-    let text = packet_of_ends(&session.texts.prefix, batch);
-    if !session.takes(text.len()) {
-        return write_batch(session, batch).await;
-    }
-    session.simple(text).await.map_err(sure)?;
-    Ok(Committed::default())
+    write_batch(session, batch).await.map(Written::Done)
 }
 
 /// Rolls back what is open; says whether the connection may be used again, which is as it was then.

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::commit::ends;
-use super::error::{is_aborted, sure};
+use super::error::{is_aborted, is_gate, sure};
 use super::session::Session;
 use super::storage::{Postgres, PostgresServer};
 use super::texts::Own;
@@ -62,12 +62,15 @@ async fn write_ends(
     session: &mut Session,
     (): &Begun,
     batch: &Batch,
-) -> Result<Committed, StorageError> {
+) -> Result<Written, StorageError> {
     check_depth(session)?;
     let (text, arguments) = ends(session, batch);
-    let rows = session.rows(&text, arguments).await.map_err(ended_or_sure)?;
+    let rows = match session.rows(&text, arguments).await {
+        Err(error) if is_gate(&error) => return Ok(Written::NotThisWay),
+        rows => rows.map_err(ended_or_sure)?,
+    };
     match rows.first().and_then(|row| row.integer(0)) {
-        Some(1) => Ok(Committed::default()),
+        Some(1) => Ok(Written::Done(Committed::default())),
         _ => Err(StorageError::TransactionEnded),
     }
 }

@@ -28,4 +28,4 @@ pub(crate) use schema::{not_ours, read_version, versions_text};
 pub(crate) use session::{End, ServerSession, write_slowly};
 pub(crate) use settings::{Settings, Urls, common_settings};
 pub(crate) use storage::{Inner, reading, server_storage, writing};
-pub(crate) use transaction::server_transactions;
+pub(crate) use transaction::{InTheWay, server_transactions};

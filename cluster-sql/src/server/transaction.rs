@@ -1,5 +1,10 @@
 //! Users' transactions.
 
+/// Something stood in the way of a batch, and is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("rows of another transaction stood in the way")]
+pub(crate) struct InTheWay;
+
 /// Implements them for a storage, whose database has its own ways to `begin` one, to `check_open`
 /// that it is still the same one, to do that and `write_ends` of requests at once, and to `give_back`
 /// the connection when it has ended.
@@ -12,7 +17,9 @@ macro_rules! server_transactions {
             Batch, BoxFuture, Committed, Fence, OpenTransaction, StorageError, TransactionStorage,
         };
         use $crate::batch::write_batch;
-        use $crate::server::{End, Inner, Lease, ServerSession, is_plain, leaves_connection};
+        use $crate::server::{
+            End, InTheWay, Inner, Lease, ServerSession, Written, is_plain, leaves_connection,
+        };
 
         impl TransactionStorage for $storage {
             fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>> {
@@ -51,7 +58,10 @@ macro_rules! server_transactions {
                 self.inner.settings.limits.check(batch)?;
                 let session = &mut self.lease.session;
                 let committed = match is_plain(batch) && batch.accepts.is_empty() {
-                    true => write_ends(session, &self.begun, batch).await?,
+                    true => match write_ends(session, &self.begun, batch).await? {
+                        Written::Done(committed) => committed,
+                        Written::NotThisWay => return Err(self.why_not(batch).await),
+                    },
                     false => {
                         check_open(session, &self.begun).await?;
                         write_batch(session, batch).await?
@@ -59,6 +69,21 @@ macro_rules! server_transactions {
                 };
                 session.commit_fenced(fence, End::CommitAndChain).await?;
                 Ok(committed)
+            }
+
+            /// Finds out why the batch was not written at once: it is written row by row in another
+            /// transaction, and that is rolled back.
+            async fn why_not(&mut self, batch: &Batch) -> StorageError {
+                let session = &mut self.lease.session;
+                if !give_back(session).await {
+                    return StorageError::unavailable(InTheWay);
+                }
+                let written = match session.begin().await {
+                    Ok(()) => write_batch(session, batch).await,
+                    Err(error) => Err(error),
+                };
+                let found = written.err().unwrap_or(StorageError::unavailable(InTheWay));
+                session.roll_back_after::<()>(Err(found)).await.expect_err("it has failed")
             }
 
             /// Ends what is open and gives the connection back.

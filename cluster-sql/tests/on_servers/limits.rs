@@ -9,7 +9,8 @@ use cluster_core::id::{Epoch, ShardId, StateVersion};
 use cluster_core::storage::{
     Batch, MessageStorage, RequestRow, StateKey, StateWrite, StorageError, TransactionStorage,
 };
-use cluster_core::time::Timestamp;
+use cluster_core::time::{Clock, Timestamp};
+use sqlx::Executor;
 
 use crate::support::{BAD_TLS, Connected, TLS_MODE, TestDatabase, join, outcome, request};
 
@@ -24,26 +25,54 @@ fn state() -> Arc<Batch> {
     Arc::new(Batch { states: vec![write], ..Batch::default() })
 }
 
-/// All connections that write are taken by handlers' transactions: a batch waits, then says so;
-/// what only reads has its own.
+/// All connections that write wait for the server: a batch waits, then says so; what only reads has
+/// its own.
 // proves: B109, B115
 #[tokio::test]
 async fn waiting_for_a_connection_ends() {
     let Some(backend) = TestDatabase::make().await else { return };
-    let patience = Duration::from_secs(1);
-    let options = backend.options().connections(4);
-    drop(options.clone().connect().await.unwrap());
-    let storage = options.clone().connect().await.unwrap();
+    let options = backend.options().connections(4).connect_timeout(Duration::from_secs(1));
+    let storage = options.connect().await.unwrap();
     let fence = join(&storage).await;
-    let impatient = options.connect_timeout(patience).connect().await.unwrap();
-    let open = (impatient.begin().await.unwrap(), impatient.begin().await.unwrap());
-    let refused = impatient.commit(fence, state()).await;
+    let mut tool = backend.tool().await;
+    let lock = "BEGIN; SELECT number FROM cluster_fence FOR UPDATE";
+    tool.execute(sqlx::raw_sql(lock)).await.unwrap();
+    let commit = || {
+        let storage = storage.clone();
+        tokio::spawn(async move { storage.commit(fence, Arc::default()).await })
+    };
+    let waiting = [commit(), commit()];
+    let refused = commit().await.unwrap();
     let Err(StorageError::Unavailable { source }) = refused else { panic!("{refused:?}") };
     assert!(source.to_string().contains("1s"), "{source}");
-    assert!(impatient.load_states(vec![key()]).await.unwrap()[0].is_none());
-    open.0.rollback().await;
-    drop(open.1);
-    impatient.commit(fence, state()).await.unwrap();
+    assert!(storage.load_states(vec![key()]).await.unwrap()[0].is_none());
+    tool.execute("ROLLBACK").await.unwrap();
+    for waiting in waiting {
+        waiting.await.unwrap().unwrap();
+    }
+    storage.commit(fence, state()).await.unwrap();
+}
+
+/// Handlers' transactions have connections of their own: while all of them are open batches are
+/// committed, and the next transaction waits until one has ended, however long that takes.
+// proves: B49, B115
+#[tokio::test]
+async fn handlers_transactions_wait_for_each_other_only() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let options = backend.options().connections(4).connect_timeout(Duration::from_secs(1));
+    let storage = options.connect().await.unwrap();
+    let fence = join(&storage).await;
+    let open = storage.begin().await.unwrap();
+    let next = tokio::spawn({
+        let storage = storage.clone();
+        async move { storage.begin().await.map(drop) }
+    });
+    let clock = Clock::system();
+    clock.sleep(Duration::from_millis(1_500)).await;
+    storage.commit(fence, state()).await.unwrap();
+    assert!(!next.is_finished());
+    open.rollback().await;
+    next.await.unwrap().unwrap();
 }
 
 /// More than the limit is refused before anything is sent; what is just below it is kept whole.
