@@ -38,7 +38,7 @@ pub trait Storage:
 
     /// Whether two batches are written faster at the same time than one after the other: then up
     /// to two calls of [`MessageStorage::commit`] are under way, of which neither is built on the
-    /// other.
+    /// other, and users' transactions are open and commit beside them.
     fn writes_in_two(&self) -> bool {
         false
     }

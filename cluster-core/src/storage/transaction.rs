@@ -23,10 +23,12 @@ pub trait Database: 'static {
 /// A storage whose database can run users' statements in the transaction of a handler.
 pub trait TransactionStorage: Send + Sync + 'static {
     /// Opens a transaction. On a database with one writer it takes the write lock: the committer
-    /// waits until it ends.
+    /// waits until it ends. Where [`Storage::writes_in_two`](super::Storage::writes_in_two), it is
+    /// open beside the committer's and beside others of its sort; more than there may be wait until
+    /// one has ended.
     ///
     /// # Errors
-    /// `Unavailable` when no connection can be had.
+    /// `Unavailable` when no connection can be made.
     fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>>;
 }
 

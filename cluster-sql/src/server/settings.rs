@@ -114,8 +114,8 @@ macro_rules! common_settings {
                 self
             }
 
-            /// The most connections, 8 at first, at least 3. Half of them write; a handler's own
-            /// transaction takes one of these.
+            /// The most connections, 16 at first, at least 3. Nearly half of them are for handlers'
+            /// own transactions: so many are open at once, and more wait until one has ended.
             pub fn connections(mut self, connections: usize) -> Self {
                 self.settings.connections = connections;
                 self
