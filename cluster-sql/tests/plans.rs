@@ -4,7 +4,6 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cluster_core::id::{Key, KeyDigest, RequestId, Seq, ShardId, StateVersion};
 use cluster_core::storage::{

@@ -58,8 +58,8 @@ macro_rules! mark {
     };
 }
 
-/// How many requests one statement looks at: so few that the planner, who believes that it must look
-/// at all of them and asks for each whether it has ended, does not compile the statement first.
+/// How many requests one statement looks at: so few that the planner, who believes that it must
+/// look at all of them and ask for each whether it has ended, does not have the statement compiled.
 macro_rules! window {
     () => {
         "2000"
