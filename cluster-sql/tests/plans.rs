@@ -4,6 +4,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster_core::id::{Key, KeyDigest, RequestId, Seq, ShardId, StateVersion};
 use cluster_core::storage::{

@@ -59,9 +59,13 @@ impl Running {
         let on_disk = Path::new("/var/tmp");
         let place = if on_disk.is_dir() { Place::inside(on_disk)? } else { Place::temporary()? };
         Running::start(&place, |launch| match launch.kind() {
-            // Checkpoints come by time, not by volume.
-            Kind::Postgres => counting_statements(launch.setting("max_wal_size", "4GB")),
-            Kind::Mariadb => launch.setting("innodb_buffer_pool_size", "512M"),
+            // Checkpoints come by time, not by volume; and buffers hold the index of keys of the
+            // lane with ten million requests.
+            Kind::Postgres => {
+                let launch = launch.setting("max_wal_size", "4GB").setting("shared_buffers", "1GB");
+                counting_statements(launch)
+            }
+            Kind::Mariadb => launch.setting("innodb_buffer_pool_size", "2G"),
             Kind::Pgbouncer => launch,
         })
     }
