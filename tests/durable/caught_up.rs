@@ -4,7 +4,7 @@
 use cluster::ClusterError;
 
 use crate::entities::{Counter, Desk, start};
-use crate::support::{Bed, Probe, backends, is_waiting};
+use crate::support::{Bed, Probe, Reading, Side, backends, is_waiting, unknown};
 
 async fn it_waits_for_what_handlers_have_sent(bed: Bed) {
     let probe = Probe::default();
@@ -55,6 +55,25 @@ async fn it_waits_for_back_off_and_not_for_dead_letters(bed: Bed) {
     assert_eq!(desk.papers().await.unwrap(), ["late"]);
 }
 
+/// The database knows of the raised fence, and the runner not yet.
+async fn it_waits_while_the_fence_is_being_raised(bed: Bed) {
+    let cluster = start(&bed, &Probe::default()).await;
+    cluster.caught_up().await.unwrap();
+    bed.door.hold(Side::After);
+    bed.door.stop("raise_fence", Reading::After);
+    let counter = cluster.get::<Counter>("c");
+    let add = tokio::spawn(async move { counter.add(1).await });
+    bed.door.held(Side::After, 1).await;
+    bed.door.fail_at(Side::After, unknown());
+    bed.door.stopped("raise_fence", Reading::After, 1).await;
+    let mut caught_up = Box::pin(cluster.caught_up());
+    assert!(is_waiting(&mut caught_up).await, "it is not known whether it owns anything");
+    bed.door.go_on("raise_fence");
+    bed.door.release();
+    caught_up.await.unwrap();
+    assert_eq!(add.await.unwrap().unwrap(), 1);
+}
+
 async fn it_is_at_once_where_nothing_is_left(bed: Bed) {
     let cluster = start(&bed, &Probe::default()).await;
     cluster.caught_up().await.unwrap();
@@ -86,6 +105,7 @@ backends!(
     it_waits_for_what_handlers_have_sent,
     it_waits_for_what_an_earlier_process_has_left_behind,
     it_waits_for_back_off_and_not_for_dead_letters,
+    it_waits_while_the_fence_is_being_raised,
     it_is_at_once_where_nothing_is_left,
     it_ends_with_the_cluster,
 );

@@ -86,8 +86,9 @@ async fn asked<'a, T>(
     loop {
         let fence = runner.committer.fence();
         match ask(fence).await {
-            // The committer has raised the fence meanwhile; this runner is alive.
-            Err(StorageError::Fenced { .. }) if runner.committer.fence() != fence => {}
+            // The committer has raised the fence meanwhile, or is about to learn that it has; this
+            // runner is alive.
+            Err(StorageError::Fenced { .. }) if runner.committer.is_raised(fence).await => {}
             answer => return answer,
         }
     }

@@ -137,7 +137,8 @@ impl Writer {
 }
 
 /// The text for batches of these groups; its first two parameters are the fence, but not in a
-/// user's transaction. Gives one row: whether the fence holds, or the transaction is still open, and the `seq` of all requests that were stored if not all were.
+/// user's transaction. Gives one row: whether the fence holds, or the transaction is still open;
+/// and the `seq` of all requests that were stored if not all were.
 pub(super) fn commit_text(groups: Groups) -> String {
     let (gate, parameters) = if groups.own { (OWN_GATE, 0) } else { (GATE, 2) };
     let mut writer = Writer { text: gate.to_owned(), parameters, clean: Vec::new() };

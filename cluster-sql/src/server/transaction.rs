@@ -6,8 +6,8 @@
 pub(crate) struct InTheWay;
 
 /// Implements them for a storage, whose database has its own ways to `begin` one, to `check_open`
-/// that it is still the same one, to do that and `write_ends` of requests at once, and to `give_back`
-/// the connection when it has ended.
+/// that it is still the same one, to do that and `write_ends` of requests at once, and to
+/// `give_back` the connection when it has ended.
 macro_rules! server_transactions {
     ($storage:ident, $server:ident) => {
         use std::any::Any;

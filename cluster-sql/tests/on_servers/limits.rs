@@ -9,7 +9,7 @@ use cluster_core::id::{Epoch, ShardId, StateVersion};
 use cluster_core::storage::{
     Batch, MessageStorage, RequestRow, StateKey, StateWrite, StorageError, TransactionStorage,
 };
-use cluster_core::time::{Clock, Timestamp};
+use cluster_core::time::Timestamp;
 use sqlx::Executor;
 
 use crate::support::{BAD_TLS, Connected, TLS_MODE, TestDatabase, join, outcome, request};
@@ -26,14 +26,17 @@ fn state() -> Arc<Batch> {
 }
 
 /// All connections that write wait for the server: a batch waits, then says so; what only reads has
-/// its own.
-// proves: B109, B115
+/// its own. So have handlers' transactions, which wait for each other however long that takes.
+// proves: B49, B109, B115
 #[tokio::test]
 async fn waiting_for_a_connection_ends() {
     let Some(backend) = TestDatabase::make().await else { return };
     let options = backend.options().connections(4).connect_timeout(Duration::from_secs(1));
     let storage = options.connect().await.unwrap();
     let fence = join(&storage).await;
+    let open = storage.begin().await.unwrap();
+    let waiting = storage.clone();
+    let next = tokio::spawn(async move { waiting.begin().await.map(drop) });
     let mut tool = backend.tool().await;
     let lock = "BEGIN; SELECT number FROM cluster_fence FOR UPDATE";
     tool.execute(sqlx::raw_sql(lock)).await.unwrap();
@@ -50,27 +53,8 @@ async fn waiting_for_a_connection_ends() {
     for waiting in waiting {
         waiting.await.unwrap().unwrap();
     }
-    storage.commit(fence, state()).await.unwrap();
-}
-
-/// Handlers' transactions have connections of their own: while all of them are open batches are
-/// committed, and the next transaction waits until one has ended, however long that takes.
-// proves: B49, B115
-#[tokio::test]
-async fn handlers_transactions_wait_for_each_other_only() {
-    let Some(backend) = TestDatabase::make().await else { return };
-    let options = backend.options().connections(4).connect_timeout(Duration::from_secs(1));
-    let storage = options.connect().await.unwrap();
-    let fence = join(&storage).await;
-    let open = storage.begin().await.unwrap();
-    let next = tokio::spawn({
-        let storage = storage.clone();
-        async move { storage.begin().await.map(drop) }
-    });
-    let clock = Clock::system();
-    clock.sleep(Duration::from_millis(1_500)).await;
-    storage.commit(fence, state()).await.unwrap();
     assert!(!next.is_finished());
+    storage.commit(fence, state()).await.unwrap();
     open.rollback().await;
     next.await.unwrap().unwrap();
 }
