@@ -31,7 +31,7 @@ mod tests;
 /// | `concurrency = 8` | how many `&self` handlers run at once |
 /// | `group = "mail"` | the shard group |
 /// | `attempts = 10` | attempts at a persisted request whose handler panics |
-/// | `backoff_min = "100ms"` | the wait before the second attempt; doubles with each |
+/// | `backoff_min = "100ms"` | the wait before the second attempt; grows with each |
 /// | `backoff_max = "30s"` | the longest wait between two attempts |
 /// | `on_panic = "retry"` | or `"defect"`: a panic is the outcome at once |
 /// | `strict_order` | nothing starts while an earlier persisted request has not ended |

@@ -25,8 +25,38 @@ const EVERYWHERE: [Sql; 10] = [
 ];
 
 /// How many rows are looked at in one go for those of an entity: a few milliseconds, after which
-/// others read.
-const WINDOW_ROWS: i64 = 10_000;
+/// others read. As it stands in a text.
+macro_rules! entity_window {
+    () => {
+        10000
+    };
+}
+pub(crate) use entity_window;
+
+const WINDOW_ROWS: i64 = entity_window!();
+
+/// Looks for requests of an entity in one window after the other, until there are enough.
+///
+/// # Errors
+/// The first of a look.
+pub(crate) async fn in_windows<F>(
+    mut scan: EntityScan,
+    look: impl Fn(EntityScan) -> F,
+) -> Result<Vec<EntityRequest>, StorageError>
+where
+    F: Future<Output = Result<(Vec<EntityRequest>, Option<Seq>), StorageError>>,
+{
+    let mut found = Vec::new();
+    loop {
+        let window = EntityScan { limit: scan.limit - found.len(), ..scan.clone() };
+        let (rows, end) = look(window).await?;
+        found.extend(rows);
+        match end {
+            Some(end) if found.len() < scan.limit => scan.after = end,
+            _ => return Ok(found),
+        }
+    }
+}
 
 /// Writes what a reminder is from now on.
 pub(crate) async fn remind<D: Driver>(

@@ -162,6 +162,33 @@ async fn hooks_run_once_around_the_life_of_each_instance(bed: Bed) {
     assert_eq!(stage.notes()[7..], ["opens h at 3", "call 4", "closes at 4"]);
 }
 
+// The factor of a back-off is a setting: here each wait is three times as long as the one before,
+// up to the longest.
+// proves: B242
+#[tokio::test]
+async fn a_back_off_grows_by_its_factor() {
+    let stage = Stage::default();
+    let fails = Arc::new(AtomicI64::new(4));
+    let slower = |config: &mut cluster::Config| {
+        config.backoff_factor = 3;
+        config.backoff_max = Duration::from_millis(500);
+    };
+    let cluster = TestCluster::new()
+        .with(move |builder| builder.config(slower))
+        .entity_with::<Hooked>(hooked(&stage, &fails))
+        .start()
+        .await;
+    let call = tokio::spawn(cluster.get::<Hooked>("h").call().into_future());
+    for (failed, wait) in (1..).zip([100, 300, 500, 500]) {
+        stage.noted(failed).await;
+        cluster.advance(Duration::from_millis(wait - 1)).await;
+        assert_eq!(stage.notes().len(), failed);
+        cluster.advance(Duration::from_millis(1)).await;
+    }
+    soon(call).await.unwrap().unwrap();
+    cluster.shutdown().await.unwrap();
+}
+
 // A handler that runs for longer than the idle time keeps its entity in memory, and the idle time
 // begins when it ends.
 // proves: B65

@@ -46,8 +46,17 @@ impl Shop {
 }
 
 pub(crate) async fn start(bed: &Bed, probe: &Probe) -> Cluster {
+    start_that_looks_every(SAFETY_NET, bed, probe).await
+}
+
+pub(crate) async fn start_that_looks_every(
+    safety_net: Duration,
+    bed: &Bed,
+    probe: &Probe,
+) -> Cluster {
     let probe = probe.clone();
     bed.start_impatient(move |builder| {
+        let builder = builder.config(|config| config.safety_net = safety_net);
         builder.entity_with::<Shop>(move |_| Shop { sold: Vec::new(), probe: probe.clone() })
     })
     .await

@@ -96,7 +96,9 @@ async fn what_is_kept_alive_comes_back_after_its_process_was_killed(bed: Bed) {
 async fn die(bed: &Bed) {
     let probe = Probe::default();
     probe.panic_at("paper", 3);
-    let cluster = inbox::start(bed, &probe).await;
+    // It does not live to see what the inbox says.
+    let never = Duration::from_secs(3_600);
+    let cluster = inbox::start_that_looks_every(never, bed, &probe).await;
     let receipt = cluster.get::<Shop>("s").sell("paper".into()).send().await.unwrap();
     let notice = receipt.outcome().await;
     assert!(matches!(notice, Err(ClusterError::Defect { .. })), "{notice:?}");
@@ -118,7 +120,7 @@ async fn redrive(bed: &Bed) {
 async fn what_is_redriven_by_a_row_runs_once_however_often_its_process_is_killed(bed: Bed) {
     let mut victim = Victim::start("dying", &bed);
     let id: RequestId = victim.says().expect("it gives up").parse().unwrap();
-    // While it has the database, and its next look is seconds away.
+    // While it has the database.
     bed.wish(Wish::Redrive, id).await;
     victim.kill();
     for _ in 0..2 {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::report::{Ending, Report, Step, Totals};
+use crate::report::{Ending, Failures, Report, Step, Totals};
 use crate::servers::Starting;
 use crate::{coverage, process, servers, source};
 
@@ -133,10 +133,16 @@ fn test(run: &mut Run) -> Result<(), String> {
     let mut command: Command = process::cargo();
     command.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
     command.env(NOT_RUN_VARIABLE, &not_run);
+    // Handlers of tests panic on purpose: their backtraces would bury what went wrong.
+    command.env("RUST_BACKTRACE", "0");
     servers.tell(&mut command);
-    let mut totals = Totals::default();
-    let result = process::run_watched(&mut command, |line| totals.see(line));
+    let (mut totals, mut failures) = (Totals::default(), Failures::default());
+    let result = process::run_watched(&mut command, |line| {
+        totals.see(line);
+        failures.see(line);
+    });
     run.report.totals = totals;
+    run.report.failures = failures;
     run.report.not_run = lines(&source::read(&not_run)?);
     if result.is_ok() && totals.passed == 0 {
         return Err("no test ran".to_owned());

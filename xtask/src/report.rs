@@ -1,5 +1,7 @@
-//! What a run of the gate came to: steps with their durations, counted tests, what could not run.
+//! What a run of the gate came to: steps with their durations, counted tests, the last words of
+//! those that failed, what could not run.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -55,6 +57,39 @@ impl Totals {
     }
 }
 
+/// How many of its last lines are kept of a test that failed: what it panicked with comes last.
+const LAST_LINES: usize = 12;
+
+/// What tests that failed printed last, so that the end of a long output says what is wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    /// By test, in the order in which cargo printed them.
+    all: Vec<(String, VecDeque<String>)>,
+    /// Whether lines that come belong to the last of them.
+    inside: bool,
+}
+
+impl Failures {
+    /// Keeps a line of cargo's output if it is of a failed test: `---- name stdout ----` begins
+    /// what that printed, and the next such line or the list of all names ends it.
+    pub(crate) fn see(&mut self, line: &str) {
+        let line = line.trim_end();
+        if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" ----")) {
+            self.all.push((name.trim_end_matches(" stdout").to_owned(), VecDeque::new()));
+            self.inside = true;
+        } else if line == "failures:" {
+            self.inside = false;
+        } else if let Some((_, lines)) = self.all.last_mut().filter(|_| self.inside)
+            && !line.is_empty()
+        {
+            lines.push_back(line.to_owned());
+            if lines.len() > LAST_LINES {
+                lines.pop_front();
+            }
+        }
+    }
+}
+
 /// Everything that the end of a run prints.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -62,6 +97,8 @@ pub(crate) struct Report {
     pub(crate) steps: Vec<Step>,
     /// The tests of all programs.
     pub(crate) totals: Totals,
+    /// The last words of those that failed.
+    pub(crate) failures: Failures,
     /// `name: reason` of each check that this machine cannot do.
     pub(crate) not_run: Vec<String>,
     /// The one line of the coverage check, once it has run.
@@ -71,7 +108,14 @@ pub(crate) struct Report {
 impl Report {
     /// The summary; its last line is `N passed, N failed`.
     pub(crate) fn text(&self) -> String {
-        let mut text = String::from("\n== summary ==\n");
+        let mut text = String::new();
+        for (name, lines) in &self.failures.all {
+            line(&mut text, format_args!("\n-- FAILED: {name}, in the end --"));
+            for last in lines {
+                line(&mut text, format_args!("{last}"));
+            }
+        }
+        text.push_str("\n== summary ==\n");
         for Step { name, ending, took } in &self.steps {
             let ending = match ending {
                 Ending::Passed => "passed",
@@ -116,6 +160,21 @@ mod tests {
         totals.see("test it_said_5_passed ... ok");
         totals.see("5 passed; 5 failed");
         assert_eq!(totals, Totals { passed: 5, failed: 4, ignored: 1 });
+    }
+
+    #[test]
+    fn what_failed_tests_printed_last_is_told_once_more() {
+        let mut failures = Failures::default();
+        let printed = "running 2 tests\ntest a::b ... FAILED\n\nfailures:\n\n\
+            ---- a::b stdout ----\n0\n1\n2\n3\n4\n5\n6\n7\n8\n\nthread 'a::b' panicked at x.rs:1:\n\
+            left is not right\nnote: run with\n\n\
+            ---- c stdout ----\noops\n\nfailures:\n    a::b\n    c\n";
+        printed.lines().for_each(|line| failures.see(line));
+        let text = Report { failures, ..Report::default() }.text();
+        let told = "\n-- FAILED: a::b, in the end --\n0\n1\n2\n3\n4\n5\n6\n7\n8\n\
+            thread 'a::b' panicked at x.rs:1:\nleft is not right\nnote: run with\n\
+            \n-- FAILED: c, in the end --\noops\n\n== summary ==\n";
+        assert!(text.starts_with(told), "{text}");
     }
 
     #[test]

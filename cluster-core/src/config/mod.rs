@@ -20,15 +20,17 @@ use std::time::Duration;
 pub(crate) struct Retry {
     pub(crate) attempts: u32,
     pub(crate) backoff_min: Duration,
+    pub(crate) backoff_factor: u32,
     pub(crate) backoff_max: Duration,
     pub(crate) on_panic: OnPanic,
 }
 
 impl Retry {
-    /// The wait before the attempt after `attempts` failed ones: doubles, up to the longest.
+    /// The wait before the attempt after `attempts` failed ones: grows by the factor, up to the
+    /// longest.
     pub(crate) fn backoff(&self, attempts: u32) -> Duration {
-        let doublings = attempts.saturating_sub(1).min(31);
-        self.backoff_min.saturating_mul(1 << doublings).min(self.backoff_max)
+        let times = self.backoff_factor.saturating_pow(attempts.saturating_sub(1));
+        self.backoff_min.saturating_mul(times).min(self.backoff_max)
     }
 }
 
@@ -38,6 +40,7 @@ impl Config {
         Retry {
             attempts: self.attempts,
             backoff_min: self.backoff_min,
+            backoff_factor: self.backoff_factor,
             backoff_max: self.backoff_max,
             on_panic: self.on_panic,
         }

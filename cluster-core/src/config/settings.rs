@@ -193,8 +193,10 @@ settings! {
     headers_bytes_max: usize, HeaderBytes = "16KiB";
     /// Attempts at a persisted request whose handler panics or meets trouble of the cluster.
     attempts: u32, Times = "10";
-    /// The wait before the second attempt; doubles with each.
+    /// The wait before the second attempt.
     backoff_min: Duration, Time = "100ms";
+    /// How many times as long each further wait is; 1 is always as long.
+    backoff_factor: u32, Times = "2";
     /// The longest wait between two attempts.
     backoff_max: Duration, Time = "30s";
     /// Whether a persisted request whose handler panics is tried again (`retry`) or ends with

@@ -70,7 +70,7 @@ pub enum StateKind {
 pub struct RetryOptions {
     /// `attempts = 3`: attempts at a request whose handler panics.
     pub attempts: Option<u32>,
-    /// `backoff_min = "1s"`: the wait before the second attempt; doubles with each.
+    /// `backoff_min = "1s"`: the wait before the second attempt; grows with each.
     pub backoff_min: Option<Duration>,
     /// `backoff_max = "1h"`: the longest wait between two attempts.
     pub backoff_max: Option<Duration>,
@@ -90,6 +90,7 @@ impl RetryOptions {
         Retry {
             attempts: self.attempts.unwrap_or(outer.attempts),
             backoff_min,
+            backoff_factor: outer.backoff_factor,
             backoff_max: self.backoff_max.unwrap_or(outer.backoff_max).max(backoff_min),
             on_panic: self.on_panic.unwrap_or(outer.on_panic),
         }
@@ -110,7 +111,7 @@ pub struct EntityOptions {
     pub group: Option<&'static str>,
     /// `attempts = 10`: attempts at a persisted request whose handler panics.
     pub attempts: Option<u32>,
-    /// `backoff_min = "100ms"`: the wait before the second attempt; doubles with each.
+    /// `backoff_min = "100ms"`: the wait before the second attempt; grows with each.
     pub backoff_min: Option<Duration>,
     /// `backoff_max = "30s"`: the longest wait between two attempts.
     pub backoff_max: Option<Duration>,

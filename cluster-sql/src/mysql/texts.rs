@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::commit_text::sample_packets;
 use super::dialect::{MySqlDialect, is_pending, places};
+use crate::server::own;
 use crate::sql::{Sql, Texts, request_columns, with_prefix};
 
 /// What is read of a request with its outcome and where else it stands.
@@ -13,21 +14,6 @@ macro_rules! found_columns {
             request_columns!("r."),
             ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing"
         )
-    };
-}
-
-macro_rules! own {
-    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
-        /// A statement of this database alone.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Own {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Own {
-            /// All of them, each at the place of its number.
-            const ALL: &[(&str, &str)] = &[$((stringify!($name), $text),)*];
-        }
     };
 }
 

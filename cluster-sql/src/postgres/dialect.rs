@@ -5,6 +5,7 @@
 //! each insert one row, and change none.
 
 use crate::dialect::Dialect;
+use crate::entity::entity_window;
 use crate::schema::Migration;
 use crate::sql::{Sql, request_columns};
 
@@ -182,11 +183,12 @@ impl Dialect for PostgresDialect {
             Sql::InsertAlive => INSERT_ALIVE,
             Sql::LoadAlive => LOAD_ALIVE,
             // The planner must know that a window is a small part of the table.
-            Sql::EndOfWindow => {
+            Sql::EndOfWindow => concat!(
                 "SELECT seq FROM (SELECT seq FROM {p}request \
-                WHERE (shard & 7) = (?1::bigint & 7) AND seq > ?2 ORDER BY seq LIMIT 10000) r \
-                ORDER BY seq LIMIT 1 OFFSET ?3::bigint - 1"
-            }
+                WHERE (shard & 7) = (?1::bigint & 7) AND seq > ?2 ORDER BY seq LIMIT ",
+                entity_window!(),
+                ") r ORDER BY seq LIMIT 1 OFFSET ?3::bigint - 1"
+            ),
             Sql::RequestsOf => {
                 "SELECT r.seq, r.id, \
                 EXISTS (SELECT 1 FROM {p}outcome o WHERE o.seq = r.seq) FROM {p}request r \

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::commit_text::{Groups, commit_text};
 use super::dialect::{PostgresDialect, has_no_outcome, is_pending, mark, window};
+use crate::server::own;
 use crate::sql::{Texts, request_columns, with_prefix};
 
 /// A request with its outcome and where else it stands, and at which place it was asked for.
@@ -19,21 +20,6 @@ macro_rules! found {
             LEFT JOIN LATERAL (SELECT * FROM {p}dead d WHERE d.seq = r.seq OFFSET 0) d ON true \
             LEFT JOIN LATERAL (SELECT * FROM {p}held h WHERE h.seq = r.seq OFFSET 0) h ON true"
         )
-    };
-}
-
-macro_rules! own {
-    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
-        /// A statement of this database alone.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Own {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Own {
-            /// All of them, each at the place of its number.
-            const ALL: &[(&str, &str)] = &[$((stringify!($name), $text),)*];
-        }
     };
 }
 

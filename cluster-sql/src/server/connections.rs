@@ -140,11 +140,20 @@ const REPLANNED_EVERY: Duration = Duration::from_secs(10);
 /// lost.
 const ATTEMPTS_MAX: u32 = 5;
 
+/// How long a transaction gives way before its third attempt, so that those in its way can end;
+/// four times as long before each further one. The second attempt is made at once.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+
 /// Attempts at the same work.
 #[derive(Default)]
 pub(crate) struct Attempts(u32);
 
 impl Attempts {
+    /// How long to give way before the next one; `None` is not at all.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        Some(FIRST_PAUSE * 4_u32.pow(self.0.checked_sub(2)?))
+    }
+
     /// What came of a read; `None` to try again.
     pub(crate) fn of_read<S: Server, T>(
         &mut self,

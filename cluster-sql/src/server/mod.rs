@@ -13,6 +13,7 @@ mod schema;
 mod session;
 mod settings;
 mod storage;
+mod texts;
 mod transaction;
 
 pub(crate) use batch::{Written, is_plain};
@@ -28,4 +29,5 @@ pub(crate) use schema::{not_ours, read_version, versions_text};
 pub(crate) use session::{End, ServerSession, write_slowly};
 pub(crate) use settings::{Settings, Urls, common_settings};
 pub(crate) use storage::{Inner, reading, server_storage, writing};
+pub(crate) use texts::own;
 pub(crate) use transaction::{InTheWay, server_transactions};

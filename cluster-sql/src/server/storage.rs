@@ -1,6 +1,7 @@
 //! The traits' calls: each on a connection, within a time, and again where that is right.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster_core::storage::StorageError;
 use cluster_core::time::Clock;
@@ -45,7 +46,14 @@ impl<S: Server> Inner<S> {
         answer.map_err(|_| StorageError::unavailable(TimedOut(limit)))
     }
 
-    /// The same for what commits.
+    /// Waits before what is tried again.
+    pub(crate) async fn give_way(&self, pause: Option<Duration>) {
+        if let Some(pause) = pause {
+            self.machine_clock.sleep(pause).await;
+        }
+    }
+
+    /// As [`Inner::within`], for what commits.
     pub(crate) async fn within_or_unknown<T>(
         &self,
         answer: impl Future<Output = Result<T, StorageError>>,
@@ -92,6 +100,7 @@ macro_rules! writing {
             if let Some(done) = attempts.of_write(lease, done) {
                 break done;
             }
+            $inner.give_way(attempts.pause()).await;
         }
     }};
 }
@@ -120,6 +129,7 @@ macro_rules! server_storage {
         use cluster_core::time::{ClusterTime, Timestamp};
         use $crate::contracts::{load_shape, store_contracts, store_shapes};
         use $crate::dialect::Dialect;
+        use $crate::entity::in_windows;
         use $crate::inbox::write_wishes;
         use $crate::ownership::{
             self, TIME_OFFSET_MS, highest_seq, read_runner, set_meta, time_offset_ms,
@@ -151,7 +161,9 @@ macro_rules! server_storage {
                 }
             }
 
-            /// Moves the marks beside everything else.
+            /// Moves the marks beside everything else. There is one such task at a time, and it
+            /// ends by itself: after as many statements as there are windows of requests, each of
+            /// which has its time.
             fn start_moving_marks(&self, fence: Fence) {
                 let storage = self.clone();
                 tokio::spawn(async move {
@@ -451,22 +463,11 @@ macro_rules! server_storage {
 
             fn requests_of(
                 &self,
-                mut scan: EntityScan,
+                scan: EntityScan,
             ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
-                Box::pin(async move {
-                    let mut found = Vec::new();
-                    loop {
-                        let window = EntityScan { limit: scan.limit - found.len(), ..scan.clone() };
-                        let looked: Result<(Vec<EntityRequest>, Option<Seq>), StorageError> =
-                            reading!(self.inner, session => server::requests_of(session, &window));
-                        let (rows, end) = looked?;
-                        found.extend(rows);
-                        match end {
-                            Some(end) if found.len() < scan.limit => scan.after = end,
-                            _ => return Ok(found),
-                        }
-                    }
-                })
+                Box::pin(in_windows(scan, move |window| async move {
+                    reading!(self.inner, session => server::requests_of(session, &window))
+                }))
             }
         }
 

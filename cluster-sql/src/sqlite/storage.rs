@@ -30,6 +30,7 @@ use super::transaction::UserConnections;
 use crate::batch::{check_fence, write_batch};
 use crate::contracts::{load_shape, store_contracts, store_shapes};
 use crate::dialect::Dialect;
+use crate::entity::in_windows;
 use crate::inbox::write_wishes;
 use crate::ownership::{self, TIME_OFFSET_MS, set_meta, time_offset_ms};
 use crate::sql::{Sql, Texts};
@@ -349,20 +350,11 @@ impl EntityStorage for Sqlite {
 
     fn requests_of(
         &self,
-        mut scan: EntityScan,
+        scan: EntityScan,
     ) -> BoxFuture<'_, Result<Vec<EntityRequest>, StorageError>> {
-        Box::pin(async move {
-            let mut found = Vec::new();
-            loop {
-                let window = EntityScan { limit: scan.limit - found.len(), ..scan.clone() };
-                let (rows, end) = self.read(move |session| session.requests_of(&window)).await?;
-                found.extend(rows);
-                match end {
-                    Some(end) if found.len() < scan.limit => scan.after = end,
-                    _ => return Ok(found),
-                }
-            }
-        })
+        Box::pin(in_windows(scan, move |window| {
+            self.read(move |session| session.requests_of(&window))
+        }))
     }
 }
 

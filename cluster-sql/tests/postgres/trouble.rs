@@ -72,28 +72,23 @@ async fn serialization_failures_are_tried_again() {
     let url = format!("{}&options[default_transaction_isolation]=serializable", backend.url());
     let storage = Postgres::options(url).connect().await.unwrap();
     let fence = join(&storage).await;
-    let mover = storage.clone();
-    let moving = tokio::spawn(async move {
-        loop {
-            // Who moves marks may fail: they move the next time.
-            let _ = mover.move_marks(fence).await;
-        }
-    });
     for seq in 1..=200 {
         let accepts = Batch { accepts: vec![request(seq)], ..Batch::default() };
         let ends = Batch { outcomes: vec![outcome(seq)], ..Batch::default() };
         for batch in [accepts, ends].map(Arc::new) {
-            // As a runner does when that was not enough.
-            let mut refused = 0;
-            while let Err(error) = storage.commit(fence, batch.clone()).await {
-                assert!(matches!(error, StorageError::Unavailable { .. }), "{error:?}");
-                refused += 1;
-                assert!(refused < 5, "{error:?}");
-            }
+            let commit = async {
+                // As a runner does when the storage's own attempts were not enough.
+                let mut refused = 0;
+                while let Err(error) = storage.commit(fence, batch.clone()).await {
+                    assert!(matches!(error, StorageError::Unavailable { .. }), "{error:?}");
+                    refused += 1;
+                    assert!(refused < 5, "{error:?}");
+                }
+            };
+            // Who moves marks may fail: they move the next time.
+            let (_, ()) = tokio::join!(storage.move_marks(fence), commit);
         }
     }
-    moving.abort();
-    let _ = moving.await;
     let mut tool = backend.tool().await;
     let ended = "SELECT count(*) FROM cluster_requests WHERE status = 'finished'";
     let ended: i64 = sqlx::query_scalar(ended).fetch_one(&mut tool).await.unwrap();
