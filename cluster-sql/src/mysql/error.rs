@@ -26,9 +26,11 @@ const NOT_OURS: [u16; 2] = [1146, 1054];
 const QUOTING: [u16; 8] = [DUPLICATE, 1064, 1265, 1292, 1300, 1366, 1411, NO_PARENT];
 
 /// Errors after which the connection is gone, or nobody knows how far the server came: shutdown,
-/// killed or interrupted, broken packets, an error during COMMIT.
-const ENDING: [u16; 15] =
-    [1053, 1077, 1078, 1079, 1105, 1152, 1153, 1158, 1159, 1160, 1161, 1180, 1184, 1317, 1927];
+/// killed, interrupted or out of time, broken packets, an error during COMMIT.
+const ENDING: [u16; 17] = [
+    1053, 1077, 1078, 1079, 1105, 1152, 1153, 1158, 1159, 1160, 1161, 1180, 1184, 1317, 1927, 1969,
+    3024,
+];
 
 /// The error of the server, if it is one.
 fn database(error: &sqlx::Error) -> Option<&MySqlDatabaseError> {

@@ -14,25 +14,45 @@ use crate::value::{Columns, Value, integer};
 /// How many registered requests that have ended are forgotten in a transaction.
 const FORGOTTEN_MAX: i64 = 1_000;
 
-/// Moves the marks of all shards of the incarnation to the last request that is stored.
+/// Raises the mark of the fence to the last request that is stored; tells it, if there is one.
 ///
 /// # Errors
-/// `Fenced`. After any error the old marks hold, or the new ones.
-pub(super) async fn move_marks(session: &mut Session, fence: Fence) -> Result<(), StorageError> {
+/// `Unavailable`.
+pub(super) async fn raise_mark(
+    session: &mut Session,
+    fence: Fence,
+) -> Result<Option<i64>, StorageError> {
     let highest = session.all(Sql::HighestSeq, &[], |row| Ok(row.integer(0))).await?;
-    let Some(mark) = highest.first().copied().flatten() else { return Ok(()) };
+    let Some(mark) = highest.first().copied().flatten() else { return Ok(None) };
     forget_ended(session).await?;
     let incarnation = integer(fence.incarnation.as_u64());
     let number = integer(fence.number.as_u64());
     let values = [incarnation.into(), number.into(), mark.into()];
     session.run(Own::RaiseMark, &values).await.map_err(sure)?;
+    Ok(Some(mark))
+}
+
+/// Moves the marks of all shards of the incarnation over one window of requests, up to the mark of
+/// the fence at most; says whether they are there.
+///
+/// # Errors
+/// `Fenced`. After any error the old marks hold, or the new ones.
+pub(super) async fn move_marks(
+    session: &mut Session,
+    fence: Fence,
+    mark: i64,
+) -> Result<bool, StorageError> {
+    let incarnation = integer(fence.incarnation.as_u64());
     let lowest = lowest_mark(session, fence).await?;
-    let register = session.texts.with_numbers(Own::Register, &[incarnation, lowest, mark]);
-    let moved = session.texts.with_numbers(Own::MoveMarks, &[incarnation, mark]);
+    let ends = session.rows_of(Own::EndOfStep, &[lowest.into(), mark.into()]).await?;
+    let end = ends.first().and_then(|row| row.integer(0)).unwrap_or(mark);
+    let register = session.texts.with_numbers(Own::Register, &[incarnation, lowest, end]);
+    let moved = session.texts.with_numbers(Own::MoveMarks, &[incarnation, end]);
     let gate = session.gate(fence, mark);
     let text = format!("START TRANSACTION; {gate}; {register}; {moved}; COMMIT");
     let done = session.fenced(fence, text).await;
-    session.roll_back_after(done).await
+    session.roll_back_after(done).await?;
+    Ok(end >= mark)
 }
 
 /// Forgets registered requests that have ended since.

@@ -19,6 +19,7 @@ mod schema;
 mod session;
 mod shards;
 mod storage;
+mod takeover;
 mod texts;
 mod transaction;
 

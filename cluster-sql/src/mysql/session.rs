@@ -9,6 +9,7 @@ use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Executor, MySqlConnection};
 use super::dialect::MySqlDialect;
 use super::error::{commit_error, is_duplicate, is_fence_lost, refused, sure};
 use super::parameter::Parameter;
+use super::takeover::Recorded;
 use super::texts::{AllTexts, Own, Statement};
 use crate::driver::Driver;
 use crate::server::{End, Refused, ServerSession};
@@ -17,13 +18,13 @@ use crate::value::{Columns, Value, integer};
 
 /// What every connection is set to, whatever the server's defaults are, and again after a user has
 /// had it: each statement sees what was committed when it began, values are refused rather than
-/// changed to fit, the time is UTC, an idle connection stays, and who waits for a lock is told that
-/// nothing was done before this process gives up on an answer.
+/// changed to fit, the time is UTC, an idle connection stays, no statement is ended in its middle, and
+/// who waits for a lock is told that nothing was done before this process gives up on an answer.
 const SETTINGS: &str = "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
     time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, \
     sql_safe_updates = 0, sql_select_limit = DEFAULT, wait_timeout = 2147483, \
-    innodb_lock_wait_timeout = 20";
+    innodb_lock_wait_timeout = 20, lock_wait_timeout = 20 /*M! , max_statement_time = 0 */";
 
 /// What the server says of itself.
 const SERVER: &str = "SELECT @@max_allowed_packet, VERSION() LIKE '%MariaDB%', \
@@ -41,6 +42,8 @@ pub(super) struct Session {
     pub(super) has_compound_statements: bool,
     /// The largest packet that the server takes.
     pub(super) packet_bytes_max: usize,
+    /// What is dropped with the connection, if it is written down.
+    pub(super) recorded: Option<Recorded>,
     /// The server logs statements, which may do something else when they are done again.
     pub(super) logs_statements: bool,
 }
@@ -63,6 +66,7 @@ impl Session {
             has_compound_statements: number(1) == Some(1),
             packet_bytes_max: packet_bytes_max.unwrap_or(0),
             logs_statements: number(2) == Some(1),
+            recorded: None,
         })
     }
 

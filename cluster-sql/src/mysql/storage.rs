@@ -5,13 +5,14 @@ use sqlx::mysql::MySqlConnectOptions;
 
 use super::commit::write_at_once;
 use super::dialect::MySqlDialect;
-use super::marks::move_marks;
+use super::marks::{move_marks, raise_mark};
 use super::options::MySqlOptions;
 use super::session::Session;
 use super::shards::take_shards;
+use super::takeover::Writer;
 use super::texts::AllTexts;
 use super::{reads, retention, schema};
-use crate::server::{Inner, Server, server_storage};
+use crate::server::{Inner, Server, server_storage, writer_name};
 
 /// A storage in a MariaDB database, 10.5 or newer: made with [`MySql::connect`] or
 /// [`MySql::options`]. On MySQL 8 it writes batches statement by statement, which is slower.
@@ -39,6 +40,7 @@ pub struct MySql {
 pub(super) struct MySqlServer {
     options: MySqlConnectOptions,
     texts: Arc<AllTexts>,
+    writer: Arc<Writer>,
 }
 
 impl Server for MySqlServer {
@@ -46,7 +48,9 @@ impl Server for MySqlServer {
     type Session = Session;
 
     async fn connect(&self) -> Result<Session, StorageError> {
-        Session::connect(&self.options, self.texts.clone()).await
+        let mut session = Session::connect(&self.options, self.texts.clone()).await?;
+        self.writer.made(&mut session).await?;
+        Ok(session)
     }
 }
 
@@ -76,13 +80,25 @@ impl MySql {
     /// Moves the marks of recovery to the last request that is stored, for tests that cannot wait.
     #[doc(hidden)]
     pub async fn move_marks(&self, fence: Fence) -> Result<(), StorageError> {
-        writing!(self.inner, session => move_marks(session, fence))
+        let raised = writing!(self.inner, session => raise_mark(session, fence))?;
+        let Some(mark) = raised else { return Ok(()) };
+        while !writing!(self.inner, session => move_marks(session, fence, mark))? {}
+        Ok(())
+    }
+
+    async fn take_over(&self) -> Result<(), StorageError> {
+        let writer = &self.inner.server.writer;
+        let taken = writing!(self.inner, session => writer.take_over(session));
+        // Those made before are not written down.
+        self.inner.forget_idle();
+        taken
     }
 
     pub(super) async fn connect_with(options: MySqlOptions) -> Result<Self, StorageError> {
         let server = MySqlServer {
             options: options.driver()?,
             texts: Arc::new(AllTexts::new(&options.settings.prefix)),
+            writer: Writer::new(writer_name(&options.settings.prefix)),
         };
         let inner = Inner::new(server, options.settings);
         let mut lease = inner.writers.lease().await?;

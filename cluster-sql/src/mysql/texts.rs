@@ -99,6 +99,9 @@ own! {
     /// incarnation, number, new mark → nothing. Waits for every write under way.
     RaiseMark = "UPDATE {p}fence SET mark = ?3 \
         WHERE incarnation = ?1 AND number = ?2 AND alive = 1 AND mark < ?3";
+    /// lowest mark, new mark → the end of a window of requests between them, if there are more.
+    EndOfStep = "SELECT seq FROM {p}request FORCE INDEX (PRIMARY) WHERE seq > ?1 AND seq < ?2 \
+        ORDER BY seq LIMIT 1 OFFSET 4999";
     /// incarnation, lowest mark, new mark. Registers what is pending between the marks.
     Register = concat!(
         "INSERT IGNORE INTO {p}behind (seq, shard, entity_type, entity_id) \

@@ -18,6 +18,7 @@ mod schema;
 mod session;
 mod shards;
 mod storage;
+mod takeover;
 mod texts;
 mod transaction;
 

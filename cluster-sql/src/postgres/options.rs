@@ -6,7 +6,6 @@ use cluster_core::storage::{RowLimits, StorageError};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
-use super::dialect::PostgresDialect;
 use super::storage::Postgres;
 use crate::server::{Settings, Urls, common_settings};
 
@@ -55,25 +54,23 @@ impl PostgresOptions {
         self.prepared && !self.settings.url.contains(UNPREPARED)
     }
 
-    /// The driver's options.
+    /// The driver's options, for connections of this name. The settings are checked.
     ///
     /// # Errors
     /// `BadSetting`.
-    pub(super) fn driver(&self) -> Result<PgConnectOptions, StorageError> {
-        self.settings.check::<PostgresDialect>(&URLS)?;
+    pub(super) fn driver(&self, name: &str) -> Result<PgConnectOptions, StorageError> {
         let options = PgConnectOptions::from_str(&self.settings.url).map_err(|_| URLS.bad())?;
-        let name = format!("{}{}", self.settings.prefix, std::process::id());
         Ok(options
             // Poolers refuse what they cannot keep apart.
             .extra_float_digits(None)
-            .application_name(&name)
+            .application_name(name)
             // One for each text that is ever run, with room for users' own.
             .statement_cache_capacity(if self.is_prepared() { STATEMENTS_KEPT } else { 0 })
             .disable_statement_logging())
     }
 }
 
-const URLS: Urls = Urls {
+pub(super) const URLS: Urls = Urls {
     schemes: ["postgres://", "postgresql://"],
     example: "postgres://user:password@host:5432/database",
     parameters: PARAMETERS,

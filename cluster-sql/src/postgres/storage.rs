@@ -7,13 +7,14 @@ use sqlx::postgres::PgConnectOptions;
 use super::commit::{Care, write_at_once};
 use super::dialect::PostgresDialect;
 use super::error::sure;
-use super::marks::move_marks;
-use super::options::PostgresOptions;
+use super::marks::{move_marks, raise_mark};
+use super::options::{PostgresOptions, URLS};
 use super::session::Session;
 use super::shards::take_shards;
+use super::takeover::take_over;
 use super::texts::AllTexts;
 use super::{reads, retention, schema};
-use crate::server::{Inner, Server, server_storage};
+use crate::server::{Inner, Server, server_storage, writer_name};
 
 /// A storage in a PostgreSQL database, 13 or newer: made with [`Postgres::connect`] or
 /// [`Postgres::options`].
@@ -26,8 +27,8 @@ use crate::server::{Inner, Server, server_storage};
 /// It works behind a pooler in transaction mode. One that does not keep prepared statements, like
 /// PgBouncer before 1.21, needs [`PostgresOptions::prepared_statements`] to be off.
 ///
-/// Clones share it. Its connections carry the table prefix and the process's number as their
-/// `application_name`.
+/// Clones share it. Its connections carry the table prefix, the process's number and random digits
+/// as their `application_name`; who takes over ends what those before have left open.
 #[derive(Clone)]
 pub struct Postgres {
     pub(super) inner: Arc<Inner<PostgresServer>>,
@@ -39,6 +40,8 @@ pub(super) struct PostgresServer {
     texts: Arc<AllTexts>,
     prepared: bool,
     care: Arc<Care>,
+    /// Of its connections.
+    name: String,
 }
 
 impl Server for PostgresServer {
@@ -82,12 +85,23 @@ impl Postgres {
     /// Moves the marks of recovery to the last request that is stored, for tests that cannot wait.
     #[doc(hidden)]
     pub async fn move_marks(&self, fence: Fence) -> Result<(), StorageError> {
-        reading!(self.inner, session => move_marks(session, fence))
+        let raised = writing!(self.inner, session => raise_mark(session, fence))?;
+        let Some(mark) = raised else { return Ok(()) };
+        while !writing!(self.inner, session => move_marks(session, fence, mark))? {}
+        Ok(())
+    }
+
+    async fn take_over(&self) -> Result<(), StorageError> {
+        let name = &self.inner.server.name;
+        writing!(self.inner, session => take_over(session, name))
     }
 
     pub(super) async fn connect_with(options: PostgresOptions) -> Result<Self, StorageError> {
+        options.settings.check::<PostgresDialect>(&URLS)?;
+        let name = writer_name(&options.settings.prefix);
         let server = PostgresServer {
-            options: options.driver()?,
+            options: options.driver(&name)?,
+            name,
             texts: Arc::new(AllTexts::new(&options.settings.prefix)),
             prepared: options.is_prepared(),
             care: Arc::default(),

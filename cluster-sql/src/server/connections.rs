@@ -8,7 +8,7 @@ use cluster_core::time::{Clock, Moment};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::error::{TimedOut, is_transient, leaves_connection};
+use super::error::{TimedOut, is_timeout, is_transient, leaves_connection};
 use crate::dialect::Dialect;
 
 /// A server, and how it is connected to.
@@ -86,7 +86,7 @@ impl<S: Server> Connections<S> {
     }
 
     /// Closes those that nobody uses: one was lost, so they may be as well.
-    fn forget_idle(&self) {
+    pub(super) fn forget_idle(&self) {
         self.idle.lock().clear();
     }
 
@@ -154,7 +154,7 @@ impl Attempts {
         Some(FIRST_PAUSE * 4_u32.pow(self.0.checked_sub(2)?))
     }
 
-    /// What came of a read; `None` to try again.
+    /// What came of a read; `None` to try again, but not when it has had its time.
     pub(crate) fn of_read<S: Server, T>(
         &mut self,
         lease: Lease<S>,
@@ -164,7 +164,7 @@ impl Attempts {
         match done {
             Err(error) if !leaves_connection(&error) => {
                 lease.lost();
-                (self.0 == ATTEMPTS_MAX).then_some(Err(error))
+                (self.0 == ATTEMPTS_MAX || is_timeout(&error)).then_some(Err(error))
             }
             done => {
                 lease.keep();

@@ -64,6 +64,12 @@ pub(crate) fn leaves_connection(error: &StorageError) -> bool {
     }
 }
 
+/// Whether no answer came in time.
+pub(super) fn is_timeout(error: &StorageError) -> bool {
+    let StorageError::Unavailable { source } = error else { return false };
+    source.is::<TimedOut>()
+}
+
 /// Whether the same transaction may succeed at once when it is made again.
 pub(super) fn is_transient(error: &StorageError) -> bool {
     let StorageError::Unavailable { source } = error else { return false };

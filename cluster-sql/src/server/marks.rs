@@ -8,9 +8,9 @@
 //! 1. The mark of the fence rises. That waits for every write under way, and whoever writes later
 //!    reads the new mark with the fence: what it accepts at or below it, it registers.
 //! 2. All that is pending between the old marks and the new one is registered, and the shards get
-//!    the new mark; on PostgreSQL in several transactions, each of which moves the marks over so
-//!    many requests as one statement looks at. This sees whatever was written before the first
-//!    step; what is written after it registers itself.
+//!    the new mark; in several transactions, each of which moves the marks over one window of
+//!    requests. This sees whatever was written before the first step; what is written after it
+//!    registers itself.
 //!
 //! Between the steps, or when the second is never made, the old marks hold. What was registered and
 //! has ended since is forgotten the next time; until then it does no harm, for who reads asks of

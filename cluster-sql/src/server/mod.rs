@@ -15,6 +15,7 @@ mod settings;
 mod storage;
 mod texts;
 mod transaction;
+mod writer;
 
 pub(crate) use batch::{Written, is_plain};
 pub(crate) use connections::{Attempts, Lease, Server};
@@ -31,3 +32,4 @@ pub(crate) use settings::{Settings, Urls, common_settings};
 pub(crate) use storage::{Inner, reading, server_storage, writing};
 pub(crate) use texts::own;
 pub(crate) use transaction::{InTheWay, server_transactions};
+pub(crate) use writer::writer_name;

@@ -18,6 +18,7 @@ pub(crate) struct Inner<S: Server> {
     /// Those of users' own transactions.
     pub(crate) own: Arc<Connections<S>>,
     pub(crate) marks: Marks,
+    pub(crate) server: Arc<S>,
     pub(crate) settings: Settings,
     /// Of the machine: servers are waited for in real time.
     machine_clock: Clock,
@@ -34,8 +35,16 @@ impl<S: Server> Inner<S> {
             readers: connections(settings.reading()),
             own: connections(settings.own()),
             marks: Marks::default(),
+            server,
             settings,
             machine_clock: Clock::system(),
+        }
+    }
+
+    /// Closes the connections that nobody uses.
+    pub(crate) fn forget_idle(&self) {
+        for connections in [&self.writers, &self.readers, &self.own] {
+            connections.forget_idle();
         }
     }
 
@@ -167,8 +176,12 @@ macro_rules! server_storage {
             fn start_moving_marks(&self, fence: Fence) {
                 let storage = self.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = storage.move_marks(fence).await {
-                        tracing::debug!(%error, "the marks of recovery stay where they are");
+                    match storage.move_marks(fence).await {
+                        // Who has taken over moves them.
+                        Ok(()) | Err(StorageError::Fenced { .. }) => {}
+                        Err(error) => {
+                            tracing::warn!(%error, "the marks of recovery stay where they are");
+                        }
                     }
                     storage.inner.marks.moved();
                 });
@@ -203,14 +216,18 @@ macro_rules! server_storage {
         impl OwnershipStorage for $storage {
             fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
                 Box::pin(async move {
-                    writing!(self.inner, session => async {
+                    let joined = writing!(self.inner, session => async {
                         session.begin_alone().await?;
                         let joined = match self.time(session).await {
                             Ok(now) => ownership::join(session, &request, now).await,
                             Err(error) => Err(error),
                         };
                         session.end(joined).await
-                    })
+                    })?;
+                    if let Err(error) = self.take_over().await {
+                        tracing::warn!(%error, "what others left open may still lock rows");
+                    }
+                    Ok(joined)
                 })
             }
 

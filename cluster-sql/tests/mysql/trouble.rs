@@ -210,3 +210,21 @@ async fn a_commit_whose_connection_is_cut_is_unknown_and_may_be_repeated() {
     storage.commit(raised, batch).await.unwrap();
     assert_eq!((version(&storage, "a").await, version(&storage, "b").await), (2, 1));
 }
+
+/// A server that ends statements after a time may do so between two of a batch, or after its commit
+/// and before it says so: on our connections it ends none.
+// proves: B44
+#[tokio::test]
+async fn a_limit_on_the_time_of_statements_is_not_for_ours() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    backend.connect().await.unwrap();
+    let url = backend.add_user().await;
+    let limit = format!("ALTER USER {}_user@'%' WITH MAX_STATEMENT_TIME 0.5", backend.name());
+    backend.tool().await.execute(sqlx::raw_sql(AssertSqlSafe(limit))).await.unwrap();
+    let storage = MySql::connect(url).await.unwrap();
+    let mut open = storage.begin().await.unwrap();
+    let connection = open.connection().downcast_mut::<MySqlConnection>().unwrap();
+    let limit = sqlx::query_scalar("SELECT CAST(@@max_statement_time * 1000 AS SIGNED)");
+    let limit: i64 = limit.fetch_one(connection).await.unwrap();
+    assert_eq!(limit, 0);
+}

@@ -16,6 +16,8 @@ mod retention;
 mod schema;
 mod suite;
 mod support;
+#[path = "../on_servers/takeover.rs"]
+mod takeover;
 mod tls;
 mod trouble;
 #[path = "../on_servers/views.rs"]

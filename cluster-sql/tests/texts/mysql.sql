@@ -402,6 +402,10 @@ o.seq IN ({list});
 -- RaiseMark
 UPDATE p_fence SET mark = ? WHERE incarnation = ? AND number = ? AND alive = 1 AND mark < ?;
 
+-- EndOfStep
+SELECT seq FROM p_request FORCE INDEX (PRIMARY) WHERE seq > ? AND seq < ? ORDER BY seq LIMIT 1
+OFFSET 4999;
+
 -- Register
 INSERT IGNORE INTO p_behind (seq, shard, entity_type, entity_id) SELECT r.seq, r.shard,
 r.entity_type, r.entity_id FROM p_request r FORCE INDEX (PRIMARY) STRAIGHT_JOIN p_shard s ON

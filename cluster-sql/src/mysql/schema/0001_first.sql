@@ -33,6 +33,14 @@ CREATE TABLE IF NOT EXISTS {p}fence (
     mark BIGINT NOT NULL
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
+-- Connections of who has joined: their numbers on the server since that was started, in seconds
+-- since 1970.
+CREATE TABLE IF NOT EXISTS {p}writer (
+    number BIGINT NOT NULL PRIMARY KEY,
+    started BIGINT NOT NULL,
+    name VARBINARY(64) NOT NULL
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
+
 -- The number of a group is the upper half of its shards' numbers.
 CREATE TABLE IF NOT EXISTS {p}shard_group (
     number BIGINT NOT NULL PRIMARY KEY,

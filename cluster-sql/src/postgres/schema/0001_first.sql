@@ -27,6 +27,11 @@ CREATE TABLE {p}fence (
     mark BIGINT NOT NULL
 );
 
+-- Who has joined: the name of its connections on the server.
+CREATE TABLE {p}writer (
+    name TEXT NOT NULL PRIMARY KEY
+);
+
 -- The number of a group is the upper half of its shards' numbers.
 CREATE TABLE {p}shard_group (
     number BIGINT NOT NULL PRIMARY KEY,
