@@ -18,8 +18,9 @@ use crate::value::{Columns, Value, integer};
 
 /// What every connection is set to, whatever the server's defaults are, and again after a user has
 /// had it: each statement sees what was committed when it began, values are refused rather than
-/// changed to fit, the time is UTC, an idle connection stays, no statement is ended in its middle, and
-/// who waits for a lock is told that nothing was done before this process gives up on an answer.
+/// changed to fit, the time is UTC, an idle connection stays, no statement is ended in its middle,
+/// and who waits for a lock is told that nothing was done, before this process gives up on an
+/// answer.
 const SETTINGS: &str = "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
     time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, \
