@@ -52,7 +52,7 @@ impl PostgresOptions {
 
     /// Whether statements are prepared.
     pub(super) fn is_prepared(&self) -> bool {
-        self.prepared && !self.settings.url.contains(UNPREPARED)
+        self.prepared && !self.settings.says(UNPREPARED.0, UNPREPARED.1)
     }
 
     /// The driver's options.
@@ -101,7 +101,7 @@ const PARAMETERS: &[&str] = &[
 ];
 
 /// In a URL: prepares no statements.
-const UNPREPARED: &str = "statement-cache-capacity=0";
+const UNPREPARED: (&str, &str) = ("statement-cache-capacity", "0");
 
 /// How many statements stay prepared on a connection.
 const STATEMENTS_KEPT: usize = 256;
