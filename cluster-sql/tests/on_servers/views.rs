@@ -28,7 +28,9 @@ async fn fill(backend: &TestDatabase) {
         reply: 2,
         error: 3,
     };
-    storage.store_contracts(vec![contract]).await.unwrap();
+    // One that was renamed under its tag keeps its old name's row.
+    let renamed = ContractRow { name: "withdraw_more".into(), ..contract.clone() };
+    storage.store_contracts(vec![contract, renamed]).await.unwrap();
     let due_at = Some(Timestamp::from_unix_ms(86_400_000));
     let entity_id = "nul\0".into();
     let mut last = RequestRow { entity_id, ..request(6) };
@@ -60,7 +62,7 @@ async fn fill(backend: &TestDatabase) {
             epoch,
             attempts: 7,
             died_at: at,
-            error: "poison".into(),
+            error: "bad byte \0".into(),
         }],
         holds: vec![HoldWrite {
             seq: Seq::new(3),
@@ -76,7 +78,7 @@ async fn fill(backend: &TestDatabase) {
             attempts: 2,
             retry_at: at,
             in_order: false,
-            error: "once more".into(),
+            error: "once\0more".into(),
         }],
         states: vec![state],
         ..Batch::default()
@@ -96,10 +98,10 @@ async fn people_see_names_words_and_times() {
         lines(tool, all).await,
         [
             "1 Account e1 withdraw finished 0",
-            "2 Account e2 withdraw dead 7 poison",
+            &format!("2 Account e2 withdraw dead 7 bad byte {NUL}"),
             "3 Account e3 withdraw held 0",
             "4 Account e4 withdraw due 0",
-            "5 Account e5 withdraw due 2 once more",
+            &format!("5 Account e5 withdraw due 2 once{NUL}more"),
             &format!("6 Account nul{NUL} withdraw größe pending 0"),
         ]
     );
@@ -111,7 +113,7 @@ async fn people_see_names_words_and_times() {
         ORDER BY seq";
     assert_eq!(lines(tool, waiting).await, ["3 held message", "4 due", "5 due", "6 pending"]);
     let dead = "SELECT concat_ws(' ', seq, failed_attempts, last_error) FROM cluster_dead_letters";
-    assert_eq!(lines(tool, dead).await, ["2 7 poison"]);
+    assert_eq!(lines(tool, dead).await, [format!("2 7 bad byte {NUL}")]);
     let states = format!(
         "SELECT concat_ws(' ', entity_type, entity_id, version, {PAYLOAD}) \
         FROM cluster_entity_states"
