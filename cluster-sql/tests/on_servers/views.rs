@@ -16,7 +16,7 @@ async fn lines(tool: &mut Tool, text: &str) -> Vec<String> {
 }
 
 /// One request in each place: seq 1 has ended, 2 is dead, 3 is held, 4 is due, 5 waits for its next
-/// attempt, 6 is pending.
+/// attempt, 6 is pending, 7 and 8 are due at the last and at the first time that can be said.
 async fn fill(backend: &TestDatabase) {
     let storage = backend.connect().await.unwrap();
     let fence = join(&storage).await;
@@ -51,6 +51,9 @@ async fn fill(backend: &TestDatabase) {
         payload: Bytes::from_static(b"state"),
     };
     accepts.push(last);
+    for (seq, ms) in [(7, i64::MAX), (8, i64::MIN)] {
+        accepts.push(RequestRow { due_at: Some(Timestamp::from_unix_ms(ms)), ..request(seq) });
+    }
     storage.commit(fence, Batch { accepts, ..Batch::default() }.into()).await.unwrap();
     let (epoch, at) = (Epoch::new(1), Timestamp::from_unix_ms(0));
     let shard = |seq: u64| request(seq).shard;
@@ -103,15 +106,23 @@ async fn people_see_names_words_and_times() {
             "4 Account e4 withdraw due 0",
             &format!("5 Account e5 withdraw due 2 once{NUL}more"),
             &format!("6 Account nul{NUL} withdraw größe pending 0"),
+            "7 Account e7 withdraw due 0",
+            "8 Account e8 withdraw due 0",
         ]
     );
     let due = format!("SELECT {DUE_DAY} FROM cluster_requests WHERE seq = 4");
     assert_eq!(lines(tool, &due).await, ["1970-01-02"]);
+    // All columns can be shown.
+    let rows = tool.fetch_all(sqlx::raw_sql("SELECT * FROM cluster_requests")).await.unwrap();
+    assert_eq!(rows.len(), 8);
     let ends = format!("SELECT concat_ws(' ', seq, kind, {PAYLOAD}) FROM cluster_outcomes");
     assert_eq!(lines(tool, &ends).await, ["1 ok done"]);
     let waiting = "SELECT concat_ws(' ', seq, status, held_for) FROM cluster_pending_requests \
         ORDER BY seq";
-    assert_eq!(lines(tool, waiting).await, ["3 held message", "4 due", "5 due", "6 pending"]);
+    assert_eq!(
+        lines(tool, waiting).await,
+        ["3 held message", "4 due", "5 due", "6 pending", "7 due", "8 due"]
+    );
     let dead = "SELECT concat_ws(' ', seq, failed_attempts, last_error) FROM cluster_dead_letters";
     assert_eq!(lines(tool, dead).await, [format!("2 7 bad byte {NUL}")]);
     let states = format!(

@@ -4,7 +4,8 @@
 -- as they are stored. No program reads them.
 
 -- All requests, and where each stands: finished, dead, held, due or pending. A message that was
--- renamed under its tag is shown by the first of its names.
+-- renamed under its tag is shown by the first of its names; a time to be due at that is in none of
+-- the years 1 to 9999, as the nearest that is.
 CREATE OR REPLACE VIEW {p}requests AS
 SELECT r.seq, LOWER(HEX(r.id)) AS id, r.shard,
     CONVERT(r.entity_type USING utf8mb4) COLLATE utf8mb4_bin AS entity_type,
@@ -18,7 +19,9 @@ SELECT r.seq, LOWER(HEX(r.id)) AS id, r.shard,
         WHEN h.seq IS NOT NULL THEN 'held' WHEN w.seq IS NOT NULL THEN 'due'
         ELSE 'pending' END AS status,
     TIMESTAMP('1970-01-01') + INTERVAL r.accepted_at * 1000 MICROSECOND AS accepted_at,
-    TIMESTAMP('1970-01-01') + INTERVAL w.due_at * 1000 MICROSECOND AS due_at,
+    TIMESTAMP('1970-01-01')
+        + INTERVAL GREATEST(LEAST(w.due_at, 253402300799999), -62135596800000) * 1000 MICROSECOND
+        AS due_at,
     TIMESTAMP('1970-01-01') + INTERVAL o.finished_at * 1000 MICROSECOND AS finished_at,
     COALESCE(d.attempts, a.attempts, 0) AS failed_attempts,
     CONVERT(COALESCE(d.error, a.error) USING utf8mb4) AS last_error,

@@ -4,7 +4,8 @@
 -- with an escape: see encode(.., 'escape').
 
 -- All requests, and where each stands: finished, dead, held, due or pending. A message that was
--- renamed under its tag is shown by the first of its names.
+-- renamed under its tag is shown by the first of its names; a time to be due at that is in none of
+-- the years 1 to 9999, as infinity.
 CREATE VIEW {p}requests AS
 SELECT r.seq, encode(r.id, 'hex') AS id, r.shard,
     CASE WHEN position(decode('00', 'hex') IN r.entity_type) > 0 THEN encode(r.entity_type, 'escape')
@@ -23,7 +24,9 @@ SELECT r.seq, encode(r.id, 'hex') AS id, r.shard,
         WHEN h.seq IS NOT NULL THEN 'held' WHEN w.seq IS NOT NULL THEN 'due'
         ELSE 'pending' END AS status,
     to_timestamp(r.accepted_at / 1000.0) AS accepted_at,
-    to_timestamp(w.due_at / 1000.0) AS due_at,
+    CASE WHEN w.due_at < -62135596800000 THEN '-infinity'
+        WHEN w.due_at > 253402300799999 THEN 'infinity'
+        ELSE to_timestamp(w.due_at / 1000.0) END AS due_at,
     to_timestamp(o.finished_at / 1000.0) AS finished_at,
     coalesce(d.attempts, a.attempts, 0) AS failed_attempts,
     CASE WHEN position(decode('00', 'hex') IN coalesce(d.error, a.error)) > 0
