@@ -19,7 +19,8 @@ use crate::server::{Inner, Server, server_storage};
 /// [`Postgres::options`].
 ///
 /// The tables are made in the first schema of the search path. Users' own tables may live in the
-/// same database; in a handler's transaction they are reached by a [`sqlx::PgConnection`]. Promises
+/// same database, whose encoding must be `UTF8`; in a handler's transaction they are reached by a
+/// [`sqlx::PgConnection`]. Promises
 /// hold as far as the server keeps what it has acknowledged: `fsync` and `synchronous_commit` on,
 /// and replicas, if one of them may take over, synchronous.
 ///

@@ -92,7 +92,12 @@ async fn fill(backend: &TestDatabase) {
 #[tokio::test]
 async fn people_see_names_words_and_times() {
     let Some(backend) = TestDatabase::make().await else { return };
-    fill(&backend).await;
+    assert_shown(&backend).await;
+}
+
+/// Fills a database; all of it is shown as it is.
+pub(crate) async fn assert_shown(backend: &TestDatabase) {
+    fill(backend).await;
     let mut tool = backend.tool().await;
     let tool = &mut tool;
     let all = "SELECT concat_ws(' ', seq, entity_type, entity_id, message, r.key, status, \
