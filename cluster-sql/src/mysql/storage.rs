@@ -14,7 +14,10 @@ use super::{reads, retention, schema};
 use crate::server::{Inner, Server, server_storage};
 
 /// A storage in a MariaDB database, 10.5 or newer: made with [`MySql::connect`] or
-/// [`MySql::options`]. On MySQL 8 it writes batches statement by statement, which is slower.
+/// [`MySql::options`]. It is tested with MariaDB 10.11. MySQL 8 is not tested: what is there for it
+/// writes batches statement by statement, which is slower.
+///
+/// One program at a time has the tables of a prefix: a second one that starts ends the first.
 ///
 /// The tables are made in the database that the URL names. Users' own tables may live in the same
 /// one; in a handler's transaction they are reached by a [`sqlx::MySqlConnection`], whose isolation

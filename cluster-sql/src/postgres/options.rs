@@ -26,7 +26,7 @@ impl PostgresOptions {
     }
 
     /// Whether statements are prepared once and kept, as they are at first. Without, each is sent
-    /// as a whole, which takes the server longer, and works behind every pooler; a handler's own
+    /// as a whole, which takes the server longer, and needs nothing of a pooler; a handler's own
     /// statements must then be `persistent(false)`. `statement-cache-capacity=0` in the URL does
     /// the same.
     pub fn prepared_statements(mut self, prepared: bool) -> Self {

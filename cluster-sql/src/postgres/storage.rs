@@ -24,8 +24,12 @@ use crate::server::{Inner, Server, server_storage};
 /// hold as far as the server keeps what it has acknowledged: `fsync` and `synchronous_commit` on,
 /// and replicas, if one of them may take over, synchronous.
 ///
-/// It works behind a pooler in transaction mode. One that does not keep prepared statements, like
-/// PgBouncer before 1.21, needs [`PostgresOptions::prepared_statements`] to be off.
+/// One program at a time has the tables of a prefix: a second one that starts ends the first.
+///
+/// It works behind a pooler in transaction mode with [`PostgresOptions::prepared_statements`] off.
+/// That is tested with PgBouncer 1.18, and all else with PostgreSQL 15; not tested are other
+/// versions, and poolers that keep prepared statements, such as PgBouncer from 1.21 on, with these
+/// left on.
 ///
 /// Clones share it. Its connections carry the table prefix and the process's number as their
 /// `application_name`.
