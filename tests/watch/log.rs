@@ -7,17 +7,25 @@ use cluster::prelude::*;
 use cluster::storage::{MessageStorage, OwnershipStorage, Wish, Wished};
 use cluster::testing::{Fault, TestCluster, Write};
 use tracing::field::{Field, Visit};
+use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context as Within, Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 
 /// Events with their fields, in order: one line of text each.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
+    /// Listens on this thread until the guard is dropped.
+    pub(crate) fn listen() -> (Log, DefaultGuard) {
+        let log = Log::default();
+        let listening = Registry::default().with(log.clone());
+        (log, tracing::subscriber::set_default(listening))
+    }
+
     /// The lines that speak of this.
-    fn of(&self, what: &str) -> Vec<String> {
+    pub(crate) fn of(&self, what: &str) -> Vec<String> {
         let lines = self.0.lock().unwrap();
         lines.iter().filter(|line| line.contains(what)).cloned().collect()
     }
@@ -57,8 +65,7 @@ impl Echo {
 
 #[tokio::test]
 async fn a_lease_that_cannot_be_renewed_is_told_once_for_as_long_as_it_fails() {
-    let log = Log::default();
-    let _listening = tracing::subscriber::set_default(Registry::default().with(log.clone()));
+    let (log, _listening) = Log::listen();
     let cluster = TestCluster::new().entity::<Echo>().start().await;
     let seconds = async |many: u32| {
         for _ in 0..many {
@@ -83,8 +90,7 @@ async fn a_lease_that_cannot_be_renewed_is_told_once_for_as_long_as_it_fails() {
 
 #[tokio::test]
 async fn a_correction_of_the_time_of_day_is_told_and_small_ones_are_none() {
-    let log = Log::default();
-    let _listening = tracing::subscriber::set_default(Registry::default().with(log.clone()));
+    let (log, _listening) = Log::listen();
     let cluster = TestCluster::new().entity::<Echo>().start().await;
     let storage = cluster.storage().clone();
     let second = Duration::from_secs(1);
@@ -101,8 +107,7 @@ async fn a_correction_of_the_time_of_day_is_told_and_small_ones_are_none() {
 
 #[tokio::test]
 async fn a_wish_is_told_once_and_one_that_comes_to_nothing_is_a_warning() {
-    let log = Log::default();
-    let _listening = tracing::subscriber::set_default(Registry::default().with(log.clone()));
+    let (log, _listening) = Log::listen();
     let cluster = TestCluster::new().entity::<Echo>().start().await;
     let seconds = async |many: u32| {
         for _ in 0..many {

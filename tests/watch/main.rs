@@ -9,4 +9,5 @@ mod metrics;
 mod retries;
 mod settings;
 mod support;
+mod takeover;
 mod traces;

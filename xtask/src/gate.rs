@@ -105,11 +105,17 @@ fn clippy(_: &mut Run) -> Result<(), String> {
     process::run(process::cargo().args(workspace).args(["--", "-D", "warnings"]))
 }
 
-/// What has features compiles without them, each by itself: together one would bring the other's.
+/// Those of the packages that have features.
+const FEATURES: [&str; 3] = ["sqlite", "postgres", "mysql"];
+
+/// What has features compiles without any, and with each alone: together one would bring what
+/// another has forgotten. Both packages at once, for the one has its features from the other.
 fn features(_: &mut Run) -> Result<(), String> {
-    for package in ["cluster", "cluster-sql"] {
-        let alone = ["clippy", "--locked", "--package", package, "--lib", "--no-default-features"];
-        process::run(process::cargo().args(alone).args(["--", "-D", "warnings"]))?;
+    for feature in [""].into_iter().chain(FEATURES) {
+        let packages = ["clippy", "--locked", "--package", "cluster", "--package", "cluster-sql"];
+        let alone = ["--lib", "--no-default-features", "--features", feature];
+        let mut command = process::cargo();
+        process::run(command.args(packages).args(alone).args(["--", "-D", "warnings"]))?;
     }
     Ok(())
 }

@@ -15,13 +15,17 @@ use super::{reads, retention, schema};
 use crate::server::{Inner, Server, server_storage, writer_name};
 
 /// A storage in a MariaDB database, 10.5 or newer: made with [`MySql::connect`] or
-/// [`MySql::options`]. On MySQL 8 it writes batches statement by statement, which is slower.
+/// [`MySql::options`]. It is tested with MariaDB 10.11. MySQL 8 is not tested: what is there for it
+/// writes batches statement by statement, which is slower.
+///
+/// One program at a time has the tables of a prefix: a second one that starts ends the first.
 ///
 /// The tables are made in the database that the URL names. Users' own tables may live in the same
 /// one; in a handler's transaction they are reached by a [`sqlx::MySqlConnection`], whose isolation
 /// level is `READ COMMITTED`, whose SQL mode is strict and whose time zone is UTC. Promises hold as
 /// far as the server keeps what it has acknowledged: `innodb_flush_log_at_trx_commit` at 1,
-/// `sync_binlog` at 1 where there is a binary log, and its format not `STATEMENT`.
+/// `sync_binlog` at 1 where there is a binary log, and its format not `STATEMENT`. The character set
+/// of the database does not matter: nothing of ours takes its default.
 ///
 /// Whoever makes the tables needs the rights `CREATE`, `INDEX`, `REFERENCES`, `CREATE VIEW` and
 /// `DROP`; afterwards `SELECT`, `INSERT`, `UPDATE` and `DELETE` are enough. The views

@@ -25,7 +25,7 @@ impl PostgresOptions {
     }
 
     /// Whether statements are prepared once and kept, as they are at first. Without, each is sent
-    /// as a whole, which takes the server longer, and works behind every pooler; a handler's own
+    /// as a whole, which takes the server longer, and needs nothing of a pooler; a handler's own
     /// statements must then be `persistent(false)`. `statement-cache-capacity=0` in the URL does
     /// the same.
     pub fn prepared_statements(mut self, prepared: bool) -> Self {
@@ -42,8 +42,8 @@ impl PostgresOptions {
     /// Connects, and makes or updates the tables.
     ///
     /// # Errors
-    /// `BadSetting` for a bad URL, prefix or number; `SchemaTooNew` when a newer program made the
-    /// tables; `Corrupt` when they are not this library's; `Unavailable` when the server cannot be
+    /// `BadSetting` for a bad URL, prefix or number, and for a database whose encoding is not
+    /// `UTF8`; `SchemaTooNew` when a newer program made the tables; `Corrupt` when they are not this library's; `Unavailable` when the server cannot be
     /// reached or refuses. None of them tells the URL.
     pub async fn connect(self) -> Result<Postgres, StorageError> {
         Postgres::connect_with(self).await
@@ -51,7 +51,7 @@ impl PostgresOptions {
 
     /// Whether statements are prepared.
     pub(super) fn is_prepared(&self) -> bool {
-        self.prepared && !self.settings.url.contains(UNPREPARED)
+        self.prepared && !self.settings.says(UNPREPARED.0, UNPREPARED.1)
     }
 
     /// The driver's options, for connections of this name. The settings are checked.
@@ -98,7 +98,7 @@ const PARAMETERS: &[&str] = &[
 ];
 
 /// In a URL: prepares no statements.
-const UNPREPARED: &str = "statement-cache-capacity=0";
+const UNPREPARED: (&str, &str) = ("statement-cache-capacity", "0");
 
 /// How many statements stay prepared on a connection.
 const STATEMENTS_KEPT: usize = 256;

@@ -16,13 +16,16 @@ use crate::value::Columns;
 /// How often other processes may come in the way of making the tables.
 const ATTEMPTS_MAX: usize = 10;
 
+/// The one encoding that has all characters.
+const ENCODING: &str = "UTF8";
+
 /// Brings the tables of a prefix to this program's version, in one transaction, which any number of
 /// processes may try at once. Leaves tables alone that a newer program has made and that this one
 /// can still use; then it needs no right to make tables.
 ///
 /// # Errors
 /// `SchemaTooNew` when this program is older than the schema's minimum; `Corrupt` when the tables
-/// of the prefix are not ours.
+/// of the prefix are not ours; `BadSetting` when the database's encoding is another.
 pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
     for _ in 0..ATTEMPTS_MAX {
         if has_tables(session).await?
@@ -40,10 +43,22 @@ pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
     Err(StorageError::Corrupt { table: "meta", reason })
 }
 
-/// Whether there are tables of the prefix.
+/// Whether there are tables of the prefix, in a database that has all characters.
 async fn has_tables(session: &mut Session) -> Result<bool, StorageError> {
-    let text = format!("SELECT to_regclass('{}meta') IS NOT NULL", session.texts.prefix);
+    let text = format!(
+        "SELECT to_regclass('{}meta') IS NOT NULL, current_setting('server_encoding')",
+        session.texts.prefix
+    );
     let rows = session.rows(&Arc::from(text), session.arguments()).await.map_err(sure)?;
+    let encoding = rows.first().and_then(|row| row.bytes(1)).unwrap_or_default();
+    if encoding != ENCODING.as_bytes() {
+        let encoding = String::from_utf8_lossy(encoding);
+        let reason = format!(
+            "the database has {encoding}, which does not hold all texts: it must be made with \
+            ENCODING '{ENCODING}'"
+        );
+        return Err(StorageError::BadSetting { setting: "server_encoding", reason });
+    }
     Ok(rows.first().and_then(|row| row.integer(0)) == Some(1))
 }
 

@@ -20,12 +20,17 @@ use crate::server::{Inner, Server, server_storage, writer_name};
 /// [`Postgres::options`].
 ///
 /// The tables are made in the first schema of the search path. Users' own tables may live in the
-/// same database; in a handler's transaction they are reached by a [`sqlx::PgConnection`]. Promises
+/// same database, whose encoding must be `UTF8`; in a handler's transaction they are reached by a
+/// [`sqlx::PgConnection`]. Promises
 /// hold as far as the server keeps what it has acknowledged: `fsync` and `synchronous_commit` on,
 /// and replicas, if one of them may take over, synchronous.
 ///
-/// It works behind a pooler in transaction mode. One that does not keep prepared statements, like
-/// PgBouncer before 1.21, needs [`PostgresOptions::prepared_statements`] to be off.
+/// One program at a time has the tables of a prefix: a second one that starts ends the first.
+///
+/// It works behind a pooler in transaction mode with [`PostgresOptions::prepared_statements`] off.
+/// That is tested with PgBouncer 1.18, and all else with PostgreSQL 15; not tested are other
+/// versions, and poolers that keep prepared statements, such as PgBouncer from 1.21 on, with these
+/// left on.
 ///
 /// Clones share it. Its connections carry the table prefix, the process's number and random digits
 /// as their `application_name`; who takes over ends what those before have left open.

@@ -6,6 +6,7 @@
 mod batch;
 mod connections;
 mod error;
+mod join;
 mod marks;
 mod reads;
 mod retention;
@@ -20,6 +21,7 @@ mod writer;
 pub(crate) use batch::{Written, is_plain};
 pub(crate) use connections::{Attempts, Lease, Server};
 pub(crate) use error::{Refused, commit_error, leaves_connection, sure, unsure};
+pub(crate) use join::join;
 pub(crate) use marks::ACCEPTED_MAX;
 pub(crate) use reads::{
     contracts, dead_letters, held, inbox, load_chunks, load_due, load_journal, load_kept_alive,

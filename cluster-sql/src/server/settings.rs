@@ -1,9 +1,11 @@
 //! How a database is connected to.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use cluster_core::storage::{RowLimits, StorageError};
 use cluster_core::time::Clock;
+use sqlx_core::Url;
 
 use crate::dialect::Dialect;
 use crate::schema::check_prefix;
@@ -71,35 +73,61 @@ impl Settings {
             let reason = format!("{} is below {CONNECTIONS_MIN}", self.connections);
             return Err(StorageError::BadSetting { setting: "connections", reason });
         }
-        if !urls.schemes.iter().any(|scheme| self.url.starts_with(scheme)) {
-            return Err(urls.bad());
-        }
-        // The driver leaves out what it does not know, or logs it, and with it what may be a
-        // password.
-        let (_, query) = self.url.split_once('?').unwrap_or_default();
-        let names = query.split('&').filter(|pair| !pair.is_empty());
-        let mut names = names.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
-        let is_known = |name: &str| {
-            // One may stand with what it is of in brackets.
-            let name = name.split_once('[').map_or(name, |(name, _)| name);
-            urls.parameters.contains(&name)
-        };
-        match names.find(|name| !is_known(name)) {
-            None => Ok(()),
-            Some(name) => {
-                let reason = format!("`{name}` is no parameter of it");
-                Err(StorageError::BadSetting { setting: "url", reason })
-            }
-        }
+        urls.check(&self.url)
+    }
+
+    /// Whether the URL says this of a parameter.
+    pub(crate) fn says(&self, parameter: &str, value: &str) -> bool {
+        let is_it = |(name, said): (Cow<'_, str>, Cow<'_, str>)| name == parameter && said == value;
+        Url::parse(&self.url).is_ok_and(|url| url.query_pairs().any(is_it))
     }
 }
 
 impl Urls {
+    /// Looks at a URL. Its parameters are all known: the driver leaves out what it does not know, or
+    /// logs it, and with it what may be a password.
+    ///
+    /// # Errors
+    /// `BadSetting`.
+    fn check(&self, text: &str) -> Result<(), StorageError> {
+        if !self.schemes.iter().any(|scheme| text.starts_with(scheme)) {
+            return Err(self.bad());
+        }
+        let url = Url::parse(text).map_err(|_| self.bad())?;
+        // Where a password has one of `/?#` in it, what comes after that is no password to a
+        // reader of URLs, and may be told. Then the `@` that ends the password comes later still.
+        let rest = [Some(url.path()), url.query()];
+        if url.fragment().is_some() || rest.into_iter().flatten().any(|part| part.contains('@')) {
+            return Err(self.bad());
+        }
+        for (name, _) in url.query_pairs() {
+            // One may stand with what it is of in brackets.
+            let name = name.split_once('[').map_or(&*name, |(name, _)| name);
+            if !self.parameters.contains(&name) {
+                return Err(unknown_parameter(name));
+            }
+        }
+        Ok(())
+    }
+
     /// What is said of a URL that cannot be read. What the driver says of it may quote it.
     pub(crate) fn bad(&self) -> StorageError {
-        let reason = format!("it is not like {}", self.example);
+        let reason = format!(
+            "it is not like {}; a password has / ? # @ % as % and two hexadecimal digits",
+            self.example
+        );
         StorageError::BadSetting { setting: "url", reason }
     }
+}
+
+/// What is said of a parameter that the driver does not know.
+fn unknown_parameter(name: &str) -> StorageError {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let reason = match name.bytes().all(is_name) {
+        true => format!("`{name}` is no parameter of it"),
+        false => "what stands there for a parameter's name is none".to_owned(),
+    };
+    StorageError::BadSetting { setting: "url", reason }
 }
 
 /// The public settings that all have, of a type with a field `settings`.

@@ -219,7 +219,7 @@ macro_rules! server_storage {
                     let joined = writing!(self.inner, session => async {
                         session.begin_alone().await?;
                         let joined = match self.time(session).await {
-                            Ok(now) => ownership::join(session, &request, now).await,
+                            Ok(now) => server::join(session, &request, now).await,
                             Err(error) => Err(error),
                         };
                         session.end(joined).await

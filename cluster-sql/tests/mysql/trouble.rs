@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::support::{TestDatabase, accept, join, outcome, request};
+use crate::views::assert_shown;
 use bytes::Bytes;
 use cluster_core::id::{Epoch, Key, KeyDigest, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
@@ -87,6 +88,30 @@ async fn what_the_server_cannot_take_is_refused_at_the_start() {
     let unreachable = MySql::connect("mysql://u:secret@127.0.0.1:1/d").await.unwrap_err();
     assert!(matches!(unreachable, StorageError::Unavailable { .. }), "{unreachable:?}");
     assert!(!format!("{unreachable} {unreachable:?}").contains("secret"));
+}
+
+/// Texts are what they are whatever the database's own character set is: nothing of ours takes its
+/// default, and connections do not either.
+#[tokio::test]
+async fn the_character_set_of_the_database_does_not_matter() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let mut tool = backend.tool().await;
+    let alter =
+        format!("ALTER DATABASE {} CHARACTER SET latin1 COLLATE latin1_bin", backend.name());
+    run(&mut tool, &alter).await;
+    assert_shown(&backend).await;
+    let defaults = "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = ? \
+        AND character_set_name <> 'utf8mb4'";
+    let defaults = sqlx::query_scalar::<_, i64>(defaults).bind(backend.name());
+    assert_eq!(defaults.fetch_one(&mut tool).await.unwrap(), 0);
+    let storage = backend.options().connect().await.unwrap();
+    let mut open = storage.begin().await.unwrap();
+    let connection: &mut MySqlConnection = open.connection().downcast_mut().unwrap();
+    let sets = "SELECT CONCAT_WS(' ', @@character_set_client, @@character_set_connection, \
+        @@character_set_results)";
+    let sets: String = sqlx::query_scalar(sets).fetch_one(connection).await.unwrap();
+    assert_eq!(sets, "utf8mb4 utf8mb4 utf8mb4");
+    open.rollback().await;
 }
 
 /// More than a packet takes: written statement by statement.

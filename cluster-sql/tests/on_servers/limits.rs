@@ -85,6 +85,17 @@ async fn what_is_larger_than_the_limit_is_refused() {
     assert!(found.request.accepted_at == Timestamp::from_unix_ms(0));
 }
 
+/// A misspelt parameter is named, and what may be a part of a password is not.
+#[tokio::test]
+async fn an_unknown_parameter_is_named() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let url = backend.url();
+    let url = format!("{}{}sslmood=x", url, if url.contains('?') { '&' } else { '?' });
+    let refused = Connected::options(url).connect().await.unwrap_err();
+    assert!(matches!(refused, StorageError::BadSetting { setting: "url", .. }), "{refused:?}");
+    assert!(refused.to_string().contains("`sslmood`"), "{refused}");
+}
+
 /// Whatever is wrong with a URL, nobody hears its password.
 #[tokio::test]
 async fn no_error_tells_a_password() {
@@ -103,7 +114,20 @@ async fn no_error_tells_a_password() {
         format!("{scheme}://cluster:{secret}@{host}/test?{TLS_MODE}={secret}"),
         format!("{scheme}://cluster:{secret}@{host}/test?passwort={secret}"),
         format!("{scheme}://cluster:{secret}@127.0.0.1:no port/test"),
+        format!("{scheme}://cluster:{secret}@{host}/test?pass%{secret}=1"),
         format!("amqp://cluster:{secret}@127.0.0.1/x"),
+        // Passwords with what ends the part of a URL that they stand in.
+        format!("{scheme}://cluster:pa?{secret}@{place}"),
+        format!("{scheme}://cluster:12?{secret}@{place}"),
+        format!("{scheme}://cluster:12?a&{secret}&b@{place}"),
+        format!("{scheme}://cluster:12?{TLS_MODE}={secret}@{place}"),
+        format!("{scheme}://cluster:pa#{secret}@{place}"),
+        format!("{scheme}://cluster:12#{secret}@{place}"),
+        format!("{scheme}://cluster:pa/{secret}@{place}"),
+        format!("{scheme}://cluster:12/{secret}@{place}"),
+        format!("{scheme}://127.0.0.1:1/{secret}@{place}"),
+        format!("{scheme}://cluster:a@{secret}@{place}"),
+        format!("{scheme}://cluster:{secret}%zz@{place}"),
         format!("{scheme}://{user}@{host}/no_such_database"),
         format!("{scheme}://{user}@{host}/no_such_database?{BAD_TLS}"),
         secret.to_owned(),

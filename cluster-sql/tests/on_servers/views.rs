@@ -16,7 +16,7 @@ async fn lines(tool: &mut Tool, text: &str) -> Vec<String> {
 }
 
 /// One request in each place: seq 1 has ended, 2 is dead, 3 is held, 4 is due, 5 waits for its next
-/// attempt, 6 is pending.
+/// attempt, 6 is pending, 7 and 8 are due at the last and at the first time that can be said.
 async fn fill(backend: &TestDatabase) {
     let storage = backend.connect().await.unwrap();
     let fence = join(&storage).await;
@@ -28,7 +28,9 @@ async fn fill(backend: &TestDatabase) {
         reply: 2,
         error: 3,
     };
-    storage.store_contracts(vec![contract]).await.unwrap();
+    // One that was renamed under its tag keeps its old name's row.
+    let renamed = ContractRow { name: "withdraw_more".into(), ..contract.clone() };
+    storage.store_contracts(vec![contract, renamed]).await.unwrap();
     let due_at = Some(Timestamp::from_unix_ms(86_400_000));
     let entity_id = "nul\0".into();
     let mut last = RequestRow { entity_id, ..request(6) };
@@ -49,6 +51,9 @@ async fn fill(backend: &TestDatabase) {
         payload: Bytes::from_static(b"state"),
     };
     accepts.push(last);
+    for (seq, ms) in [(7, i64::MAX), (8, i64::MIN)] {
+        accepts.push(RequestRow { due_at: Some(Timestamp::from_unix_ms(ms)), ..request(seq) });
+    }
     storage.commit(fence, Batch { accepts, ..Batch::default() }.into()).await.unwrap();
     let (epoch, at) = (Epoch::new(1), Timestamp::from_unix_ms(0));
     let shard = |seq: u64| request(seq).shard;
@@ -60,7 +65,7 @@ async fn fill(backend: &TestDatabase) {
             epoch,
             attempts: 7,
             died_at: at,
-            error: "poison".into(),
+            error: "bad byte \0".into(),
         }],
         holds: vec![HoldWrite {
             seq: Seq::new(3),
@@ -76,7 +81,7 @@ async fn fill(backend: &TestDatabase) {
             attempts: 2,
             retry_at: at,
             in_order: false,
-            error: "once more".into(),
+            error: "once\0more".into(),
         }],
         states: vec![state],
         ..Batch::default()
@@ -87,7 +92,12 @@ async fn fill(backend: &TestDatabase) {
 #[tokio::test]
 async fn people_see_names_words_and_times() {
     let Some(backend) = TestDatabase::make().await else { return };
-    fill(&backend).await;
+    assert_shown(&backend).await;
+}
+
+/// Fills a database; all of it is shown as it is.
+pub(crate) async fn assert_shown(backend: &TestDatabase) {
+    fill(backend).await;
     let mut tool = backend.tool().await;
     let tool = &mut tool;
     let all = "SELECT concat_ws(' ', seq, entity_type, entity_id, message, r.key, status, \
@@ -96,22 +106,30 @@ async fn people_see_names_words_and_times() {
         lines(tool, all).await,
         [
             "1 Account e1 withdraw finished 0",
-            "2 Account e2 withdraw dead 7 poison",
+            &format!("2 Account e2 withdraw dead 7 bad byte {NUL}"),
             "3 Account e3 withdraw held 0",
             "4 Account e4 withdraw due 0",
-            "5 Account e5 withdraw due 2 once more",
+            &format!("5 Account e5 withdraw due 2 once{NUL}more"),
             &format!("6 Account nul{NUL} withdraw größe pending 0"),
+            "7 Account e7 withdraw due 0",
+            "8 Account e8 withdraw due 0",
         ]
     );
     let due = format!("SELECT {DUE_DAY} FROM cluster_requests WHERE seq = 4");
     assert_eq!(lines(tool, &due).await, ["1970-01-02"]);
+    // All columns can be shown.
+    let rows = tool.fetch_all(sqlx::raw_sql("SELECT * FROM cluster_requests")).await.unwrap();
+    assert_eq!(rows.len(), 8);
     let ends = format!("SELECT concat_ws(' ', seq, kind, {PAYLOAD}) FROM cluster_outcomes");
     assert_eq!(lines(tool, &ends).await, ["1 ok done"]);
     let waiting = "SELECT concat_ws(' ', seq, status, held_for) FROM cluster_pending_requests \
         ORDER BY seq";
-    assert_eq!(lines(tool, waiting).await, ["3 held message", "4 due", "5 due", "6 pending"]);
+    assert_eq!(
+        lines(tool, waiting).await,
+        ["3 held message", "4 due", "5 due", "6 pending", "7 due", "8 due"]
+    );
     let dead = "SELECT concat_ws(' ', seq, failed_attempts, last_error) FROM cluster_dead_letters";
-    assert_eq!(lines(tool, dead).await, ["2 7 poison"]);
+    assert_eq!(lines(tool, dead).await, [format!("2 7 bad byte {NUL}")]);
     let states = format!(
         "SELECT concat_ws(' ', entity_type, entity_id, version, {PAYLOAD}) \
         FROM cluster_entity_states"

@@ -1,4 +1,5 @@
 //! What the server may do to a transaction: deadlocks and serialization failures are tried again.
+//! What it may be set to: an encoding that has not all characters is refused.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use cluster_core::id::{Epoch, ShardId, StateVersion};
 use cluster_core::storage::{Batch, MessageStorage, StateKey, StateWrite, StorageError};
 use cluster_sql::Postgres;
-use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 fn key(id: &str) -> StateKey {
     StateKey { shard: ShardId::new(1), entity_type: "Shop".into(), entity_id: id.into() }
@@ -93,4 +94,35 @@ async fn serialization_failures_are_tried_again() {
     let ended = "SELECT count(*) FROM cluster_requests WHERE status = 'finished'";
     let ended: i64 = sqlx::query_scalar(ended).fetch_one(&mut tool).await.unwrap();
     assert_eq!(ended, 200);
+}
+
+/// A database of another encoding has not all characters: nothing is made in it.
+#[tokio::test]
+async fn a_database_that_is_not_utf_8_is_refused() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let mut tool = backend.tool().await;
+    let url = backend.url();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = format!("{}_{}", backend.name(), encoding.to_lowercase());
+        let make = format!(
+            "CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 \
+            LC_COLLATE 'C' LC_CTYPE 'C'"
+        );
+        run(&mut tool, &make).await;
+        let url = format!("{server}/{name}");
+        for prepared in [true, false] {
+            let options = Postgres::options(&url).prepared_statements(prepared);
+            let refused = options.connect().await.unwrap_err();
+            let StorageError::BadSetting { setting: "server_encoding", reason } = refused else {
+                panic!("{refused:?}");
+            };
+            assert!(reason.contains(encoding) && reason.contains("UTF8"), "{reason}");
+        }
+        let mut there = PgConnection::connect(&url).await.unwrap();
+        let ours = "SELECT count(*) FROM pg_class WHERE relname LIKE 'cluster%'";
+        assert_eq!(sqlx::query_scalar::<_, i64>(ours).fetch_one(&mut there).await.unwrap(), 0);
+        there.close().await.unwrap();
+        run(&mut tool, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    }
 }

@@ -3,20 +3,25 @@
 -- Views for people, with names, words and times (in UTC) where the tables have numbers. Payloads are
 -- as they are stored. No program reads them.
 
--- All requests, and where each stands: finished, dead, held, due or pending.
+-- All requests, and where each stands: finished, dead, held, due or pending. A message that was
+-- renamed under its tag is shown by the first of its names; a time to be due at that is in none of
+-- the years 1 to 9999, as the nearest that is.
 CREATE OR REPLACE VIEW {p}requests AS
 SELECT r.seq, LOWER(HEX(r.id)) AS id, r.shard,
     CONVERT(r.entity_type USING utf8mb4) COLLATE utf8mb4_bin AS entity_type,
     CONVERT(r.entity_id USING utf8mb4) COLLATE utf8mb4_bin AS entity_id,
     COALESCE((SELECT CONVERT(c.name USING utf8mb4) COLLATE utf8mb4_bin FROM {p}contract c
-        WHERE c.entity_type = r.entity_type AND c.tag = r.message AND c.name <> ''),
+        WHERE c.entity_type = r.entity_type AND c.tag = r.message AND c.name <> ''
+        ORDER BY c.name LIMIT 1),
         r.message) AS message,
     CONVERT(r.`key` USING utf8mb4) COLLATE utf8mb4_bin AS `key`,
     CASE WHEN o.seq IS NOT NULL THEN 'finished' WHEN d.seq IS NOT NULL THEN 'dead'
         WHEN h.seq IS NOT NULL THEN 'held' WHEN w.seq IS NOT NULL THEN 'due'
         ELSE 'pending' END AS status,
     TIMESTAMP('1970-01-01') + INTERVAL r.accepted_at * 1000 MICROSECOND AS accepted_at,
-    TIMESTAMP('1970-01-01') + INTERVAL w.due_at * 1000 MICROSECOND AS due_at,
+    TIMESTAMP('1970-01-01')
+        + INTERVAL GREATEST(LEAST(w.due_at, 253402300799999), -62135596800000) * 1000 MICROSECOND
+        AS due_at,
     TIMESTAMP('1970-01-01') + INTERVAL o.finished_at * 1000 MICROSECOND AS finished_at,
     COALESCE(d.attempts, a.attempts, 0) AS failed_attempts,
     CONVERT(COALESCE(d.error, a.error) USING utf8mb4) AS last_error,

@@ -3,15 +3,20 @@
 -- are stored. No program reads them. Texts with a NUL, which PostgreSQL has no text for, are shown
 -- with an escape: see encode(.., 'escape').
 
--- All requests, and where each stands: finished, dead, held, due or pending.
+-- All requests, and where each stands: finished, dead, held, due or pending. A message that was
+-- renamed under its tag is shown by the first of its names; a time to be due at that is in none of
+-- the years 1 to 9999, as infinity.
 CREATE VIEW {p}requests AS
 SELECT r.seq, encode(r.id, 'hex') AS id, r.shard,
     CASE WHEN position(decode('00', 'hex') IN r.entity_type) > 0 THEN encode(r.entity_type, 'escape')
         ELSE convert_from(r.entity_type, 'UTF8') END AS entity_type,
     CASE WHEN position(decode('00', 'hex') IN r.entity_id) > 0 THEN encode(r.entity_id, 'escape')
         ELSE convert_from(r.entity_id, 'UTF8') END AS entity_id,
-    coalesce((SELECT convert_from(c.name, 'UTF8') FROM {p}contract c
-        WHERE c.entity_type = r.entity_type AND c.tag = r.message AND c.name <> ''),
+    coalesce((SELECT CASE WHEN position(decode('00', 'hex') IN c.name) > 0
+            THEN encode(c.name, 'escape') ELSE convert_from(c.name, 'UTF8') END
+        FROM {p}contract c
+        WHERE c.entity_type = r.entity_type AND c.tag = r.message AND c.name <> ''
+        ORDER BY c.name LIMIT 1),
         r.message::text) AS message,
     CASE WHEN position(decode('00', 'hex') IN r.key) > 0 THEN encode(r.key, 'escape')
         ELSE convert_from(r.key, 'UTF8') END AS key,
@@ -19,10 +24,14 @@ SELECT r.seq, encode(r.id, 'hex') AS id, r.shard,
         WHEN h.seq IS NOT NULL THEN 'held' WHEN w.seq IS NOT NULL THEN 'due'
         ELSE 'pending' END AS status,
     to_timestamp(r.accepted_at / 1000.0) AS accepted_at,
-    to_timestamp(w.due_at / 1000.0) AS due_at,
+    CASE WHEN w.due_at < -62135596800000 THEN '-infinity'
+        WHEN w.due_at > 253402300799999 THEN 'infinity'
+        ELSE to_timestamp(w.due_at / 1000.0) END AS due_at,
     to_timestamp(o.finished_at / 1000.0) AS finished_at,
     coalesce(d.attempts, a.attempts, 0) AS failed_attempts,
-    convert_from(coalesce(d.error, a.error), 'UTF8') AS last_error,
+    CASE WHEN position(decode('00', 'hex') IN coalesce(d.error, a.error)) > 0
+        THEN encode(coalesce(d.error, a.error), 'escape')
+        ELSE convert_from(coalesce(d.error, a.error), 'UTF8') END AS last_error,
     r.headers, r.arguments
 FROM {p}request r
 LEFT JOIN {p}outcome o ON o.seq = r.seq

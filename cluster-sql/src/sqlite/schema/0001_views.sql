@@ -2,19 +2,23 @@
 -- Views for people, with names, words and times (in UTC) where the tables have numbers. Payloads are
 -- as they are stored. No program reads them.
 
--- All requests, and where each stands: finished, dead, held, due or pending.
+-- All requests, and where each stands: finished, dead, held, due or pending. A message that was
+-- renamed under its tag is shown by the first of its names; a time to be due at that is in none of
+-- the years 1 to 9999, as the nearest that is.
 CREATE VIEW {p}requests AS
 SELECT r.seq, lower(hex(r.id)) AS id, r.shard,
     CAST(r.entity_type AS TEXT) AS entity_type, CAST(r.entity_id AS TEXT) AS entity_id,
     coalesce((SELECT CAST(c.name AS TEXT) FROM {p}contract c
-        WHERE c.entity_type = r.entity_type AND c.tag = r.message AND c.name <> x''),
+        WHERE c.entity_type = r.entity_type AND c.tag = r.message AND c.name <> x''
+        ORDER BY c.name LIMIT 1),
         CAST(r.message AS TEXT)) AS message,
     CAST(r.key AS TEXT) AS key,
     CASE WHEN o.seq IS NOT NULL THEN 'finished' WHEN d.seq IS NOT NULL THEN 'dead'
         WHEN h.seq IS NOT NULL THEN 'held' WHEN w.seq IS NOT NULL THEN 'due'
         ELSE 'pending' END AS status,
     strftime('%Y-%m-%d %H:%M:%f', r.accepted_at / 1000.0, 'unixepoch') AS accepted_at,
-    strftime('%Y-%m-%d %H:%M:%f', w.due_at / 1000.0, 'unixepoch') AS due_at,
+    strftime('%Y-%m-%d %H:%M:%f', max(min(w.due_at, 253402300799999), -62135596800000) / 1000.0,
+        'unixepoch') AS due_at,
     strftime('%Y-%m-%d %H:%M:%f', o.finished_at / 1000.0, 'unixepoch') AS finished_at,
     coalesce(d.attempts, a.attempts, 0) AS failed_attempts,
     coalesce(d.error, a.error) AS last_error,
