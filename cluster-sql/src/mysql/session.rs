@@ -27,7 +27,7 @@ const SETTINGS: &str = "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEV
 
 /// What the server says of itself.
 const SERVER: &str = "SELECT @@max_allowed_packet, VERSION() LIKE '%MariaDB%', \
-    @@log_bin AND @@binlog_format = 'STATEMENT'";
+    @@log_bin AND @@binlog_format = 'STATEMENT', CAST(CONNECTION_ID() AS SIGNED)";
 
 /// Room for what stands around the text in a packet.
 const PACKET_MARGIN: usize = 1024;
@@ -43,6 +43,8 @@ pub(super) struct Session {
     pub(super) packet_bytes_max: usize,
     /// The server logs statements, which may do something else when they are done again.
     pub(super) logs_statements: bool,
+    /// The server's number of the connection.
+    pub(super) number: i64,
 }
 
 impl Session {
@@ -63,6 +65,7 @@ impl Session {
             has_compound_statements: number(1) == Some(1),
             packet_bytes_max: packet_bytes_max.unwrap_or(0),
             logs_statements: number(2) == Some(1),
+            number: number(3).unwrap_or(0),
         })
     }
 

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::shards::take_shards;
 use super::texts::AllTexts;
 use super::{reads, retention, schema};
-use crate::server::{Inner, Server, server_storage};
+use crate::server::{Inner, Purpose, Server, server_storage};
 
 /// A storage in a MariaDB database, 10.5 or newer: made with [`MySql::connect`] or
 /// [`MySql::options`]. On MySQL 8 it writes batches statement by statement, which is slower.
@@ -45,7 +45,7 @@ impl Server for MySqlServer {
     type Dialect = MySqlDialect;
     type Session = Session;
 
-    async fn connect(&self) -> Result<Session, StorageError> {
+    async fn connect(&self, _: Purpose) -> Result<Session, StorageError> {
         Session::connect(&self.options, self.texts.clone()).await
     }
 }

@@ -64,3 +64,8 @@ async fn give_back(session: &mut Session) -> bool {
         && MySqlTransactionManager::rollback(&mut session.connection).await.is_ok()
         && session.give_back().await.is_ok()
 }
+
+/// The statement that ends the connection, and what is open on it: users may end their own.
+fn text_of_stop(session: &Session) -> String {
+    format!("KILL {}", session.number)
+}

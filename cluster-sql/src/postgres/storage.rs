@@ -13,7 +13,7 @@ use super::session::Session;
 use super::shards::take_shards;
 use super::texts::AllTexts;
 use super::{reads, retention, schema};
-use crate::server::{Inner, Server, server_storage};
+use crate::server::{Inner, Purpose, Server, server_storage};
 
 /// A storage in a PostgreSQL database, 13 or newer: made with [`Postgres::connect`] or
 /// [`Postgres::options`].
@@ -27,7 +27,7 @@ use crate::server::{Inner, Server, server_storage};
 /// PgBouncer before 1.21, needs [`PostgresOptions::prepared_statements`] to be off.
 ///
 /// Clones share it. Its connections carry the table prefix and the process's number as their
-/// `application_name`.
+/// `application_name`, and a handler's while its transaction is open a suffix of its own.
 #[derive(Clone)]
 pub struct Postgres {
     pub(super) inner: Arc<Inner<PostgresServer>>,
@@ -45,14 +45,18 @@ impl Server for PostgresServer {
     type Dialect = PostgresDialect;
     type Session = Session;
 
-    async fn connect(&self) -> Result<Session, StorageError> {
-        let connection = self.options.connect().await.map_err(sure)?;
-        Ok(Session {
-            connection,
+    async fn connect(&self, purpose: Purpose) -> Result<Session, StorageError> {
+        let mut session = Session {
+            connection: self.options.connect().await.map_err(sure)?,
             texts: self.texts.clone(),
             prepared: self.prepared,
             care: self.care.clone(),
-        })
+            name: String::new(),
+        };
+        if purpose == Purpose::Users {
+            session.prepare_for_users().await.map_err(sure)?;
+        }
+        Ok(session)
     }
 }
 

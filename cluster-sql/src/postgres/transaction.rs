@@ -6,11 +6,12 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::commit::ends;
 use super::error::{is_aborted, is_gate, sure};
+use super::plain::literal;
 use super::session::Session;
 use super::storage::{Postgres, PostgresServer};
 use super::texts::Own;
 use crate::server::server_transactions;
-use crate::value::Columns;
+use crate::value::{Columns, Value};
 
 server_transactions!(Postgres, PostgresServer);
 
@@ -22,7 +23,9 @@ const MARK: &str = "cluster.begun";
 type Begun = ();
 
 async fn begin(session: &mut Session) -> Result<Begun, StorageError> {
-    let text = format!("{}; SET LOCAL {MARK} = 1", Session::BEGIN);
+    let name = literal(Value::Text(&session.name));
+    let text =
+        format!("{}; SET LOCAL {MARK} = 1; SET LOCAL application_name = {name}", Session::BEGIN);
     // By the driver, so that what the user begins on it is a savepoint.
     let begun = PgTransactionManager::begin(
         &mut session.connection,
@@ -80,4 +83,13 @@ async fn give_back(session: &mut Session) -> bool {
     let connection = &mut session.connection;
     PgTransactionManager::get_transaction_depth(connection) == 1
         && PgTransactionManager::rollback(connection).await.is_ok()
+}
+
+/// The statement that ends the process of the server that has the open transaction: users may end
+/// their own.
+fn text_of_stop(session: &Session) -> String {
+    let name = literal(Value::Text(&session.name));
+    format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = {name}"
+    )
 }

@@ -17,7 +17,7 @@ mod texts;
 mod transaction;
 
 pub(crate) use batch::{Written, is_plain};
-pub(crate) use connections::{Attempts, Lease, Server};
+pub(crate) use connections::{Attempts, Lease, Purpose, Server};
 pub(crate) use error::{Refused, commit_error, leaves_connection, sure, unsure};
 pub(crate) use marks::ACCEPTED_MAX;
 pub(crate) use reads::{

@@ -6,8 +6,8 @@
 pub(crate) struct InTheWay;
 
 /// Implements them for a storage, whose database has its own ways to `begin` one, to `check_open`
-/// that it is still the same one, to do that and `write_ends` of requests at once, and to
-/// `give_back` the connection when it has ended.
+/// that it is still the same one, to do that and `write_ends` of requests at once, to `give_back`
+/// the connection when it has ended, and the `text_of_stop` that ends it from another connection.
 macro_rules! server_transactions {
     ($storage:ident, $server:ident) => {
         use std::any::Any;
@@ -19,6 +19,7 @@ macro_rules! server_transactions {
         use $crate::batch::write_batch;
         use $crate::server::{
             End, InTheWay, Inner, Lease, ServerSession, Written, is_plain, leaves_connection,
+            reading,
         };
 
         impl TransactionStorage for $storage {
@@ -86,11 +87,28 @@ macro_rules! server_transactions {
                 session.roll_back_after::<()>(Err(found)).await.expect_err("it has failed")
             }
 
-            /// Ends what is open and gives the connection back.
+            /// Ends what is open and gives the connection back. A statement that a handler has left
+            /// may wait for others, as long as they like: nobody waits for that here.
             async fn end(mut self) {
-                if give_back(&mut self.lease.session).await {
-                    self.lease.keep();
+                let given_back = self.inner.soon(give_back(&mut self.lease.session)).await;
+                match given_back {
+                    Some(true) => self.lease.keep(),
+                    Some(false) => {}
+                    None => drop(tokio::spawn(async {
+                        if let Err(error) = self.stop().await {
+                            tracing::warn!(%error, "a statement given up may go on at the server");
+                        }
+                    })),
                 }
+            }
+
+            /// Ends at the server what is open. The connection is held until then: nobody else's is
+            /// the one that is ended.
+            async fn stop(self) -> Result<(), StorageError> {
+                let text = text_of_stop(&self.lease.session);
+                reading!(self.inner, session => async {
+                    session.simple(text.clone()).await.map_err(sure)
+                })
             }
         }
 
