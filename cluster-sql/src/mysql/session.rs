@@ -11,7 +11,7 @@ use super::error::{commit_error, is_duplicate, is_fence_lost, refused, sure};
 use super::parameter::Parameter;
 use super::texts::{AllTexts, Own, Statement};
 use crate::driver::Driver;
-use crate::server::{End, Refused, ServerSession};
+use crate::server::{End, Purpose, Refused, ServerSession};
 use crate::sql::Sql;
 use crate::value::{Columns, Value, integer};
 
@@ -21,9 +21,19 @@ use crate::value::{Columns, Value, integer};
 /// nothing was done before this process gives up on an answer.
 const SETTINGS: &str = "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
-    time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, \
+    time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, \
     sql_safe_updates = 0, sql_select_limit = DEFAULT, wait_timeout = 2147483, \
     innodb_lock_wait_timeout = 20";
+
+/// When what is written outside a transaction commits: at once, as the storage's statements rely
+/// on; or never by itself. A server may end a handler's transaction, for a deadlock, and what the
+/// handler writes then is rolled back.
+const fn autocommit(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Storage => "1",
+        Purpose::Users => "0",
+    }
+}
 
 /// What the server says of itself.
 const SERVER: &str = "SELECT @@max_allowed_packet, VERSION() LIKE '%MariaDB%', \
@@ -51,10 +61,11 @@ impl Session {
     /// Connects, with nothing left to the server's defaults.
     pub(super) async fn connect(
         options: &MySqlConnectOptions,
+        purpose: Purpose,
         texts: Arc<AllTexts>,
     ) -> Result<Session, StorageError> {
         let mut connection = options.connect().await.map_err(sure)?;
-        let text = format!("{SETTINGS}; {SERVER}");
+        let text = format!("{SETTINGS}, autocommit = {}; {SERVER}", autocommit(purpose));
         let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut connection).await;
         let rows = rows.map_err(sure)?;
         let number = |at: usize| rows.first().and_then(|row| row.integer(at));
@@ -81,7 +92,9 @@ impl Session {
 
     /// Ends the open transaction with nothing written, and sets back what a user may have set.
     pub(super) async fn give_back(&mut self) -> Result<(), StorageError> {
-        self.simple(format!("ROLLBACK; {SETTINGS}")).await.map_err(sure)
+        let autocommit = autocommit(Purpose::Users);
+        let text = format!("ROLLBACK; {SETTINGS}, autocommit = {autocommit}");
+        self.simple(text).await.map_err(sure)
     }
 
     /// Runs a packet that has a gate and commits.

@@ -45,8 +45,8 @@ impl Server for MySqlServer {
     type Dialect = MySqlDialect;
     type Session = Session;
 
-    async fn connect(&self, _: Purpose) -> Result<Session, StorageError> {
-        Session::connect(&self.options, self.texts.clone()).await
+    async fn connect(&self, purpose: Purpose) -> Result<Session, StorageError> {
+        Session::connect(&self.options, purpose, self.texts.clone()).await
     }
 }
 
