@@ -17,22 +17,23 @@ use crate::value::Columns;
 const ATTEMPTS_MAX: usize = 10;
 
 /// Brings the tables of a prefix to this program's version, in one transaction, which any number of
-/// processes may try at once. Leaves tables alone that a newer program has made and that this one
-/// can still use; then it needs no right to make tables.
+/// processes may try at once; says in which schema they are, as it stands in a statement. Leaves
+/// tables alone that a newer program has made and that this one can still use; then it needs no
+/// right to make tables.
 ///
 /// # Errors
 /// `SchemaTooNew` when this program is older than the schema's minimum; `Corrupt` when the tables
 /// of the prefix are not ours.
-pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
+pub(super) async fn migrate(session: &mut Session) -> Result<String, StorageError> {
     for _ in 0..ATTEMPTS_MAX {
-        if has_tables(session).await?
+        if let Some(schema) = schema_of_tables(session).await?
             && stored_version(session).await? >= schema_version::<PostgresDialect>()
         {
-            return Ok(());
+            return Ok(schema);
         }
         session.begin().await?;
         match migrate_in_transaction(session).await {
-            Ok(()) => return session.end(Ok(())).await,
+            Ok(()) => session.end(Ok(())).await?,
             Err(error) => session.simple("ROLLBACK".to_owned()).await.map_err(sure).and(error)?,
         }
     }
@@ -40,11 +41,23 @@ pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
     Err(StorageError::Corrupt { table: "meta", reason })
 }
 
-/// Whether there are tables of the prefix.
-async fn has_tables(session: &mut Session) -> Result<bool, StorageError> {
-    let text = format!("SELECT to_regclass('{}meta') IS NOT NULL", session.texts.prefix);
+/// Where the tables of the prefix are, if there are any.
+async fn schema_of_tables(session: &mut Session) -> Result<Option<String>, StorageError> {
+    let text = format!(
+        "SELECT convert_to(n.nspname, 'UTF8') FROM pg_class c \
+        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('{}meta')",
+        session.texts.prefix
+    );
     let rows = session.rows(&Arc::from(text), session.arguments()).await.map_err(sure)?;
-    Ok(rows.first().and_then(|row| row.integer(0)) == Some(1))
+    let Some(row) = rows.first() else { return Ok(None) };
+    let name = row.bytes(0).and_then(|name| std::str::from_utf8(name).ok());
+    Ok(name.map(quoted))
+}
+
+/// A name as it stands in a statement: without dollars, which are places there.
+fn quoted(name: &str) -> String {
+    let name = name.replace('\\', "\\\\").replace('"', "\"\"").replace('$', "\\0024");
+    format!("U&\"{name}\"")
 }
 
 /// Fails with `Ok` when another process has made a table meanwhile: it is to be tried again.

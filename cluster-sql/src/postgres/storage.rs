@@ -52,6 +52,7 @@ impl Server for PostgresServer {
             prepared: self.prepared,
             care: self.care.clone(),
             name: String::new(),
+            kept: String::new(),
         };
         if purpose == Purpose::Users {
             session.prepare_for_users().await.map_err(sure)?;
@@ -90,17 +91,22 @@ impl Postgres {
     }
 
     pub(super) async fn connect_with(options: PostgresOptions) -> Result<Self, StorageError> {
-        let server = PostgresServer {
-            options: options.driver()?,
-            texts: Arc::new(AllTexts::new(&options.settings.prefix)),
-            prepared: options.is_prepared(),
-            care: Arc::default(),
+        let (driver, prepared) = (options.driver()?, options.is_prepared());
+        let inner = |tables: &str| {
+            let server = PostgresServer {
+                options: driver.clone(),
+                texts: Arc::new(AllTexts::new(tables)),
+                prepared,
+                care: Arc::default(),
+            };
+            Inner::new(server, options.settings.clone())
         };
-        let inner = Inner::new(server, options.settings);
-        let mut lease = inner.writers.lease().await?;
-        inner.within_or_unknown(schema::migrate(&mut lease.session)).await?;
-        lease.keep();
-        Ok(Postgres { inner: Arc::new(inner) })
+        let prefix = &options.settings.prefix;
+        let making = inner(prefix);
+        let mut lease = making.writers.lease().await?;
+        let schema = making.within_or_unknown(schema::migrate(&mut lease.session)).await?;
+        // With their schema, for a handler may look for its own tables elsewhere.
+        Ok(Postgres { inner: Arc::new(inner(&format!("{schema}.{prefix}"))) })
     }
 }
 

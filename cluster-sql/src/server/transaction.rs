@@ -76,10 +76,8 @@ macro_rules! server_transactions {
             /// transaction, and that is rolled back.
             async fn why_not(&mut self, batch: &Batch) -> StorageError {
                 let session = &mut self.lease.session;
-                if !give_back(session).await {
-                    return StorageError::unavailable(InTheWay);
-                }
-                let written = match session.begin().await {
+                let again = format!("ROLLBACK; {}", Session::BEGIN);
+                let written = match session.run_in_transaction(&again).await {
                     Ok(()) => write_batch(session, batch).await,
                     Err(error) => Err(error),
                 };
