@@ -23,6 +23,7 @@ mod killed;
 mod lease;
 mod many_scheduled;
 mod outbox;
+mod own_connections;
 mod pressure;
 mod processes;
 mod races;

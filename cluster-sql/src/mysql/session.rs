@@ -12,7 +12,7 @@ use super::parameter::Parameter;
 use super::takeover::Recorded;
 use super::texts::{AllTexts, Own, Statement};
 use crate::driver::Driver;
-use crate::server::{End, Refused, ServerSession};
+use crate::server::{End, Purpose, Refused, ServerSession};
 use crate::sql::Sql;
 use crate::value::{Columns, Value, integer};
 
@@ -23,13 +23,23 @@ use crate::value::{Columns, Value, integer};
 /// answer.
 const SETTINGS: &str = "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
-    time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, unique_checks = 1, \
+    time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, \
     sql_safe_updates = 0, sql_select_limit = DEFAULT, wait_timeout = 2147483, \
     innodb_lock_wait_timeout = 20, lock_wait_timeout = 20 /*M! , max_statement_time = 0 */";
 
+/// When what is written outside a transaction commits: at once, as the storage's statements rely
+/// on; or never by itself. A server may end a handler's transaction, for a deadlock, and what the
+/// handler writes then is rolled back.
+const fn autocommit(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Storage => "1",
+        Purpose::Users => "0",
+    }
+}
+
 /// What the server says of itself.
 const SERVER: &str = "SELECT @@max_allowed_packet, VERSION() LIKE '%MariaDB%', \
-    @@log_bin AND @@binlog_format = 'STATEMENT'";
+    @@log_bin AND @@binlog_format = 'STATEMENT', CAST(CONNECTION_ID() AS SIGNED)";
 
 /// Room for what stands around the text in a packet.
 const PACKET_MARGIN: usize = 1024;
@@ -47,16 +57,19 @@ pub(super) struct Session {
     pub(super) recorded: Option<Recorded>,
     /// The server logs statements, which may do something else when they are done again.
     pub(super) logs_statements: bool,
+    /// The server's number of the connection.
+    pub(super) number: i64,
 }
 
 impl Session {
     /// Connects, with nothing left to the server's defaults.
     pub(super) async fn connect(
         options: &MySqlConnectOptions,
+        purpose: Purpose,
         texts: Arc<AllTexts>,
     ) -> Result<Session, StorageError> {
         let mut connection = options.connect().await.map_err(sure)?;
-        let text = format!("{SETTINGS}; {SERVER}");
+        let text = format!("{SETTINGS}, autocommit = {}; {SERVER}", autocommit(purpose));
         let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut connection).await;
         let rows = rows.map_err(sure)?;
         let number = |at: usize| rows.first().and_then(|row| row.integer(at));
@@ -68,6 +81,7 @@ impl Session {
             packet_bytes_max: packet_bytes_max.unwrap_or(0),
             logs_statements: number(2) == Some(1),
             recorded: None,
+            number: number(3).unwrap_or(0),
         })
     }
 
@@ -83,7 +97,9 @@ impl Session {
 
     /// Ends the open transaction with nothing written, and sets back what a user may have set.
     pub(super) async fn give_back(&mut self) -> Result<(), StorageError> {
-        self.simple(format!("ROLLBACK; {SETTINGS}")).await.map_err(sure)
+        let autocommit = autocommit(Purpose::Users);
+        let text = format!("ROLLBACK; {SETTINGS}, autocommit = {autocommit}");
+        self.simple(text).await.map_err(sure)
     }
 
     /// Runs a packet that has a gate and commits.

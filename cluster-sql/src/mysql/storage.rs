@@ -12,7 +12,7 @@ use super::shards::take_shards;
 use super::takeover::Writer;
 use super::texts::AllTexts;
 use super::{reads, retention, schema};
-use crate::server::{Inner, Server, server_storage, writer_name};
+use crate::server::{Inner, Purpose, Server, server_storage, writer_name};
 
 /// A storage in a MariaDB database, 10.5 or newer: made with [`MySql::connect`] or
 /// [`MySql::options`]. It is tested with MariaDB 10.11. MySQL 8 is not tested: what is there for it
@@ -51,8 +51,8 @@ impl Server for MySqlServer {
     type Dialect = MySqlDialect;
     type Session = Session;
 
-    async fn connect(&self) -> Result<Session, StorageError> {
-        let mut session = Session::connect(&self.options, self.texts.clone()).await?;
+    async fn connect(&self, purpose: Purpose) -> Result<Session, StorageError> {
+        let mut session = Session::connect(&self.options, purpose, self.texts.clone()).await?;
         self.writer.made(&mut session).await?;
         Ok(session)
     }

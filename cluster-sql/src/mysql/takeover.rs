@@ -19,14 +19,16 @@ use crate::server::ServerSession;
 use crate::sql::with_prefix;
 use crate::value::Columns;
 
-/// When the server was started, in seconds since 1970, and this connection's number.
-const SERVER: &str = "SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED), CONNECTION_ID() \
-    FROM {status} WHERE VARIABLE_NAME = 'Uptime'";
+/// When the server was started, in seconds since 1970.
+const STARTED: &str = "SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM {status} \
+    WHERE VARIABLE_NAME = 'Uptime'";
+// What is written here is committed by the statements, for nothing commits by itself on the
+// connections of handlers.
 const RECORD: &str = "REPLACE INTO {p}writer (number, started, name) \
-    VALUES ({number}, {started}, '{name}')";
+    VALUES ({number}, {started}, '{name}'); COMMIT";
 const OTHERS: &str = "SELECT number, started FROM {p}writer WHERE name <> '{name}'";
-const FORGET_OTHERS: &str = "DELETE FROM {p}writer WHERE name <> '{name}'";
-const FORGET: &str = "DELETE FROM {p}writer WHERE number = {number}";
+const FORGET_OTHERS: &str = "DELETE FROM {p}writer WHERE name <> '{name}'; COMMIT";
+const FORGET: &str = "DELETE FROM {p}writer WHERE number = {number}; COMMIT";
 
 /// What two readings of the same start may differ by, in seconds: the clock is set now and then.
 /// Where it is set by more, nothing is ended; the server's own limits remain.
@@ -123,18 +125,16 @@ async fn this_thread(session: &mut Session) -> Result<Thread, StorageError> {
         true => "information_schema.GLOBAL_STATUS",
         false => "performance_schema.global_status",
     };
-    let rows = session.ask(SERVER.replace("{status}", status)).await.map_err(sure)?;
-    let number = |at: usize| rows.first().and_then(|row| row.integer(at));
-    match (number(0), number(1)) {
-        (Some(started), Some(number)) => Ok(Thread { number, started }),
-        _ => Err(StorageError::unavailable(NoNumber)),
-    }
+    let rows = session.ask(STARTED.replace("{status}", status)).await.map_err(sure)?;
+    let started = rows.first().and_then(|row| row.integer(0));
+    let started = started.ok_or_else(|| StorageError::unavailable(NoUptime))?;
+    Ok(Thread { number: session.number, started })
 }
 
-/// The server does not tell how its connections are known.
+/// The server does not tell when it was started.
 #[derive(Debug, thiserror::Error)]
-#[error("the server does not tell its uptime and the number of a connection")]
-struct NoNumber;
+#[error("the server does not tell its uptime")]
+struct NoUptime;
 
 /// Ends a connection, if it is there still.
 async fn end(session: &mut Session, own: Thread, other: Thread) -> Result<(), StorageError> {

@@ -18,9 +18,12 @@ const BEGIN_MARK: &str = "cluster_begin";
 type Begun = ();
 
 async fn begin(session: &mut Session) -> Result<Begun, StorageError> {
-    // So that what the user begins on it is a savepoint.
-    MySqlTransactionManager::begin(&mut session.connection, None).await.map_err(sure)?;
-    session.simple(format!("SAVEPOINT {BEGIN_MARK}")).await.map_err(sure)
+    // The driver is to believe that one is open, so that what the user begins on it is a savepoint;
+    // from then on it does.
+    if MySqlTransactionManager::get_transaction_depth(&session.connection) == 0 {
+        MySqlTransactionManager::begin(&mut session.connection, None).await.map_err(sure)?;
+    }
+    session.simple(format!("{}; SAVEPOINT {BEGIN_MARK}", Session::BEGIN)).await.map_err(sure)
 }
 
 /// Says whether the transaction is still the one that was begun: also a statement that makes a
@@ -61,6 +64,10 @@ async fn write_ends(
 /// Rolls back what is open; says whether the connection may be used again, which is as it was then.
 async fn give_back(session: &mut Session) -> bool {
     MySqlTransactionManager::get_transaction_depth(&session.connection) == 1
-        && MySqlTransactionManager::rollback(&mut session.connection).await.is_ok()
         && session.give_back().await.is_ok()
+}
+
+/// The statement that ends the connection, and what is open on it: users may end their own.
+fn text_of_stop(session: &Session) -> String {
+    format!("KILL {}", session.number)
 }

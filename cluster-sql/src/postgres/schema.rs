@@ -20,22 +20,23 @@ const ATTEMPTS_MAX: usize = 10;
 const ENCODING: &str = "UTF8";
 
 /// Brings the tables of a prefix to this program's version, in one transaction, which any number of
-/// processes may try at once. Leaves tables alone that a newer program has made and that this one
-/// can still use; then it needs no right to make tables.
+/// processes may try at once; says in which schema they are, as it stands in a statement. Leaves
+/// tables alone that a newer program has made and that this one can still use; then it needs no
+/// right to make tables.
 ///
 /// # Errors
 /// `SchemaTooNew` when this program is older than the schema's minimum; `Corrupt` when the tables
 /// of the prefix are not ours; `BadSetting` when the database's encoding is another.
-pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
+pub(super) async fn migrate(session: &mut Session) -> Result<String, StorageError> {
     for _ in 0..ATTEMPTS_MAX {
-        if has_tables(session).await?
+        if let Some(schema) = schema_of_tables(session).await?
             && stored_version(session).await? >= schema_version::<PostgresDialect>()
         {
-            return Ok(());
+            return Ok(schema);
         }
         session.begin().await?;
         match migrate_in_transaction(session).await {
-            Ok(()) => return session.end(Ok(())).await,
+            Ok(()) => session.end(Ok(())).await?,
             Err(error) => session.simple("ROLLBACK".to_owned()).await.map_err(sure).and(error)?,
         }
     }
@@ -43,14 +44,17 @@ pub(super) async fn migrate(session: &mut Session) -> Result<(), StorageError> {
     Err(StorageError::Corrupt { table: "meta", reason })
 }
 
-/// Whether there are tables of the prefix, in a database that has all characters.
-async fn has_tables(session: &mut Session) -> Result<bool, StorageError> {
+/// Where the tables of the prefix are, if there are any, in a database that has all characters.
+async fn schema_of_tables(session: &mut Session) -> Result<Option<String>, StorageError> {
     let text = format!(
-        "SELECT to_regclass('{}meta') IS NOT NULL, current_setting('server_encoding')",
+        "SELECT convert_to(current_setting('server_encoding'), 'UTF8'), \
+        (SELECT convert_to(n.nspname, 'UTF8') FROM pg_class c \
+        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('{}meta'))",
         session.texts.prefix
     );
     let rows = session.rows(&Arc::from(text), session.arguments()).await.map_err(sure)?;
-    let encoding = rows.first().and_then(|row| row.bytes(1)).unwrap_or_default();
+    let Some(row) = rows.first() else { return Ok(None) };
+    let encoding = row.bytes(0).unwrap_or_default();
     if encoding != ENCODING.as_bytes() {
         let encoding = String::from_utf8_lossy(encoding);
         let reason = format!(
@@ -59,7 +63,14 @@ async fn has_tables(session: &mut Session) -> Result<bool, StorageError> {
         );
         return Err(StorageError::BadSetting { setting: "server_encoding", reason });
     }
-    Ok(rows.first().and_then(|row| row.integer(0)) == Some(1))
+    let name = row.bytes(1).and_then(|name| std::str::from_utf8(name).ok());
+    Ok(name.map(quoted))
+}
+
+/// A name as it stands in a statement: without dollars, which are places there.
+fn quoted(name: &str) -> String {
+    let name = name.replace('\\', "\\\\").replace('"', "\"\"").replace('$', "\\0024");
+    format!("U&\"{name}\"")
 }
 
 /// Fails with `Ok` when another process has made a table meanwhile: it is to be tried again.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster_core::storage::{Fence, StorageError};
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Arguments as _, AssertSqlSafe, Executor, PgConnection};
+use sqlx::{Arguments as _, AssertSqlSafe, Executor, PgConnection, Row};
 
 use super::commit::Care;
 use super::dialect::PostgresDialect;
@@ -26,6 +26,11 @@ pub(super) struct Session {
     pub(super) prepared: bool,
     /// Of all connections to the database.
     pub(super) care: Arc<Care>,
+    /// What users' transactions on it are called at the server, where no other is: behind a pooler
+    /// they have a process of the server only as long as they are open. Empty where there are none.
+    pub(super) name: String,
+    /// The statement that sets what poolers keep of each client as it was when it connected.
+    pub(super) kept: String,
 }
 
 /// What goes into the places of a statement.
@@ -75,7 +80,23 @@ impl Columns for Answer {
     }
 }
 
+/// A name that no other connection has, short enough for the server; and the statement that sets
+/// those settings as they are that poolers carry from one connection of theirs to the next.
+const FOR_USERS: &str = "SELECT current_setting('application_name') || '.' || \
+    right(gen_random_uuid()::text, 12), 'SELECT ' || \
+    string_agg(format('set_config(%L, %L, false)', name, current_setting(name)), ', ') \
+    FROM unnest(ARRAY['application_name', 'client_encoding', 'DateStyle', 'IntervalStyle', \
+    'standard_conforming_strings', 'TimeZone']) name";
+
 impl Session {
+    /// Learns what users' transactions need to know.
+    pub(super) async fn prepare_for_users(&mut self) -> Result<(), sqlx::Error> {
+        let row = sqlx::raw_sql(FOR_USERS).fetch_one(&mut self.connection).await?;
+        self.name = row.try_get_unchecked(0)?;
+        self.kept = row.try_get_unchecked(1)?;
+        Ok(())
+    }
+
     /// A statement that fails unless the fence holds, which is then kept to the transaction's end.
     fn gate(&self, fence: Fence) -> String {
         format!(

@@ -14,7 +14,7 @@ use super::shards::take_shards;
 use super::takeover::take_over;
 use super::texts::AllTexts;
 use super::{reads, retention, schema};
-use crate::server::{Inner, Server, server_storage, writer_name};
+use crate::server::{Inner, Purpose, Server, server_storage, writer_name};
 
 /// A storage in a PostgreSQL database, 13 or newer: made with [`Postgres::connect`] or
 /// [`Postgres::options`].
@@ -33,7 +33,8 @@ use crate::server::{Inner, Server, server_storage, writer_name};
 /// left on.
 ///
 /// Clones share it. Its connections carry the table prefix, the process's number and random digits
-/// as their `application_name`; who takes over ends what those before have left open.
+/// as their `application_name`, a handler's while its transaction is open a suffix of its own; who
+/// takes over ends what those before have left open.
 #[derive(Clone)]
 pub struct Postgres {
     pub(super) inner: Arc<Inner<PostgresServer>>,
@@ -53,14 +54,19 @@ impl Server for PostgresServer {
     type Dialect = PostgresDialect;
     type Session = Session;
 
-    async fn connect(&self) -> Result<Session, StorageError> {
-        let connection = self.options.connect().await.map_err(sure)?;
-        Ok(Session {
-            connection,
+    async fn connect(&self, purpose: Purpose) -> Result<Session, StorageError> {
+        let mut session = Session {
+            connection: self.options.connect().await.map_err(sure)?,
             texts: self.texts.clone(),
             prepared: self.prepared,
             care: self.care.clone(),
-        })
+            name: String::new(),
+            kept: String::new(),
+        };
+        if purpose == Purpose::Users {
+            session.prepare_for_users().await.map_err(sure)?;
+        }
+        Ok(session)
     }
 }
 
@@ -104,18 +110,23 @@ impl Postgres {
     pub(super) async fn connect_with(options: PostgresOptions) -> Result<Self, StorageError> {
         options.settings.check::<PostgresDialect>(&URLS)?;
         let name = writer_name(&options.settings.prefix);
-        let server = PostgresServer {
-            options: options.driver(&name)?,
-            name,
-            texts: Arc::new(AllTexts::new(&options.settings.prefix)),
-            prepared: options.is_prepared(),
-            care: Arc::default(),
+        let (driver, prepared) = (options.driver(&name)?, options.is_prepared());
+        let inner = |tables: &str| {
+            let server = PostgresServer {
+                options: driver.clone(),
+                name: name.clone(),
+                texts: Arc::new(AllTexts::new(tables)),
+                prepared,
+                care: Arc::default(),
+            };
+            Inner::new(server, options.settings.clone())
         };
-        let inner = Inner::new(server, options.settings);
-        let mut lease = inner.writers.lease().await?;
-        inner.within_or_unknown(schema::migrate(&mut lease.session)).await?;
-        lease.keep();
-        Ok(Postgres { inner: Arc::new(inner) })
+        let prefix = &options.settings.prefix;
+        let making = inner(prefix);
+        let mut lease = making.writers.lease().await?;
+        let schema = making.within_or_unknown(schema::migrate(&mut lease.session)).await?;
+        // With their schema, for a handler may look for its own tables elsewhere.
+        Ok(Postgres { inner: Arc::new(inner(&format!("{schema}.{prefix}"))) })
     }
 }
 

@@ -18,7 +18,8 @@ const TAKE_OVER: &str = "INSERT INTO {p}writer (name) VALUES ('{name}') ON CONFL
     SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a \
     WHERE a.datname = current_database() AND a.usename = current_user \
     AND a.xact_start IS NOT NULL AND a.pid <> pg_backend_pid() \
-    AND a.application_name IN (SELECT name FROM {p}writer WHERE name <> '{name}'); \
+    AND EXISTS (SELECT 1 FROM {p}writer w WHERE w.name <> '{name}' \
+    AND starts_with(a.application_name, w.name)); \
     DELETE FROM {p}writer WHERE name <> '{name}'";
 
 /// Takes over from earlier incarnations.

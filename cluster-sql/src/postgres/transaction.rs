@@ -6,11 +6,12 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::commit::ends;
 use super::error::{is_aborted, is_gate, sure};
+use super::plain::literal;
 use super::session::Session;
 use super::storage::{Postgres, PostgresServer};
 use super::texts::Own;
 use crate::server::server_transactions;
-use crate::value::Columns;
+use crate::value::{Columns, Value};
 
 server_transactions!(Postgres, PostgresServer);
 
@@ -22,13 +23,16 @@ const MARK: &str = "cluster.begun";
 type Begun = ();
 
 async fn begin(session: &mut Session) -> Result<Begun, StorageError> {
-    let text = format!("{}; SET LOCAL {MARK} = 1", Session::BEGIN);
-    // By the driver, so that what the user begins on it is a savepoint.
-    let begun = PgTransactionManager::begin(
-        &mut session.connection,
-        Some(AssertSqlSafe(text).into_sql_str()),
-    );
-    begun.await.map_err(sure)
+    let name = literal(Value::Text(&session.name));
+    let text =
+        format!("{}; SET LOCAL {MARK} = 1; SET LOCAL application_name = {name}", Session::BEGIN);
+    // The driver is to believe that one is open, so that what the user begins on it is a savepoint;
+    // from then on it does.
+    if PgTransactionManager::get_transaction_depth(&session.connection) == 1 {
+        return session.simple(text).await.map_err(sure);
+    }
+    let text = AssertSqlSafe(text).into_sql_str();
+    PgTransactionManager::begin(&mut session.connection, Some(text)).await.map_err(sure)
 }
 
 /// Says whether the transaction is still the one that was begun.
@@ -75,9 +79,26 @@ async fn write_ends(
     }
 }
 
-/// Rolls back what is open; says whether the connection may be used again.
+/// Sets back who the user is, and all settings, to what they were when this connected.
+const RESET: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL";
+
+/// Rolls back what is open, and sets back what a user may have set; says whether the connection may
+/// be used again. Behind a pooler the server's connection is this one's until the packet's end. Not
+/// after a statement has failed: what is kept of it on the connection may be why.
 async fn give_back(session: &mut Session) -> bool {
-    let connection = &mut session.connection;
-    PgTransactionManager::get_transaction_depth(connection) == 1
-        && PgTransactionManager::rollback(connection).await.is_ok()
+    if PgTransactionManager::get_transaction_depth(&session.connection) != 1 {
+        return false;
+    }
+    // The first one fails in a transaction that has failed.
+    let text = format!("SELECT 1; ROLLBACK; {RESET}; {}", session.kept);
+    session.simple(text).await.is_ok()
+}
+
+/// The statement that ends the process of the server that has the open transaction: users may end
+/// their own.
+fn text_of_stop(session: &Session) -> String {
+    let name = literal(Value::Text(&session.name));
+    format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = {name}"
+    )
 }

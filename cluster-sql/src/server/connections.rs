@@ -19,13 +19,26 @@ pub(crate) trait Server: Send + Sync + 'static {
     type Session: Send + 'static;
 
     /// Makes a connection.
-    fn connect(&self) -> impl Future<Output = Result<Self::Session, StorageError>> + Send;
+    fn connect(
+        &self,
+        purpose: Purpose,
+    ) -> impl Future<Output = Result<Self::Session, StorageError>> + Send;
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The storage's statements alone.
+    Storage,
+    /// Users' own transactions.
+    Users,
 }
 
 /// A bounded number of connections, made when they are needed and kept. What is not given back
 /// in a known state is closed, and the server ends what it was about.
 pub(crate) struct Connections<S: Server> {
     server: Arc<S>,
+    purpose: Purpose,
     connect_timeout: Duration,
     /// Of the machine: servers are waited for in real time.
     clock: Clock,
@@ -37,10 +50,16 @@ pub(crate) struct Connections<S: Server> {
 }
 
 impl<S: Server> Connections<S> {
-    pub(super) fn new(server: Arc<S>, connect_timeout: Duration, many: usize) -> Arc<Self> {
+    pub(super) fn new(
+        server: Arc<S>,
+        purpose: Purpose,
+        connect_timeout: Duration,
+        many: usize,
+    ) -> Arc<Self> {
         let clock = Clock::system();
         Arc::new(Connections {
             server,
+            purpose,
             connect_timeout,
             replanned: Mutex::new(clock.now()),
             clock,
@@ -78,7 +97,8 @@ impl<S: Server> Connections<S> {
         let session = match idle {
             Some(session) => session,
             None => {
-                let made = self.clock.timeout(self.connect_timeout, self.server.connect()).await;
+                let made = self.server.connect(self.purpose);
+                let made = self.clock.timeout(self.connect_timeout, made).await;
                 made.map_err(timed_out)??
             }
         };

@@ -19,7 +19,7 @@ mod transaction;
 mod writer;
 
 pub(crate) use batch::{Written, is_plain};
-pub(crate) use connections::{Attempts, Lease, Server};
+pub(crate) use connections::{Attempts, Lease, Purpose, Server};
 pub(crate) use error::{Refused, commit_error, leaves_connection, sure, unsure};
 pub(crate) use join::join;
 pub(crate) use marks::ACCEPTED_MAX;

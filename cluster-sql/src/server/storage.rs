@@ -6,10 +6,14 @@ use std::time::Duration;
 use cluster_core::storage::StorageError;
 use cluster_core::time::Clock;
 
-use super::connections::{Connections, Server};
+use super::connections::{Connections, Purpose, Server};
 use super::error::TimedOut;
 use super::marks::Marks;
 use super::settings::Settings;
+
+/// How long a connection may take to be given back, while its entity waits for that: a server that
+/// takes longer waits for somebody else, or has much to undo.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the clones of a storage share.
 pub(crate) struct Inner<S: Server> {
@@ -29,11 +33,11 @@ impl<S: Server> Inner<S> {
     pub(crate) fn new(server: S, settings: Settings) -> Self {
         let server = Arc::new(server);
         let timeout = settings.connect_timeout;
-        let connections = |many| Connections::new(server.clone(), timeout, many);
+        let connections = |many, purpose| Connections::new(server.clone(), purpose, timeout, many);
         Inner {
-            writers: connections(settings.writing()),
-            readers: connections(settings.reading()),
-            own: connections(settings.own()),
+            writers: connections(settings.writing(), Purpose::Storage),
+            readers: connections(settings.reading(), Purpose::Storage),
+            own: connections(settings.own(), Purpose::Users),
             marks: Marks::default(),
             server,
             settings,
@@ -53,6 +57,11 @@ impl<S: Server> Inner<S> {
         let limit = self.settings.answer_timeout;
         let answer = self.machine_clock.timeout(limit, answer).await;
         answer.map_err(|_| StorageError::unavailable(TimedOut(limit)))
+    }
+
+    /// Waits for a connection to be given back; `None` when it does not answer soon.
+    pub(crate) async fn soon<F: Future>(&self, given_back: F) -> Option<F::Output> {
+        self.machine_clock.timeout(GIVEN_BACK_WITHIN, given_back).await.ok()
     }
 
     /// Waits before what is tried again.

@@ -6,8 +6,8 @@
 pub(crate) struct InTheWay;
 
 /// Implements them for a storage, whose database has its own ways to `begin` one, to `check_open`
-/// that it is still the same one, to do that and `write_ends` of requests at once, and to
-/// `give_back` the connection when it has ended.
+/// that it is still the same one, to do that and `write_ends` of requests at once, to `give_back`
+/// the connection when it has ended, and the `text_of_stop` that ends it from another connection.
 macro_rules! server_transactions {
     ($storage:ident, $server:ident) => {
         use std::any::Any;
@@ -19,6 +19,7 @@ macro_rules! server_transactions {
         use $crate::batch::write_batch;
         use $crate::server::{
             End, InTheWay, Inner, Lease, ServerSession, Written, is_plain, leaves_connection,
+            reading,
         };
 
         impl TransactionStorage for $storage {
@@ -75,10 +76,8 @@ macro_rules! server_transactions {
             /// transaction, and that is rolled back.
             async fn why_not(&mut self, batch: &Batch) -> StorageError {
                 let session = &mut self.lease.session;
-                if !give_back(session).await {
-                    return StorageError::unavailable(InTheWay);
-                }
-                let written = match session.begin().await {
+                let again = format!("ROLLBACK; {}", Session::BEGIN);
+                let written = match session.run_in_transaction(&again).await {
                     Ok(()) => write_batch(session, batch).await,
                     Err(error) => Err(error),
                 };
@@ -86,11 +85,28 @@ macro_rules! server_transactions {
                 session.roll_back_after::<()>(Err(found)).await.expect_err("it has failed")
             }
 
-            /// Ends what is open and gives the connection back.
+            /// Ends what is open and gives the connection back. A statement that a handler has left
+            /// may wait for others, as long as they like: nobody waits for that here.
             async fn end(mut self) {
-                if give_back(&mut self.lease.session).await {
-                    self.lease.keep();
+                let given_back = self.inner.soon(give_back(&mut self.lease.session)).await;
+                match given_back {
+                    Some(true) => self.lease.keep(),
+                    Some(false) => {}
+                    None => drop(tokio::spawn(async {
+                        if let Err(error) = self.stop().await {
+                            tracing::warn!(%error, "a statement given up may go on at the server");
+                        }
+                    })),
                 }
+            }
+
+            /// Ends at the server what is open. The connection is held until then: nobody else's is
+            /// the one that is ended.
+            async fn stop(self) -> Result<(), StorageError> {
+                let text = text_of_stop(&self.lease.session);
+                reading!(self.inner, session => async {
+                    session.simple(text.clone()).await.map_err(sure)
+                })
             }
         }
 

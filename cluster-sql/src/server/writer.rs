@@ -3,11 +3,11 @@
 use cluster_core::id::RequestIds;
 use cluster_core::time::Clock;
 
-/// How many random digits a name has.
-const DIGITS: usize = 20;
+/// How many random digits a name has: as many as leave room for a suffix of 13 letters.
+const DIGITS: usize = 10;
 
 /// A name that no other storage has: the table prefix, the process's number, random digits. It
-/// consists of lower-case letters, digits and underscores, and has 63 of them at most.
+/// consists of lower-case letters, digits and underscores, and has 50 of them at most.
 pub(crate) fn writer_name(prefix: &str) -> String {
     let id = RequestIds::new().next(Clock::system().wall()).to_string();
     format!("{prefix}{}_{}", std::process::id(), &id[id.len() - DIGITS..])
@@ -23,6 +23,6 @@ mod tests {
         let prefix = "p".repeat(32);
         let (one, other) = (writer_name(&prefix), writer_name(&prefix));
         assert_ne!(one, other);
-        assert!(one.starts_with(&prefix) && one.len() <= 63, "{one}");
+        assert!(one.starts_with(&prefix) && one.len() <= 50, "{one}");
     }
 }

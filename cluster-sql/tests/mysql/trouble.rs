@@ -186,7 +186,7 @@ async fn a_connection_is_given_back_as_it_was() {
     }
     assert_eq!(seen[0], seen[1]);
     assert!(seen[0].contains("STRICT_ALL_TABLES"), "{seen:?}");
-    assert!(seen[0].ends_with("+00:00ONONREAD-COMMITTED"), "{seen:?}");
+    assert!(seen[0].ends_with("+00:00OFFONREAD-COMMITTED"), "{seen:?}");
 }
 
 /// The server ends the transaction of a batch, for another one and this wait for each other.
@@ -252,4 +252,37 @@ async fn a_limit_on_the_time_of_statements_is_not_for_ours() {
     let limit = sqlx::query_scalar("SELECT CAST(@@max_statement_time * 1000 AS SIGNED)");
     let limit: i64 = limit.fetch_one(connection).await.unwrap();
     assert_eq!(limit, 0);
+}
+
+/// The server has ended a handler's transaction for a deadlock, and the handler goes on as if
+/// nothing were: what it then writes is not the server's to commit.
+// proves: B49
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_ignores_a_deadlock_writes_nothing() {
+    let Some((backend, storage, fence)) = start().await else { return };
+    let mut tool = backend.tool().await;
+    // Who has changed more goes on.
+    let begin = "CREATE TABLE heavy (n INT); CREATE TABLE sold (n INT); \
+        CREATE TABLE stock (n INT PRIMARY KEY); INSERT INTO stock VALUES (1), (2); \
+        START TRANSACTION; INSERT INTO heavy SELECT seq FROM seq_1_to_1000; \
+        SELECT 1 FROM stock WHERE n = 2 FOR UPDATE";
+    run(&mut tool, begin).await;
+    let mut open = storage.begin().await.unwrap();
+    let connection: &mut MySqlConnection = open.connection().downcast_mut().unwrap();
+    run(connection, "INSERT INTO sold VALUES (1); SELECT 1 FROM stock WHERE n = 1 FOR UPDATE")
+        .await;
+    let other = tokio::spawn(async move {
+        run(&mut tool, "SELECT 1 FROM stock WHERE n = 1 FOR UPDATE; COMMIT").await;
+    });
+    let mut watch = backend.tool().await;
+    one_waits(&mut watch, &backend).await;
+    let deadlock = connection.execute("SELECT 1 FROM stock WHERE n = 2 FOR UPDATE").await;
+    assert!(deadlock.unwrap_err().to_string().contains("Deadlock"));
+    run(connection, "INSERT INTO sold VALUES (2)").await;
+    let refused = open.commit(fence, states(vec![write("a", 0)])).await;
+    assert!(matches!(refused, Err(StorageError::TransactionEnded)), "{refused:?}");
+    other.await.unwrap();
+    let sold: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM sold").fetch_one(&mut watch).await.unwrap();
+    assert_eq!((sold, version(&storage, "a").await), (0, 0));
 }

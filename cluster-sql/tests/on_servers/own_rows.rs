@@ -1,7 +1,10 @@
 //! Users' rows in the transaction of a handler: they commit with its batch or not at all, and only
 //! the framework ends the transaction.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use crate::support::{COMMITTING, Connected, ENDS, MAKE_SOLD, SELL, TestDatabase, Tool, join};
 use bytes::Bytes;
@@ -159,6 +162,36 @@ async fn lost_connections_lose_nothing() {
     assert_eq!((shop.sold().await, shop.version().await), (Vec::new(), 0));
     shop.sell("b").await.commit(raised, batch(0)).await.unwrap();
     assert_eq!((shop.sold().await, shop.version().await), (words("b"), 1));
+}
+
+/// A handler is dropped while its statement waits for a row that somebody else holds: giving the
+/// transaction back does not wait for that, and the statement is ended at the server.
+// proves: B49
+#[tokio::test]
+async fn a_statement_that_waits_for_others_is_ended_when_it_is_rolled_back() {
+    let Some(shop) = Shop::open().await else { return };
+    shop.sell("a").await.commit(shop.fence, batch(0)).await.unwrap();
+    let (mut holder, mut watch) = (shop.backend.tool().await, shop.backend.tool().await);
+    let hold = "BEGIN; UPDATE sold SET sku = 'held'";
+    holder.execute(sqlx::raw_sql(hold)).await.unwrap();
+    // As often as there are connections for it.
+    for _ in 0..3 {
+        let mut open = shop.begin().await;
+        {
+            let mut late = user(&mut *open).execute("UPDATE sold SET sku = 'late'");
+            while shop.backend.waiting(&mut watch).await == 0 {
+                poll_fn(|cx| Poll::Ready(assert!(late.as_mut().poll(cx).is_pending()))).await;
+            }
+        }
+        tokio::time::timeout(Duration::from_secs(5), open.rollback()).await.expect("in time");
+        while shop.backend.waiting(&mut watch).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    holder.execute("COMMIT").await.unwrap();
+    assert_eq!((shop.sold().await, shop.version().await), (words("held"), 1));
+    shop.sell("b").await.commit(shop.fence, batch(1)).await.unwrap();
+    assert_eq!((shop.sold().await, shop.version().await), (words("held b"), 2));
 }
 
 fn words(text: &str) -> Vec<String> {

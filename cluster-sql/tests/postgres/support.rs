@@ -126,6 +126,14 @@ pub(crate) struct PooledBackend {
     number: u32,
 }
 
+impl PooledBackend {
+    /// A storage whose tables have this prefix among the case's.
+    pub(crate) fn options(&self, prefix: &str) -> PostgresOptions {
+        let prefix = format!("p{}_{}_{prefix}", std::process::id(), self.number);
+        Postgres::options(&self.url).prepared_statements(false).prefix(prefix)
+    }
+}
+
 impl Backend for PooledBackend {
     fn is_available() -> bool {
         shared(Kind::Pgbouncer).is_some()
@@ -138,8 +146,6 @@ impl Backend for PooledBackend {
     }
 
     async fn open(&self, prefix: &str) -> Arc<dyn Storage> {
-        let prefix = format!("p{}_{}_{prefix}", std::process::id(), self.number);
-        let options = Postgres::options(&self.url).prepared_statements(false);
-        Arc::new(options.prefix(prefix).connect().await.expect("the tables can be made"))
+        Arc::new(self.options(prefix).connect().await.expect("the tables can be made"))
     }
 }

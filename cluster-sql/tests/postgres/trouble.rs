@@ -1,12 +1,17 @@
 //! What the server may do to a transaction: deadlocks and serialization failures are tried again.
 //! What it may be set to: an encoding that has not all characters is refused.
+//! What a handler may do to its connection: the next one does not see it.
 
 use std::sync::Arc;
 
-use crate::support::{TestDatabase, join, outcome, request};
+use crate::support::{PooledBackend, TestDatabase, join, outcome, request};
 use bytes::Bytes;
 use cluster_core::id::{Epoch, ShardId, StateVersion};
-use cluster_core::storage::{Batch, MessageStorage, StateKey, StateWrite, StorageError};
+use cluster_core::storage::{
+    Batch, Fence, MessageStorage, OpenTransaction, StateKey, StateWrite, StorageError,
+    TransactionStorage,
+};
+use cluster_core::testing::suite::Backend;
 use cluster_sql::Postgres;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
@@ -125,4 +130,95 @@ async fn a_database_that_is_not_utf_8_is_refused() {
         there.close().await.unwrap();
         run(&mut tool, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
     }
+}
+
+fn user(open: &mut dyn OpenTransaction) -> &mut PgConnection {
+    open.connection().downcast_mut().unwrap()
+}
+
+async fn version(storage: &Postgres, id: &str) -> u64 {
+    let state = storage.load_states(vec![key(id)]).await.unwrap().remove(0);
+    state.map_or(0, |row| row.version.as_u64())
+}
+
+/// What a handler has set is not there for the next one, whether it was committed or not.
+async fn settings_are_as_they_were(storage: &Postgres, fence: Fence, spoils: &[&str]) {
+    let settings = "SELECT concat_ws(' ', current_user, session_user, \
+        current_setting('search_path'), current_setting('statement_timeout'), \
+        current_setting('TimeZone'), current_setting('DateStyle'), \
+        current_setting('client_encoding'), coalesce(current_setting('app.who', true), ''))";
+    let mut seen = Vec::new();
+    for from in 0..4 {
+        let mut open = storage.begin().await.unwrap();
+        let connection = user(&mut *open);
+        // As a statement that is sent as a whole, for the pooler.
+        let now = sqlx::raw_sql(settings).fetch_one(&mut *connection).await.unwrap();
+        seen.push(sqlx::Row::get_unchecked::<String, _>(&now, 0));
+        for spoil in spoils {
+            run(connection, spoil).await;
+        }
+        match from % 2 {
+            0 => drop(open.commit(fence, state_of(from / 2)).await.unwrap()),
+            _ => open.rollback().await,
+        }
+    }
+    assert!(seen.iter().all(|now| *now == seen[0]), "{seen:?}");
+}
+
+fn state_of(from: u64) -> Arc<Batch> {
+    Batch { states: vec![state("a", from)], ..Batch::default() }.into()
+}
+
+const SPOILS: [&str; 3] = [
+    "SET statement_timeout = '77s'",
+    "SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'",
+    "SET app.who = 'somebody'",
+];
+
+#[tokio::test]
+async fn a_connection_is_given_back_as_it_was() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    // One connection for handlers.
+    let url = format!("{}&options[statement_timeout]=66s", backend.url());
+    let storage = Postgres::options(url).connections(3).connect().await.unwrap();
+    let fence = join(&storage).await;
+    backend.add_user().await;
+    let role = format!("SET ROLE {}_user", backend.name());
+    let spoils = ["SET search_path = pg_catalog", &role];
+    settings_are_as_they_were(&storage, fence, &[&SPOILS[..], &spoils].concat()).await;
+    assert_eq!(version(&storage, "a").await, 2);
+}
+
+#[tokio::test]
+async fn a_pooled_connection_is_given_back_as_it_was() {
+    if !PooledBackend::is_available() {
+        return;
+    }
+    let options = PooledBackend::fresh().await.options("given_back");
+    let storage = options.connections(3).connect().await.unwrap();
+    let fence = join(&storage).await;
+    settings_are_as_they_were(&storage, fence, &SPOILS).await;
+}
+
+/// A handler that looks into another schema, where another cluster's tables are, writes into its
+/// own cluster's.
+#[tokio::test]
+async fn a_search_path_of_a_handler_does_not_lead_the_batch_astray() {
+    let (Some(backend), Some(other)) = (TestDatabase::make().await, TestDatabase::make().await)
+    else {
+        return;
+    };
+    let storage = backend.options().connect().await.unwrap();
+    let others = other.options().connect().await.unwrap();
+    let (fence, _) = (join(&storage).await, join(&others).await);
+    for (from, path) in (0..).zip([other.name(), "pg_catalog"]) {
+        let mut open = storage.begin().await.unwrap();
+        run(user(&mut *open), &format!("SET LOCAL search_path = {path}")).await;
+        open.commit(fence, state_of(from)).await.unwrap();
+        let mut open = storage.begin().await.unwrap();
+        run(user(&mut *open), &format!("SET LOCAL search_path = {path}")).await;
+        let accepts = Batch { accepts: vec![request(from + 1)], ..Batch::default() };
+        open.commit(fence, accepts.into()).await.unwrap();
+    }
+    assert_eq!((version(&storage, "a").await, version(&others, "a").await), (2, 0));
 }
