@@ -7,7 +7,7 @@ use super::commit::write_at_once;
 use super::dialect::MySqlDialect;
 use super::marks::move_marks;
 use super::options::MySqlOptions;
-use super::session::Session;
+use super::session::{Session, settings};
 use super::shards::take_shards;
 use super::texts::AllTexts;
 use super::{reads, retention, schema};
@@ -43,6 +43,7 @@ pub struct MySql {
 pub(super) struct MySqlServer {
     options: MySqlConnectOptions,
     texts: Arc<AllTexts>,
+    settings: Arc<str>,
 }
 
 impl Server for MySqlServer {
@@ -50,7 +51,7 @@ impl Server for MySqlServer {
     type Session = Session;
 
     async fn connect(&self) -> Result<Session, StorageError> {
-        Session::connect(&self.options, self.texts.clone()).await
+        Session::connect(&self.options, self.texts.clone(), self.settings.clone()).await
     }
 }
 
@@ -87,6 +88,7 @@ impl MySql {
         let server = MySqlServer {
             options: options.driver()?,
             texts: Arc::new(AllTexts::new(&options.settings.prefix)),
+            settings: settings(options.settings.lock_timeout()),
         };
         let inner = Inner::new(server, options.settings);
         let mut lease = inner.writers.lease().await?;

@@ -1,8 +1,8 @@
 //! The storage: its connections, and the traits' calls.
 
 use cluster_core::storage::Database;
-use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use super::commit::{Care, write_at_once};
 use super::dialect::PostgresDialect;
@@ -43,6 +43,8 @@ pub(super) struct PostgresServer {
     options: PgConnectOptions,
     texts: Arc<AllTexts>,
     prepared: bool,
+    /// What every connection is set to.
+    setting: String,
     care: Arc<Care>,
 }
 
@@ -51,7 +53,13 @@ impl Server for PostgresServer {
     type Session = Session;
 
     async fn connect(&self) -> Result<Session, StorageError> {
-        let connection = self.options.connect().await.map_err(sure)?;
+        let mut connection = self.options.connect().await.map_err(sure)?;
+        // Where statements are not prepared, a pooler may give the connection to others, who want
+        // none of this.
+        if self.prepared {
+            let setting = sqlx::raw_sql(AssertSqlSafe(self.setting.clone()));
+            connection.execute(setting).await.map_err(sure)?;
+        }
         Ok(Session {
             connection,
             texts: self.texts.clone(),
@@ -60,6 +68,9 @@ impl Server for PostgresServer {
         })
     }
 }
+
+/// The longest time that the server waits for a lock, in milliseconds.
+const LOCK_MS_MAX: u128 = i32::MAX as u128;
 
 impl Postgres {
     /// Connects with all defaults, tables under `cluster_`. The URL is as
@@ -91,10 +102,12 @@ impl Postgres {
     }
 
     pub(super) async fn connect_with(options: PostgresOptions) -> Result<Self, StorageError> {
+        let lock_ms = options.settings.lock_timeout().as_millis().clamp(1, LOCK_MS_MAX);
         let server = PostgresServer {
             options: options.driver()?,
             texts: Arc::new(AllTexts::new(&options.settings.prefix)),
             prepared: options.is_prepared(),
+            setting: format!("SET lock_timeout = {lock_ms}"),
             care: Arc::default(),
         };
         let inner = Inner::new(server, options.settings);
