@@ -23,8 +23,8 @@ use crate::server::{Inner, Server, server_storage};
 /// one; in a handler's transaction they are reached by a [`sqlx::MySqlConnection`], whose isolation
 /// level is `READ COMMITTED`, whose SQL mode is strict and whose time zone is UTC. Promises hold as
 /// far as the server keeps what it has acknowledged: `innodb_flush_log_at_trx_commit` at 1,
-/// `sync_binlog` at 1 where there is a binary log, and its format not `STATEMENT`. The character set
-/// of the database does not matter: nothing of ours takes its default.
+/// `sync_binlog` at 1 where there is a binary log, and its format not `STATEMENT`. The character
+/// set of the database does not matter: nothing of ours takes its default.
 ///
 /// Whoever makes the tables needs the rights `CREATE`, `INDEX`, `REFERENCES`, `CREATE VIEW` and
 /// `DROP`; afterwards `SELECT`, `INSERT`, `UPDATE` and `DELETE` are enough. The views

@@ -45,8 +45,9 @@ impl PostgresOptions {
     ///
     /// # Errors
     /// `BadSetting` for a bad URL, prefix or number, and for a database whose encoding is not
-    /// `UTF8`; `SchemaTooNew` when a newer program made the tables; `Corrupt` when they are not this library's; `Unavailable` when the server cannot be
-    /// reached or refuses. None of them tells the URL.
+    /// `UTF8`; `SchemaTooNew` when a newer program made the tables; `Corrupt` when they are not
+    /// this library's; `Unavailable` when the server cannot be reached or refuses. None of them
+    /// tells the URL.
     pub async fn connect(self) -> Result<Postgres, StorageError> {
         Postgres::connect_with(self).await
     }

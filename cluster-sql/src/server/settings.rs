@@ -90,8 +90,8 @@ impl Settings {
 }
 
 impl Urls {
-    /// Looks at a URL. Its parameters are all known: the driver leaves out what it does not know, or
-    /// logs it, and with it what may be a password.
+    /// Looks at a URL. All its parameters must be known: the driver leaves out what it does not
+    /// know, or logs it, and with it what may be a password.
     ///
     /// # Errors
     /// `BadSetting`.
