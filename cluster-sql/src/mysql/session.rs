@@ -1,6 +1,7 @@
 //! Statements on one connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster_core::storage::{Fence, StorageError};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlQueryResult, MySqlRow};
@@ -19,13 +20,23 @@ use crate::value::{Columns, Value, integer};
 /// What every connection is set to, whatever the server's defaults are, and again after a user has
 /// had it: each statement sees what was committed when it began, values are refused rather than
 /// changed to fit, the time is UTC, an idle connection stays, no statement is ended in its middle,
-/// and who waits for a lock is told that nothing was done, before this process gives up on an
-/// answer.
+/// and who waits for a lock, of rows or of a table, is told that nothing was done before this
+/// process gives up on an answer.
+pub(super) fn settings(lock_timeout: Duration) -> Arc<str> {
+    let seconds = lock_timeout.as_secs().clamp(1, LOCK_SECONDS_MAX);
+    let locks = format!("innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}");
+    format!("{SETTINGS}, {locks}").into()
+}
+
+/// The same, but for how long is waited for locks.
 const SETTINGS: &str = "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
     time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, \
-    sql_safe_updates = 0, sql_select_limit = DEFAULT, wait_timeout = 2147483, \
-    innodb_lock_wait_timeout = 20, lock_wait_timeout = 20 /*M! , max_statement_time = 0 */";
+    sql_safe_updates = 0, sql_select_limit = DEFAULT, wait_timeout = 2147483 \
+    /*M! , max_statement_time = 0 */";
+
+/// The longest time that the server waits for a lock, in seconds: a year.
+const LOCK_SECONDS_MAX: u64 = 31_536_000;
 
 /// When what is written outside a transaction commits: at once, as the storage's statements rely
 /// on; or never by itself. A server may end a handler's transaction, for a deadlock, and what the
@@ -49,6 +60,7 @@ const PACKET_MARGIN: usize = 1024;
 pub(super) struct Session {
     pub(super) connection: MySqlConnection,
     pub(super) texts: Arc<AllTexts>,
+    settings: Arc<str>,
     /// The server is a MariaDB.
     pub(super) has_compound_statements: bool,
     /// The largest packet that the server takes.
@@ -67,9 +79,10 @@ impl Session {
         options: &MySqlConnectOptions,
         purpose: Purpose,
         texts: Arc<AllTexts>,
+        settings: Arc<str>,
     ) -> Result<Session, StorageError> {
         let mut connection = options.connect().await.map_err(sure)?;
-        let text = format!("{SETTINGS}, autocommit = {}; {SERVER}", autocommit(purpose));
+        let text = format!("{settings}, autocommit = {}; {SERVER}", autocommit(purpose));
         let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut connection).await;
         let rows = rows.map_err(sure)?;
         let number = |at: usize| rows.first().and_then(|row| row.integer(at));
@@ -77,6 +90,7 @@ impl Session {
         Ok(Session {
             connection,
             texts,
+            settings,
             has_compound_statements: number(1) == Some(1),
             packet_bytes_max: packet_bytes_max.unwrap_or(0),
             logs_statements: number(2) == Some(1),
@@ -98,7 +112,7 @@ impl Session {
     /// Ends the open transaction with nothing written, and sets back what a user may have set.
     pub(super) async fn give_back(&mut self) -> Result<(), StorageError> {
         let autocommit = autocommit(Purpose::Users);
-        let text = format!("ROLLBACK; {SETTINGS}, autocommit = {autocommit}");
+        let text = format!("ROLLBACK; {}, autocommit = {autocommit}", self.settings);
         self.simple(text).await.map_err(sure)
     }
 

@@ -7,7 +7,7 @@ use super::commit::write_at_once;
 use super::dialect::MySqlDialect;
 use super::marks::{move_marks, raise_mark};
 use super::options::MySqlOptions;
-use super::session::Session;
+use super::session::{Session, settings};
 use super::shards::take_shards;
 use super::takeover::Writer;
 use super::texts::AllTexts;
@@ -24,8 +24,8 @@ use crate::server::{Inner, Purpose, Server, server_storage, writer_name};
 /// one; in a handler's transaction they are reached by a [`sqlx::MySqlConnection`], whose isolation
 /// level is `READ COMMITTED`, whose SQL mode is strict and whose time zone is UTC. Promises hold as
 /// far as the server keeps what it has acknowledged: `innodb_flush_log_at_trx_commit` at 1,
-/// `sync_binlog` at 1 where there is a binary log, and its format not `STATEMENT`. The character set
-/// of the database does not matter: nothing of ours takes its default.
+/// `sync_binlog` at 1 where there is a binary log, and its format not `STATEMENT`. The character
+/// set of the database does not matter: nothing of ours takes its default.
 ///
 /// Whoever makes the tables needs the rights `CREATE`, `INDEX`, `REFERENCES`, `CREATE VIEW` and
 /// `DROP`; afterwards `SELECT`, `INSERT`, `UPDATE` and `DELETE` are enough. The views
@@ -45,6 +45,7 @@ pub(super) struct MySqlServer {
     options: MySqlConnectOptions,
     texts: Arc<AllTexts>,
     writer: Arc<Writer>,
+    settings: Arc<str>,
 }
 
 impl Server for MySqlServer {
@@ -52,7 +53,8 @@ impl Server for MySqlServer {
     type Session = Session;
 
     async fn connect(&self, purpose: Purpose) -> Result<Session, StorageError> {
-        let mut session = Session::connect(&self.options, purpose, self.texts.clone()).await?;
+        let (texts, settings) = (self.texts.clone(), self.settings.clone());
+        let mut session = Session::connect(&self.options, purpose, texts, settings).await?;
         self.writer.made(&mut session).await?;
         Ok(session)
     }
@@ -103,6 +105,7 @@ impl MySql {
             options: options.driver()?,
             texts: Arc::new(AllTexts::new(&options.settings.prefix)),
             writer: Writer::new(writer_name(&options.settings.prefix)),
+            settings: settings(options.settings.lock_timeout()),
         };
         let inner = Inner::new(server, options.settings);
         let mut lease = inner.writers.lease().await?;

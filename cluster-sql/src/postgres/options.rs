@@ -26,8 +26,9 @@ impl PostgresOptions {
 
     /// Whether statements are prepared once and kept, as they are at first. Without, each is sent
     /// as a whole, which takes the server longer, and needs nothing of a pooler; a handler's own
-    /// statements must then be `persistent(false)`. `statement-cache-capacity=0` in the URL does
-    /// the same.
+    /// statements must then be `persistent(false)`, and who waits for a lock waits as long as the
+    /// server's `lock_timeout` says, not as the `answer_timeout`. `statement-cache-capacity=0` in
+    /// the URL does the same.
     pub fn prepared_statements(mut self, prepared: bool) -> Self {
         self.prepared = prepared;
         self
@@ -43,8 +44,9 @@ impl PostgresOptions {
     ///
     /// # Errors
     /// `BadSetting` for a bad URL, prefix or number, and for a database whose encoding is not
-    /// `UTF8`; `SchemaTooNew` when a newer program made the tables; `Corrupt` when they are not this library's; `Unavailable` when the server cannot be
-    /// reached or refuses. None of them tells the URL.
+    /// `UTF8`; `SchemaTooNew` when a newer program made the tables; `Corrupt` when they are not
+    /// this library's; `Unavailable` when the server cannot be reached or refuses. None of them
+    /// tells the URL.
     pub async fn connect(self) -> Result<Postgres, StorageError> {
         Postgres::connect_with(self).await
     }

@@ -89,11 +89,12 @@ const FOR_USERS: &str = "SELECT current_setting('application_name') || '.' || \
     'standard_conforming_strings', 'TimeZone']) name";
 
 impl Session {
-    /// Learns what users' transactions need to know.
-    pub(super) async fn prepare_for_users(&mut self) -> Result<(), sqlx::Error> {
+    /// Learns what users' transactions need to know; the connection was set to this besides.
+    pub(super) async fn prepare_for_users(&mut self, setting: &str) -> Result<(), sqlx::Error> {
         let row = sqlx::raw_sql(FOR_USERS).fetch_one(&mut self.connection).await?;
         self.name = row.try_get_unchecked(0)?;
-        self.kept = row.try_get_unchecked(1)?;
+        let kept: String = row.try_get_unchecked(1)?;
+        self.kept = format!("{kept}; {setting}");
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! The storage: its connections, and the traits' calls.
 
 use cluster_core::storage::Database;
-use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use super::commit::{Care, write_at_once};
 use super::dialect::PostgresDialect;
@@ -45,6 +45,8 @@ pub(super) struct PostgresServer {
     options: PgConnectOptions,
     texts: Arc<AllTexts>,
     prepared: bool,
+    /// What every connection is set to.
+    setting: String,
     care: Arc<Care>,
     /// Of its connections.
     name: String,
@@ -55,8 +57,16 @@ impl Server for PostgresServer {
     type Session = Session;
 
     async fn connect(&self, purpose: Purpose) -> Result<Session, StorageError> {
+        let mut connection = self.options.connect().await.map_err(sure)?;
+        // Where statements are not prepared, a pooler may give the connection to others, who want
+        // none of this.
+        let setting = if self.prepared { &*self.setting } else { "" };
+        if !setting.is_empty() {
+            let setting = sqlx::raw_sql(AssertSqlSafe(setting.to_owned()));
+            connection.execute(setting).await.map_err(sure)?;
+        }
         let mut session = Session {
-            connection: self.options.connect().await.map_err(sure)?,
+            connection,
             texts: self.texts.clone(),
             prepared: self.prepared,
             care: self.care.clone(),
@@ -64,11 +74,14 @@ impl Server for PostgresServer {
             kept: String::new(),
         };
         if purpose == Purpose::Users {
-            session.prepare_for_users().await.map_err(sure)?;
+            session.prepare_for_users(setting).await.map_err(sure)?;
         }
         Ok(session)
     }
 }
+
+/// The longest time that the server waits for a lock, in milliseconds.
+const LOCK_MS_MAX: u128 = i32::MAX as u128;
 
 impl Postgres {
     /// Connects with all defaults, tables under `cluster_`. The URL is as
@@ -111,12 +124,14 @@ impl Postgres {
         options.settings.check::<PostgresDialect>(&URLS)?;
         let name = writer_name(&options.settings.prefix);
         let (driver, prepared) = (options.driver(&name)?, options.is_prepared());
+        let lock_ms = options.settings.lock_timeout().as_millis().clamp(1, LOCK_MS_MAX);
         let inner = |tables: &str| {
             let server = PostgresServer {
                 options: driver.clone(),
                 name: name.clone(),
                 texts: Arc::new(AllTexts::new(tables)),
                 prepared,
+                setting: format!("SET lock_timeout = {lock_ms}"),
                 care: Arc::default(),
             };
             Inner::new(server, options.settings.clone())

@@ -8,7 +8,7 @@ use cluster_core::time::{Clock, Moment};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::error::{TimedOut, is_timeout, is_transient, leaves_connection};
+use super::error::{TimedOut, has_timed_out, is_transient, leaves_connection};
 use crate::dialect::Dialect;
 
 /// A server, and how it is connected to.
@@ -174,7 +174,7 @@ impl Attempts {
         Some(FIRST_PAUSE * 4_u32.pow(self.0.checked_sub(2)?))
     }
 
-    /// What came of a read; `None` to try again, but not when it has had its time.
+    /// What came of a read; `None` to try again. Who has waited for an answer does not wait anew.
     pub(crate) fn of_read<S: Server, T>(
         &mut self,
         lease: Lease<S>,
@@ -184,7 +184,8 @@ impl Attempts {
         match done {
             Err(error) if !leaves_connection(&error) => {
                 lease.lost();
-                (self.0 == ATTEMPTS_MAX || is_timeout(&error)).then_some(Err(error))
+                let is_last = self.0 == ATTEMPTS_MAX || has_timed_out(&error);
+                is_last.then_some(Err(error))
             }
             done => {
                 lease.keep();

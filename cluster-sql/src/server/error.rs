@@ -51,6 +51,12 @@ pub(crate) fn unsure(error: StorageError) -> StorageError {
     }
 }
 
+/// Whether no answer came in time.
+pub(super) fn has_timed_out(error: &StorageError) -> bool {
+    let StorageError::Unavailable { source } = error else { return false };
+    source.downcast_ref::<TimedOut>().is_some()
+}
+
 fn goes_on(source: &Arc<dyn Error + Send + Sync>) -> bool {
     source.downcast_ref::<Refused>().is_some_and(|refused| refused.goes_on)
 }
@@ -62,12 +68,6 @@ pub(crate) fn leaves_connection(error: &StorageError) -> bool {
         StorageError::UnknownOutcome { .. } => false,
         _ => true,
     }
-}
-
-/// Whether no answer came in time.
-pub(super) fn is_timeout(error: &StorageError) -> bool {
-    let StorageError::Unavailable { source } = error else { return false };
-    source.is::<TimedOut>()
 }
 
 /// Whether the same transaction may succeed at once when it is made again.

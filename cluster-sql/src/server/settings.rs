@@ -48,6 +48,12 @@ impl Settings {
         }
     }
 
+    /// How long a statement waits for a lock: less than for an answer, so that who waits is told
+    /// that nothing was done, and nothing that was given up stays behind on the server.
+    pub(crate) fn lock_timeout(&self) -> Duration {
+        self.answer_timeout / 3 * 2
+    }
+
     /// How many connections users' own transactions have: nearly half of them.
     pub(crate) fn own(&self) -> usize {
         (self.connections / 2).saturating_sub(1).max(1)
@@ -84,8 +90,8 @@ impl Settings {
 }
 
 impl Urls {
-    /// Looks at a URL. Its parameters are all known: the driver leaves out what it does not know, or
-    /// logs it, and with it what may be a password.
+    /// Looks at a URL. All its parameters must be known: the driver leaves out what it does not
+    /// know, or logs it, and with it what may be a password.
     ///
     /// # Errors
     /// `BadSetting`.
@@ -143,7 +149,8 @@ macro_rules! common_settings {
             }
 
             /// The most connections, 16 at first, at least 3. Nearly half of them are for handlers'
-            /// own transactions: so many are open at once, and more wait until one has ended.
+            /// own transactions: so many are open at once, and more wait until one has ended. Of
+            /// the others half write, rounded up, and half read. Of 16 these are 7, 5 and 4.
             pub fn connections(mut self, connections: usize) -> Self {
                 self.settings.connections = connections;
                 self
@@ -157,7 +164,10 @@ macro_rules! common_settings {
             }
 
             /// How long a call waits for the server's answer. Then a read fails with `Unavailable`;
-            /// the outcome of a write is unknown, which the runtime settles. 30 s at first.
+            /// the outcome of a write is unknown, which the runtime settles. Calls of several
+            /// statements wait so long for all of them, or for each where there may be many; one
+            /// that is tried again, as after a deadlock, waits anew. A statement waits for a lock
+            /// two thirds of that, then it fails with nothing done. 30 s at first.
             pub fn answer_timeout(mut self, timeout: std::time::Duration) -> Self {
                 self.settings.answer_timeout = timeout;
                 self

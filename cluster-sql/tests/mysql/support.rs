@@ -28,6 +28,10 @@ pub(crate) const SELL: &str = "INSERT INTO sold (sku) VALUES (?)";
 pub(crate) const ENDS: &str = "CREATE TABLE other (number INT)";
 pub(crate) const COMMITTING: &[&str] = &["COMMIT", "COMMIT; BEGIN", ENDS];
 
+/// Keeps everybody else from a table, and no longer.
+pub(crate) const LOCK_JOURNAL: &str = "LOCK TABLES cluster_journal WRITE";
+pub(crate) const UNLOCK_JOURNAL: &str = "UNLOCK TABLES";
+
 /// What differs in what people ask and see.
 pub(crate) const DUE_DAY: &str = "DATE_FORMAT(due_at, '%Y-%m-%d')";
 pub(crate) const PAYLOAD: &str = "CONVERT(payload USING utf8mb4)";

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster_core::id::{Epoch, ShardId, StateVersion};
+use cluster_core::id::{Epoch, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
-    Batch, MessageStorage, RequestRow, StateKey, StateWrite, StorageError, TransactionStorage,
+    Batch, JournalEntry, JournalKind, JournalStorage, MessageStorage, OwnershipStorage, RequestRow,
+    StateKey, StateWrite, StorageError, TransactionStorage,
 };
-use cluster_core::time::Timestamp;
+use cluster_core::time::{Clock, Timestamp};
 use sqlx::Executor;
 
-use crate::support::{BAD_TLS, Connected, TLS_MODE, TestDatabase, join, outcome, request};
+use crate::support::{
+    BAD_TLS, Connected, LOCK_JOURNAL, TLS_MODE, TestDatabase, UNLOCK_JOURNAL, accept, join,
+    outcome, request,
+};
 
 fn key() -> StateKey {
     StateKey { shard: ShardId::new(1), entity_type: "Shop".into(), entity_id: "a".into() }
@@ -57,6 +61,62 @@ async fn waiting_for_a_connection_ends() {
     storage.commit(fence, state()).await.unwrap();
     open.rollback().await;
     next.await.unwrap().unwrap();
+}
+
+/// Statements that somebody else's lock on a table keeps from returning end by themselves, each
+/// within the time for an answer, and nothing of them is done; everything else goes on meanwhile,
+/// and so do they when the lock is gone.
+// proves: B115
+#[tokio::test]
+async fn a_statement_that_does_not_return_ends() {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let Some(backend) = TestDatabase::make().await else { return };
+    let storage = backend.options().answer_timeout(PATIENCE).connect().await.unwrap();
+    let fence = join(&storage).await;
+    accept(&storage, fence, vec![request(1)]).await;
+    let execution = request(1).seq;
+    let journal = || Arc::new(Batch { journal: vec![step(execution)], ..Batch::default() });
+    let mut tool = backend.tool().await;
+    tool.execute(sqlx::raw_sql(LOCK_JOURNAL)).await.unwrap();
+    let clock = Clock::system();
+    let begun = clock.now();
+    let mut write = storage.commit(fence, journal());
+    let mut read = storage.load_journal(execution);
+    let (mut written, mut found, mut others) = (None, None, 0);
+    while written.is_none() || found.is_none() {
+        tokio::select! {
+            biased;
+            done = &mut write, if written.is_none() => written = Some(done),
+            done = &mut read, if found.is_none() => found = Some(done),
+            () = accept(&storage, fence, vec![request(2 + others)]) => others += 1,
+        }
+    }
+    assert!(clock.now() - begun < PATIENCE * 2, "each is waited for once");
+    assert!(others > 10, "{others} others were written");
+    let (written, found) = (written.unwrap(), found.unwrap());
+    assert!(matches!(written, Err(StorageError::Unavailable { .. })), "{written:?}");
+    assert!(matches!(found, Err(StorageError::Unavailable { .. })), "{found:?}");
+    // Nothing that has been given up is in the way of a new fence.
+    let raised = storage.raise_fence(fence).await.unwrap();
+    tool.execute(UNLOCK_JOURNAL).await.unwrap();
+    assert_eq!(storage.load_journal(execution).await.unwrap().entries, []);
+    storage.commit(raised, journal()).await.unwrap();
+    assert_eq!(storage.load_journal(execution).await.unwrap().entries, [step(execution)]);
+}
+
+fn step(execution: Seq) -> JournalEntry {
+    JournalEntry {
+        execution,
+        position: 0,
+        shard: request(1).shard,
+        epoch: Epoch::new(1),
+        kind: JournalKind::StepEnded,
+        name: "step".into(),
+        occurrence: 1,
+        recorded_at: Timestamp::from_unix_ms(0),
+        due_at: None,
+        payload: Bytes::from_static(b"done"),
+    }
 }
 
 /// More than the limit is refused before anything is sent; what is just below it is kept whole.

@@ -31,14 +31,13 @@ async fn fill(backend: &TestDatabase) {
     // One that was renamed under its tag keeps its old name's row.
     let renamed = ContractRow { name: "withdraw_more".into(), ..contract.clone() };
     storage.store_contracts(vec![contract, renamed]).await.unwrap();
-    let due_at = Some(Timestamp::from_unix_ms(86_400_000));
     let entity_id = "nul\0".into();
     let mut last = RequestRow { entity_id, ..request(6) };
     let key = Key::new("größe").unwrap();
     let digest = KeyDigest::of(&last.entity_type, &last.entity_id, last.message, &key);
     last.key = Some(KeyRow { digest, key });
     let mut accepts: Vec<_> = (1..=5).map(request).collect();
-    accepts[3].due_at = due_at;
+    accepts[3].due_at = Some(Timestamp::from_unix_ms(86_400_000));
     let state = StateWrite {
         key: StateKey {
             shard: last.shard,

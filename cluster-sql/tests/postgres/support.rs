@@ -27,6 +27,10 @@ pub(crate) const SELL: &str = "INSERT INTO sold (sku) VALUES ($1)";
 pub(crate) const ENDS: &str = "SELECT 1 / 0";
 pub(crate) const COMMITTING: &[&str] = &["COMMIT", "COMMIT; BEGIN"];
 
+/// Keeps everybody else from a table, and no longer.
+pub(crate) const LOCK_JOURNAL: &str = "BEGIN; LOCK TABLE cluster_journal";
+pub(crate) const UNLOCK_JOURNAL: &str = "ROLLBACK";
+
 /// What differs in what people ask and see.
 pub(crate) const DUE_DAY: &str = "to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')";
 pub(crate) const PAYLOAD: &str = "convert_from(payload, 'UTF8')";
