@@ -1,15 +1,17 @@
 //! The connections of handlers' own transactions: what one handler leaves on one harms no other.
 
+use cluster::Config;
 use cluster::prelude::*;
 use tokio::time::timeout;
 
-use crate::support::{Bed, Own, backends};
+use crate::support::{Bed, Own, Probe};
 
 /// Reads and writes the user's own table.
-#[derive(Entity, Default)]
+#[derive(Entity)]
 struct Clerk {
     #[state]
     taken: i64,
+    probe: Probe,
 }
 
 #[entity]
@@ -22,10 +24,37 @@ impl Clerk {
         Ok(self.taken)
     }
 
+    /// Reads all of the one row by a statement that is prepared and kept, with `counting` passed.
+    #[message(persisted, transaction)]
+    async fn count(&mut self, ctx: &Context) -> Result<usize, CallError<String>> {
+        let mut tx = Own::of(ctx).await?;
+        let columns = tx.columns("SELECT * FROM stock").await.or_retry()?;
+        self.probe.pass("counting").await;
+        Ok(columns)
+    }
+
+    /// Takes away what is prepared on its connection.
+    #[message(persisted, transaction)]
+    async fn forget(&mut self, ctx: &Context) -> Result<i64, CallError<String>> {
+        let mut tx = Own::of(ctx).await?;
+        tx.run("DEALLOCATE ALL").await.or_retry()?;
+        self.taken += 1;
+        Ok(self.taken)
+    }
+
     #[message]
     fn taken(&self) -> i64 {
         self.taken
     }
+}
+
+async fn start(bed: &Bed, config: impl FnOnce(&mut Config)) -> Cluster {
+    let probe = bed.probe.clone();
+    bed.start(|builder| {
+        let clerk = move |_: &_| Clerk { taken: 0, probe: probe.clone() };
+        builder.entity_with::<Clerk>(clerk).config(config)
+    })
+    .await
 }
 
 async fn make_stock(bed: &Bed) {
@@ -43,15 +72,11 @@ async fn pieces(bed: &Bed) -> i64 {
 // proves: B49
 async fn a_handler_whose_statement_waits_for_others_ends_in_time(bed: Bed) {
     make_stock(&bed).await;
-    let cluster = bed
-        .start(|builder| {
-            let builder = builder.entity::<Clerk>();
-            builder.config(|config| {
-                config.attempts = 1;
-                config.transaction_limit = Duration::from_millis(200);
-            })
-        })
-        .await;
+    let cluster = start(&bed, |config| {
+        config.attempts = 1;
+        config.transaction_limit = Duration::from_millis(200);
+    })
+    .await;
     let mut holder = bed.user().await;
     holder.run("BEGIN; UPDATE stock SET pieces = pieces + 1000").await;
     // More of them than there are connections.
@@ -67,5 +92,52 @@ async fn a_handler_whose_statement_waits_for_others_ends_in_time(bed: Bed) {
     assert_eq!(pieces(&bed).await, 1099);
 }
 
-backends!(only postgres: a_handler_whose_statement_waits_for_others_ends_in_time);
-backends!(only mysql: a_handler_whose_statement_waits_for_others_ends_in_time);
+/// Statements are kept on each connection, and then the table gets a column: who meets that runs
+/// again on a new connection, however many old ones there are.
+async fn a_table_that_has_changed_is_read_by_the_next_attempt(bed: Bed) {
+    make_stock(&bed).await;
+    let cluster = start(&bed, |config| {
+        config.attempts = 2;
+        config.backoff_min = Duration::from_millis(1);
+    })
+    .await;
+    let clerks = ["a", "b"].map(|id| cluster.get::<Clerk>(id));
+    bed.probe.close("counting");
+    let counts = clerks.each_ref().map(|clerk| tokio::spawn(clerk.count().into_future()));
+    bed.probe.wait_for("counting", 2).await;
+    bed.probe.open("counting");
+    for count in counts {
+        assert_eq!(count.await.unwrap().unwrap(), 1);
+    }
+    bed.user().await.run("ALTER TABLE stock ADD COLUMN sales BIGINT").await;
+    for clerk in clerks.iter().chain(&clerks) {
+        assert_eq!(clerk.count().await.unwrap(), 2);
+    }
+}
+
+/// A handler has taken away what is prepared, its own and the storage's.
+async fn a_connection_whose_statements_are_gone_is_replaced(bed: Bed) {
+    make_stock(&bed).await;
+    let cluster = start(&bed, |config| {
+        config.attempts = 2;
+        config.backoff_min = Duration::from_millis(1);
+    })
+    .await;
+    let clerk = cluster.get::<Clerk>("a");
+    assert_eq!(clerk.count().await.unwrap(), 1);
+    // By its second attempt.
+    assert_eq!(clerk.forget().await.unwrap(), 1);
+    for _ in 0..3 {
+        assert_eq!(clerk.count().await.unwrap(), 1);
+    }
+}
+
+mod some {
+    use super::a_connection_whose_statements_are_gone_is_replaced as gone;
+    use super::a_handler_whose_statement_waits_for_others_ends_in_time as blocked;
+    use super::a_table_that_has_changed_is_read_by_the_next_attempt as changed;
+    use crate::support::backends;
+
+    backends!(only postgres: blocked, changed, gone);
+    backends!(only mysql: blocked, changed);
+}

@@ -4,7 +4,7 @@ use cluster::Transaction;
 use cluster::prelude::*;
 use cluster_sql::{MySql, Postgres, Sqlite};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use sqlx::{MySqlConnection, PgConnection, SqliteConnection};
 
 /// A connection of a user's own.
@@ -78,6 +78,16 @@ impl Own<'_> {
             Own::Sqlite(own) => own.execute(text).await.map(drop),
             Own::Postgres(own) => own.execute(text).await.map(drop),
             Own::MySql(own) => own.execute(text).await.map(drop),
+        }
+    }
+
+    /// How many columns the row has that a query gives, which stays prepared.
+    pub(crate) async fn columns(&mut self, text: &str) -> Result<usize, sqlx::Error> {
+        let text = AssertSqlSafe(text.to_owned());
+        match self {
+            Own::Sqlite(own) => Ok(sqlx::query(text).fetch_one(&mut **own).await?.len()),
+            Own::Postgres(own) => Ok(sqlx::query(text).fetch_one(&mut **own).await?.len()),
+            Own::MySql(own) => Ok(sqlx::query(text).fetch_one(&mut **own).await?.len()),
         }
     }
 }

@@ -68,17 +68,17 @@ pub(super) fn run_in_transaction<T: Serves, M: Message, S: Style<T, M>>(
             }
             Ended::Panicked(panic) => {
                 drop(handler);
-                roll_back(&ctx).await;
+                abandon(&ctx).await;
                 Origin::Persisted(stored).panicked::<T, M, S>(&slot, None, panic, to);
             }
             Ended::Cancelled => {
                 drop(handler);
-                roll_back(&ctx).await;
+                abandon(&ctx).await;
                 end_interrupted::<T, M, S>(&slot, stored, None, to);
             }
             Ended::TooLong(limit) => {
                 drop(handler);
-                roll_back(&ctx).await;
+                abandon(&ctx).await;
                 let error = too_long(limit);
                 Origin::Persisted(stored).retry::<T, M, S>(&slot, None, error, to);
             }
@@ -133,13 +133,22 @@ fn too_long(limit: Duration) -> ClusterError {
     }
 }
 
-async fn roll_back(ctx: &Context) {
+/// Rolls back what a handler has opened that has failed.
+async fn abandon(ctx: &Context) {
     if let Ok(opened) = ctx.0.transaction.take() {
-        roll_back_opened(opened).await;
+        abandon_opened(opened).await;
     }
 }
 
-async fn roll_back_opened(opened: Option<Opened>) {
+async fn abandon_opened(opened: Option<Opened>) {
+    if let Some(Opened { transaction, lane }) = opened {
+        transaction.abandon().await;
+        drop(lane);
+    }
+}
+
+/// Rolls back what a handler has opened whose outcome is an error.
+async fn roll_back(opened: Option<Opened>) {
     if let Some(Opened { transaction, lane }) = opened {
         transaction.rollback().await;
         drop(lane);
@@ -167,7 +176,7 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
     let ending = match settle::<T, M>(&mut turn, returned, Some(&stored)) {
         Ok(ending) => ending,
         Err(ended) => {
-            roll_back_opened(opened).await;
+            abandon_opened(opened).await;
             turn.end();
             ended.tell::<T, M, S>(Origin::Persisted(stored), &slot, None, to);
             return;
@@ -184,7 +193,7 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
         }
         opened => {
             // An error rolls the user's rows back; it is the outcome all the same.
-            roll_back_opened(opened).await;
+            roll_back(opened).await;
             write_alone(&slot, writes).await.map_err(Unwritten::Elsewhere).map(|()| None)
         }
     };

@@ -103,9 +103,12 @@ pub enum StorageError {
         /// The fingerprint.
         fingerprint: u64,
     },
-    /// A statement of the user ended the handler's transaction (`COMMIT`, `ROLLBACK`). Nothing of
-    /// the batch was written.
-    #[error("a statement of the handler ended its transaction; leave COMMIT and ROLLBACK to it")]
+    /// A statement of the user ended the handler's transaction: `COMMIT`, `ROLLBACK`, one that
+    /// makes a table, a deadlock, on PostgreSQL any that failed. Nothing of the batch was written.
+    #[error(
+        "a statement of the handler ended its transaction: leave COMMIT and ROLLBACK to its end, \
+        pass the error of a failed statement on, or surround what may fail with a savepoint"
+    )]
     TransactionEnded,
     /// A setting given to the storage itself is not usable.
     #[error("the storage setting `{setting}` is not usable: {reason}")]

@@ -56,4 +56,11 @@ pub trait OpenTransaction: Send {
 
     /// Rolls back.
     fn rollback(self: Box<Self>) -> BoxFuture<'static, ()>;
+
+    /// Rolls back after its handler has failed, perhaps because of what the connection keeps, such
+    /// as a statement whose table has changed since: the next handler gets another one. At first
+    /// the same as [`rollback`](OpenTransaction::rollback).
+    fn abandon(self: Box<Self>) -> BoxFuture<'static, ()> {
+        self.rollback()
+    }
 }

@@ -34,6 +34,14 @@ pub(crate) enum Purpose {
     Users,
 }
 
+/// Connections that nobody uses.
+struct Idle<T> {
+    /// With when each was made; the one used last at the end.
+    sessions: Vec<(T, Moment)>,
+    /// When all were last replaced: none that was made before is used again.
+    replaced: Option<Moment>,
+}
+
 /// A bounded number of connections, made when they are needed and kept. What is not given back
 /// in a known state is closed, and the server ends what it was about.
 pub(crate) struct Connections<S: Server> {
@@ -43,8 +51,7 @@ pub(crate) struct Connections<S: Server> {
     /// Of the machine: servers are waited for in real time.
     clock: Clock,
     permits: Arc<Semaphore>,
-    /// Those that nobody uses, the one used last at the end.
-    idle: Mutex<Vec<S::Session>>,
+    idle: Mutex<Idle<S::Session>>,
     /// When the server was last made to plan its statements anew.
     replanned: Mutex<Moment>,
 }
@@ -62,9 +69,9 @@ impl<S: Server> Connections<S> {
             purpose,
             connect_timeout,
             replanned: Mutex::new(clock.now()),
+            idle: Mutex::new(Idle { sessions: Vec::new(), replaced: None }),
             clock,
             permits: Arc::new(Semaphore::new(many)),
-            idle: Mutex::default(),
         })
     }
 
@@ -93,21 +100,32 @@ impl<S: Server> Connections<S> {
         permit: OwnedSemaphorePermit,
     ) -> Result<Lease<S>, StorageError> {
         let timed_out = |_| StorageError::unavailable(TimedOut(self.connect_timeout));
-        let idle = self.idle.lock().pop();
-        let session = match idle {
-            Some(session) => session,
+        let idle = self.idle.lock().sessions.pop();
+        let (session, made) = match idle {
+            Some(idle) => idle,
             None => {
-                let made = self.server.connect(self.purpose);
-                let made = self.clock.timeout(self.connect_timeout, made).await;
-                made.map_err(timed_out)??
+                let made = self.clock.now();
+                let session = self.server.connect(self.purpose);
+                let session = self.clock.timeout(self.connect_timeout, session).await;
+                (session.map_err(timed_out)??, made)
             }
         };
-        Ok(Lease { session, since: self.clock.now(), home: self.clone(), _permit: permit })
+        Ok(Lease { session, made, since: self.clock.now(), home: self.clone(), _permit: permit })
     }
 
     /// Closes those that nobody uses: one was lost, so they may be as well.
     pub(super) fn forget_idle(&self) {
-        self.idle.lock().clear();
+        self.idle.lock().sessions.clear();
+    }
+
+    /// Replaces all connections: what one keeps did harm, and others may keep the same.
+    fn replace_all(&self) {
+        let now = self.clock.now();
+        let mut idle = self.idle.lock();
+        if idle.replaced.is_none_or(|last| now - last >= ALL_REPLACED_EVERY) {
+            idle.replaced = Some(now);
+            idle.sessions.clear();
+        }
     }
 
     /// Whether a connection that was in use so long is to be replaced. A server that keeps its plan
@@ -130,6 +148,8 @@ impl<S: Server> Connections<S> {
 /// A connection in use. Dropped without [`Lease::keep`] it is closed.
 pub(crate) struct Lease<S: Server> {
     pub(crate) session: S::Session,
+    made: Moment,
+    /// In use.
     since: Moment,
     home: Arc<Connections<S>>,
     _permit: OwnedSemaphorePermit,
@@ -141,8 +161,17 @@ impl<S: Server> Lease<S> {
         if self.home.is_to_plan_anew(self.since) {
             self.home.forget_idle();
         } else {
-            self.home.idle.lock().push(self.session);
+            let mut idle = self.home.idle.lock();
+            if idle.replaced.is_none_or(|last| self.made >= last) {
+                idle.sessions.push((self.session, self.made));
+            }
         }
+    }
+
+    /// Closes it, for what it keeps may be why its user has failed: a statement whose table has
+    /// changed since, or that is not there any more.
+    pub(crate) fn failed(self) {
+        self.home.replace_all();
     }
 
     /// Gives up on it, and on those that nobody uses.
@@ -155,6 +184,9 @@ impl<S: Server> Lease<S> {
 const SLOW: Duration = Duration::from_millis(500);
 /// Connections are replaced for that at most so often: the server may just be slow.
 const REPLANNED_EVERY: Duration = Duration::from_secs(10);
+
+/// All connections are replaced after a failure at most so often: most are no connection's fault.
+const ALL_REPLACED_EVERY: Duration = Duration::from_secs(1);
 
 /// How often a transaction is made that others come in the way of, and a read whose connection was
 /// lost.

@@ -33,5 +33,5 @@ pub(crate) use session::{End, ServerSession, write_slowly};
 pub(crate) use settings::{Settings, Urls, common_settings};
 pub(crate) use storage::{Inner, reading, server_storage, writing};
 pub(crate) use texts::own;
-pub(crate) use transaction::{InTheWay, server_transactions};
+pub(crate) use transaction::{How, InTheWay, server_transactions};
 pub(crate) use writer::writer_name;

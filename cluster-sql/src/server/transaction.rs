@@ -5,6 +5,15 @@
 #[error("rows of another transaction stood in the way")]
 pub(crate) struct InTheWay;
 
+/// How what a transaction was for has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// With an outcome.
+    Well,
+    /// It has failed.
+    Badly,
+}
+
 /// Implements them for a storage, whose database has its own ways to `begin` one, to `check_open`
 /// that it is still the same one, to do that and `write_ends` of requests at once, to `give_back`
 /// the connection when it has ended, and the `text_of_stop` that ends it from another connection.
@@ -18,7 +27,7 @@ macro_rules! server_transactions {
         };
         use $crate::batch::write_batch;
         use $crate::server::{
-            End, InTheWay, Inner, Lease, ServerSession, Written, is_plain, leaves_connection,
+            End, How, InTheWay, Inner, Lease, ServerSession, Written, is_plain, leaves_connection,
             reading,
         };
 
@@ -87,11 +96,11 @@ macro_rules! server_transactions {
 
             /// Ends what is open and gives the connection back. A statement that a handler has left
             /// may wait for others, as long as they like: nobody waits for that here.
-            async fn end(mut self) {
+            async fn end(mut self, how: How) {
                 let given_back = self.inner.soon(give_back(&mut self.lease.session)).await;
                 match given_back {
-                    Some(true) => self.lease.keep(),
-                    Some(false) => {}
+                    Some(true) if how == How::Well => self.lease.keep(),
+                    Some(_) => self.lease.failed(),
                     None => drop(tokio::spawn(async {
                         if let Err(error) = self.stop().await {
                             tracing::warn!(%error, "a statement given up may go on at the server");
@@ -129,8 +138,8 @@ macro_rules! server_transactions {
                     let written = inner.within_or_unknown(self.write(fence, &batch)).await;
                     match &written {
                         // The answer need not wait for it.
-                        Ok(_) => drop(tokio::spawn(self.end())),
-                        Err(error) if leaves_connection(error) => self.end().await,
+                        Ok(_) => drop(tokio::spawn(self.end(How::Well))),
+                        Err(error) if leaves_connection(error) => self.end(How::Badly).await,
                         Err(_) => self.lease.lost(),
                     }
                     written
@@ -138,7 +147,11 @@ macro_rules! server_transactions {
             }
 
             fn rollback(self: Box<Self>) -> BoxFuture<'static, ()> {
-                Box::pin(self.end())
+                Box::pin(self.end(How::Well))
+            }
+
+            fn abandon(self: Box<Self>) -> BoxFuture<'static, ()> {
+                Box::pin(self.end(How::Badly))
             }
         }
     };

@@ -82,4 +82,12 @@ impl OpenTransaction for GuardedTransaction {
             drop(opened);
         })
     }
+
+    fn abandon(self: Box<Self>) -> BoxFuture<'static, ()> {
+        let GuardedTransaction { open, opened, .. } = *self;
+        Box::pin(async move {
+            open.abandon().await;
+            drop(opened);
+        })
+    }
 }

@@ -64,4 +64,8 @@ impl OpenTransaction for FaultyTransaction {
     fn rollback(self: Box<Self>) -> BoxFuture<'static, ()> {
         self.inner.rollback()
     }
+
+    fn abandon(self: Box<Self>) -> BoxFuture<'static, ()> {
+        self.inner.abandon()
+    }
 }
