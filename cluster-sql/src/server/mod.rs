@@ -18,7 +18,7 @@ mod transaction;
 
 pub(crate) use batch::{Written, is_plain};
 pub(crate) use connections::{Attempts, Lease, Purpose, Server};
-pub(crate) use error::{Refused, commit_error, leaves_connection, sure, unsure};
+pub(crate) use error::{Refused, commit_error, leaves_connection, of_users, sure, unsure};
 pub(crate) use marks::ACCEPTED_MAX;
 pub(crate) use reads::{
     contracts, dead_letters, held, inbox, load_chunks, load_due, load_journal, load_kept_alive,
