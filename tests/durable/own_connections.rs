@@ -1,10 +1,12 @@
 //! The connections of handlers' own transactions: what one handler leaves on one harms no other.
 
+use std::sync::Arc;
+
 use cluster::Config;
 use cluster::prelude::*;
-use tokio::time::timeout;
+use cluster::storage::StorageError;
 
-use crate::support::{Bed, Own, Probe};
+use crate::support::{Bed, Own, Probe, Side};
 
 /// Reads and writes the user's own table.
 #[derive(Entity)]
@@ -82,8 +84,7 @@ async fn a_handler_whose_statement_waits_for_others_ends_in_time(bed: Bed) {
     // More of them than there are connections.
     for id in ["a", "b", "c", "d"] {
         let clerk = cluster.get::<Clerk>(id);
-        let late = timeout(Duration::from_secs(10), clerk.take().into_future()).await;
-        let late = late.expect("in time").unwrap_err();
+        let late = clerk.take().await.unwrap_err();
         assert!(late.to_string().contains("open transaction"), "{late}");
         assert_eq!(clerk.taken().await.unwrap(), 0);
     }
@@ -131,6 +132,29 @@ async fn a_connection_whose_statements_are_gone_is_replaced(bed: Bed) {
         assert_eq!(clerk.count().await.unwrap(), 1);
     }
 }
+
+/// What others do to a transaction is no attempt of the handler's that has failed: the only one is
+/// still there.
+async fn a_transaction_that_others_end_counts_no_attempt(bed: Bed) {
+    make_stock(&bed).await;
+    let cluster = start(&bed, |config| {
+        config.attempts = 1;
+        config.backoff_min = Duration::from_millis(1);
+    })
+    .await;
+    let clerk = cluster.get::<Clerk>("a");
+    bed.door.hold(Side::BeforeOwn);
+    let take = tokio::spawn(clerk.take().into_future());
+    bed.door.held(Side::BeforeOwn, 1).await;
+    let source = Arc::new(std::io::Error::other("deadlock"));
+    bed.door.fail_at(Side::BeforeOwn, StorageError::Interrupted { source });
+    bed.door.held(Side::BeforeOwn, 2).await;
+    bed.door.release();
+    assert_eq!(take.await.unwrap().unwrap(), 1);
+    assert_eq!(pieces(&bed).await, 99);
+}
+
+crate::support::backends!(on disk: a_transaction_that_others_end_counts_no_attempt);
 
 mod some {
     use super::a_connection_whose_statements_are_gone_is_replaced as gone;

@@ -17,7 +17,7 @@ use super::contract::{Message, Serves};
 use super::failure::not_committed;
 use super::intake::deliver_sent;
 use super::method::{ReturnOf, Style};
-use super::origin::{Origin, Stored, end_interrupted};
+use super::origin::{Origin, Stored, end_interrupted, wait_for_room};
 use super::run::{Surroundings, To, poll_handler};
 use super::shared::Shared;
 use super::slot::Slot;
@@ -341,9 +341,15 @@ fn not_written<T: Serves, M: Message, S: Style<T, M>>(
     let slot = turn.slot.clone();
     slot.forget_state();
     turn.give_up();
-    let origin = Origin::Persisted(stored);
     match why {
-        Unwritten::Elsewhere(failure) => _ = origin.void::<T, M, S>(&slot, &failure, to),
+        Unwritten::Elsewhere(failure) => {
+            _ = Origin::Persisted(stored).void::<T, M, S>(&slot, &failure, to);
+        }
+        // No fault of its own: no attempt is counted, and it gives way to the others.
+        Unwritten::Own(error @ StorageError::Interrupted { .. }) => {
+            let error = not_committed(&CommitFailure::Storage(error));
+            _ = wait_for_room::<T, M, S>(&slot, stored, None, &error, to);
+        }
         Unwritten::Own(error) => {
             let is_own_fault = !matches!(
                 error,
@@ -352,6 +358,7 @@ fn not_written<T: Serves, M: Message, S: Style<T, M>>(
                     | StorageError::TooLarge { .. }
             );
             let failure = CommitFailure::Storage(error);
+            let origin = Origin::Persisted(stored);
             // A constraint that is checked at the commit would fail for ever: attempts count.
             let ran = match is_own_fault {
                 true => origin.retry::<T, M, S>(&slot, None, not_committed(&failure), to),

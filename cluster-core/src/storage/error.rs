@@ -110,6 +110,14 @@ pub enum StorageError {
         pass the error of a failed statement on, or surround what may fail with a savepoint"
     )]
     TransactionEnded,
+    /// A handler's transaction was ended from outside, as by a deadlock with another or a lost
+    /// connection. Nothing of it was written, and the handler may succeed when it runs again.
+    #[error("the handler's transaction was ended by others")]
+    Interrupted {
+        /// What the driver said.
+        #[source]
+        source: Arc<dyn Error + Send + Sync>,
+    },
     /// A setting given to the storage itself is not usable.
     #[error("the storage setting `{setting}` is not usable: {reason}")]
     BadSetting {

@@ -45,7 +45,8 @@ pub trait OpenTransaction: Send {
     ///
     /// # Errors
     /// As [`MessageStorage::commit`](super::MessageStorage::commit), and `TransactionEnded` when a
-    /// statement of the user ended the transaction. After `UnknownOutcome` raise the fence; then
+    /// statement of the user ended the transaction, `Interrupted` when others did; `Unavailable` is
+    /// what the handler wrote that was refused. After `UnknownOutcome` raise the fence; then
     /// the outcome of the handler's request tells whether it committed; it cannot be written again,
     /// the handler must run again if it did not.
     fn commit(

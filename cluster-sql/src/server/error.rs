@@ -70,6 +70,17 @@ pub(crate) fn leaves_connection(error: &StorageError) -> bool {
     }
 }
 
+/// What a handler's transaction failed with, told apart from what the server refused of it.
+pub(crate) fn of_users(error: StorageError) -> StorageError {
+    let is_from_outside = is_transient(&error) || !leaves_connection(&error);
+    match error {
+        StorageError::Unavailable { source } if is_from_outside => {
+            StorageError::Interrupted { source }
+        }
+        error => error,
+    }
+}
+
 /// Whether the same transaction may succeed at once when it is made again.
 pub(super) fn is_transient(error: &StorageError) -> bool {
     let StorageError::Unavailable { source } = error else { return false };

@@ -28,7 +28,7 @@ macro_rules! server_transactions {
         use $crate::batch::write_batch;
         use $crate::server::{
             End, How, InTheWay, Inner, Lease, ServerSession, Written, is_plain, leaves_connection,
-            reading,
+            of_users, reading,
         };
 
         impl TransactionStorage for $storage {
@@ -142,7 +142,7 @@ macro_rules! server_transactions {
                         Err(error) if leaves_connection(error) => self.end(How::Badly).await,
                         Err(_) => self.lease.lost(),
                     }
-                    written
+                    written.map_err(of_users)
                 })
             }
 

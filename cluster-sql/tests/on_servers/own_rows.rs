@@ -13,6 +13,7 @@ use cluster_core::storage::{
     Batch, Database, Fence, MessageStorage, OpenTransaction, OwnershipStorage, StateKey,
     StateWrite, Storage, StorageError, TransactionStorage,
 };
+use cluster_core::time::Clock;
 use sqlx::{Connection, Executor};
 
 struct Shop {
@@ -155,7 +156,7 @@ async fn lost_connections_lose_nothing() {
     shop.backend.end_open_transaction().await;
     let lost = open.commit(shop.fence, batch(0)).await;
     assert!(
-        matches!(lost, Err(StorageError::Unavailable { .. } | StorageError::UnknownOutcome { .. })),
+        matches!(lost, Err(StorageError::Interrupted { .. } | StorageError::UnknownOutcome { .. })),
         "{lost:?}"
     );
     let raised = shop.storage.raise_fence(shop.fence).await.unwrap();
@@ -174,16 +175,18 @@ async fn a_statement_that_waits_for_others_is_ended_when_it_is_rolled_back() {
     let (mut holder, mut watch) = (shop.backend.tool().await, shop.backend.tool().await);
     let hold = "BEGIN; UPDATE sold SET sku = 'held'";
     holder.execute(sqlx::raw_sql(hold)).await.unwrap();
+    let clock = Clock::system();
     // As often as there are connections for it.
     for _ in 0..3 {
         let mut open = shop.begin().await;
         {
             let mut late = user(&mut *open).execute("UPDATE sold SET sku = 'late'");
             while shop.backend.waiting(&mut watch).await == 0 {
-                poll_fn(|cx| Poll::Ready(assert!(late.as_mut().poll(cx).is_pending()))).await;
+                let is_late = poll_fn(|cx| Poll::Ready(late.as_mut().poll(cx).is_pending())).await;
+                assert!(is_late);
             }
         }
-        tokio::time::timeout(Duration::from_secs(5), open.rollback()).await.expect("in time");
+        clock.timeout(Duration::from_secs(60), open.rollback()).await.expect("in time");
         while shop.backend.waiting(&mut watch).await > 0 {
             tokio::task::yield_now().await;
         }
