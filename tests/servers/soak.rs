@@ -9,9 +9,12 @@ use crate::{Database, Load};
 /// Calls of one round: far more than are kept for the shortest time.
 const ROUND: u64 = 2_000;
 /// Rounds after which the tables have the size that they keep.
-const GROWING: usize = 3;
+const GROWING: usize = 4;
 /// Rounds after these, in which they must not grow much more.
-const STEADY: usize = 4;
+const STEADY: usize = 16;
+/// The bytes that are not yet much: servers make files longer by a megabyte or more at once. When
+/// nothing is removed, all rounds leave more: 23 MB on PostgreSQL, 39 MB on MariaDB.
+const LITTLE: i64 = 16 << 20;
 
 /// `size` asks for the bytes of all tables with their indexes, `dead` for what nobody sees any more
 /// in them, of which a call leaves about `each`. How much that is goes up and down, so it is the
@@ -32,7 +35,8 @@ async fn tables_level_off(database: Database, size: &str, dead: &str, each: i64)
         remains.push(tool.number(dead).await);
     }
     let (growing, steady) = sizes.split_at(GROWING);
-    assert!(steady.iter().max().unwrap() < &(growing.iter().max().unwrap() * 3 / 2), "{sizes:?}");
+    let kept = *growing.iter().max().unwrap();
+    assert!(*steady.iter().max().unwrap() < LITTLE.max(kept * 3 / 2), "{sizes:?}");
     let least = remains[GROWING..].iter().min().unwrap();
     assert!(*least < each * ROUND as i64, "{remains:?}");
     load.stop(database.storage().await, &database.password()).await;

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::support::join;
 use cluster_core::storage::StorageError;
 use cluster_sql::Postgres;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -47,11 +48,13 @@ async fn the_url_says_whether_and_how_connections_are_encrypted() {
     };
 
     let storage = Postgres::connect(url("verify-full", "root.pem")).await.unwrap();
+    join(&storage).await;
     assert_eq!(connections(&mut tool).await, (1, 0));
     drop(storage);
     let stranger = Postgres::connect(url("verify-full", "another_root.pem")).await;
     assert!(matches!(stranger, Err(StorageError::Unavailable { .. })), "{stranger:?}");
     let storage = Postgres::connect(format!("{}?sslmode=disable", server.url())).await.unwrap();
+    join(&storage).await;
     while connections(&mut tool).await != (0, 1) {
         // The first storage's connection ends a moment later.
         tokio::task::yield_now().await;
