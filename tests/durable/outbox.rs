@@ -10,6 +10,8 @@ use crate::support::{Bed, Probe, backends, settle};
 async fn a_message_arrives_though_its_sender_dies_after_the_commit(bed: Bed) {
     let probe = Probe::default();
     let cluster = start(&bed, &probe).await;
+    // What a start still loads may run before its commit is told.
+    bed.settle().await;
     let desk = cluster.get::<Desk>("d");
     probe.close("paper");
     let receipt = desk.file_and_send("paper".into(), "other".into()).send().await.unwrap();
