@@ -59,6 +59,14 @@ async fn start(bed: &Bed, config: impl FnOnce(&mut Config)) -> Cluster {
     .await
 }
 
+/// So many attempts, right after each other.
+fn attempts(attempts: u32) -> impl FnOnce(&mut Config) {
+    move |config| {
+        config.attempts = attempts;
+        config.backoff_min = Duration::from_millis(1);
+    }
+}
+
 async fn make_stock(bed: &Bed) {
     drop(bed.open().await);
     let table = "CREATE TABLE stock (pieces BIGINT NOT NULL); INSERT INTO stock VALUES (100)";
@@ -97,11 +105,7 @@ async fn a_handler_whose_statement_waits_for_others_ends_in_time(bed: Bed) {
 /// again on a new connection, however many old ones there are.
 async fn a_table_that_has_changed_is_read_by_the_next_attempt(bed: Bed) {
     make_stock(&bed).await;
-    let cluster = start(&bed, |config| {
-        config.attempts = 2;
-        config.backoff_min = Duration::from_millis(1);
-    })
-    .await;
+    let cluster = start(&bed, attempts(2)).await;
     let clerks = ["a", "b"].map(|id| cluster.get::<Clerk>(id));
     bed.probe.close("counting");
     let counts = clerks.each_ref().map(|clerk| tokio::spawn(clerk.count().into_future()));
@@ -119,11 +123,7 @@ async fn a_table_that_has_changed_is_read_by_the_next_attempt(bed: Bed) {
 /// A handler has taken away what is prepared, its own and the storage's.
 async fn a_connection_whose_statements_are_gone_is_replaced(bed: Bed) {
     make_stock(&bed).await;
-    let cluster = start(&bed, |config| {
-        config.attempts = 2;
-        config.backoff_min = Duration::from_millis(1);
-    })
-    .await;
+    let cluster = start(&bed, attempts(2)).await;
     let clerk = cluster.get::<Clerk>("a");
     assert_eq!(clerk.count().await.unwrap(), 1);
     // By its second attempt.
@@ -137,11 +137,7 @@ async fn a_connection_whose_statements_are_gone_is_replaced(bed: Bed) {
 /// still there.
 async fn a_transaction_that_others_end_counts_no_attempt(bed: Bed) {
     make_stock(&bed).await;
-    let cluster = start(&bed, |config| {
-        config.attempts = 1;
-        config.backoff_min = Duration::from_millis(1);
-    })
-    .await;
+    let cluster = start(&bed, attempts(1)).await;
     let clerk = cluster.get::<Clerk>("a");
     bed.door.hold(Side::BeforeOwn);
     let take = tokio::spawn(clerk.take().into_future());

@@ -78,6 +78,26 @@ async fn what_is_run_before_its_acceptance_is_told_is_told_to_its_caller(bed: Be
     assert_eq!(probe.count("paper"), 1);
 }
 
+/// The next transaction begins before what is durable is told, and stands still.
+// proves: B29
+async fn what_is_durable_is_told_while_the_next_transaction_stands_still(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    cluster.caught_up().await.unwrap();
+    bed.door.hold_commits();
+    let first = file(&cluster.get::<Desk>("a"), "k");
+    bed.door.commits_held(1).await;
+    let second = file(&cluster.get::<Desk>("b"), "k");
+    bed.settle().await;
+    bed.door.pass_one();
+    bed.door.commits_held(2).await;
+    // Only the first is accepted.
+    probe.wait_for("paper", 1).await;
+    bed.door.release();
+    assert_eq!(first.await.unwrap().unwrap(), 1);
+    assert_eq!(second.await.unwrap().unwrap(), 1);
+}
+
 /// A commit on each track: the end of one request, and another one that is accepted. On one track
 /// the second is still to come.
 struct Both {
@@ -161,4 +181,5 @@ backends!(
     what_is_run_before_its_acceptance_is_told_is_told_to_its_caller,
     two_unknown_outcomes_raise_the_fence_once,
     a_fence_raised_for_one_commit_ends_no_other,
+    what_is_durable_is_told_while_the_next_transaction_stands_still,
 );

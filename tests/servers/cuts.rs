@@ -11,13 +11,14 @@ const CUTS: u64 = 40;
 async fn connections_are_cut(kind: Kind) {
     let Some(database) = Database::start(kind) else { return };
     let proxy = Proxy::before(database.server.port(), 7).await;
-    let load = Load::start(database.storage_at(&database.url_by(proxy.port)).await).await;
+    let load =
+        Load::start(&database, database.storage_at(&database.url_by(proxy.port)).await).await;
     load.answered(100).await;
     proxy.cut(true);
     until(|| proxy.cuts() >= CUTS).await;
     proxy.cut(false);
     load.answered(100).await;
-    load.stop(database.storage().await, &database.password()).await;
+    load.stop(&database, database.storage().await).await;
 }
 
 // proves: B52, B109, B245

@@ -12,14 +12,14 @@ const OUTAGE: Duration = Duration::from_millis(2_500);
 /// SIGKILL of all its processes in the middle of the load, again and again.
 async fn is_killed_and_started_again(kind: Kind) {
     let Some(mut database) = Database::start(kind) else { return };
-    let load = Load::start(database.storage().await).await;
+    let load = Load::start(&database, database.storage().await).await;
     for _ in 0..4 {
         load.answered(100).await;
         database = database.meanwhile(Server::kill).await;
         database = database.meanwhile(Server::start).await;
         load.answered(100).await;
     }
-    load.stop(database.storage().await, &database.password()).await;
+    load.stop(&database, database.storage().await).await;
 }
 
 // proves: B52, B109, B245
@@ -37,13 +37,13 @@ async fn mariadb_is_killed_and_started_again() {
 /// It stays away for longer than anybody waits for an answer.
 async fn is_stopped_for_a_while(kind: Kind) {
     let Some(mut database) = Database::start(kind) else { return };
-    let load = Load::start(database.storage().await).await;
+    let load = Load::start(&database, database.storage().await).await;
     load.answered(100).await;
     database = database.meanwhile(Server::stop).await;
     load.stands_still(OUTAGE).await;
     database = database.meanwhile(Server::start).await;
     load.answered(100).await;
-    load.stop(database.storage().await, &database.password()).await;
+    load.stop(&database, database.storage().await).await;
 }
 
 // proves: B109, B245
@@ -62,7 +62,7 @@ async fn mariadb_is_stopped_for_a_while() {
 /// everybody has given up on them: what arrives late then is not done beside what was done again.
 async fn stands_still_and_goes_on(kind: Kind) {
     let Some(mut database) = Database::start(kind) else { return };
-    let load = Load::start(database.storage().await).await;
+    let load = Load::start(&database, database.storage().await).await;
     for _ in 0..3 {
         load.answered(100).await;
         database = database.meanwhile(Server::halt).await;
@@ -70,7 +70,7 @@ async fn stands_still_and_goes_on(kind: Kind) {
         database = database.meanwhile(Server::go_on).await;
         load.answered(100).await;
     }
-    load.stop(database.storage().await, &database.password()).await;
+    load.stop(&database, database.storage().await).await;
 }
 
 // proves: B109, B115, B245

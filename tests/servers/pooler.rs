@@ -20,14 +20,14 @@ async fn the_pooler_is_killed_and_started_again() {
     let Some(launch) = private(Server::pgbouncer(&database.server)) else { return };
     let mut pooler = Database::of(launch);
     let url = unprepared(&pooler.server);
-    let load = Load::start(database.storage_at(&url).await).await;
+    let load = Load::start(&database, database.storage_at(&url).await).await;
     for _ in 0..4 {
         load.answered(100).await;
         pooler = pooler.meanwhile(Server::kill).await;
         pooler = pooler.meanwhile(Server::start).await;
         load.answered(100).await;
     }
-    load.stop(database.storage_at(&url).await, &database.password()).await;
+    load.stop(&database, database.storage_at(&url).await).await;
 }
 
 /// Behind the pooler: it tells its clients what it can, and others get what is left.
@@ -41,11 +41,11 @@ async fn connections_of_the_pooler_are_cut() {
     let Some(launch) = private(by_proxy.setting("server_login_retry", "0")) else { return };
     let pooler = Database::of(launch);
     let url = unprepared(&pooler.server);
-    let load = Load::start(database.storage_at(&url).await).await;
+    let load = Load::start(&database, database.storage_at(&url).await).await;
     load.answered(100).await;
     proxy.cut(true);
     until(|| proxy.cuts() >= CUTS).await;
     proxy.cut(false);
     load.answered(100).await;
-    load.stop(database.storage_at(&url).await, &database.password()).await;
+    load.stop(&database, database.storage_at(&url).await).await;
 }

@@ -14,7 +14,7 @@ const OUTAGE: Duration = Duration::from_millis(2_500);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_may_not_write_for_a_while() {
     let Some(database) = Database::start(Kind::Postgres) else { return };
-    let load = Load::start(database.storage().await).await;
+    let load = Load::start(&database, database.storage().await).await;
     load.answered(100).await;
     let only_reads = "ALTER SYSTEM SET default_transaction_read_only = on";
     database.administer(&[only_reads, "SELECT pg_reload_conf()"]).await;
@@ -23,7 +23,7 @@ async fn postgres_may_not_write_for_a_while() {
     let writes = "ALTER SYSTEM RESET default_transaction_read_only";
     database.administer(&[writes, "SELECT pg_reload_conf()"]).await;
     load.answered(100).await;
-    load.stop(database.storage().await, &database.password()).await;
+    load.stop(&database, database.storage().await).await;
 }
 
 async fn the_disk_is_full_for_a_while(kind: Kind) {
@@ -37,7 +37,7 @@ async fn the_disk_is_full_for_a_while(kind: Kind) {
     // It gives up where it cannot write its log, as it must.
     database = database.meanwhile(Server::restart).await;
     load.answered(50).await;
-    load.stop(database.storage().await, &database.password()).await;
+    load.stop(&database, database.storage().await).await;
 }
 
 // proves: B109
@@ -58,25 +58,25 @@ async fn the_disk_of_mariadb_is_full_for_a_while() {
 async fn mariadb_may_not_write_for_a_while() {
     let Some(database) = Database::start(Kind::Mariadb) else { return };
     let url = database.add_user().await;
-    let load = Load::start(database.storage_at(&url).await).await;
+    let load = Load::start(&database, database.storage_at(&url).await).await;
     load.answered(100).await;
     database.administer(&["SET GLOBAL read_only = 1"]).await;
     load.told("read-only option").await;
     database.administer(&["SET GLOBAL read_only = 0"]).await;
     load.answered(100).await;
-    load.stop(database.storage_at(&url).await, &database.password()).await;
+    load.stop(&database, database.storage_at(&url).await).await;
 }
 
 /// The server ends all of the cluster's connections and gives it no other.
 async fn gives_no_connection_for_a_while(database: Database, [none, end, as_before]: [&str; 3]) {
     let url = database.add_user().await;
-    let load = Load::start(database.storage_at(&url).await).await;
+    let load = Load::start(&database, database.storage_at(&url).await).await;
     load.answered(100).await;
     database.administer(&[none, end]).await;
     load.stands_still(OUTAGE).await;
     database.administer(&[as_before]).await;
     load.answered(100).await;
-    load.stop(database.storage_at(&url).await, &database.password()).await;
+    load.stop(&database, database.storage_at(&url).await).await;
 }
 
 // proves: B109

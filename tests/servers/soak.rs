@@ -39,7 +39,7 @@ async fn tables_level_off(database: Database, size: &str, dead: &str, each: i64)
     assert!(*steady.iter().max().unwrap() < LITTLE.max(kept * 3 / 2), "{sizes:?}");
     let least = remains[GROWING..].iter().min().unwrap();
     assert!(*least < each * ROUND as i64, "{remains:?}");
-    load.stop(database.storage().await, &database.password()).await;
+    load.stop(&database, database.storage().await).await;
 }
 
 // proves: B111

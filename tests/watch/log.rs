@@ -48,12 +48,12 @@ impl<S: Subscriber> Layer<S> for Log {
 }
 
 #[derive(Entity, Default)]
-struct Echo;
+pub(crate) struct Echo;
 
 #[entity]
 impl Echo {
     #[message]
-    fn echo(&self, text: String) -> String {
+    pub(crate) fn echo(&self, text: String) -> String {
         text
     }
 

@@ -7,16 +7,7 @@ use std::process::Command;
 use cluster::prelude::*;
 use cluster::{BadSetting, Config, EntityOptions, Error, Setting, StartError};
 
-#[derive(Entity, Default)]
-struct Echo;
-
-#[entity]
-impl Echo {
-    #[message]
-    fn echo(&self, text: String) -> String {
-        text
-    }
-}
+use crate::log::Echo;
 
 /// Environment variables as a test has them.
 fn variables(given: &[(&str, &str)]) -> Vec<(OsString, OsString)> {

@@ -6,24 +6,13 @@ use cluster::prelude::*;
 use cluster::storage::Storage;
 use cluster::time::Clock;
 
-use crate::log::Log;
+use crate::log::{Echo, Log};
 use crate::support::{soon, until};
 
 #[path = "../support/mysql.rs"]
 mod mysql;
 #[path = "../support/postgres.rs"]
 mod postgres;
-
-#[derive(Entity, Default)]
-struct Echo;
-
-#[entity]
-impl Echo {
-    #[message]
-    fn echo(&self, text: String) -> String {
-        text
-    }
-}
 
 async fn start(storage: &Arc<dyn Storage>) -> Cluster {
     let builder = Cluster::builder().storage(storage.clone()).entity::<Echo>();

@@ -7,15 +7,16 @@ use crate::servers::Postgresql;
 
 const WRITE: &str = "WITH a AS (INSERT INTO cluster_request (seq, shard, epoch, class, \
     accepted_at, message, id, entity_type, entity_id, key_digest, key, arguments) \
-    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], \
-    $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[], \
-    $12::bytea[])), \
+    SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), \
+    unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bytea[]), \
+    unnest($8::bytea[]), unnest($9::bytea[]), unnest($10::bytea[]), unnest($11::bytea[]), \
+    unnest($12::bytea[])), \
     o AS (INSERT INTO cluster_outcome (seq, shard, epoch, finished_at, kind, payload) \
-    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $5::bigint[], $13::bigint[], \
-    $14::bytea[])) \
+    SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), \
+    unnest($5::bigint[]), unnest($13::bigint[]), unnest($14::bytea[])) \
     INSERT INTO cluster_state (shard, version, epoch, entity_type, entity_id, payload) \
-    SELECT * FROM unnest($2::bigint[], $1::bigint[], $3::bigint[], $8::bytea[], $9::bytea[], \
-    $15::bytea[]) ON CONFLICT (entity_type, entity_id) DO UPDATE \
+    SELECT unnest($2::bigint[]), unnest($1::bigint[]), unnest($3::bigint[]), unnest($8::bytea[]), \
+    unnest($9::bytea[]), unnest($15::bytea[]) ON CONFLICT (entity_type, entity_id) DO UPDATE \
     SET version = excluded.version, epoch = excluded.epoch, payload = excluded.payload";
 
 const UPDATE: &str = "UPDATE account SET balance = balance + 1 WHERE id = $1";

@@ -18,7 +18,7 @@ use crate::contract::Shape;
 use crate::entity::{
     Alarms, CallInfo, Cancels, Deadlines, DefaultEntity, EntityOptions, Filter, Gate, GivenUp,
     GivenUpHook, HeldSince, Intake, Keeper, Kinds, Lease, OpenStreams, Residents, Runner, Schedule,
-    Serves, Shards, Tasks, TraceBridge, Waiters, failure_shape, release_held, reminded,
+    Serves, Shards, States, Tasks, TraceBridge, Waiters, failure_shape, release_held, reminded,
 };
 use crate::error::{Refused, Source};
 use crate::id::{EntityId, Epoch, RequestIds, SHARD_HASH_VERSION, Seq, Snowflakes};
@@ -336,6 +336,7 @@ impl ClusterBuilder {
         Runner {
             residents: Residents::new(self.config.resident_entities_max),
             keeper: Keeper::new(kept_alive_max),
+            states: States::new(storage.clone(), &self.config),
             storage,
             committer: Arc::new(committer),
             request_ids: self.seed.map_or_else(RequestIds::new, RequestIds::seeded),

@@ -1,22 +1,17 @@
 //! The one writer of a runner.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{
-    Mutex as AsyncMutex, Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock,
-    RwLockWriteGuard, oneshot,
-};
+use tokio::sync::{Mutex as AsyncMutex, Notify, RwLock, RwLockWriteGuard, oneshot};
 
-use super::batching::{
-    complete, fail_all, fail_superseded, gather, settle, tell_reminded, what_is_left,
-};
+use super::batching::{fail_all, fail_superseded, gather, settle, what_is_left};
 use super::gathered::{Gathered, Limits, Track, has_others};
-use super::reminders::{OnReminded, Reminded, ReminderIntent, Reminders, apply_all, keys_of};
+use super::reminders::{OnReminded, Reminders, apply_all, keys_of};
 use super::seqs::Seqs;
 use super::unit::{CommitFailure, Unit, Writes};
+use super::untold::{Accepting, Durable, Held, Untold};
 use crate::config::Config;
 use crate::id::Seq;
 use crate::metric;
@@ -30,8 +25,8 @@ use crate::time::{Clock, WallHistory};
 /// it on the same track: so a unit never becomes durable before one that it was built on.
 pub(crate) struct Committer {
     storage: Arc<dyn Storage>,
-    clock: Clock,
-    seqs: Seqs,
+    pub(super) clock: Clock,
+    pub(super) seqs: Seqs,
     limits: Limits,
     queue_max: usize,
     queue_bytes: usize,
@@ -40,14 +35,12 @@ pub(crate) struct Committer {
     /// For each track.
     wake: [Notify; 2],
     /// Who may write now: the tracks side by side, or who has the [`Lane`].
-    lane: Arc<RwLock<()>>,
+    pub(super) lane: Arc<RwLock<()>>,
     /// Shared by those who write ends beside the main track, until these are told. Held alone by
     /// the main track while it writes what stands behind ends, or looks for some.
-    ending: Arc<RwLock<()>>,
-    /// Held while the main track writes, until that is told.
-    accepting: AsyncMutex<()>,
-    /// The first request that it accepts by that; the highest number when it accepts none.
-    accepting_from: AtomicU64,
+    pub(super) ending: Arc<RwLock<()>>,
+    /// What the main track writes, until it is told.
+    accepting: Accepting,
     /// The fence in force. Changed by who is raising it.
     fence: Mutex<Fence>,
     raising: AsyncMutex<()>,
@@ -81,6 +74,12 @@ const RETRY_WAIT_MIN: Duration = Duration::from_millis(10);
 /// The longest such wait.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// How often the other tasks have their turn before a transaction begins.
+const GATHERING_TURNS: usize = 16;
+/// What waits is enough to begin with, before what is durable is told, if it is at least this part
+/// of that.
+const ENOUGH: usize = 2;
+
 impl Committer {
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
@@ -111,8 +110,7 @@ impl Committer {
             wake: [Notify::new(), Notify::new()],
             lane: Arc::default(),
             ending: Arc::default(),
-            accepting: AsyncMutex::default(),
-            accepting_from: AtomicU64::new(u64::MAX),
+            accepting: Accepting::default(),
             fence: Mutex::new(joined.fence),
             raising: AsyncMutex::default(),
             history: Mutex::new(history),
@@ -145,7 +143,7 @@ impl Committer {
     }
 
     /// These ends will be written next.
-    fn saw_ends(&self, batch: &Batch) {
+    pub(super) fn saw_ends(&self, batch: &Batch) {
         if let Some(first) = batch.outcomes.iter().map(|row| row.finished_at).min() {
             self.history.lock().saw(self.clock.now(), first);
         }
@@ -196,23 +194,6 @@ impl Committer {
         let _: Result<(), _> = told.await;
     }
 
-    /// Waits for the right to write alone. Cancel safe.
-    pub(crate) async fn lane(self: &Arc<Self>) -> Lane {
-        let turn = Turn::Alone(self.lane.clone().write_owned().await);
-        Lane { committer: self.clone(), _turn: turn }
-    }
-
-    /// Waits for the right to write the end of a request in a transaction of its own: beside others
-    /// if it is no more than that, where the storage writes beside others. Cancel safe.
-    pub(crate) async fn lane_of_end(self: &Arc<Self>, writes: &Writes) -> Lane {
-        if !self.has_two_tracks() || !writes.is_end() {
-            return self.lane().await;
-        }
-        self.wait_for_acceptance(writes.outcome.as_ref().map(|row| row.seq)).await;
-        let turn = Turn::Beside(self.ending.clone().read_owned().await);
-        Lane { committer: self.clone(), _turn: turn }
-    }
-
     /// Takes no more units; what has gathered is still committed, then [`Committer::run`] ends.
     pub(crate) fn close(&self) {
         self.gathered.lock().close();
@@ -254,8 +235,16 @@ impl Committer {
 
     /// Commits what comes on a track until closed. To be run by one task; must not be dropped
     /// before it ends, or the completions of the transaction in flight are never called.
+    ///
+    /// What is durable is told while the next transaction is under way, if that has enough to do.
     pub(crate) async fn run(self: Arc<Self>, track: Track) {
+        let mut untold = Untold::none(self.clone());
         loop {
+            let waiting = self.gathered.lock().waiting(track);
+            if untold.units() == 0 || waiting * ENOUGH < untold.units() {
+                untold.tell();
+                self.gather_more(track).await;
+            }
             let (units, ended) = {
                 let mut gathered = self.gathered.lock();
                 (gathered.take(track, self.limits), gathered.has_ended(track))
@@ -266,61 +255,94 @@ impl Committer {
                 Track::Ends => {}
             }
             if !units.is_empty() {
-                let many = units.len();
-                let _turn = self.lane.read().await;
-                match track {
-                    Track::Main => {
-                        let _accepting = self.accepting.lock().await;
-                        let stands_behind = self.has_two_tracks() && has_others(&units);
-                        let quiet = match stands_behind {
-                            true => Some(self.ending.write().await),
-                            false => None,
-                        };
-                        self.commit(units, quiet.is_some()).await;
-                        self.accepting_from.store(u64::MAX, Ordering::SeqCst);
-                    }
-                    Track::Ends => {
-                        self.wait_for_acceptance(last_end(&units)).await;
-                        let _ending = self.ending.read().await;
-                        self.commit(units, false).await;
-                    }
-                }
-                if self.gathered.lock().done(track, many) {
-                    self.wake(Track::Main);
-                }
-            } else if ended {
+                self.commit_taken(track, units, &mut untold).await;
+            } else if ended && untold.units() == 0 {
                 return;
             } else {
-                self.wake[track as usize].notified().await;
+                untold.told_while(self.wake[track as usize].notified()).await;
             }
+        }
+    }
+
+    /// Commits what was taken from a track, when it is its turn.
+    async fn commit_taken(self: &Arc<Self>, track: Track, units: Vec<Unit>, untold: &mut Untold) {
+        let mut held = Held::of(self, track, units.len());
+        held.turn = Some(untold.told_while(self.lane.clone().read_owned()).await);
+        let mut is_quiet = false;
+        match track {
+            Track::Main => {
+                is_quiet = self.has_two_tracks() && has_others(&units);
+                if is_quiet {
+                    let alone = self.ending.clone().write_owned();
+                    held.alone = Some(untold.told_while(alone).await);
+                }
+            }
+            Track::Ends => {
+                untold.told_while(self.wait_for_acceptance(last_end(&units))).await;
+                let beside = self.ending.clone().read_owned();
+                held.beside = Some(untold.told_while(beside).await);
+            }
+        }
+        self.commit(units, is_quiet, untold).await;
+        untold.hold(held);
+        if is_quiet {
+            untold.tell();
+        }
+    }
+
+    /// Lets the tasks that could go on go on, as long as they hand over more for the track: those
+    /// that were just told are among them, and one transaction of all costs less than two.
+    async fn gather_more(&self, track: Track) {
+        let mut waiting = 0;
+        for _ in 0..GATHERING_TURNS {
+            let more = self.gathered.lock().waiting(track);
+            if more == waiting || more >= self.limits.units {
+                return;
+            }
+            waiting = more;
+            tokio::task::yield_now().await;
         }
     }
 
     /// What is stored may be loaded, run and ended before its acceptance is told, which says who
     /// waits for it: its end is told after that.
-    async fn wait_for_acceptance(&self, last: Option<Seq>) {
-        let first = self.accepting_from.load(Ordering::SeqCst);
-        if last.is_some_and(|last| last.as_u64() >= first) {
-            drop(self.accepting.lock().await);
+    pub(super) async fn wait_for_acceptance(&self, last: Option<Seq>) {
+        if let Some(last) = last {
+            self.accepting.told(last).await;
         }
+    }
+
+    /// Units of a track were told.
+    pub(super) fn told(&self, track: Track, units: usize) {
+        if self.gathered.lock().done(track, units) {
+            self.wake(Track::Main);
+        }
+    }
+
+    pub(super) fn on_reminded(&self) -> Option<&OnReminded> {
+        self.on_reminded.get()
     }
 
     /// Commits the units, in one transaction unless some must be left out. It is quiet
     /// when nothing ends elsewhere meanwhile.
-    async fn commit(&self, units: Vec<Unit>, is_quiet: bool) {
+    async fn commit(&self, units: Vec<Unit>, is_quiet: bool, untold: &mut Untold) {
         // The last part is the next one.
         let mut parts = vec![units];
         while let Some(mut units) = parts.pop() {
-            fail_superseded(&mut units);
+            if units.iter().any(Unit::is_superseded) {
+                untold.tell();
+                fail_superseded(&mut units);
+            }
             if units.is_empty() {
                 continue;
             }
             self.metrics.batch_units.record(units.len() as f64);
             let keys = keys_of(units.iter().flat_map(|unit| &unit.writes.reminders));
-            let reminders = match self.reminders(keys).await {
+            let reminders = match untold.told_while(self.reminders(keys)).await {
                 Ok(reminders) => reminders,
                 Err(error) => {
                     tracing::warn!(%error, "reminders could not be read for a commit");
+                    untold.tell();
                     let speaks = |unit: &Unit| !unit.writes.reminders.is_empty();
                     let (speaking, others) = units.into_iter().partition(speaks);
                     fail_all(speaking, &CommitFailure::Storage(error));
@@ -332,23 +354,29 @@ impl Committer {
             let next_seq = || self.seqs.next(now);
             let mut batch = gather(&mut units, next_seq);
             let reminded = apply_all(reminders, &units, now, next_seq, &mut batch);
-            if let Some(first) = batch.accepts.first() {
-                self.accepting_from.store(first.seq.as_u64(), Ordering::SeqCst);
-            }
+            let accepting = batch.accepts.first().map(|first| self.accepting.begin(first.seq));
             let batch = Arc::new(batch);
             let asks = !batch.is_empty() || units.iter().any(|unit| unit.writes.confirm);
-            let result = if asks { self.write(&batch).await } else { Ok(Committed::default()) };
+            let result = match asks {
+                true => untold.told_while(self.write(&batch)).await,
+                false => Ok(Committed::default()),
+            };
             let error = match result {
                 Ok(mut committed) => {
-                    let _quiet = match is_quiet {
+                    let accepts = &mut committed.accepts;
+                    let quiet = match is_quiet {
                         true => None,
-                        false => self.look_for_ends(&mut committed.accepts).await,
+                        false => untold.told_while(self.look_for_ends(accepts)).await,
                     };
-                    complete(units, batch, committed, reminded, self.on_reminded.get());
+                    untold.put(Durable { units, batch, committed, reminded, accepting });
+                    if quiet.is_some() {
+                        untold.tell();
+                    }
                     continue;
                 }
                 Err(error) => error,
             };
+            untold.tell();
             self.metrics.commit_failures.increment(1);
             match error {
                 StorageError::Fenced { .. } | StorageError::UnknownOutcome { .. } => {
@@ -402,7 +430,10 @@ impl Committer {
     ///
     /// # Errors
     /// The storage did not answer, a few times; or what it holds cannot be read.
-    async fn reminders(&self, keys: Vec<ReminderKey>) -> Result<Reminders, StorageError> {
+    pub(super) async fn reminders(
+        &self,
+        keys: Vec<ReminderKey>,
+    ) -> Result<Reminders, StorageError> {
         let mut pause = Pause::default();
         loop {
             match Reminders::of(&*self.storage, keys.clone()).await {
@@ -465,7 +496,7 @@ impl Committer {
 
     /// Raises the fence from where it stood, unless another has; goes on until the storage answers,
     /// since nothing may be written before, unless the runner ends.
-    async fn raise(&self, from: Fence) -> Result<(), StorageError> {
+    pub(super) async fn raise(&self, from: Fence) -> Result<(), StorageError> {
         let _alone = self.raising.lock().await;
         if self.fence() != from {
             return Ok(());
@@ -509,72 +540,5 @@ impl Pause {
         let wait = RETRY_WAIT_MIN.saturating_mul(1 << self.count.min(16)).min(RETRY_WAIT_MAX);
         self.count += 1;
         clock.sleep(wait).await;
-    }
-}
-
-/// The right to write in a transaction that is not the committer's.
-///
-/// Alone: nobody else gives places in the owner's order, so requests become visible in that order;
-/// nobody else commits, but for ends that stand beside. On a database with one writer it is held
-/// from the begin of a transaction to its end.
-///
-/// Beside: an end of a request is written that nothing else is built on until it is told, and
-/// what must stand behind ends is written before or after.
-pub(crate) struct Lane {
-    committer: Arc<Committer>,
-    _turn: Turn,
-}
-
-enum Turn {
-    Alone(#[expect(dead_code, reason = "held")] OwnedRwLockWriteGuard<()>),
-    Beside(#[expect(dead_code, reason = "held")] OwnedRwLockReadGuard<()>),
-}
-
-impl Lane {
-    /// The fence in force.
-    pub(crate) fn fence(&self) -> Fence {
-        self.committer.fence()
-    }
-
-    /// The next place in the owner's order.
-    pub(crate) fn next_seq(&self) -> Seq {
-        self.committer.seqs.next(self.committer.clock.wall())
-    }
-
-    /// The reminders that the intents speak of, as they stand.
-    ///
-    /// # Errors
-    /// The storage did not answer.
-    pub(crate) async fn reminders(
-        &self,
-        intents: &[ReminderIntent],
-    ) -> Result<Reminders, StorageError> {
-        self.committer.reminders(keys_of(intents.iter())).await
-    }
-
-    /// Tells what has become durable of reminders, before the request's own end is told.
-    pub(crate) fn tell_reminded(&self, reminded: Reminded) {
-        if !reminded.is_empty() {
-            tell_reminded(reminded, self.committer.on_reminded.get());
-        }
-    }
-
-    /// A handler's own transaction writes this next.
-    pub(crate) fn writes_next(&self, batch: &Batch) {
-        self.committer.saw_ends(batch);
-    }
-
-    /// Raises the fence above this one, so that a transaction under it whose outcome is unknown can
-    /// no longer commit. Cancel safe: the fence may be raised all the same.
-    ///
-    /// # Errors
-    /// Another incarnation has taken over, or the runner ends while the storage is away.
-    pub(crate) async fn raise_fence(&self, above: Fence) -> Result<(), StorageError> {
-        self.committer.raise(above).await
-    }
-
-    /// Whether the fence was raised above this one for another transaction.
-    pub(crate) async fn is_raised(&self, above: Fence) -> bool {
-        self.committer.is_raised(above).await
     }
 }

@@ -82,6 +82,14 @@ impl Gathered {
         (self.main.len() + self.ends.len(), self.bytes)
     }
 
+    /// How many units wait on a track.
+    pub(super) fn waiting(&self, track: Track) -> usize {
+        match track {
+            Track::Main => self.main.len(),
+            Track::Ends => self.ends.len(),
+        }
+    }
+
     /// Puts a unit where it belongs. Not to be called once closed.
     pub(super) fn offer(&mut self, unit: Unit) -> Track {
         self.bytes += unit.bytes;

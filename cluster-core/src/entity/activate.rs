@@ -312,8 +312,8 @@ impl<T: Serves> Slot<T> {
             }
         }
         let key = self.kind.state_key(self.id());
-        let loaded = self.kind.shared.storage.load_states(vec![key]).await;
-        let row = loaded.map_err(|error| -> Source { Arc::new(error) })?.pop().flatten();
+        let loaded = self.kind.shared.states.load(key).await;
+        let row = loaded.map_err(|error| -> Source { Arc::new(error) })?;
         let mut inner = self.lock();
         let ledger = inner.ledger.get_or_insert_default();
         ledger.known = true;

@@ -118,7 +118,7 @@ impl Shared {
         let Some(schema) = kind.state_schema() else { return Ok(true) };
         let RequestRow { entity_type, entity_id, shard, .. } = row.clone();
         let key = StateKey { entity_type, entity_id, shard };
-        let stored = self.storage.load_states(vec![key]).await?.pop().flatten();
+        let stored = self.states.load(key).await?;
         let written = stored.map(|state| codec::fingerprint_of(&state.payload));
         Ok(written.is_none_or(|written| written == Ok(schema.fingerprint())))
     }

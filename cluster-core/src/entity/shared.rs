@@ -21,6 +21,7 @@ use super::kind::AnyKind;
 use super::lease::Lease;
 use super::residents::Residents;
 use super::schedule::Schedule;
+use super::states::States;
 use super::stream::OpenStreams;
 use super::tasks::Tasks;
 use super::trace::TraceBridge;
@@ -38,6 +39,7 @@ pub struct Shared {
     pub(crate) clock: Clock,
     pub(crate) config: Config,
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) states: States,
     pub(crate) committer: Arc<Committer>,
     pub(crate) request_ids: RequestIds,
     pub(crate) snowflakes: Snowflakes,

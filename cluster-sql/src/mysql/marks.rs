@@ -1,5 +1,6 @@
 //! Moving the marks of recovery, each step by one packet: see the module that decides when.
 
+use cluster_core::id::Seq;
 use cluster_core::storage::{Fence, StorageError};
 
 use super::error::sure;
@@ -8,28 +9,24 @@ use super::reads::lowest_mark;
 use super::session::Session;
 use super::texts::Own;
 use crate::server::ServerSession;
-use crate::sql::Sql;
 use crate::value::{Columns, Value, integer};
 
 /// How many registered requests that have ended are forgotten in a transaction.
 const FORGOTTEN_MAX: i64 = 1_000;
 
-/// Raises the mark of the fence to the last request that is stored; tells it, if there is one.
+/// Raises the mark of the fence.
 ///
 /// # Errors
 /// `Unavailable`.
 pub(super) async fn raise_mark(
     session: &mut Session,
     fence: Fence,
-) -> Result<Option<i64>, StorageError> {
-    let highest = session.all(Sql::HighestSeq, &[], |row| Ok(row.integer(0))).await?;
-    let Some(mark) = highest.first().copied().flatten() else { return Ok(None) };
+    mark: Seq,
+) -> Result<(), StorageError> {
     forget_ended(session).await?;
-    let incarnation = integer(fence.incarnation.as_u64());
-    let number = integer(fence.number.as_u64());
-    let values = [incarnation.into(), number.into(), mark.into()];
-    session.run(Own::RaiseMark, &values).await.map_err(sure)?;
-    Ok(Some(mark))
+    let values = [fence.incarnation.as_u64(), fence.number.as_u64(), mark.as_u64()];
+    session.run(Own::RaiseMark, &values.map(|n| integer(n).into())).await.map_err(sure)?;
+    Ok(())
 }
 
 /// Moves the marks of all shards of the incarnation over one window of requests, up to the mark of
@@ -40,9 +37,9 @@ pub(super) async fn raise_mark(
 pub(super) async fn move_marks(
     session: &mut Session,
     fence: Fence,
-    mark: i64,
+    mark: Seq,
 ) -> Result<bool, StorageError> {
-    let incarnation = integer(fence.incarnation.as_u64());
+    let (incarnation, mark) = (integer(fence.incarnation.as_u64()), integer(mark.as_u64()));
     let lowest = lowest_mark(session, fence).await?;
     let ends = session.rows_of(Own::EndOfStep, &[lowest.into(), mark.into()]).await?;
     let end = ends.first().and_then(|row| row.integer(0)).unwrap_or(mark);

@@ -5,13 +5,12 @@ use sqlx::mysql::MySqlConnectOptions;
 
 use super::commit::write_at_once;
 use super::dialect::MySqlDialect;
-use super::marks::{move_marks, raise_mark};
 use super::options::MySqlOptions;
 use super::session::{Session, settings};
 use super::shards::take_shards;
 use super::takeover::Writer;
 use super::texts::AllTexts;
-use super::{reads, retention, schema};
+use super::{marks, reads, retention, schema};
 use crate::server::{Inner, Purpose, Server, server_storage, writer_name};
 
 /// A storage in a MariaDB database, 10.5 or newer: made with [`MySql::connect`] or
@@ -81,15 +80,6 @@ impl MySql {
     #[doc(hidden)]
     pub fn statements(prefix: &str) -> Vec<(String, String)> {
         AllTexts::new(prefix).named()
-    }
-
-    /// Moves the marks of recovery to the last request that is stored, for tests that cannot wait.
-    #[doc(hidden)]
-    pub async fn move_marks(&self, fence: Fence) -> Result<(), StorageError> {
-        let raised = writing!(self.inner, session => raise_mark(session, fence))?;
-        let Some(mark) = raised else { return Ok(()) };
-        while !writing!(self.inner, session => move_marks(session, fence, mark))? {}
-        Ok(())
     }
 
     async fn take_over(&self) -> Result<(), StorageError> {

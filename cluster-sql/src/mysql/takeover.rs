@@ -28,7 +28,8 @@ const RECORD: &str = "REPLACE INTO {p}writer (number, started, name) \
     VALUES ({number}, {started}, '{name}'); COMMIT";
 const OTHERS: &str = "SELECT number, started FROM {p}writer WHERE name <> '{name}'";
 const FORGET_OTHERS: &str = "DELETE FROM {p}writer WHERE name <> '{name}'; COMMIT";
-const FORGET: &str = "DELETE FROM {p}writer WHERE number = {number}; COMMIT";
+const FORGET: &str =
+    "DELETE FROM {p}writer WHERE number = {number} AND started = {started}; COMMIT";
 
 /// What two readings of the same start may differ by, in seconds: the clock is set now and then.
 /// Where it is set by more, nothing is ended; the server's own limits remain.
@@ -61,7 +62,12 @@ impl Writer {
         with_prefix(text, &session.texts.prefix).replace("{name}", &self.name)
     }
 
-    /// Writes a new connection down, if they are, and ends those that were lost.
+    fn text_of(&self, text: &str, thread: Thread, session: &Session) -> String {
+        let text = self.text(text, session).replace("{number}", &thread.number.to_string());
+        text.replace("{started}", &thread.started.to_string())
+    }
+
+    /// Ends those that were lost, and writes a new connection down, if they are.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -70,18 +76,18 @@ impl Writer {
             return Ok(());
         }
         let own = this_thread(session).await?;
-        let number = own.number.to_string();
-        let text = self.text(RECORD, session).replace("{number}", &number);
-        let text = text.replace("{started}", &own.started.to_string());
-        session.simple(text).await.map_err(sure)?;
-        session.recorded = Some(Recorded { writer: self.clone(), thread: own });
-        let lost = std::mem::take(&mut *self.lost.lock());
-        for lost in lost {
+        // Each stays among the lost until it is ended: this may fail or be dropped at any await.
+        while let Some(lost) = self.first_lost() {
             end(session, own, lost).await?;
-            let text = self.text(FORGET, session).replace("{number}", &lost.number.to_string());
-            session.simple(text).await.map_err(sure)?;
+            session.simple(self.text_of(FORGET, lost, session)).await.map_err(sure)?;
+            self.lost.lock().retain(|other| *other != lost);
         }
-        Ok(())
+        session.recorded = Some(Recorded { writer: self.clone(), thread: own });
+        session.simple(self.text_of(RECORD, own, session)).await.map_err(sure)
+    }
+
+    fn first_lost(&self) -> Option<Thread> {
+        self.lost.lock().first().copied()
     }
 
     /// Takes over from earlier incarnations. All connections made from now on are written down.
@@ -138,7 +144,8 @@ struct NoUptime;
 
 /// Ends a connection, if it is there still.
 async fn end(session: &mut Session, own: Thread, other: Thread) -> Result<(), StorageError> {
-    if own.started.abs_diff(other.started) > SAME_START {
+    let is_gone = own.started.abs_diff(other.started) > SAME_START;
+    if is_gone || own.number == other.number {
         return Ok(());
     }
     match session.simple(format!("KILL {}", other.number)).await {

@@ -119,14 +119,17 @@ impl Writer {
         self.text.push_str(&part);
     }
 
-    /// The next parameters as the columns of a table; and the number of the first.
+    /// The next parameters as what is selected, a row for each of their elements; and the number of
+    /// the first. In a FROM clause the server would store each column before it reads it, which
+    /// took a tenth of a batch's time.
     fn unnest(&mut self, elements: &[Element]) -> (String, usize) {
         let first = self.parameters + 1;
         let columns = elements.iter().zip(first..);
-        let columns: Vec<String> =
-            columns.map(|(element, at)| format!("${at}::{}", element.array_type())).collect();
+        let columns: Vec<String> = columns
+            .map(|(element, at)| format!("unnest(${at}::{})", element.array_type()))
+            .collect();
         self.parameters += elements.len();
-        (format!("unnest({})", columns.join(", ")), first)
+        (columns.join(", "), first)
     }
 
     /// The part must have a row for each one that was given.
@@ -154,7 +157,7 @@ pub(super) fn commit_text(groups: Groups) -> String {
         // One that is inserted with a stand-in for its shard has replaced none.
         writer.part(format!(
             "s AS (INSERT INTO {{p}}state AS s (entity_type, entity_id, shard, version, epoch, \
-            payload) SELECT * FROM {rows} WHERE {OK} ON CONFLICT (entity_type, entity_id) \
+            payload) SELECT {rows} WHERE {OK} ON CONFLICT (entity_type, entity_id) \
             DO UPDATE SET version = excluded.version, epoch = excluded.epoch, \
             payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard)"
         ));
@@ -164,7 +167,7 @@ pub(super) fn commit_text(groups: Groups) -> String {
         let (rows, first) = writer.unnest(&ENTRY);
         writer.part(format!(
             "j AS (INSERT INTO {{p}}journal (execution, position, shard, epoch, kind, \
-            occurrence, recorded_at, due_at, name, payload) SELECT * FROM {rows} WHERE {OK} \
+            occurrence, recorded_at, due_at, name, payload) SELECT {rows} WHERE {OK} \
             ON CONFLICT DO NOTHING RETURNING 1)"
         ));
         writer.all_of("j", first);
@@ -186,7 +189,7 @@ fn on_conflict(careful: bool) -> &'static str {
 fn accepts(writer: &mut Writer, groups: Groups) -> String {
     let (rows, first) = writer.unnest(&REQUEST);
     writer.part(format!(
-        "a AS (INSERT INTO {{p}}request ({}) SELECT * FROM {rows} WHERE {OK} \
+        "a AS (INSERT INTO {{p}}request ({}) SELECT {rows} WHERE {OK} \
         {}RETURNING seq, shard, due_at)",
         request_columns!(""),
         on_conflict(groups.careful)
@@ -228,7 +231,8 @@ fn outcomes(writer: &mut Writer, careful: bool) {
     let (rows, _) = writer.unnest(&OUTCOME);
     writer.part(format!(
         "o AS (INSERT INTO {{p}}outcome (seq, shard, epoch, finished_at, kind, payload) \
-        SELECT u.* FROM {rows} AS u (seq, shard, epoch, finished_at, kind, payload) WHERE {OK} \
+        SELECT u.* FROM (SELECT {rows} WHERE {OK}) \
+        AS u (seq, shard, epoch, finished_at, kind, payload) WHERE {OK} \
         AND (SELECT 1 FROM {{p}}request r WHERE r.seq = u.seq) = 1 \
         {}RETURNING seq)",
         on_conflict(careful)

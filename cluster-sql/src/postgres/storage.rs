@@ -7,13 +7,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use super::commit::{Care, write_at_once};
 use super::dialect::PostgresDialect;
 use super::error::sure;
-use super::marks::{move_marks, raise_mark};
 use super::options::{PostgresOptions, URLS};
 use super::session::Session;
 use super::shards::take_shards;
 use super::takeover::take_over;
 use super::texts::AllTexts;
-use super::{reads, retention, schema};
+use super::{marks, reads, retention, schema};
 use crate::server::{Inner, Purpose, Server, server_storage, writer_name};
 
 /// A storage in a PostgreSQL database, 13 or newer: made with [`Postgres::connect`] or
@@ -104,15 +103,6 @@ impl Postgres {
     #[doc(hidden)]
     pub fn statements(prefix: &str) -> Vec<(String, String)> {
         AllTexts::new(prefix).named()
-    }
-
-    /// Moves the marks of recovery to the last request that is stored, for tests that cannot wait.
-    #[doc(hidden)]
-    pub async fn move_marks(&self, fence: Fence) -> Result<(), StorageError> {
-        let raised = writing!(self.inner, session => raise_mark(session, fence))?;
-        let Some(mark) = raised else { return Ok(()) };
-        while !writing!(self.inner, session => move_marks(session, fence, mark))? {}
-        Ok(())
     }
 
     async fn take_over(&self) -> Result<(), StorageError> {

@@ -124,9 +124,9 @@ macro_rules! writing {
 }
 pub(crate) use writing;
 
-/// Implements the traits for a storage: a type with a field `inner`, a function `move_marks`, and
-/// beside it what its database does in a way of its own: `reads`, `retention`, `take_shards` and
-/// `write_at_once`.
+/// Implements the traits for a storage: a type with a field `inner`, a function `take_over`, and
+/// beside it what its database does in a way of its own: `marks`, `reads`, `retention`,
+/// `take_shards` and `write_at_once`.
 macro_rules! server_storage {
     ($storage:ident, $dialect:ident) => {
         use std::fmt;
@@ -177,6 +177,17 @@ macro_rules! server_storage {
                         Ok(ClusterTime::of(clock.wall(), offset_ms))
                     }
                 }
+            }
+
+            /// Moves the marks of recovery to the last request that is stored.
+            #[doc(hidden)]
+            pub async fn move_marks(&self, fence: Fence) -> Result<(), StorageError> {
+                let highest: Seq = reading!(self.inner, session => highest_seq(session))?;
+                writing!(self.inner, session => marks::raise_mark(session, fence, highest))?;
+                while !writing!(self.inner, session => marks::move_marks(session, fence, highest))?
+                {
+                }
+                Ok(())
             }
 
             /// Moves the marks beside everything else. There is one such task at a time, and it

@@ -440,36 +440,41 @@ FROM g), NULL::text;
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
-$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
-$11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
-$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT
-INTO p_behind (seq, shard, entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type,
-u.entity_id FROM unnest($3::bigint[], $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u
-(seq, shard, due_at, entity_type, entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND
-u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON
-CONFLICT DO NOTHING) SELECT (SELECT ok FROM g), NULL::text;
+entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT unnest($3::bigint[]),
+unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
+unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
+unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
+unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
+(SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT INTO p_behind (seq, shard,
+entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM unnest($3::bigint[],
+$5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u (seq, shard, due_at, entity_type,
+entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND u.seq <= (SELECT mark FROM g) AND
+u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO NOTHING) SELECT (SELECT
+ok FROM g), NULL::text;
 
 -- CommitDue
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
-$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
-$11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
-$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT
-INTO p_behind (seq, shard, entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type,
-u.entity_id FROM unnest($3::bigint[], $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u
-(seq, shard, due_at, entity_type, entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND
-u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON
-CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at FROM a
-WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING) SELECT (SELECT ok FROM g), NULL::text;
+entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT unnest($3::bigint[]),
+unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
+unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
+unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
+unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
+(SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT INTO p_behind (seq, shard,
+entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM unnest($3::bigint[],
+$5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u (seq, shard, due_at, entity_type,
+entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND u.seq <= (SELECT mark FROM g) AND
+u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO NOTHING), w AS (INSERT
+INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON
+CONFLICT DO NOTHING) SELECT (SELECT ok FROM g), NULL::text;
 
 -- CommitOutcomes
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), o AS (INSERT INTO
-p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($3::bigint[],
-$4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) AS u (seq, shard, epoch,
+p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM (SELECT
+unnest($3::bigint[]), unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::bigint[]),
+unnest($7::bigint[]), unnest($8::bytea[]) WHERE (SELECT ok FROM g)) AS u (seq, shard, epoch,
 finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
 u.seq) = 1 RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM
 o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS
@@ -486,39 +491,88 @@ p_attempt))) SELECT (SELECT ok FROM g), NULL::text;
 -- CommitStates
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), s AS (INSERT INTO
-p_state AS s (entity_type, entity_id, shard, version, epoch, payload) SELECT * FROM
-unnest($3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[]) WHERE
-(SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
-epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
-s.shard) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT
-count(*) FROM s WHERE shard >= 0) = cardinality($3)) THEN 1 ELSE 0 END);
+p_state AS s (entity_type, entity_id, shard, version, epoch, payload) SELECT unnest($3::bytea[]),
+unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
+unnest($8::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET
+version = excluded.version, epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1
+- excluded.shard RETURNING s.shard) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT
+(SELECT ok FROM g) OR ((SELECT count(*) FROM s WHERE shard >= 0) = cardinality($3)) THEN 1 ELSE 0
+END);
 
 -- CommitJournal
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), j AS (INSERT INTO
 p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload)
-SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-$8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[]) WHERE (SELECT ok FROM g) ON
-CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT
-ok FROM g) OR ((SELECT count(*) FROM j) = cardinality($3)) THEN 1 ELSE 0 END);
+SELECT unnest($3::bigint[]), unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::bigint[]),
+unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bigint[]),
+unnest($11::bytea[]), unnest($12::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING
+RETURNING 1) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR
+((SELECT count(*) FROM j) = cardinality($3)) THEN 1 ELSE 0 END);
 
 -- CommitAll
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
-$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
-$11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
-$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT
-INTO p_behind (seq, shard, entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type,
-u.entity_id FROM unnest($3::bigint[], $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u
-(seq, shard, due_at, entity_type, entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND
-u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON
-CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at FROM a
-WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), o AS (INSERT INTO p_outcome (seq, shard, epoch,
-finished_at, kind, payload) SELECT u.* FROM unnest($20::bigint[], $21::bigint[], $22::bigint[],
-$23::bigint[], $24::bigint[], $25::bytea[]) AS u (seq, shard, epoch, finished_at, kind, payload)
-WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq = u.seq) = 1 RETURNING seq),
+entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT unnest($3::bigint[]),
+unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
+unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
+unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
+unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
+(SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT INTO p_behind (seq, shard,
+entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM unnest($3::bigint[],
+$5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u (seq, shard, due_at, entity_type,
+entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND u.seq <= (SELECT mark FROM g) AND
+u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO NOTHING), w AS (INSERT
+INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON
+CONFLICT DO NOTHING), o AS (INSERT INTO p_outcome (seq, shard, epoch, finished_at, kind, payload)
+SELECT u.* FROM (SELECT unnest($20::bigint[]), unnest($21::bigint[]), unnest($22::bigint[]),
+unnest($23::bigint[]), unnest($24::bigint[]), unnest($25::bytea[]) WHERE (SELECT ok FROM g)) AS u
+(seq, shard, epoch, finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM
+p_request r WHERE r.seq = u.seq) = 1 RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq =
+ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM
+o) AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY
+(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
+AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type,
+entity_id, shard, version, epoch, payload) SELECT unnest($26::bytea[]), unnest($27::bytea[]),
+unnest($28::bigint[]), unnest($29::bigint[]), unnest($30::bigint[]), unnest($31::bytea[]) WHERE
+(SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
+epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
+s.shard), j AS (INSERT INTO p_journal (execution, position, shard, epoch, kind, occurrence,
+recorded_at, due_at, name, payload) SELECT unnest($32::bigint[]), unnest($33::bigint[]),
+unnest($34::bigint[]), unnest($35::bigint[]), unnest($36::bigint[]), unnest($37::bigint[]),
+unnest($38::bigint[]), unnest($39::bigint[]), unnest($40::bytea[]), unnest($41::bytea[]) WHERE
+(SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::text, 1 /
+(CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT count(*) FROM s WHERE shard >= 0) = cardinality($26)
+AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+
+-- CommitCarefully
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
+p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
+entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT unnest($3::bigint[]),
+unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
+unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
+unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
+unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
+(SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard, due_at), b AS (INSERT INTO p_behind
+(seq, shard, entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM
+unnest($3::bigint[], $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u (seq, shard,
+due_at, entity_type, entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND u.seq <=
+(SELECT mark FROM g) AND u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO
+NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at FROM a WHERE
+due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT count((SELECT 1 FROM p_request r WHERE
+r.seq = u.seq AND r.id <> u.id)) AS clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq, id)
+WHERE (SELECT count(*) FROM a) < cardinality($3)), o AS (INSERT INTO p_outcome (seq, shard, epoch,
+finished_at, kind, payload) SELECT u.* FROM (SELECT unnest($20::bigint[]), unnest($21::bigint[]),
+unnest($22::bigint[]), unnest($23::bigint[]), unnest($24::bigint[]), unnest($25::bytea[]) WHERE
+(SELECT ok FROM g)) AS u (seq, shard, epoch, finished_at, kind, payload) WHERE (SELECT ok FROM g)
+AND (SELECT 1 FROM p_request r WHERE r.seq = u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq),
 o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
 (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
 p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
@@ -529,64 +583,25 @@ AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEE
 FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS
 (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq)
 FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT
-INTO p_state AS s (entity_type, entity_id, shard, version, epoch, payload) SELECT * FROM
-unnest($26::bytea[], $27::bytea[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bytea[]) WHERE
-(SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
-epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
-s.shard), j AS (INSERT INTO p_journal (execution, position, shard, epoch, kind, occurrence,
-recorded_at, due_at, name, payload) SELECT * FROM unnest($32::bigint[], $33::bigint[],
-$34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[],
-$40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1) SELECT
-(SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT count(*) FROM s
-WHERE shard >= 0) = cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0
-END);
-
--- CommitCarefully
-WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
-alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
-p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT * FROM unnest($3::bigint[],
-$4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[],
-$11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::text[],
-$18::bytea[], $19::bigint[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard,
-due_at), b AS (INSERT INTO p_behind (seq, shard, entity_type, entity_id) SELECT u.seq, u.shard,
-u.entity_type, u.entity_id FROM unnest($3::bigint[], $5::bigint[], $9::bigint[], $12::bytea[],
-$13::bytea[]) AS u (seq, shard, due_at, entity_type, entity_id) WHERE ($3::bigint[])[1] <= (SELECT
-mark FROM g) AND u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT
-seq FROM a)) ON CONFLICT DO NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq,
-shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT count((SELECT 1
-FROM p_request r WHERE r.seq = u.seq AND r.id <> u.id)) AS clashes FROM unnest($3::bigint[],
-$4::bytea[]) AS u (seq, id) WHERE (SELECT count(*) FROM a) < cardinality($3)), o AS (INSERT INTO
-p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($20::bigint[],
-$21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bytea[]) AS u (seq, shard, epoch,
-finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
-u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type,
-entity_id, shard, version, epoch, payload) SELECT * FROM unnest($26::bytea[], $27::bytea[],
-$28::bigint[], $29::bigint[], $30::bigint[], $31::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT
-(entity_type, entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, payload
-= excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard), j AS (INSERT INTO
+INTO p_state AS s (entity_type, entity_id, shard, version, epoch, payload) SELECT
+unnest($26::bytea[]), unnest($27::bytea[]), unnest($28::bigint[]), unnest($29::bigint[]),
+unnest($30::bigint[]), unnest($31::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT (entity_type,
+entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, payload =
+excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard), j AS (INSERT INTO
 p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload)
-SELECT * FROM unnest($32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[],
-$37::bigint[], $38::bigint[], $39::bigint[], $40::bytea[], $41::bytea[]) WHERE (SELECT ok FROM g)
-ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) <
-cardinality($3) THEN (SELECT coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN
-NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >=
-0) = cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+SELECT unnest($32::bigint[]), unnest($33::bigint[]), unnest($34::bigint[]), unnest($35::bigint[]),
+unnest($36::bigint[]), unnest($37::bigint[]), unnest($38::bigint[]), unnest($39::bigint[]),
+unnest($40::bytea[]), unnest($41::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING
+RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) < cardinality($3) THEN
+(SELECT coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN NOT (SELECT ok FROM g)
+OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >= 0) = cardinality($26)
+AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
 
 -- EndsInOwn
 WITH g AS (SELECT coalesce(current_setting('cluster.begun', true), '') = '1' AS ok), o AS (INSERT
-INTO p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM unnest($1::bigint[],
-$2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[]) AS u (seq, shard, epoch,
+INTO p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM (SELECT
+unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
+unnest($5::bigint[]), unnest($6::bytea[]) WHERE (SELECT ok FROM g)) AS u (seq, shard, epoch,
 finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
 u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY
 (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
@@ -599,10 +614,10 @@ AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead WHERE
 AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY
 (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
 AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type,
-entity_id, shard, version, epoch, payload) SELECT * FROM unnest($7::bytea[], $8::bytea[],
-$9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT
-(entity_type, entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, payload
-= excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard) SELECT (SELECT ok FROM
-g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT count(*) FROM s WHERE shard >= 0)
-= cardinality($7)) THEN 1 ELSE 0 END);
+entity_id, shard, version, epoch, payload) SELECT unnest($7::bytea[]), unnest($8::bytea[]),
+unnest($9::bigint[]), unnest($10::bigint[]), unnest($11::bigint[]), unnest($12::bytea[]) WHERE
+(SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
+epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
+s.shard) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT
+count(*) FROM s WHERE shard >= 0) = cardinality($7)) THEN 1 ELSE 0 END);
 
