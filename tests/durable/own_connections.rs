@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cluster::Config;
 use cluster::prelude::*;
 use cluster::storage::StorageError;
+use futures_util::StreamExt;
 
 use crate::support::{Bed, Own, Probe, Side};
 
@@ -42,6 +43,13 @@ impl Clerk {
         tx.run("DEALLOCATE ALL").await.or_retry()?;
         self.taken += 1;
         Ok(self.taken)
+    }
+
+    /// Has not declared that it uses the transaction.
+    #[message(persisted)]
+    async fn undeclared(&mut self, ctx: &Context) -> Result<(), CallError<String>> {
+        Own::of(ctx).await?;
+        Ok(())
     }
 
     #[message]
@@ -150,7 +158,22 @@ async fn a_transaction_that_others_end_counts_no_attempt(bed: Bed) {
     assert_eq!(pieces(&bed).await, 99);
 }
 
-crate::support::backends!(on disk: a_transaction_that_others_end_counts_no_attempt);
+/// Only another program could do better: there is one attempt, and the request waits for that.
+async fn an_undeclared_transaction_is_a_dead_letter_at_once(bed: Bed) {
+    let cluster = start(&bed, attempts(9)).await;
+    let refused = cluster.get::<Clerk>("a").undeclared().await.unwrap_err();
+    let CallError::Cluster(ClusterError::Defect { attempts, reason, .. }) = refused else {
+        panic!("{refused}");
+    };
+    assert_eq!(attempts, 1);
+    assert!(reason.contains("not declared"), "{reason}");
+    assert_eq!(cluster.dead_letters().list().count().await, 1);
+}
+
+crate::support::backends!(
+    on disk: a_transaction_that_others_end_counts_no_attempt,
+    an_undeclared_transaction_is_a_dead_letter_at_once
+);
 
 mod some {
     use super::a_connection_whose_statements_are_gone_is_replaced as gone;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::BadSetting;
 use crate::contract::TraceError;
-use crate::error::{CallError, ClusterError};
+use crate::error::{CallError, ClusterError, text};
 use crate::storage::StorageError;
 
 /// The result of most methods of a cluster.
@@ -35,13 +35,7 @@ pub enum Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        f.write_str(&text(self))
     }
 }
 
@@ -87,7 +81,8 @@ pub enum StartError {
     /// The cluster may write larger payloads than the storage takes.
     #[error(
         "`payload_bytes_max` is {payload_bytes_max}, but the storage takes at most {storage_max} \
-        bytes: lower the one, or raise the other where the storage is opened"
+        bytes: lower the one, or open the storage by its `options` with a larger \
+        `payload_bytes_max`"
     )]
     PayloadsTooLarge {
         /// The cluster's setting.

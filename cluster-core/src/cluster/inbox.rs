@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::commit::Writes;
 use crate::entity::{Runner, cancel, find, redrive, write};
-use crate::error::ClusterError;
+use crate::error::{ClusterError, text};
 use crate::id::Seq;
 use crate::metric;
 use crate::storage::{FoundRequest, InboxNumber, InboxRow, StorageError, Wish, Wished};
@@ -115,7 +115,10 @@ impl Inbox {
             return;
         }
         if !self.failing {
-            tracing::warn!(%error, "what the inbox asks for could not be done, trying again");
+            tracing::warn!(
+                error = text(&error),
+                "what the inbox asks for could not be done, trying again"
+            );
         }
         (self.failing, self.failed) = (true, true);
     }
@@ -150,7 +153,8 @@ async fn see_to(runner: &Arc<Runner>, row: InboxRow) -> Result<(), ClusterError>
         Err(error) => {
             take(runner, number).await?;
             count("none");
-            tracing::warn!(row = %number, %error, "a row of the inbox was not understood");
+            let error = text(&error);
+            tracing::warn!(row = %number, error, "a row of the inbox was not understood");
             return Ok(());
         }
     };

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use crate::entity::Runner;
+use crate::error::text;
 use crate::metric;
 use crate::storage::{Fence, StorageError};
 
@@ -19,14 +20,17 @@ pub(super) async fn keep_lease(runner: Arc<Runner>) {
             Ok(()) if failing => tracing::info!("the lease is renewed again"),
             Ok(()) => {}
             Err(error @ StorageError::Fenced { .. }) => {
-                tracing::error!(%error, "this runner ends: another one has taken over");
+                tracing::error!(
+                    error = text(&error),
+                    "this runner ends: another one has taken over"
+                );
                 runner.committer.fence_off();
                 return;
             }
             // Once for as long as it fails.
             Err(_) if failing => {}
             Err(error) => tracing::warn!(
-                %error,
+                error = text(&error),
                 "the lease could not be renewed, trying again: where others can take over, they \
                  may when it has run out"
             ),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::entity::Runner;
+use crate::error::text;
 use crate::id::Seq;
 use crate::metric;
 use crate::storage::{Kept, RetentionClass, RetireScan, Retired, StorageError};
@@ -41,7 +42,10 @@ pub(super) async fn retire(runner: Arc<Runner>) {
             Ok(()) if store => store_at = now + REACHED_STORED_EVERY,
             Ok(()) => {}
             Err(error) => {
-                tracing::warn!(%error, "finished requests could not be removed, trying again");
+                tracing::warn!(
+                    error = text(&error),
+                    "finished requests could not be removed, trying again"
+                );
             }
         }
     }

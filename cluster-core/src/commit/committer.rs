@@ -13,6 +13,7 @@ use super::seqs::Seqs;
 use super::unit::{CommitFailure, Unit, Writes};
 use super::untold::{Accepting, Durable, Held, Untold};
 use crate::config::Config;
+use crate::error::text;
 use crate::id::Seq;
 use crate::metric;
 use crate::storage::{
@@ -341,7 +342,7 @@ impl Committer {
             let reminders = match untold.told_while(self.reminders(keys)).await {
                 Ok(reminders) => reminders,
                 Err(error) => {
-                    tracing::warn!(%error, "reminders could not be read for a commit");
+                    tracing::warn!(error = text(&error), "reminders of a commit cannot be read");
                     untold.tell();
                     let speaks = |unit: &Unit| !unit.writes.reminders.is_empty();
                     let (speaking, others) = units.into_iter().partition(speaks);
@@ -380,14 +381,14 @@ impl Committer {
             self.metrics.commit_failures.increment(1);
             match error {
                 StorageError::Fenced { .. } | StorageError::UnknownOutcome { .. } => {
-                    tracing::error!(%error, "this runner ends");
+                    tracing::error!(error = text(&error), "this runner ends");
                     self.end_fenced();
                     fail_all(units, &CommitFailure::Storage(error));
                     let rest = parts.into_iter().rev().flatten().collect();
                     return fail_all(rest, &CommitFailure::Stopped);
                 }
                 error => {
-                    tracing::warn!(%error, units = units.len(), "a commit failed");
+                    tracing::warn!(error = text(&error), units = units.len(), "a commit failed");
                     parts.extend(what_is_left(units, batch, &error));
                 }
             }
@@ -419,7 +420,10 @@ impl Committer {
                     return Some(quiet);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "requests with known keys could not be looked up");
+                    tracing::warn!(
+                        error = text(&error),
+                        "requests with known keys could not be looked up"
+                    );
                     pause.wait(&self.clock).await;
                 }
             }
@@ -468,7 +472,10 @@ impl Committer {
             };
             match error {
                 StorageError::UnknownOutcome { .. } => {
-                    tracing::warn!(%error, "raising the fence to learn a commit's outcome");
+                    tracing::warn!(
+                        error = text(&error),
+                        "raising the fence to learn a commit's outcome"
+                    );
                     if self.raise(fence).await.is_err() {
                         return Err(error);
                     }
@@ -512,7 +519,10 @@ impl Committer {
             };
             match error {
                 StorageError::Unavailable { .. } | StorageError::UnknownOutcome { .. } => {
-                    tracing::warn!(%error, "the fence could not be raised, trying again");
+                    tracing::warn!(
+                        error = text(&error),
+                        "the fence could not be raised, trying again"
+                    );
                     if pause.count >= self.attempts - 1 && self.is_closed() {
                         return Err(error);
                     }

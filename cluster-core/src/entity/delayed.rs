@@ -12,6 +12,7 @@ use super::job::{Delivered, Job};
 use super::kind::Limits;
 use super::mailbox::Spill;
 use super::slot::{Slot, Start};
+use crate::error::text;
 use crate::id::{RequestId, Seq};
 use crate::storage::{Missing, PageRoom, PendingRequest, PendingScan};
 use crate::time::Timestamp;
@@ -167,7 +168,10 @@ impl<T: Serves> Slot<T> {
         let page = match shared.storage.load_pending(shared.committer.fence(), scan).await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(%error, "pending requests could not be loaded, trying again");
+                tracing::warn!(
+                    error = text(&error),
+                    "pending requests could not be loaded, trying again"
+                );
                 shared.clock.sleep(LOAD_RETRY).await;
                 return true;
             }

@@ -13,6 +13,7 @@ use super::wire::Wire;
 use crate::codec::{self, DecodeError, EncodeError};
 use crate::commit::CommitFailure;
 use crate::contract::Schema;
+pub(crate) use crate::error::text;
 use crate::error::{CallError, ClusterError, Refused};
 use crate::id::Address;
 use crate::storage::{OutcomeKind, ShapeRow, StorageError, StoredOutcome};
@@ -70,18 +71,6 @@ pub(super) fn stored_failure(error: &ClusterError) -> StoredOutcome {
         kind: OutcomeKind::Failed,
         payload: payload.expect("a small plain enum can be encoded"),
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// At most `REASON_BYTES_MAX` bytes of a text.

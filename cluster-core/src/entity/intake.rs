@@ -14,6 +14,7 @@ use super::hold::hold;
 use super::job::Delivered;
 use super::shared::Shared;
 use crate::codec;
+use crate::error::text;
 use crate::id::Seq;
 use crate::storage::{Accepted, KnownRequest, Missing, PendingRequest, PendingScan, RequestRow};
 
@@ -182,7 +183,10 @@ pub(crate) async fn load_pending(shared: Arc<Shared>) {
                 reached(&shared, from);
             }
             Err(error) => {
-                tracing::warn!(%error, "pending requests could not be loaded, trying again");
+                tracing::warn!(
+                    error = text(&error),
+                    "pending requests could not be loaded, trying again"
+                );
                 shared.clock.sleep(LOAD_RETRY).await;
             }
         }

@@ -22,7 +22,7 @@ use super::inner::Phase;
 use super::shared::Shared;
 use super::slot::{Slot, Start};
 use crate::commit::Writes;
-use crate::error::{ClusterError, Source};
+use crate::error::{ClusterError, Source, text};
 use crate::id::EntityId;
 use crate::storage::{Alive, AliveScan, AliveWrite, StateKey};
 
@@ -266,7 +266,10 @@ pub(crate) async fn bring_back_kept(shared: Arc<Shared>) {
         let page = match shared.storage.load_kept_alive(shared.committer.fence(), scan).await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(%error, "entities kept alive could not be loaded, trying again");
+                tracing::warn!(
+                    error = text(&error),
+                    "entities kept alive could not be loaded, trying again"
+                );
                 shared.clock.sleep(LOAD_RETRY).await;
                 continue;
             }

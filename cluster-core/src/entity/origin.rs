@@ -16,6 +16,7 @@ use super::remind::ended;
 use super::run::{Ran, To};
 use super::shared::Shared;
 use super::slot::Slot;
+use super::transaction::NoTransaction;
 use crate::commit::{CommitFailure, Lineage, Unit, Writes};
 use crate::error::{ClusterError, panic_text};
 use crate::storage::{
@@ -147,10 +148,13 @@ impl Origin {
                 let error = defect::<T, M>(slot, stored.attempts + 1, text(&error));
                 end_with_failure::<T, M, S>(slot, stored, base, error, to)
             }
+            Origin::Persisted(stored) if NoTransaction::is_mistake(&error) => {
+                bury::<T, M, S>(slot, stored, base, text(&error), to)
+            }
             Origin::Persisted(stored) => {
                 let (request, attempt) = (stored.row.id, stored.attempts + 1);
-                let error = text(&error);
-                tracing::warn!(%request, attempt, error, "a handler met trouble");
+                let (entity, method, error) = (slot.address(), M::INFO.name, text(&error));
+                tracing::warn!(%entity, method, %request, attempt, error, "a handler met trouble");
                 count_attempt::<T, M, S>(slot, stored, base, error, to)
             }
         }

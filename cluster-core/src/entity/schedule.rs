@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::hold::hold;
 use super::shared::Shared;
 use crate::config::Config;
+use crate::error::text;
 use crate::id::Seq;
 use crate::metric;
 use crate::storage::{Due, DueScan, Missing, PageRoom, PendingRequest};
@@ -474,7 +475,10 @@ pub(crate) async fn load_due(shared: Arc<Shared>) {
             }
             Err(error) => {
                 schedule.not_loaded();
-                tracing::warn!(%error, "scheduled requests could not be loaded, trying again");
+                tracing::warn!(
+                    error = text(&error),
+                    "scheduled requests could not be loaded, trying again"
+                );
                 shared.clock.sleep(LOAD_RETRY).await;
             }
         }

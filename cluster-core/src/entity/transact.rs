@@ -24,7 +24,7 @@ use super::slot::Slot;
 use super::transaction::Opened;
 use super::turn::Turn;
 use crate::commit::{CommitFailure, Lane, Lineage, Unit, Writes};
-use crate::error::ClusterError;
+use crate::error::{ClusterError, text};
 use crate::id::RequestId;
 use crate::storage::{Accepted, Batch, RequestRow, StorageError};
 
@@ -275,7 +275,10 @@ async fn what_holds(
         match shared.storage.find_requests(ids.clone()).await {
             Ok(found) => break found.into_iter(),
             Err(error) => {
-                tracing::warn!(%error, "a lost commit cannot be looked up, trying again");
+                tracing::warn!(
+                    error = text(&error),
+                    "a lost commit cannot be looked up, trying again"
+                );
                 shared.clock.sleep(LOOK_UP_RETRY).await;
             }
         }

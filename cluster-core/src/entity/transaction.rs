@@ -81,6 +81,14 @@ pub(super) enum NoTransaction {
     OtherDatabase { storage: &'static str, asked: &'static str },
 }
 
+impl NoTransaction {
+    /// Whether the error is one of these that only another program can mend.
+    pub(super) fn is_mistake(error: &ClusterError) -> bool {
+        let ClusterError::Persistence { source } = error else { return false };
+        matches!(source.downcast_ref(), Some(Self::Undeclared | Self::OtherDatabase { .. }))
+    }
+}
+
 /// The handler ended without giving the transaction back.
 #[derive(Debug, thiserror::Error)]
 #[error("the handler kept its transaction beyond its end; drop the guard before returning")]
@@ -93,7 +101,8 @@ impl Context {
     ///
     /// # Errors
     /// `Persistence`: the message is not declared with `transaction`, the storage is of another
-    /// kind than `D`, the guard is held already, or no transaction can be opened now.
+    /// kind than `D`, the guard is held already, or no transaction can be opened now. A persisted
+    /// request whose handler ends with one of the first two becomes a dead letter at once.
     pub async fn transaction<D: Database>(&self) -> Result<Transaction<'_, D>, ClusterError> {
         let refuse = |why: NoTransaction| ClusterError::Persistence { source: Arc::new(why) };
         let slot = &self.0.transaction;

@@ -11,7 +11,7 @@ use super::token::DeferredToken;
 use crate::commit::{CommitFailure, Unit, Writes};
 use crate::contract::Schema;
 use crate::entity::{Context, EXECUTIONS_OF, Runner, Wire, encode_error, not_committed};
-use crate::error::ClusterError;
+use crate::error::{ClusterError, text};
 use crate::id::Address;
 use crate::storage::{DeferredId, DeferredKind, DeferredRow, FoundRequest, ShapeRow, StorageError};
 
@@ -130,7 +130,7 @@ async fn tell_execution(shared: &Runner, row: DeferredRow) -> Completion {
                 None => return Completion::ExecutionEnded,
             },
             Err(error) => {
-                tracing::warn!(%error, "a completion cannot be looked at now");
+                tracing::warn!(error = text(&error), "a completion cannot be looked at now");
                 shared.clock.sleep(shared.config.backoff(attempt)).await;
                 attempt = attempt.saturating_add(1);
             }

@@ -16,7 +16,7 @@ use crate::entity::{
     Handle, Message, MessageInfo, MessageSchema, Method, OnPanic, Outcome, Persisted,
     ReminderHandle, RetryOptions, ServedBy, Serves, Shared, Verdict,
 };
-use crate::error::{CallError, ClusterError};
+use crate::error::{CallError, ClusterError, text};
 use crate::id::{ExecutionId, Key, MessageTag};
 use crate::storage::{History, RetentionClass, StorageError};
 
@@ -224,7 +224,7 @@ async fn load(ctx: &Context, bell: &Bell) -> Result<History, ClusterError> {
                 if !shared.gate.is_open() {
                     return Err(ClusterError::ShuttingDown);
                 }
-                tracing::warn!(%error, "a journal cannot be loaded now");
+                tracing::warn!(error = text(&error), "a journal cannot be loaded now");
                 let pause = shared.clock.sleep(shared.config.backoff(attempt));
                 bell.rung_or(pause).await;
                 attempt = attempt.saturating_add(1);
