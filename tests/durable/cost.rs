@@ -2,9 +2,10 @@
 
 use cluster::prelude::*;
 use cluster::storage::RetentionClass;
+use tokio::spawn;
 
 use crate::entities::{Desk, DeskFile, start};
-use crate::support::{Bed, Probe, backends, settle};
+use crate::support::{Bed, Probe, Reading, backends, settle};
 
 // proves: B111
 async fn finished_requests_go_after_their_time_and_nothing_else_does(bed: Bed) {
@@ -86,4 +87,29 @@ async fn advance_and_retire(bed: &Bed, by: Duration) {
     }
 }
 
-backends!(finished_requests_go_after_their_time_and_nothing_else_does,);
+/// Many entities come into memory at once: what waits while others are read is read together.
+async fn states_of_many_entities_are_read_together(bed: Bed) {
+    let cluster = start(&bed, &Probe::default()).await;
+    cluster.get::<Desk>("30").file("paper".into()).await.unwrap();
+    drop(cluster);
+    let cluster = start(&bed, &Probe::default()).await;
+    let before = bed.door.calls("load_states");
+    bed.door.stop("load_states", Reading::Before);
+    let reads = (0..40).map(|number| {
+        let desk = cluster.get::<Desk>(number.to_string());
+        spawn(async move { desk.papers().await.map(|papers| papers.len()) })
+    });
+    let reads: Vec<_> = reads.collect();
+    bed.settle().await;
+    bed.door.go_on("load_states");
+    for (number, papers) in reads.into_iter().enumerate() {
+        assert_eq!(papers.await.unwrap().unwrap(), usize::from(number == 30));
+    }
+    let statements = bed.door.calls("load_states") - before;
+    assert!(statements <= 12, "{statements} for 40 entities");
+}
+
+backends!(
+    finished_requests_go_after_their_time_and_nothing_else_does,
+    states_of_many_entities_are_read_together,
+);

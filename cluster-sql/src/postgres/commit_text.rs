@@ -232,8 +232,8 @@ fn outcomes(writer: &mut Writer, careful: bool) {
     writer.part(format!(
         "o AS (INSERT INTO {{p}}outcome (seq, shard, epoch, finished_at, kind, payload) \
         SELECT u.* FROM (SELECT {rows} WHERE {OK}) \
-        AS u (seq, shard, epoch, finished_at, kind, payload) WHERE {OK} \
-        AND (SELECT 1 FROM {{p}}request r WHERE r.seq = u.seq) = 1 \
+        AS u (seq, shard, epoch, finished_at, kind, payload) \
+        WHERE (SELECT 1 FROM {{p}}request r WHERE r.seq = u.seq) = 1 \
         {}RETURNING seq)",
         on_conflict(careful)
     ));

@@ -475,18 +475,18 @@ alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f)
 p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM (SELECT
 unnest($3::bigint[]), unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::bigint[]),
 unnest($7::bigint[]), unnest($8::bytea[]) WHERE (SELECT ok FROM g)) AS u (seq, shard, epoch,
-finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
-u.seq) = 1 RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM
-o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS
-(SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o))
-AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1
-FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq
-BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
-p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
-(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))),
-o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
+finished_at, kind, payload) WHERE (SELECT 1 FROM p_request r WHERE r.seq = u.seq) = 1 RETURNING
+seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
 (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
-p_attempt))) SELECT (SELECT ok FROM g), NULL::text;
+p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
+(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_due))),
+o_held AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT
+min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead
+AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq)
+FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS
+(DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq)
+FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))) SELECT (SELECT
+ok FROM g), NULL::text;
 
 -- CommitStates
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -527,29 +527,29 @@ INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at FROM a WHERE due_at IS
 CONFLICT DO NOTHING), o AS (INSERT INTO p_outcome (seq, shard, epoch, finished_at, kind, payload)
 SELECT u.* FROM (SELECT unnest($20::bigint[]), unnest($21::bigint[]), unnest($22::bigint[]),
 unnest($23::bigint[]), unnest($24::bigint[]), unnest($25::bytea[]) WHERE (SELECT ok FROM g)) AS u
-(seq, shard, epoch, finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM
-p_request r WHERE r.seq = u.seq) = 1 RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq =
-ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM
-o) AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type,
-entity_id, shard, version, epoch, payload) SELECT unnest($26::bytea[]), unnest($27::bytea[]),
-unnest($28::bigint[]), unnest($29::bigint[]), unnest($30::bigint[]), unnest($31::bytea[]) WHERE
-(SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
-epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
-s.shard), j AS (INSERT INTO p_journal (execution, position, shard, epoch, kind, occurrence,
-recorded_at, due_at, name, payload) SELECT unnest($32::bigint[]), unnest($33::bigint[]),
-unnest($34::bigint[]), unnest($35::bigint[]), unnest($36::bigint[]), unnest($37::bigint[]),
-unnest($38::bigint[]), unnest($39::bigint[]), unnest($40::bytea[]), unnest($41::bytea[]) WHERE
-(SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::text, 1 /
-(CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT count(*) FROM s WHERE shard >= 0) = cardinality($26)
-AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+(seq, shard, epoch, finished_at, kind, payload) WHERE (SELECT 1 FROM p_request r WHERE r.seq =
+u.seq) = 1 RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM
+o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS
+(SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o))
+AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1
+FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq
+BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
+p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
+(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))),
+o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
+(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
+p_attempt))), s AS (INSERT INTO p_state AS s (entity_type, entity_id, shard, version, epoch,
+payload) SELECT unnest($26::bytea[]), unnest($27::bytea[]), unnest($28::bigint[]),
+unnest($29::bigint[]), unnest($30::bigint[]), unnest($31::bytea[]) WHERE (SELECT ok FROM g) ON
+CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch,
+payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard), j AS (INSERT
+INTO p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name,
+payload) SELECT unnest($32::bigint[]), unnest($33::bigint[]), unnest($34::bigint[]),
+unnest($35::bigint[]), unnest($36::bigint[]), unnest($37::bigint[]), unnest($38::bigint[]),
+unnest($39::bigint[]), unnest($40::bytea[]), unnest($41::bytea[]) WHERE (SELECT ok FROM g) ON
+CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT
+ok FROM g) OR ((SELECT count(*) FROM s WHERE shard >= 0) = cardinality($26) AND (SELECT count(*)
+FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
 
 -- CommitCarefully
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
@@ -571,53 +571,53 @@ r.seq = u.seq AND r.id <> u.id)) AS clashes FROM unnest($3::bigint[], $4::bytea[
 WHERE (SELECT count(*) FROM a) < cardinality($3)), o AS (INSERT INTO p_outcome (seq, shard, epoch,
 finished_at, kind, payload) SELECT u.* FROM (SELECT unnest($20::bigint[]), unnest($21::bigint[]),
 unnest($22::bigint[]), unnest($23::bigint[]), unnest($24::bigint[]), unnest($25::bytea[]) WHERE
-(SELECT ok FROM g)) AS u (seq, shard, epoch, finished_at, kind, payload) WHERE (SELECT ok FROM g)
-AND (SELECT 1 FROM p_request r WHERE r.seq = u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq),
-o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
-(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
-p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
-(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_due))),
-o_held AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT
-min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead
-AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq)
-FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS
-(DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq)
-FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT
-INTO p_state AS s (entity_type, entity_id, shard, version, epoch, payload) SELECT
-unnest($26::bytea[]), unnest($27::bytea[]), unnest($28::bigint[]), unnest($29::bigint[]),
-unnest($30::bigint[]), unnest($31::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT (entity_type,
-entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch, payload =
-excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard), j AS (INSERT INTO
-p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name, payload)
-SELECT unnest($32::bigint[]), unnest($33::bigint[]), unnest($34::bigint[]), unnest($35::bigint[]),
-unnest($36::bigint[]), unnest($37::bigint[]), unnest($38::bigint[]), unnest($39::bigint[]),
-unnest($40::bytea[]), unnest($41::bytea[]) WHERE (SELECT ok FROM g) ON CONFLICT DO NOTHING
-RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT count(*) FROM a) < cardinality($3) THEN
-(SELECT coalesce(string_agg(seq::text, ','), '') FROM a) END, 1 / (CASE WHEN NOT (SELECT ok FROM g)
-OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*) FROM s WHERE shard >= 0) = cardinality($26)
-AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+(SELECT ok FROM g)) AS u (seq, shard, epoch, finished_at, kind, payload) WHERE (SELECT 1 FROM
+p_request r WHERE r.seq = u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE
+FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o)
+AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM
+p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND
+(SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held
+WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT
+max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead WHERE
+seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq)
+FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq
+= ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM
+o) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type,
+entity_id, shard, version, epoch, payload) SELECT unnest($26::bytea[]), unnest($27::bytea[]),
+unnest($28::bigint[]), unnest($29::bigint[]), unnest($30::bigint[]), unnest($31::bytea[]) WHERE
+(SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
+epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
+s.shard), j AS (INSERT INTO p_journal (execution, position, shard, epoch, kind, occurrence,
+recorded_at, due_at, name, payload) SELECT unnest($32::bigint[]), unnest($33::bigint[]),
+unnest($34::bigint[]), unnest($35::bigint[]), unnest($36::bigint[]), unnest($37::bigint[]),
+unnest($38::bigint[]), unnest($39::bigint[]), unnest($40::bytea[]), unnest($41::bytea[]) WHERE
+(SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT
+count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(string_agg(seq::text, ','), '') FROM a)
+END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*)
+FROM s WHERE shard >= 0) = cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1
+ELSE 0 END);
 
 -- EndsInOwn
 WITH g AS (SELECT coalesce(current_setting('cluster.begun', true), '') = '1' AS ok), o AS (INSERT
 INTO p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM (SELECT
 unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
 unnest($5::bigint[]), unnest($6::bytea[]) WHERE (SELECT ok FROM g)) AS u (seq, shard, epoch,
-finished_at, kind, payload) WHERE (SELECT ok FROM g) AND (SELECT 1 FROM p_request r WHERE r.seq =
-u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY
-(ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o)
-AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type,
-entity_id, shard, version, epoch, payload) SELECT unnest($7::bytea[]), unnest($8::bytea[]),
-unnest($9::bigint[]), unnest($10::bigint[]), unnest($11::bigint[]), unnest($12::bytea[]) WHERE
-(SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
-epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
-s.shard) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT
-count(*) FROM s WHERE shard >= 0) = cardinality($7)) THEN 1 ELSE 0 END);
+finished_at, kind, payload) WHERE (SELECT 1 FROM p_request r WHERE r.seq = u.seq) = 1 ON CONFLICT
+DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM
+o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS
+(SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o))
+AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1
+FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq
+BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
+p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
+(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))),
+o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
+(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
+p_attempt))), s AS (INSERT INTO p_state AS s (entity_type, entity_id, shard, version, epoch,
+payload) SELECT unnest($7::bytea[]), unnest($8::bytea[]), unnest($9::bigint[]),
+unnest($10::bigint[]), unnest($11::bigint[]), unnest($12::bytea[]) WHERE (SELECT ok FROM g) ON
+CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch,
+payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard) SELECT (SELECT
+ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT count(*) FROM s WHERE
+shard >= 0) = cardinality($7)) THEN 1 ELSE 0 END);
 
