@@ -1,7 +1,7 @@
 //! What a runner says in its log of its lease, of cluster time, and of what tools ask for.
 
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use cluster::prelude::*;
 use cluster::storage::{MessageStorage, OwnershipStorage, Wish, Wished};
@@ -16,12 +16,23 @@ use tracing_subscriber::registry::Registry;
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
+/// Has this thread heard by a subscriber until the guard is dropped. What a place of the code
+/// is asked for the first time it is reached, by whichever thread, holds for all of them: there
+/// is a global subscriber that wants everything, so that no test's thread answers with "nobody".
+pub(crate) fn listen(subscriber: impl Subscriber + Send + Sync + 'static) -> DefaultGuard {
+    static EVERYTHING: Once = Once::new();
+    EVERYTHING.call_once(|| {
+        tracing::subscriber::set_global_default(Registry::default()).unwrap();
+    });
+    tracing::subscriber::set_default(subscriber)
+}
+
 impl Log {
     /// Listens on this thread until the guard is dropped.
     pub(crate) fn listen() -> (Log, DefaultGuard) {
         let log = Log::default();
-        let listening = Registry::default().with(log.clone());
-        (log, tracing::subscriber::set_default(listening))
+        let listening = listen(Registry::default().with(log.clone()));
+        (log, listening)
     }
 
     /// The lines that speak of this.

@@ -13,6 +13,7 @@ use tracing::{Event, Instrument, Span, Subscriber};
 use tracing_subscriber::layer::{Context as Within, Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
+use crate::log::listen;
 use crate::support::{on_each_storage, soon, until};
 
 /// The fields of a span or event, by name; `""` is its own name.
@@ -57,7 +58,7 @@ impl Book {
 
     /// Runs it while everything of this thread is written down.
     async fn listening<R>(&self, run: impl Future<Output = R>) -> R {
-        let _listening = tracing::subscriber::set_default(Registry::default().with(self.clone()));
+        let _listening = listen(Registry::default().with(self.clone()));
         run.await
     }
 }
@@ -374,7 +375,7 @@ async fn nothing_is_carried_either_where_spans_of_the_cluster_are_not_listened_t
         .await;
         cluster.shutdown().await.unwrap();
     };
-    let listening = tracing::subscriber::set_default(subscriber);
+    let listening = listen(subscriber);
     run.await;
     drop(listening);
     for text in ["a quick one is made", "the notary 2 goes"] {
