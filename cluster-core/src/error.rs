@@ -124,7 +124,7 @@ pub enum ClusterError {
         address: Address,
         /// The message.
         message: String,
-        /// Attempts made; zero where they are not known.
+        /// Attempts made; zero when it has just ceased to be a dead letter.
         attempts: u32,
         /// The panic's text, or what else was wrong.
         reason: String,

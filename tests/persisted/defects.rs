@@ -175,9 +175,13 @@ async fn after_the_last_attempt_a_request_is_a_dead_letter_with_all_there_is_to_
     assert_eq!(letter.headers().get("tenant"), Some("t-1"));
     let desk = cluster.get::<Desk>("d");
     let again = desk.write("bad".into()).key("k").await;
-    assert!(matches!(again, Err(ClusterError::Defect { .. })), "{again:?}");
     let by_receipt = desk.write("bad".into()).key("k").send().await.unwrap().outcome().await;
-    assert!(matches!(by_receipt, Err(ClusterError::Defect { .. })), "{by_receipt:?}");
+    for told in [again, by_receipt] {
+        let Err(ClusterError::Defect { attempts, reason, .. }) = told else {
+            panic!("expected a defect: {told:?}");
+        };
+        assert_eq!((attempts, &*reason), (5, "told to panic at bad"));
+    }
     assert_eq!(bed.probe.count("bad"), 5);
 }
 

@@ -146,9 +146,10 @@ async fn a_body_that_does_something_else_is_stopped(bed: fn() -> Bed) {
     let cluster = bed.start(|b| b.workflow_with(move || after::Order(order.clone()))).await;
     bed.settle().await;
     let order = cluster.workflow::<after::Order>().find("k").await.unwrap().unwrap();
-    assert!(matches!(order.poll().await.unwrap(), Progress::Stopped(_)));
+    let Progress::Stopped(told) = order.poll().await.unwrap() else { panic!("it is stopped") };
     let dead = dead_letters(&cluster).await;
     let error = dead[0].last_error();
+    assert!(told.to_string().contains(error), "{told}");
     let both = ["NonDeterministic", "step `charge` #1 at position 1", "step `invoice` #1"];
     assert!(both.iter().all(|part| error.contains(part)), "{error}");
     assert_eq!(probe.log(), ["price", "charge"]);

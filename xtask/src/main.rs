@@ -22,7 +22,8 @@ const USAGE: &str = "\
 usage: cargo xtask <task>
 
   test                    everything: format, coverage, clippy, docs, and all tests
-  servers COMMAND..       any command, with database servers for its tests while it runs
+  servers COMMAND..       any command, with database servers for its tests while it runs; a
+                          server of your own by its URL: TEST_SERVERS_POSTGRES, TEST_SERVERS_MARIADB
   coverage                which behaviours of docs/behaviours.md have a test
   audit                   advisories, licences and sources of the dependencies (needs cargo-deny)
   bench [options]         the benchmark program, in release

@@ -183,7 +183,8 @@ settings! {
     /// The time from one look into the inbox to the next: tools with access to the database write
     /// there what is to become of requests.
     safety_net: Duration, Time = "5s";
-    /// The largest encoded argument list, reply or state.
+    /// The largest encoded argument list, reply or state. An SQL storage has a limit of its own,
+    /// slightly above 4 MiB at first: `payload_bytes_max` of its options.
     payload_bytes_max: usize, Bytes = "4MiB";
     /// The longest id of an entity. At most 1 KiB.
     entity_id_bytes_max: usize, TextBytes = "1KiB";

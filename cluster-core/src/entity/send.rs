@@ -205,7 +205,7 @@ impl<M: Message> Receipt<M> {
             return decode_reply::<M>(shared, &address, &outcome);
         }
         if request.dead {
-            return Err(CallError::Cluster(dead_letter::<M>(address)));
+            return Err(CallError::Cluster(dead_letter::<M>(shared, address, row.seq).await));
         }
         if let Some(missing) = &request.held {
             return Err(CallError::Cluster(held(row.id, missing)));

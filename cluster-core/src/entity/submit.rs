@@ -274,7 +274,7 @@ fn join<T: Serves, M: Message>(
             let schema = &slot.kind.schemas.messages[M::INFO.index];
             to.reply(read_reply::<M>(schema, &slot.address(), &outcome));
         } else if known.dead {
-            to.fail(dead_letter::<M>(slot.address()));
+            tell_dead_letter(slot, known.seq, to);
         } else if let Some(missing) = known.held {
             to.fail(held(known.id, &missing));
         } else {
@@ -283,10 +283,30 @@ fn join<T: Serves, M: Message>(
     });
 }
 
-/// The notice that a request is a dead letter.
-pub(crate) fn dead_letter<M: Message>(address: Address) -> ClusterError {
-    let reason = "it has become a dead letter; see the list of dead letters".to_owned();
-    ClusterError::Defect { address, message: M::INFO.name.to_owned(), attempts: 0, reason }
+fn tell_dead_letter<T: Serves, M: Message>(slot: &Arc<Slot<T>>, seq: Seq, to: To<M>) {
+    let (shared, address) = (slot.kind.shared.clone(), slot.address());
+    slot.kind.shared.tasks.spawn_waiting(async move {
+        to.fail(dead_letter::<M>(&shared, address, seq).await);
+    });
+}
+
+/// The notice that a request is a dead letter: what its letter says.
+pub(crate) async fn dead_letter<M: Message>(
+    shared: &Shared,
+    address: Address,
+    seq: Seq,
+) -> ClusterError {
+    let before = Seq::new(seq.as_u64().saturating_sub(1));
+    let letters = match shared.storage.dead_letters(before, 1).await {
+        Ok(letters) => letters,
+        Err(error) => return ClusterError::Persistence { source: Arc::new(error) },
+    };
+    let letter = letters.into_iter().find(|letter| letter.request.seq == seq);
+    let (attempts, reason) = letter.map_or_else(
+        || (0, "it was a dead letter, and is none any more: ask again".to_owned()),
+        |letter| (letter.attempts, letter.error),
+    );
+    ClusterError::Defect { address, message: M::INFO.name.to_owned(), attempts, reason }
 }
 
 impl Context {

@@ -58,7 +58,9 @@ impl<W: WorkflowType> ExecutionHandle<W> {
             return Ok(Progress::Finished(<W::Outcome as Outcome>::reply(reply)));
         }
         if found.dead {
-            return Ok(Progress::Stopped(dead_letter::<Run<W>>(address)));
+            return Ok(Progress::Stopped(
+                dead_letter::<Run<W>>(&self.shared, address, row.seq).await,
+            ));
         }
         if let Some(missing) = &found.held {
             return Ok(Progress::Stopped(held(row.id, missing)));

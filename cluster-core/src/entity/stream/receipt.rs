@@ -180,7 +180,8 @@ impl<M: StreamMessage> Reading<M> {
         };
         reading.load().await?;
         if found.dead && reading.page.is_empty() {
-            let error = dead_letter::<Streaming<M>>(reading.address.clone());
+            let (address, seq) = (reading.address.clone(), reading.seq);
+            let error = dead_letter::<Streaming<M>>(&reading.shared, address, seq).await;
             return Err(CallError::Cluster(error));
         }
         Ok(reading)
