@@ -70,6 +70,7 @@ async fn retention_that_finds_nothing_to_remove_takes_no_write_lock() {
         epoch: Epoch::new(1),
         outcome: StoredOutcome { kind: OutcomeKind::Ok, payload: Bytes::new() },
         finished_at: Timestamp::from_unix_ms(5),
+        elsewhere: true,
     };
     let (accepts, outcomes) = (vec![request(1)], vec![outcome]);
     let batch = Batch { accepts, outcomes, ..Batch::default() };
@@ -102,6 +103,7 @@ async fn what_runs_again_meanwhile_is_not_removed() {
         epoch: Epoch::new(1),
         outcome: StoredOutcome { kind: OutcomeKind::Ok, payload: Bytes::new() },
         finished_at: Timestamp::from_unix_ms(5),
+        elsewhere: true,
     };
     let outer = Some(request_id(1));
     let derived = RequestRow { class: RetentionClass::Derived, outer, ..request(2) };

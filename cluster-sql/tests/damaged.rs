@@ -158,6 +158,7 @@ async fn requests_of_unknown_classes_are_kept() {
         epoch: Epoch::new(1),
         outcome: StoredOutcome { kind: OutcomeKind::Ok, payload: Bytes::new() },
         finished_at: Timestamp::from_unix_ms(1),
+        elsewhere: true,
     });
     place.commit(Batch { outcomes: outcomes.collect(), ..Batch::default() }).await;
     place.damage(1, "class = 9");

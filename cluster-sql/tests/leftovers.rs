@@ -34,6 +34,7 @@ fn outcome(seq: u64) -> OutcomeRow {
         epoch: Epoch::new(1),
         outcome: StoredOutcome { kind: OutcomeKind::Ok, payload: Bytes::new() },
         finished_at: Timestamp::from_unix_ms(1),
+        elsewhere: true,
     }
 }
 

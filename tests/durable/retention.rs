@@ -147,6 +147,7 @@ async fn add_finished_like(bed: &Bed, pattern: RequestId, many: u64) {
         epoch: row.epoch,
         outcome: outcome.clone(),
         finished_at: row.accepted_at,
+        elsewhere: true,
     };
     for first in (1..=many).step_by(10_000) {
         let accepts: Vec<_> = (first..first + 10_000).map(row).collect();

@@ -131,6 +131,7 @@ impl Reminders {
                     epoch: *epoch,
                     outcome: StoredOutcome::interrupted(),
                     finished_at: now,
+                    elsewhere: true,
                 });
                 reminded.replaced.push(Replaced { entity: key.entity.clone(), row });
             }

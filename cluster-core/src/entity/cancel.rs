@@ -343,6 +343,7 @@ async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<Option<Tell>,
         epoch: shared.epoch_of(row.shard).unwrap_or(row.epoch),
         outcome: StoredOutcome::interrupted(),
         finished_at: shared.clock.wall(),
+        elsewhere: true,
     };
     let (tell, told) = oneshot::channel();
     let reminders = ended(shared, &row);

@@ -36,12 +36,15 @@ pub(crate) struct Stored {
     pub(super) transaction: bool,
     /// When it was due, if it was at a time.
     pub(super) due_at: Option<Timestamp>,
+    /// It came here from its acceptance: of what the storage keeps there is the request alone, as
+    /// long as no attempt has failed.
+    pub(super) is_new: bool,
 }
 
 impl Stored {
     pub(super) fn new(row: RequestRow, attempts: u32, parent: Option<Context>) -> Self {
         let (nesting, transaction) = (Nesting::None, false);
-        Stored { row, attempts, parent, nesting, transaction, due_at: None }
+        Stored { row, attempts, parent, nesting, transaction, due_at: None, is_new: false }
     }
 
     /// When it ends, if it does so now: later than it was due. So two ends of one request differ in
@@ -53,7 +56,8 @@ impl Stored {
     pub(super) fn outcome(&self, outcome: StoredOutcome, now: Timestamp) -> OutcomeRow {
         let finished_at = self.ends_at(now);
         let RequestRow { seq, shard, epoch, .. } = self.row;
-        OutcomeRow { seq, shard, epoch, outcome, finished_at }
+        let elsewhere = !self.is_new || self.attempts > 0;
+        OutcomeRow { seq, shard, epoch, outcome, finished_at, elsewhere }
     }
 }
 

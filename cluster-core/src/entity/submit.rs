@@ -247,6 +247,7 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
         return wait_for_outcome::<T, M>(slot, (seq, id), parent, to);
     }
     let mut stored = Box::new(Stored::new(row, 0, parent));
+    stored.is_new = true;
     stored.nesting = slot.nesting(stored.parent.as_ref());
     stored.transaction = M::INFO.transaction && wants_transaction(|| message.transaction());
     let mut parts = Some((stored, message, to));

@@ -158,6 +158,10 @@ pub struct OutcomeRow {
     pub outcome: StoredOutcome,
     /// When, in cluster time.
     pub finished_at: Timestamp,
+    /// Whether anything beside the request itself may say that it waits: it has a time at which it
+    /// is due, an attempt has failed, it is held or was a dead letter, or nobody knows. Of most
+    /// requests nothing does, and a storage need not look.
+    pub elsewhere: bool,
 }
 
 /// An outcome's content.

@@ -12,7 +12,7 @@ use super::error::{commit_error, is_gate};
 use super::reads::{find_keys, find_requests};
 use super::session::Session;
 use crate::batch::{known_by_id, known_by_key};
-use crate::server::{Written, is_plain};
+use crate::server::{Marks, Written, is_plain};
 use crate::value::Columns;
 
 /// Writes a batch by the one packet; once more without the requests that are known, if that was
@@ -22,6 +22,7 @@ use crate::value::Columns;
 /// `Fenced`, `Unavailable`: nothing was written. `UnknownOutcome`: all or nothing was.
 pub(super) async fn write_at_once(
     session: &mut Session,
+    marks: &Marks,
     fence: Fence,
     batch: &Batch,
 ) -> Result<Written, StorageError> {
@@ -29,7 +30,7 @@ pub(super) async fn write_at_once(
         return Ok(Written::NotThisWay);
     }
     let accepts: Vec<&RequestRow> = batch.accepts.iter().collect();
-    if write(session, fence, &accepts, batch).await? {
+    if write(session, marks, fence, &accepts, batch).await? {
         let accepts = accepts.iter().map(|_| Accepted::New).collect();
         return Ok(Written::Done(Committed { accepts }));
     }
@@ -39,7 +40,7 @@ pub(super) async fn write_at_once(
     }
     let unknown: Vec<&RequestRow> =
         batch.accepts.iter().filter(|row| !known.contains_key(&row.seq)).collect();
-    if !write(session, fence, &unknown, batch).await? {
+    if !write(session, marks, fence, &unknown, batch).await? {
         return Ok(Written::NotThisWay);
     }
     let accepted = |row: &RequestRow| known.remove(&row.seq).unwrap_or(Accepted::New);
@@ -50,6 +51,7 @@ pub(super) async fn write_at_once(
 /// Sends the packet; says whether it was written.
 async fn write(
     session: &mut Session,
+    marks: &Marks,
     fence: Fence,
     accepts: &[&RequestRow],
     batch: &Batch,
@@ -57,7 +59,7 @@ async fn write(
     if !session.takes(bytes_of(accepts, batch)) {
         return Ok(false);
     }
-    let text = packet(&session.texts.prefix, fence, accepts, batch);
+    let text = packet(&session.texts.prefix, marks, fence, accepts, batch);
     if !session.takes(text.len()) {
         return Ok(false);
     }

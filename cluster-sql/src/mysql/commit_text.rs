@@ -13,6 +13,7 @@ use cluster_core::storage::{Batch, Fence, RequestRow, StateWrite};
 use super::literal::{push_list, push_row};
 use crate::journal::entry_values;
 use crate::rows::{EncodedRequest, first_state_values, is_first, outcome_values};
+use crate::server::Marks;
 use crate::sql::{request_columns, with_prefix};
 use crate::value::{Value, integer};
 
@@ -108,7 +109,13 @@ impl Packet<'_> {
 
 /// The packet that writes a batch, of whose requests these are to be accepted. It gives one row:
 /// whether the fence held.
-pub(super) fn packet(prefix: &str, fence: Fence, accepts: &[&RequestRow], batch: &Batch) -> String {
+pub(super) fn packet(
+    prefix: &str,
+    marks: &Marks,
+    fence: Fence,
+    accepts: &[&RequestRow],
+    batch: &Batch,
+) -> String {
     let mut packet = Packet { text: String::new(), prefix };
     packet.text.reserve(bytes_of(accepts, batch));
     let (incarnation, number) = (fence.incarnation.as_u64(), fence.number.as_u64());
@@ -116,23 +123,23 @@ pub(super) fn packet(prefix: &str, fence: Fence, accepts: &[&RequestRow], batch:
         [("incarnation", &incarnation), ("number", &number)];
     packet.push(BEGIN, &fence);
     push_accepts(&mut packet, accepts);
-    push_ends(&mut packet, batch);
+    push_ends(&mut packet, marks, batch);
     packet.text.push_str(END);
     packet.text
 }
 
 /// The packet that writes a batch that has no requests in a user's transaction.
-pub(super) fn packet_of_ends(prefix: &str, batch: &Batch) -> String {
+pub(super) fn packet_of_ends(prefix: &str, marks: &Marks, batch: &Batch) -> String {
     let mut packet = Packet { text: BEGIN_IN_OWN.to_owned(), prefix };
     packet.text.reserve(bytes_of(&[], batch));
-    push_ends(&mut packet, batch);
+    push_ends(&mut packet, marks, batch);
     packet.text.push_str(END_IN_OWN);
     packet.text
 }
 
 /// What has ended, and what has changed with it.
-fn push_ends(packet: &mut Packet<'_>, batch: &Batch) {
-    push_outcomes(packet, batch);
+fn push_ends(packet: &mut Packet<'_>, marks: &Marks, batch: &Batch) {
+    push_outcomes(packet, marks, batch);
     if !batch.states.is_empty() {
         let count: usize = batch.states.iter().map(|write| 2 - usize::from(is_first(write))).sum();
         packet.push_rows(STATES, batch.states.iter().map(upsert_values), &[("count", &count)]);
@@ -156,10 +163,13 @@ fn push_accepts(packet: &mut Packet<'_>, accepts: &[&RequestRow]) {
     }
 }
 
-fn push_outcomes(packet: &mut Packet<'_>, batch: &Batch) {
+fn push_outcomes(packet: &mut Packet<'_>, marks: &Marks, batch: &Batch) {
     let seqs = || batch.outcomes.iter().map(|row| row.seq);
     let (Some(first), Some(last)) = (seqs().min(), seqs().max()) else { return };
     packet.push_rows(OUTCOMES, batch.outcomes.iter().map(outcome_values), &[]);
+    if !batch.outcomes.iter().any(|row| row.elsewhere || marks.are_above(row.seq)) {
+        return;
+    }
     let mut list = String::with_capacity(20 * batch.outcomes.len());
     push_list(&mut list, seqs().map(|seq: Seq| Value::from(seq)).collect::<Vec<_>>().iter());
     let values: [(&str, &dyn std::fmt::Display); 3] =

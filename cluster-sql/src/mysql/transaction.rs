@@ -4,7 +4,7 @@ use sqlx::mysql::MySqlTransactionManager;
 use sqlx_core::transaction::TransactionManager;
 
 use super::commit_text::{bytes_of, packet_of_ends};
-use super::error::{is_ended, is_gate, sure};
+use super::error::{commit_error, is_ended, is_fence_lost, is_gate, sure};
 use super::session::Session;
 use super::storage::{MySql, MySqlServer};
 use crate::server::server_transactions;
@@ -29,10 +29,7 @@ async fn begin(session: &mut Session) -> Result<Begun, StorageError> {
 /// Says whether the transaction is still the one that was begun: also a statement that makes a
 /// table ends it, and a deadlock.
 async fn check_open(session: &mut Session, (): &Begun) -> Result<(), StorageError> {
-    // One that was begun inside and left open would be what is committed.
-    if MySqlTransactionManager::get_transaction_depth(&session.connection) != 1 {
-        return Err(StorageError::TransactionEnded);
-    }
+    check_depth(session)?;
     let released = session.simple(format!("RELEASE SAVEPOINT {BEGIN_MARK}")).await;
     released.map_err(|error| match is_ended(&error) {
         true => StorageError::TransactionEnded,
@@ -40,29 +37,43 @@ async fn check_open(session: &mut Session, (): &Begun) -> Result<(), StorageErro
     })
 }
 
-/// Writes ends of requests, in one packet where the server takes it, if the transaction is still
-/// the one that was begun.
-async fn write_ends(
-    session: &mut Session,
-    begun: &Begun,
-    batch: &Batch,
-) -> Result<Written, StorageError> {
-    check_open(session, begun).await?;
-    if session.has_compound_statements && session.takes(bytes_of(&[], batch)) {
-        let text = packet_of_ends(&session.texts.prefix, batch);
-        if session.takes(text.len()) {
-            return match session.simple(text).await {
-                Ok(()) => Ok(Written::Done(Committed::default())),
-                Err(error) if is_gate(&error) => Ok(Written::NotThisWay),
-                Err(error) => Err(sure(error)),
-            };
-        }
+/// One that was begun inside and left open would be what is committed.
+fn check_depth(session: &Session) -> Result<(), StorageError> {
+    match MySqlTransactionManager::get_transaction_depth(&session.connection) {
+        1 => Ok(()),
+        _ => Err(StorageError::TransactionEnded),
     }
-    write_batch(session, batch).await.map(Written::Done)
+}
+
+/// Writes ends of requests and commits in one packet, where the server takes it, if the fence holds
+/// and the transaction is still the one that was begun.
+async fn end_at_once(
+    session: &mut Session,
+    (): &Begun,
+    marks: &Marks,
+    fence: Fence,
+    batch: &Batch,
+) -> Result<AtOnce, StorageError> {
+    check_depth(session)?;
+    if !session.has_compound_statements || !session.takes(bytes_of(&[], batch)) {
+        return Ok(AtOnce::NotThisWay);
+    }
+    let ends = packet_of_ends(&session.texts.prefix, marks, batch);
+    let (gate, end) = (session.gate(fence, 0), End::CommitAndChain.text());
+    let text = format!("RELEASE SAVEPOINT {BEGIN_MARK}; {ends}; {gate}; {end}");
+    if !session.takes(text.len()) {
+        return Ok(AtOnce::NotThisWay);
+    }
+    match session.simple(text).await {
+        Ok(()) => Ok(AtOnce::Done),
+        Err(error) if is_ended(&error) => Err(StorageError::TransactionEnded),
+        Err(error) if is_gate(&error) || is_fence_lost(&error) => Ok(AtOnce::InTheWay),
+        Err(error) => Err(commit_error(error)),
+    }
 }
 
 /// Rolls back what is open; says whether the connection may be used again, which is as it was then.
-async fn give_back(session: &mut Session) -> bool {
+async fn give_back(session: &mut Session, _: How) -> bool {
     MySqlTransactionManager::get_transaction_depth(&session.connection) == 1
         && session.give_back().await.is_ok()
 }

@@ -1,7 +1,6 @@
 //! Writing a batch.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cluster_core::id::Seq;
@@ -17,7 +16,7 @@ use super::session::{Arguments, Session};
 use crate::batch::{known_by_id, known_by_key};
 use crate::journal::entry_values;
 use crate::rows::{EncodedRequest, first_state_values, is_first, outcome_values};
-use crate::server::{Written, is_plain};
+use crate::server::{Marks, Written, is_plain};
 use crate::value::{Columns, Value, integer};
 
 /// How many batches are written with care after one that met what was there already: such requests
@@ -45,6 +44,7 @@ impl Care {
 /// `Fenced`, `Unavailable`: nothing was written. `UnknownOutcome`: all or nothing was.
 pub(super) async fn write_at_once(
     session: &mut Session,
+    marks: &Marks,
     fence: Fence,
     batch: &Batch,
 ) -> Result<Written, StorageError> {
@@ -54,12 +54,17 @@ pub(super) async fn write_at_once(
     }
     let mut careful = session.care.is_taken();
     let rows = loop {
-        let groups = groups_of(batch, careful);
-        let arguments = arguments(session.arguments(), Some(fence), batch, groups);
+        let groups = groups_of(marks, batch, careful);
+        let arguments = arguments(session.arguments(), fence, batch, groups);
         let text = session.texts.commit(groups).clone();
         match session.rows(&text, arguments).await {
             Ok(rows) => break rows,
             Err(error) if is_duplicate(&error) && !careful => {
+                session.care.take();
+                careful = true;
+            }
+            // Maybe its requests are at or below the mark.
+            Err(error) if is_gate(&error) && groups.accepts && !careful => {
                 session.care.take();
                 careful = true;
             }
@@ -92,18 +97,22 @@ fn numbers(text: &[u8]) -> HashSet<i64> {
     text.split(',').filter_map(|number| number.parse().ok()).collect()
 }
 
-/// The statement that writes a batch that has no requests in a user's transaction, and its values.
-pub(super) fn ends(session: &Session, batch: &Batch) -> (Arc<str>, Arguments) {
-    let groups = Groups { own: true, ..groups_of(batch, true) };
-    let arguments = arguments(session.arguments(), None, batch, groups);
-    (session.texts.commit(groups).clone(), arguments)
+/// The groups of a batch that has no requests, for a user's transaction; and its values.
+pub(super) fn ends(marks: &Marks, fence: Fence, batch: &Batch) -> (Groups, Vec<String>) {
+    let groups = Groups { own: true, ..groups_of(marks, batch, true) };
+    match arguments(Arguments::Plain(Vec::new()), fence, batch, groups) {
+        Arguments::Plain(literals) => (groups, literals),
+        Arguments::Prepared(_) => unreachable!("they are as they were given"),
+    }
 }
 
-fn groups_of(batch: &Batch, careful: bool) -> Groups {
+fn groups_of(marks: &Marks, batch: &Batch, careful: bool) -> Groups {
     Groups {
         accepts: !batch.accepts.is_empty(),
         due: batch.accepts.iter().any(|row| row.due_at.is_some()),
+        behind: careful || batch.accepts.first().is_some_and(|row| marks.are_above(row.seq)),
         outcomes: !batch.outcomes.is_empty(),
+        elsewhere: batch.outcomes.iter().any(|row| row.elsewhere || marks.are_above(row.seq)),
         states: !batch.states.is_empty(),
         journal: !batch.journal.is_empty(),
         careful,
@@ -112,16 +121,9 @@ fn groups_of(batch: &Batch, careful: bool) -> Groups {
 }
 
 /// The values of a batch in the order of the text for its groups.
-fn arguments(
-    mut arguments: Arguments,
-    fence: Option<Fence>,
-    batch: &Batch,
-    groups: Groups,
-) -> Arguments {
-    if let Some(fence) = fence {
-        arguments.add(integer(fence.incarnation.as_u64()));
-        arguments.add(integer(fence.number.as_u64()));
-    }
+fn arguments(mut arguments: Arguments, fence: Fence, batch: &Batch, groups: Groups) -> Arguments {
+    arguments.add(integer(fence.incarnation.as_u64()));
+    arguments.add(integer(fence.number.as_u64()));
     if groups.accepts {
         let encoded: Vec<_> = batch.accepts.iter().map(EncodedRequest::new).collect();
         add_all(&mut arguments, Array::columns(REQUEST, encoded.iter().map(|row| row.values())));

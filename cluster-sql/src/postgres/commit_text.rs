@@ -8,6 +8,8 @@
 //! No part joins rows that are given with those of a table, for the server would keep its plan of
 //! that from when the table was small.
 
+use std::iter;
+
 use cluster_core::id::StateVersion;
 
 use super::parameter::Element;
@@ -22,25 +24,30 @@ pub(super) struct Groups {
     pub(super) accepts: bool,
     /// Among those accepted some are due at a time.
     pub(super) due: bool,
+    /// Requests that are accepted may be at or below the mark. Without, it is an error.
+    pub(super) behind: bool,
     pub(super) outcomes: bool,
+    /// Something may say of what has ended that it waits; see `OutcomeRow::elsewhere`.
+    pub(super) elsewhere: bool,
     pub(super) states: bool,
     pub(super) journal: bool,
     /// What stands in the way of a request or an outcome is asked for, and left as it is. Without,
     /// it is an error, and the statement is cheaper by a look into each index.
     pub(super) careful: bool,
-    /// It is written in a user's transaction, which must be the one that was begun; the fence is
-    /// compared later, together with the commit.
+    /// It is written in a user's transaction, which must be the one that was begun, and in one
+    /// packet with its commit: whatever does not hold is an error.
     pub(super) own: bool,
 }
 
 impl Groups {
     /// How many texts there are.
-    pub(super) const COUNT: usize = 1 << 7;
+    pub(super) const COUNT: usize = 1 << 9;
 
     /// A number below [`Groups::COUNT`].
     pub(super) fn number(self) -> usize {
-        let Groups { accepts, due, outcomes, states, journal, careful, own } = self;
-        let bits = [accepts, due, outcomes, states, journal, careful, own];
+        let Groups { accepts, due, behind, outcomes, elsewhere, states, journal, careful, own } =
+            self;
+        let bits = [accepts, due, behind, outcomes, elsewhere, states, journal, careful, own];
         bits.iter().rev().fold(0, |number, bit| number << 1 | usize::from(*bit))
     }
 
@@ -50,7 +57,9 @@ impl Groups {
         let all = Groups {
             accepts: true,
             due: true,
+            behind: true,
             outcomes: true,
+            elsewhere: true,
             states: true,
             journal: true,
             careful: true,
@@ -60,7 +69,9 @@ impl Groups {
             ("CommitNothing", none),
             ("CommitAccepts", Groups { accepts: true, ..none }),
             ("CommitDue", Groups { accepts: true, due: true, ..none }),
+            ("CommitBehind", Groups { accepts: true, behind: true, ..none }),
             ("CommitOutcomes", Groups { outcomes: true, ..none }),
+            ("CommitElsewhere", Groups { outcomes: true, elsewhere: true, ..none }),
             ("CommitStates", Groups { states: true, ..none }),
             ("CommitJournal", Groups { journal: true, ..none }),
             ("CommitAll", Groups { careful: false, ..all }),
@@ -99,8 +110,10 @@ const PLACES: [&str; 5] = ["behind", "due", "held", "dead", "attempt"];
 const GATE: &str = "WITH f AS (SELECT mark FROM {p}fence WHERE incarnation = $1::bigint \
     AND number = $2::bigint AND alive = 1 FOR SHARE),\n\
     g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f)";
-const OWN_GATE: &str =
-    "WITH g AS (SELECT coalesce(current_setting('cluster.begun', true), '') = '1' AS ok)";
+/// The setting is one where it was set in this transaction, and else no number, which is an error.
+const OWN_GATE: &str = "WITH f AS (SELECT mark FROM {p}fence WHERE incarnation = $1::bigint \
+    AND number = $2::bigint AND alive = 1 FOR SHARE),\n\
+    g AS (SELECT count(*) = current_setting('cluster.begun')::bigint AS ok FROM f)";
 const OK: &str = "(SELECT ok FROM g)";
 
 /// A text in the making.
@@ -139,18 +152,17 @@ impl Writer {
     }
 }
 
-/// The text for batches of these groups; its first two parameters are the fence, but not in a
-/// user's transaction. Gives one row: whether the fence holds, or the transaction is still open;
-/// and the `seq` of all requests that were stored if not all were.
+/// The text for batches of these groups; its first two parameters are the fence. Gives one row:
+/// whether the fence holds; and the `seq` of all requests that were stored if not all were.
 pub(super) fn commit_text(groups: Groups) -> String {
-    let (gate, parameters) = if groups.own { (OWN_GATE, 0) } else { (GATE, 2) };
-    let mut writer = Writer { text: gate.to_owned(), parameters, clean: Vec::new() };
+    let gate = if groups.own { OWN_GATE } else { GATE };
+    let mut writer = Writer { text: gate.to_owned(), parameters: 2, clean: Vec::new() };
     let mut stored = "NULL::text".to_owned();
     if groups.accepts {
         stored = accepts(&mut writer, groups);
     }
     if groups.outcomes {
-        outcomes(&mut writer, groups.careful);
+        outcomes(&mut writer, groups);
     }
     if groups.states {
         let (rows, first) = writer.unnest(&STATE);
@@ -174,9 +186,14 @@ pub(super) fn commit_text(groups: Groups) -> String {
     }
     let Writer { mut text, clean, .. } = writer;
     text.push_str(&format!("\nSELECT {OK}, {stored}"));
+    let held = if groups.own { "FALSE".to_owned() } else { format!("NOT {OK}") };
+    let clean = match groups.own {
+        true => iter::once(OK.to_owned()).chain(clean).collect(),
+        false => clean,
+    };
     if !clean.is_empty() {
         let clean = clean.join(" AND ");
-        text.push_str(&format!(", 1 / (CASE WHEN NOT {OK} OR ({clean}) THEN 1 ELSE 0 END)"));
+        text.push_str(&format!(", 1 / (CASE WHEN {held} OR ({clean}) THEN 1 ELSE 0 END)"));
     }
     text
 }
@@ -195,16 +212,19 @@ fn accepts(writer: &mut Writer, groups: Groups) -> String {
         on_conflict(groups.careful)
     ));
     let [shard, due_at, entity_type, entity_id] = [2, 6, 9, 10].map(|column| first + column);
-    // Mostly the first one is above the mark, and then nothing of this is looked at.
-    writer.part(format!(
-        "b AS (INSERT INTO {{p}}behind (seq, shard, entity_type, entity_id) \
+    match groups.behind {
+        true => writer.part(format!(
+            "b AS (INSERT INTO {{p}}behind (seq, shard, entity_type, entity_id) \
         SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM unnest(${first}::bigint[], \
         ${shard}::bigint[], ${due_at}::bigint[], ${entity_type}::bytea[], ${entity_id}::bytea[]) \
         AS u (seq, shard, due_at, entity_type, entity_id) \
         WHERE (${first}::bigint[])[1] <= (SELECT mark FROM g) \
         AND u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL \
         AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO NOTHING)"
-    ));
+        )),
+        // They stand in their order.
+        false => writer.clean.push(format!("(SELECT mark FROM g) < (${first}::bigint[])[1]")),
+    }
     if groups.due {
         writer.part(
             "w AS (INSERT INTO {p}due (seq, shard, due_at) SELECT seq, shard, due_at FROM a \
@@ -227,7 +247,7 @@ fn accepts(writer: &mut Writer, groups: Groups) -> String {
 }
 
 /// Ends of requests: of those that are stored and have not ended.
-fn outcomes(writer: &mut Writer, careful: bool) {
+fn outcomes(writer: &mut Writer, groups: Groups) {
     let (rows, _) = writer.unnest(&OUTCOME);
     writer.part(format!(
         "o AS (INSERT INTO {{p}}outcome (seq, shard, epoch, finished_at, kind, payload) \
@@ -235,9 +255,10 @@ fn outcomes(writer: &mut Writer, careful: bool) {
         AS u (seq, shard, epoch, finished_at, kind, payload) \
         WHERE (SELECT 1 FROM {{p}}request r WHERE r.seq = u.seq) = 1 \
         {}RETURNING seq)",
-        on_conflict(careful)
+        on_conflict(groups.careful)
     ));
-    for place in PLACES {
+    let places = if groups.elsewhere { &PLACES[..] } else { &[] };
+    for place in places {
         writer.part(format!(
             "o_{place} AS (DELETE FROM {{p}}{place} WHERE seq = ANY (ARRAY(SELECT seq FROM o)) \
             AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) \

@@ -17,6 +17,8 @@ const DEADLOCK: &str = "40P01";
 const SERIALIZATION: &str = "40001";
 /// The transaction has failed and takes nothing more.
 const ABORTED: &str = "25P02";
+/// The setting that marks a transaction is empty, or was never there.
+const NOT_MARKED: [&str; 2] = ["22P02", "42704"];
 /// The server does not know what became of a statement.
 const COMPLETION_UNKNOWN: &str = "40003";
 /// A prepared statement is missing, or there already: another connection's.
@@ -54,6 +56,13 @@ pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
 /// Whether a statement was refused because one before it in its transaction has failed.
 pub(super) fn is_aborted(error: &sqlx::Error) -> bool {
     database(error).is_some_and(|error| error.code() == ABORTED)
+}
+
+/// Whether a statement of ours has found that its transaction is not the one that was begun, or
+/// has failed.
+pub(super) fn is_ended(error: &sqlx::Error) -> bool {
+    let is_not_marked = |error: &PgDatabaseError| NOT_MARKED.contains(&error.code());
+    is_aborted(error) || database(error).is_some_and(is_not_marked)
 }
 
 /// Whether another process has made the same table meanwhile.

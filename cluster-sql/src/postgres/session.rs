@@ -1,19 +1,20 @@
 //! Statements on one connection.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use cluster_core::storage::{Fence, StorageError};
+use cluster_core::storage::{Batch, Fence, StorageError};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Executor, PgConnection, Row};
 
-use super::commit::Care;
+use super::commit::{Care, ends};
 use super::dialect::PostgresDialect;
 use super::error::{commit_error, is_gate, refused, sure};
 use super::parameter::{Array, Parameter};
 use super::plain::{TextRow, literal, literal_of_array, with_literals};
 use super::texts::{AllTexts, Own};
 use crate::driver::Driver;
-use crate::server::{End, Refused, ServerSession};
+use crate::server::{End, Marks, Refused, ServerSession};
 use crate::sql::Sql;
 use crate::value::{Columns, Value, integer};
 
@@ -26,10 +27,17 @@ pub(super) struct Session {
     pub(super) prepared: bool,
     /// Of all connections to the database.
     pub(super) care: Arc<Care>,
-    /// What users' transactions on it are called at the server, where no other is: behind a pooler
-    /// they have a process of the server only as long as they are open. Empty where there are none.
+    /// What users' transactions on it are called at the server, where no other is. Empty where there
+    /// are none.
     pub(super) name: String,
-    /// The statement that sets what poolers keep of each client as it was when it connected.
+    /// A process of the server is this connection's alone, and has its name from the beginning.
+    /// Behind a pooler one is only as long as a transaction is open.
+    pub(super) is_direct: bool,
+    /// Those ends of users' transactions that are prepared at the server, by the number of their
+    /// groups.
+    pub(super) ends: HashSet<usize>,
+    /// The statements that set what is not as it was when this connected, after a user has set it
+    /// back: of poolers, what they keep of each client.
     pub(super) kept: String,
 }
 
@@ -80,22 +88,47 @@ impl Columns for Answer {
     }
 }
 
-/// A name that no other connection has, short enough for the server; and the statement that sets
+/// The name that the server's process has kept from its beginning; and the statement that sets
 /// those settings as they are that poolers carry from one connection of theirs to the next.
-const FOR_USERS: &str = "SELECT current_setting('application_name') || '.' || \
-    right(gen_random_uuid()::text, 12), 'SELECT ' || \
+const FOR_USERS: &str = "SELECT (SELECT reset_val FROM pg_settings WHERE name = \
+    'application_name'), 'SELECT ' || \
     string_agg(format('set_config(%L, %L, false)', name, current_setting(name)), ', ') \
     FROM unnest(ARRAY['application_name', 'client_encoding', 'DateStyle', 'IntervalStyle', \
     'standard_conforming_strings', 'TimeZone']) name";
 
 impl Session {
-    /// Learns what users' transactions need to know; the connection was set to this besides.
-    pub(super) async fn prepare_for_users(&mut self, setting: &str) -> Result<(), sqlx::Error> {
+    /// Learns what users' transactions need to know, on a connection that was made with this name
+    /// and then set to this.
+    pub(super) async fn prepare_for_users(
+        &mut self,
+        name: String,
+        setting: &str,
+    ) -> Result<(), sqlx::Error> {
         let row = sqlx::raw_sql(FOR_USERS).fetch_one(&mut self.connection).await?;
-        self.name = row.try_get_unchecked(0)?;
-        let kept: String = row.try_get_unchecked(1)?;
-        self.kept = format!("{kept}; {setting}");
+        let first: String = row.try_get_unchecked(0)?;
+        self.is_direct = self.prepared && first == name;
+        self.kept = match self.is_direct {
+            true => setting.to_owned(),
+            false => format!("{}; {setting}", row.try_get_unchecked::<String, _>(1)?),
+        };
+        self.name = name;
         Ok(())
+    }
+
+    /// The statement that writes a batch that has no requests in a user's transaction, with its
+    /// values. It is planned once where the server's process is this connection's alone.
+    pub(super) fn end_statement(&mut self, marks: &Marks, fence: Fence, batch: &Batch) -> String {
+        let (groups, literals) = ends(marks, fence, batch);
+        let text = self.texts.commit(groups);
+        if !self.is_direct {
+            return with_literals(text, &literals);
+        }
+        let name = format!("cluster_ends_{}", groups.number());
+        let run = format!("EXECUTE {name} ({})", literals.join(", "));
+        match self.ends.insert(groups.number()) {
+            true => format!("PREPARE {name} AS {text}; {run}"),
+            false => run,
+        }
     }
 
     /// A statement that fails unless the fence holds, which is then kept to the transaction's end.

@@ -1,5 +1,7 @@
 //! The storage: its connections, and the traits' calls.
 
+use std::collections::HashSet;
+
 use cluster_core::storage::Database;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
@@ -13,7 +15,7 @@ use super::shards::take_shards;
 use super::takeover::take_over;
 use super::texts::AllTexts;
 use super::{marks, reads, retention, schema};
-use crate::server::{Inner, Purpose, Server, server_storage, writer_name};
+use crate::server::{Inner, Purpose, Server, name_of_one, server_storage, writer_name};
 
 /// A storage in a PostgreSQL database, 13 or newer: made with [`Postgres::connect`] or
 /// [`Postgres::options`].
@@ -32,7 +34,7 @@ use crate::server::{Inner, Purpose, Server, server_storage, writer_name};
 /// left on.
 ///
 /// Clones share it. Its connections carry the table prefix, the process's number and random digits
-/// as their `application_name`, a handler's while its transaction is open a suffix of its own; who
+/// as their `application_name`, those of handlers' transactions a suffix of their own; who
 /// takes over ends what those before have left open.
 #[derive(Clone)]
 pub struct Postgres {
@@ -56,7 +58,12 @@ impl Server for PostgresServer {
     type Session = Session;
 
     async fn connect(&self, purpose: Purpose) -> Result<Session, StorageError> {
-        let mut connection = self.options.connect().await.map_err(sure)?;
+        let (mut options, mut name) = (self.options.clone(), String::new());
+        if purpose == Purpose::Users {
+            name = name_of_one(&self.name);
+            options = options.application_name(&name);
+        }
+        let mut connection = options.connect().await.map_err(sure)?;
         // Where statements are not prepared, a pooler may give the connection to others, who want
         // none of this.
         let setting = if self.prepared { &*self.setting } else { "" };
@@ -70,10 +77,12 @@ impl Server for PostgresServer {
             prepared: self.prepared,
             care: self.care.clone(),
             name: String::new(),
+            is_direct: false,
+            ends: HashSet::new(),
             kept: String::new(),
         };
         if purpose == Purpose::Users {
-            session.prepare_for_users(setting).await.map_err(sure)?;
+            session.prepare_for_users(name, setting).await.map_err(sure)?;
         }
         Ok(session)
     }

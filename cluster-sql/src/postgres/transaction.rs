@@ -4,8 +4,7 @@ use sqlx::postgres::PgTransactionManager;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
-use super::commit::ends;
-use super::error::{is_aborted, is_gate, sure};
+use super::error::{commit_error, is_aborted, is_ended, is_gate, sure};
 use super::plain::literal;
 use super::session::Session;
 use super::storage::{Postgres, PostgresServer};
@@ -23,9 +22,11 @@ const MARK: &str = "cluster.begun";
 type Begun = ();
 
 async fn begin(session: &mut Session) -> Result<Begun, StorageError> {
-    let name = literal(Value::Text(&session.name));
-    let text =
-        format!("{}; SET LOCAL {MARK} = 1; SET LOCAL application_name = {name}", Session::BEGIN);
+    let mut text = format!("{}; SET LOCAL {MARK} = 1", Session::BEGIN);
+    if !session.is_direct {
+        let name = literal(Value::Text(&session.name));
+        text.push_str(&format!("; SET LOCAL application_name = {name}"));
+    }
     // The driver is to believe that one is open, so that what the user begins on it is a savepoint;
     // from then on it does.
     if PgTransactionManager::get_transaction_depth(&session.connection) == 1 {
@@ -61,21 +62,23 @@ fn ended_or_sure(error: sqlx::Error) -> StorageError {
     }
 }
 
-/// Writes ends of requests by one statement, if the transaction is still the one that was begun.
-async fn write_ends(
+/// Writes ends of requests and commits in one packet, if the fence holds and the transaction is
+/// still the one that was begun.
+async fn end_at_once(
     session: &mut Session,
     (): &Begun,
+    marks: &Marks,
+    fence: Fence,
     batch: &Batch,
-) -> Result<Written, StorageError> {
+) -> Result<AtOnce, StorageError> {
     check_depth(session)?;
-    let (text, arguments) = ends(session, batch);
-    let rows = match session.rows(&text, arguments).await {
-        Err(error) if is_gate(&error) => return Ok(Written::NotThisWay),
-        rows => rows.map_err(ended_or_sure)?,
-    };
-    match rows.first().and_then(|row| row.integer(0)) {
-        Some(1) => Ok(Written::Done(Committed::default())),
-        _ => Err(StorageError::TransactionEnded),
+    let statement = session.end_statement(marks, fence, batch);
+    let packet = format!("{statement}; {}", End::CommitAndChain.text());
+    match session.simple(packet).await {
+        Ok(()) => Ok(AtOnce::Done),
+        Err(error) if is_gate(&error) => Ok(AtOnce::InTheWay),
+        Err(error) if is_ended(&error) => Err(StorageError::TransactionEnded),
+        Err(error) => Err(commit_error(error)),
     }
 }
 
@@ -85,12 +88,13 @@ const RESET: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL";
 /// Rolls back what is open, and sets back what a user may have set; says whether the connection may
 /// be used again. Behind a pooler the server's connection is this one's until the packet's end. Not
 /// after a statement has failed: what is kept of it on the connection may be why.
-async fn give_back(session: &mut Session) -> bool {
+async fn give_back(session: &mut Session, how: How) -> bool {
     if PgTransactionManager::get_transaction_depth(&session.connection) != 1 {
         return false;
     }
-    // The first one fails in a transaction that has failed.
-    let text = format!("SELECT 1; ROLLBACK; {RESET}; {}", session.kept);
+    // It fails in a transaction that has failed.
+    let works = if how == How::Committed { "" } else { "SELECT 1; " };
+    let text = format!("{works}ROLLBACK; {RESET}; {}", session.kept);
     session.simple(text).await.is_ok()
 }
 

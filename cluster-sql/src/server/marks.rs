@@ -22,6 +22,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use cluster_core::id::Seq;
+
 /// After so many accepted requests the marks move: as many as are looked at in some milliseconds.
 pub(crate) const ACCEPTED_MAX: u64 = 20_000;
 
@@ -34,12 +36,18 @@ pub(crate) struct Marks {
     accepted: AtomicU64,
     /// They are moving.
     moving: AtomicBool,
+    /// The highest one that was raised here, or is about to be.
+    highest: AtomicU64,
 }
 
 impl Default for Marks {
     /// How many the process before has left above them, nobody knows.
     fn default() -> Self {
-        Marks { accepted: AtomicU64::new(FEW), moving: AtomicBool::new(false) }
+        Marks {
+            accepted: AtomicU64::new(FEW),
+            moving: AtomicBool::new(false),
+            highest: AtomicU64::new(0),
+        }
     }
 }
 
@@ -66,6 +74,17 @@ impl Marks {
     fn shall_move_after(&self, accepted: u64) -> bool {
         self.accepted.load(Ordering::Relaxed) >= accepted
             && !self.moving.swap(true, Ordering::AcqRel)
+    }
+
+    /// Says how far they are raised next, before it is done.
+    pub(crate) fn raise(&self, mark: Seq) {
+        self.highest.fetch_max(mark.as_u64(), Ordering::Relaxed);
+    }
+
+    /// Whether a request is at or below the highest one that was raised here, so that it may be
+    /// registered. One that is and has ended does no harm.
+    pub(crate) fn are_above(&self, seq: Seq) -> bool {
+        seq.as_u64() <= self.highest.load(Ordering::Relaxed)
     }
 
     /// They have moved, or could not.

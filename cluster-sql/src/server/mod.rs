@@ -22,7 +22,7 @@ pub(crate) use batch::{Written, is_plain};
 pub(crate) use connections::{Attempts, Lease, Purpose, Server};
 pub(crate) use error::{Refused, commit_error, leaves_connection, of_users, sure, unsure};
 pub(crate) use join::join;
-pub(crate) use marks::ACCEPTED_MAX;
+pub(crate) use marks::{ACCEPTED_MAX, Marks};
 pub(crate) use reads::{
     contracts, dead_letters, held, inbox, load_chunks, load_due, load_journal, load_kept_alive,
     load_pending, read_time, requests_of,
@@ -33,5 +33,7 @@ pub(crate) use session::{End, ServerSession, write_slowly};
 pub(crate) use settings::{Settings, Urls, common_settings};
 pub(crate) use storage::{Inner, reading, server_storage, writing};
 pub(crate) use texts::own;
-pub(crate) use transaction::{How, InTheWay, server_transactions};
+pub(crate) use transaction::{AtOnce, How, InTheWay, server_transactions};
+#[cfg(feature = "postgres")]
+pub(crate) use writer::name_of_one;
 pub(crate) use writer::writer_name;

@@ -161,7 +161,7 @@ macro_rules! server_storage {
             async fn write(&self, fence: Fence, batch: &Batch) -> Result<Committed, StorageError> {
                 self.inner.settings.limits.check(batch)?;
                 writing!(self.inner, session => async {
-                    match write_at_once(session, fence, batch).await? {
+                    match write_at_once(session, &self.inner.marks, fence, batch).await? {
                         Written::Done(committed) => Ok(committed),
                         Written::NotThisWay => write_slowly(session, fence, batch).await,
                     }
@@ -183,6 +183,7 @@ macro_rules! server_storage {
             #[doc(hidden)]
             pub async fn move_marks(&self, fence: Fence) -> Result<(), StorageError> {
                 let highest: Seq = reading!(self.inner, session => highest_seq(session))?;
+                self.inner.marks.raise(highest);
                 writing!(self.inner, session => marks::raise_mark(session, fence, highest))?;
                 while !writing!(self.inner, session => marks::move_marks(session, fence, highest))?
                 {

@@ -5,18 +5,30 @@
 #[error("rows of another transaction stood in the way")]
 pub(crate) struct InTheWay;
 
+/// What came of ending a transaction by one packet.
+pub(crate) enum AtOnce {
+    /// It is committed.
+    Done,
+    /// Nothing is written: what the batch asks for does not hold, or the fence.
+    InTheWay,
+    /// It does not fit into a packet, or the server has none of the kind; nothing was done.
+    NotThisWay,
+}
+
 /// How what a transaction was for has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
-    /// With an outcome.
+    /// It is committed; another one is open, in which nothing was done.
+    Committed,
+    /// With an outcome that is elsewhere.
     Well,
     /// It has failed.
     Badly,
 }
 
 /// Implements them for a storage, whose database has its own ways to `begin` one, to `check_open`
-/// that it is still the same one, to do that and `write_ends` of requests at once, to `give_back`
-/// the connection when it has ended, and the `text_of_stop` that ends it from another connection.
+/// that it is still the same one, to `end_at_once` with all that needs, to `give_back` the
+/// connection when it has ended, and the `text_of_stop` that ends it from another connection.
 macro_rules! server_transactions {
     ($storage:ident, $server:ident) => {
         use std::any::Any;
@@ -25,9 +37,9 @@ macro_rules! server_transactions {
         use cluster_core::storage::{
             Batch, BoxFuture, Committed, Fence, OpenTransaction, StorageError, TransactionStorage,
         };
-        use $crate::batch::write_batch;
+        use $crate::batch::{check_fence, write_batch};
         use $crate::server::{
-            End, How, InTheWay, Inner, Lease, ServerSession, Written, is_plain, leaves_connection,
+            AtOnce, End, How, InTheWay, Inner, Lease, Marks, ServerSession, is_plain, leaves_connection,
             of_users, reading,
         };
 
@@ -67,29 +79,24 @@ macro_rules! server_transactions {
             ) -> Result<Committed, StorageError> {
                 self.inner.settings.limits.check(batch)?;
                 let session = &mut self.lease.session;
-                let committed = match is_plain(batch) && batch.accepts.is_empty() {
-                    true => match write_ends(session, &self.begun, batch).await? {
-                        Written::Done(committed) => committed,
-                        Written::NotThisWay => return Err(self.why_not(batch).await),
-                    },
-                    false => {
-                        check_open(session, &self.begun).await?;
-                        write_batch(session, batch).await?
+                if is_plain(batch) && batch.accepts.is_empty() {
+                    match end_at_once(session, &self.begun, &self.inner.marks, fence, batch).await? {
+                        AtOnce::Done => return Ok(Committed::default()),
+                        AtOnce::InTheWay => return Err(self.why_not(fence, batch).await),
+                        AtOnce::NotThisWay => {}
                     }
-                };
+                }
+                check_open(session, &self.begun).await?;
+                let committed = write_batch(session, batch).await?;
                 session.commit_fenced(fence, End::CommitAndChain).await?;
                 Ok(committed)
             }
 
             /// Finds out why the batch was not written at once: it is written row by row in another
             /// transaction, and that is rolled back.
-            async fn why_not(&mut self, batch: &Batch) -> StorageError {
+            async fn why_not(&mut self, fence: Fence, batch: &Batch) -> StorageError {
                 let session = &mut self.lease.session;
-                let again = format!("ROLLBACK; {}", Session::BEGIN);
-                let written = match session.run_in_transaction(&again).await {
-                    Ok(()) => write_batch(session, batch).await,
-                    Err(error) => Err(error),
-                };
+                let written = write_again(session, fence, batch).await;
                 let found = written.err().unwrap_or(StorageError::unavailable(InTheWay));
                 session.roll_back_after::<()>(Err(found)).await.expect_err("it has failed")
             }
@@ -97,9 +104,9 @@ macro_rules! server_transactions {
             /// Ends what is open and gives the connection back. A statement that a handler has left
             /// may wait for others, as long as they like: nobody waits for that here.
             async fn end(mut self, how: How) {
-                let given_back = self.inner.soon(give_back(&mut self.lease.session)).await;
+                let given_back = self.inner.soon(give_back(&mut self.lease.session, how)).await;
                 match given_back {
-                    Some(true) if how == How::Well => self.lease.keep(),
+                    Some(true) if how != How::Badly => self.lease.keep(),
                     Some(_) => self.lease.failed(),
                     None => drop(tokio::spawn(async {
                         if let Err(error) = self.stop().await {
@@ -117,6 +124,17 @@ macro_rules! server_transactions {
                     session.simple(text.clone()).await.map_err(sure)
                 })
             }
+        }
+
+        /// Writes the batch row by row in another transaction, which stays open.
+        async fn write_again(
+            session: &mut Session,
+            fence: Fence,
+            batch: &Batch,
+        ) -> Result<(), StorageError> {
+            session.run_in_transaction(&format!("ROLLBACK; {}", Session::BEGIN)).await?;
+            check_fence(session, fence).await?;
+            write_batch(session, batch).await.map(drop)
         }
 
         impl OpenTransaction for Transaction {
@@ -138,7 +156,7 @@ macro_rules! server_transactions {
                     let written = inner.within_or_unknown(self.write(fence, &batch)).await;
                     match &written {
                         // The answer need not wait for it.
-                        Ok(_) => drop(tokio::spawn(self.end(How::Well))),
+                        Ok(_) => drop(tokio::spawn(self.end(How::Committed))),
                         Err(error) if leaves_connection(error) => self.end(How::Badly).await,
                         Err(_) => self.lease.lost(),
                     }

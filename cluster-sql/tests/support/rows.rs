@@ -67,5 +67,6 @@ pub(crate) fn outcome(seq: u64) -> OutcomeRow {
         epoch: Epoch::new(1),
         outcome: StoredOutcome { kind: OutcomeKind::Ok, payload: Bytes::from_static(b"done") },
         finished_at: Timestamp::from_unix_ms(0),
+        elsewhere: true,
     }
 }

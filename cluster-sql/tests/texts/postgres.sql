@@ -445,14 +445,24 @@ unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigi
 unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
 unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
 unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
-(SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT INTO p_behind (seq, shard,
-entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM unnest($3::bigint[],
-$5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u (seq, shard, due_at, entity_type,
-entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND u.seq <= (SELECT mark FROM g) AND
-u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO NOTHING) SELECT (SELECT
-ok FROM g), NULL::text;
+(SELECT ok FROM g) RETURNING seq, shard, due_at) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE
+WHEN NOT (SELECT ok FROM g) OR ((SELECT mark FROM g) < ($3::bigint[])[1]) THEN 1 ELSE 0 END);
 
 -- CommitDue
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
+p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
+entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT unnest($3::bigint[]),
+unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
+unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
+unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
+unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
+(SELECT ok FROM g) RETURNING seq, shard, due_at), w AS (INSERT INTO p_due (seq, shard, due_at)
+SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING) SELECT (SELECT ok
+FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT mark FROM g) <
+($3::bigint[])[1]) THEN 1 ELSE 0 END);
+
+-- CommitBehind
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
@@ -465,11 +475,19 @@ unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::big
 entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM unnest($3::bigint[],
 $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u (seq, shard, due_at, entity_type,
 entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND u.seq <= (SELECT mark FROM g) AND
-u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO NOTHING), w AS (INSERT
-INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON
-CONFLICT DO NOTHING) SELECT (SELECT ok FROM g), NULL::text;
+u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO NOTHING) SELECT (SELECT
+ok FROM g), NULL::text;
 
 -- CommitOutcomes
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), o AS (INSERT INTO
+p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM (SELECT
+unnest($3::bigint[]), unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::bigint[]),
+unnest($7::bigint[]), unnest($8::bytea[]) WHERE (SELECT ok FROM g)) AS u (seq, shard, epoch,
+finished_at, kind, payload) WHERE (SELECT 1 FROM p_request r WHERE r.seq = u.seq) = 1 RETURNING
+seq) SELECT (SELECT ok FROM g), NULL::text;
+
+-- CommitElsewhere
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), o AS (INSERT INTO
 p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM (SELECT
@@ -598,26 +616,17 @@ FROM s WHERE shard >= 0) = cardinality($26) AND (SELECT count(*) FROM j) = cardi
 ELSE 0 END);
 
 -- EndsInOwn
-WITH g AS (SELECT coalesce(current_setting('cluster.begun', true), '') = '1' AS ok), o AS (INSERT
-INTO p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM (SELECT
-unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
-unnest($5::bigint[]), unnest($6::bytea[]) WHERE (SELECT ok FROM g)) AS u (seq, shard, epoch,
+WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
+alive = 1 FOR SHARE), g AS (SELECT count(*) = current_setting('cluster.begun')::bigint AS ok FROM
+f), o AS (INSERT INTO p_outcome (seq, shard, epoch, finished_at, kind, payload) SELECT u.* FROM
+(SELECT unnest($3::bigint[]), unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::bigint[]),
+unnest($7::bigint[]), unnest($8::bytea[]) WHERE (SELECT ok FROM g)) AS u (seq, shard, epoch,
 finished_at, kind, payload) WHERE (SELECT 1 FROM p_request r WHERE r.seq = u.seq) = 1 ON CONFLICT
-DO NOTHING RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM
-o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS
-(SELECT 1 FROM p_behind))), o_due AS (DELETE FROM p_due WHERE seq = ANY (ARRAY(SELECT seq FROM o))
-AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1
-FROM p_due))), o_held AS (DELETE FROM p_held WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq
-BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
-p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
-(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))),
-o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
-(SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
-p_attempt))), s AS (INSERT INTO p_state AS s (entity_type, entity_id, shard, version, epoch,
-payload) SELECT unnest($7::bytea[]), unnest($8::bytea[]), unnest($9::bigint[]),
-unnest($10::bigint[]), unnest($11::bigint[]), unnest($12::bytea[]) WHERE (SELECT ok FROM g) ON
+DO NOTHING RETURNING seq), s AS (INSERT INTO p_state AS s (entity_type, entity_id, shard, version,
+epoch, payload) SELECT unnest($9::bytea[]), unnest($10::bytea[]), unnest($11::bigint[]),
+unnest($12::bigint[]), unnest($13::bigint[]), unnest($14::bytea[]) WHERE (SELECT ok FROM g) ON
 CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch,
 payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard) SELECT (SELECT
-ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT count(*) FROM s WHERE
-shard >= 0) = cardinality($7)) THEN 1 ELSE 0 END);
+ok FROM g), NULL::text, 1 / (CASE WHEN FALSE OR ((SELECT ok FROM g) AND (SELECT count(*) FROM s
+WHERE shard >= 0) = cardinality($9)) THEN 1 ELSE 0 END);
 

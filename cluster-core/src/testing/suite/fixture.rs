@@ -179,6 +179,7 @@ pub(super) fn outcome(seq: u64) -> OutcomeRow {
         epoch: Epoch::new(1),
         outcome: stored_outcome(seq),
         finished_at: time(0),
+        elsewhere: true,
     }
 }
 
