@@ -116,7 +116,8 @@ impl Session {
     }
 
     /// The statement that writes a batch that has no requests in a user's transaction, with its
-    /// values. It is planned once where the server's process is this connection's alone.
+    /// values. It is planned once where the server's process is this connection's alone: the server
+    /// would do so each time, which took it longer than the statement itself.
     pub(super) fn end_statement(&mut self, marks: &Marks, fence: Fence, batch: &Batch) -> String {
         let (groups, literals) = ends(marks, fence, batch);
         let text = self.texts.commit(groups);
@@ -124,7 +125,8 @@ impl Session {
             return with_literals(text, &literals);
         }
         let name = format!("cluster_ends_{}", groups.number());
-        let run = format!("EXECUTE {name} ({})", literals.join(", "));
+        let once = "SET LOCAL plan_cache_mode = force_generic_plan";
+        let run = format!("{once}; EXECUTE {name} ({})", literals.join(", "));
         match self.ends.insert(groups.number()) {
             true => format!("PREPARE {name} AS {text}; {run}"),
             false => run,

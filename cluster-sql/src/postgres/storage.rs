@@ -68,8 +68,10 @@ impl Server for PostgresServer {
         // none of this.
         let setting = if self.prepared { &*self.setting } else { "" };
         if !setting.is_empty() {
-            let setting = sqlx::raw_sql(AssertSqlSafe(setting.to_owned()));
-            connection.execute(setting).await.map_err(sure)?;
+            // A user's own statements are planned as the server likes.
+            let planned = if purpose == Purpose::Storage { PLANNED_ONCE } else { "" };
+            let settings = sqlx::raw_sql(AssertSqlSafe(format!("{setting}{planned}")));
+            connection.execute(settings).await.map_err(sure)?;
         }
         let mut session = Session {
             connection,
@@ -87,6 +89,10 @@ impl Server for PostgresServer {
         Ok(session)
     }
 }
+
+/// All statements of the storage have plans that are good for any values: that of a batch took longer
+/// to make than to follow, where few have waited.
+const PLANNED_ONCE: &str = "; SET plan_cache_mode = force_generic_plan";
 
 /// The longest time that the server waits for a lock, in milliseconds.
 const LOCK_MS_MAX: u128 = i32::MAX as u128;
