@@ -115,6 +115,34 @@ async fn everybody_who_waits_for_a_dead_letter_is_told(bed: Bed) {
     assert!(matches!(told, Err(ClusterError::Defect { .. })), "{told:?}");
 }
 
+/// What was due at a time, or has failed, is looked for in more places when it ends; what was called
+/// just now is not.
+// proves: B90
+async fn what_stands_elsewhere_is_known_when_it_ends(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let desk = cluster.get::<Desk>("d");
+    let ends = || -> Vec<bool> {
+        let commits = bed.door.commits();
+        commits.iter().flat_map(|batch| &batch.outcomes).map(|end| end.elsewhere).collect()
+    };
+    // While a start still loads, what is called goes by way of the storage.
+    while ends().last() != Some(&false) {
+        desk.file("plain".into()).await.unwrap();
+    }
+    let ten = Duration::from_secs(10);
+    let later = desk.file("later".into()).after(ten).send().await.unwrap();
+    bed.advance(ten).await;
+    later.outcome().await.unwrap();
+    probe.panic_at("paper", 1);
+    let again = desk.file("paper".into()).send().await.unwrap();
+    attempts_written(&bed, 1).await;
+    bed.advance(ten).await;
+    again.outcome().await.unwrap();
+    assert!(ends().ends_with(&[false, true, true]), "{:?}", ends());
+}
+
 // proves: B90, B92
 async fn a_request_in_back_off_outlives_its_entitys_stay_in_memory(bed: Bed) {
     let bed = bed.with_virtual_time();
@@ -203,6 +231,7 @@ backends!(
     a_clock_set_back_does_not_prolong_a_back_off,
     an_attempt_that_cannot_be_counted_at_once_is_not_made_twice,
     everybody_who_waits_for_a_dead_letter_is_told,
+    what_stands_elsewhere_is_known_when_it_ends,
     a_request_in_back_off_outlives_its_entitys_stay_in_memory,
     trouble_of_the_cluster_is_no_outcome,
     a_dead_letter_that_cannot_be_written_at_once_is_not_tried_again,

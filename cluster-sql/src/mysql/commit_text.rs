@@ -27,9 +27,16 @@ const BEGIN: &str = "BEGIN NOT ATOMIC\n\
     AND number = {number} AND alive = 1 LOCK IN SHARE MODE;\n\
     IF fence_mark IS NULL THEN ROLLBACK; SELECT 0; ELSE\n";
 const END: &str = "COMMIT; SELECT 1; END IF;\nEND";
-/// The same in a user's transaction, which goes on: a failure is told, and rolled back later.
-const BEGIN_IN_OWN: &str = "BEGIN NOT ATOMIC\nDECLARE is_elsewhere BIGINT;\n";
-const END_IN_OWN: &str = "END";
+/// A savepoint, set at the beginning of a user's transaction: it is there as long as that is the
+/// same one.
+pub(super) const BEGIN_MARK: &str = "cluster_begin";
+/// The same at the end of a user's transaction: a failure is told, and rolled back later.
+const BEGIN_IN_OWN: &str = "BEGIN NOT ATOMIC\nDECLARE is_elsewhere BIGINT;\n\
+    RELEASE SAVEPOINT {mark};\n";
+const END_IN_OWN: &str = "IF NOT EXISTS (SELECT 1 FROM {p}fence WHERE incarnation = {incarnation} \
+    AND number = {number} AND alive = 1 LOCK IN SHARE MODE) THEN SIGNAL SQLSTATE '45000' \
+    SET MESSAGE_TEXT = 'the fence does not hold'; END IF;\n\
+    COMMIT AND CHAIN;\nEND";
 
 const REQUESTS: &str =
     concat!("INSERT INTO {p}request (", request_columns!(""), ") VALUES\n{rows};\n");
@@ -128,12 +135,14 @@ pub(super) fn packet(
     packet.text
 }
 
-/// The packet that writes a batch that has no requests in a user's transaction.
-pub(super) fn packet_of_ends(prefix: &str, marks: &Marks, batch: &Batch) -> String {
-    let mut packet = Packet { text: BEGIN_IN_OWN.to_owned(), prefix };
+/// The packet that writes a batch that has no requests in a user's transaction, and commits.
+pub(super) fn packet_of_ends(prefix: &str, marks: &Marks, fence: Fence, batch: &Batch) -> String {
+    let mut packet = Packet { text: String::new(), prefix };
     packet.text.reserve(bytes_of(&[], batch));
+    packet.push(BEGIN_IN_OWN, &[("mark", &BEGIN_MARK)]);
     push_ends(&mut packet, marks, batch);
-    packet.text.push_str(END_IN_OWN);
+    let (incarnation, number) = (fence.incarnation.as_u64(), fence.number.as_u64());
+    packet.push(END_IN_OWN, &[("incarnation", &incarnation), ("number", &number)]);
     packet.text
 }
 
@@ -217,6 +226,8 @@ pub(super) fn sample_packets(prefix: &str) -> Vec<(String, String)> {
         ("PacketStates", STATES),
         ("PacketJournal", JOURNAL),
         ("PacketEnd", END),
+        ("PacketBeginInOwn", BEGIN_IN_OWN),
+        ("PacketEndInOwn", END_IN_OWN),
     ];
     let named = groups.map(|(name, text)| (name.to_owned(), with_prefix(text, prefix)));
     named.to_vec()

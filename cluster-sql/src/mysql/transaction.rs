@@ -3,16 +3,13 @@
 use sqlx::mysql::MySqlTransactionManager;
 use sqlx_core::transaction::TransactionManager;
 
-use super::commit_text::{bytes_of, packet_of_ends};
-use super::error::{commit_error, is_ended, is_fence_lost, is_gate, sure};
+use super::commit_text::{BEGIN_MARK, bytes_of, packet_of_ends};
+use super::error::{commit_error, is_ended, is_gate, sure};
 use super::session::Session;
 use super::storage::{MySql, MySqlServer};
 use crate::server::server_transactions;
 
 server_transactions!(MySql, MySqlServer);
-
-/// Set at the beginning of a user's transaction: it is there as long as that is the same one.
-const BEGIN_MARK: &str = "cluster_begin";
 
 /// Nothing but that mark says which transaction it is.
 type Begun = ();
@@ -23,7 +20,17 @@ async fn begin(session: &mut Session) -> Result<Begun, StorageError> {
     if MySqlTransactionManager::get_transaction_depth(&session.connection) == 0 {
         MySqlTransactionManager::begin(&mut session.connection, None).await.map_err(sure)?;
     }
-    session.simple(format!("{}; SAVEPOINT {BEGIN_MARK}", Session::BEGIN)).await.map_err(sure)
+    let text = format!("{}; SAVEPOINT {BEGIN_MARK}", Session::BEGIN);
+    let text = match session.has_compound_statements {
+        true => compound(&text),
+        false => text,
+    };
+    session.simple(text).await.map_err(sure)
+}
+
+/// Statements as one, which the server answers once: for each of several it would send a packet.
+fn compound(statements: &str) -> String {
+    format!("BEGIN NOT ATOMIC {statements}; END")
 }
 
 /// Says whether the transaction is still the one that was begun: also a statement that makes a
@@ -58,16 +65,14 @@ async fn end_at_once(
     if !session.has_compound_statements || !session.takes(bytes_of(&[], batch)) {
         return Ok(AtOnce::NotThisWay);
     }
-    let ends = packet_of_ends(&session.texts.prefix, marks, batch);
-    let (gate, end) = (session.gate(fence, 0), End::CommitAndChain.text());
-    let text = format!("RELEASE SAVEPOINT {BEGIN_MARK}; {ends}; {gate}; {end}");
+    let text = packet_of_ends(&session.texts.prefix, marks, fence, batch);
     if !session.takes(text.len()) {
         return Ok(AtOnce::NotThisWay);
     }
     match session.simple(text).await {
         Ok(()) => Ok(AtOnce::Done),
         Err(error) if is_ended(&error) => Err(StorageError::TransactionEnded),
-        Err(error) if is_gate(&error) || is_fence_lost(&error) => Ok(AtOnce::InTheWay),
+        Err(error) if is_gate(&error) => Ok(AtOnce::InTheWay),
         Err(error) => Err(commit_error(error)),
     }
 }

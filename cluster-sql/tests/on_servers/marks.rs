@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::support::{Connected, TestDatabase, accept, join, outcome, request};
 use cluster_core::id::{Epoch, FenceNumber, Seq};
 use cluster_core::storage::{
-    AttemptWrite, Batch, Fence, HoldWrite, MessageStorage, Missing, OwnershipStorage, PendingScan,
-    RedriveFrom, RedriveWrite, RequestRow, StateKey, StorageError, TransactionStorage,
+    AttemptWrite, Batch, Fence, HoldWrite, MessageStorage, Missing, OutcomeRow, OwnershipStorage,
+    PendingScan, RedriveFrom, RedriveWrite, RequestRow, StateKey, StorageError, TransactionStorage,
 };
 use cluster_core::time::Timestamp;
 use sqlx::{AssertSqlSafe, Executor};
@@ -145,7 +145,9 @@ async fn what_has_ended_is_forgotten() {
     owner.accept(1..=20).await;
     owner.storage.move_marks(owner.fence).await.unwrap();
     assert_eq!(owner.registered().await, 20);
-    owner.finish(1..=4).await;
+    // Whoever finishes them need not know that they are registered.
+    let outcomes = (1..=4).map(|seq| OutcomeRow { elsewhere: false, ..outcome(seq) }).collect();
+    owner.write(Batch { outcomes, ..Batch::default() }).await;
     assert_eq!(owner.registered().await, 16, "by the statement that finishes them");
     // As when the marks moved at that moment.
     owner.sql("INSERT INTO cluster_behind VALUES (1, 0, 'A', 'a'), (2, 0, 'A', 'a')").await;

@@ -460,3 +460,11 @@ name, payload) VALUES {rows};;
 -- PacketEnd
 COMMIT; SELECT 1; END IF; END;
 
+-- PacketBeginInOwn
+BEGIN NOT ATOMIC DECLARE is_elsewhere BIGINT; RELEASE SAVEPOINT {mark};;
+
+-- PacketEndInOwn
+IF NOT EXISTS (SELECT 1 FROM p_fence WHERE incarnation = {incarnation} AND number = {number} AND
+alive = 1 LOCK IN SHARE MODE) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the fence does not
+hold'; END IF; COMMIT AND CHAIN; END;
+

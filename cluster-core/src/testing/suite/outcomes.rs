@@ -50,6 +50,8 @@ pub(super) async fn an_outcome_finishes_a_request_once<B: Backend>(backend: B) {
         .zip(kinds)
         .map(|(seq, kind)| OutcomeRow {
             outcome: StoredOutcome { kind, ..stored_outcome(seq) },
+            // None of them stands anywhere else, whether that is known or not.
+            elsewhere: seq % 2 == 0,
             ..outcome(seq)
         })
         .collect();
