@@ -115,8 +115,8 @@ async fn everybody_who_waits_for_a_dead_letter_is_told(bed: Bed) {
     assert!(matches!(told, Err(ClusterError::Defect { .. })), "{told:?}");
 }
 
-/// What was due at a time, or has failed, is looked for in more places when it ends; what was called
-/// just now is not.
+/// What was due at a time, or has failed, is looked for in more places when it ends; what was
+/// called just now is not.
 // proves: B90
 async fn what_stands_elsewhere_is_known_when_it_ends(bed: Bed) {
     let bed = bed.with_virtual_time();

@@ -27,8 +27,8 @@ pub(super) struct Session {
     pub(super) prepared: bool,
     /// Of all connections to the database.
     pub(super) care: Arc<Care>,
-    /// What users' transactions on it are called at the server, where no other is. Empty where there
-    /// are none.
+    /// What users' transactions on it are called at the server, where no other is. Empty where
+    /// there are none.
     pub(super) name: String,
     /// A process of the server is this connection's alone, and has its name from the beginning.
     /// Behind a pooler one is only as long as a transaction is open.

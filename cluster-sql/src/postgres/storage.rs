@@ -90,8 +90,8 @@ impl Server for PostgresServer {
     }
 }
 
-/// All statements of the storage have plans that are good for any values: that of a batch took longer
-/// to make than to follow, where few have waited.
+/// All statements of the storage have plans that are good for any values: that of a batch took
+/// longer to make than to follow, where few have waited.
 const PLANNED_ONCE: &str = "; SET plan_cache_mode = force_generic_plan";
 
 /// The longest time that the server waits for a lock, in milliseconds.

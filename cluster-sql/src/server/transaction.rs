@@ -39,8 +39,8 @@ macro_rules! server_transactions {
         };
         use $crate::batch::{check_fence, write_batch};
         use $crate::server::{
-            AtOnce, End, How, InTheWay, Inner, Lease, Marks, ServerSession, is_plain, leaves_connection,
-            of_users, reading,
+            AtOnce, End, How, InTheWay, Inner, Lease, Marks, ServerSession, is_plain,
+            leaves_connection, of_users, reading,
         };
 
         impl TransactionStorage for $storage {
@@ -78,9 +78,9 @@ macro_rules! server_transactions {
                 batch: &Batch,
             ) -> Result<Committed, StorageError> {
                 self.inner.settings.limits.check(batch)?;
-                let session = &mut self.lease.session;
+                let (session, marks) = (&mut self.lease.session, &self.inner.marks);
                 if is_plain(batch) && batch.accepts.is_empty() {
-                    match end_at_once(session, &self.begun, &self.inner.marks, fence, batch).await? {
+                    match end_at_once(session, &self.begun, marks, fence, batch).await? {
                         AtOnce::Done => return Ok(Committed::default()),
                         AtOnce::InTheWay => return Err(self.why_not(fence, batch).await),
                         AtOnce::NotThisWay => {}
