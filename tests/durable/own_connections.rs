@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use cluster::Config;
 use cluster::prelude::*;
 use cluster::storage::StorageError;
+use cluster::{Config, EntityOptions};
 use futures_util::StreamExt;
 
-use crate::support::{Bed, Own, Probe, Side};
+use crate::support::{Bed, Own, Probe, Side, unknown};
 
 /// Reads and writes the user's own table.
 #[derive(Entity)]
@@ -142,20 +142,32 @@ async fn a_connection_whose_statements_are_gone_is_replaced(bed: Bed) {
 }
 
 /// What others do to a transaction is no attempt of the handler's that has failed: the only one is
-/// still there.
+/// still there. So it is when its connection is lost with the commit, and nothing has come of it.
 async fn a_transaction_that_others_end_counts_no_attempt(bed: Bed) {
     make_stock(&bed).await;
-    let cluster = start(&bed, attempts(1)).await;
+    let probe = bed.probe.clone();
+    let strict = EntityOptions { strict_order: Some(true), ..EntityOptions::DEFAULT };
+    let clerk = move |_: &_| Clerk { taken: 0, probe: probe.clone() };
+    let start = bed.start(|builder| {
+        builder.entity_with::<Clerk>(clerk).options::<Clerk>(strict).config(attempts(1))
+    });
+    let cluster = start.await;
     let clerk = cluster.get::<Clerk>("a");
     bed.door.hold(Side::BeforeOwn);
     let take = tokio::spawn(clerk.take().into_future());
-    bed.door.held(Side::BeforeOwn, 1).await;
     let source = Arc::new(std::io::Error::other("deadlock"));
-    bed.door.fail_at(Side::BeforeOwn, StorageError::Interrupted { source });
-    bed.door.held(Side::BeforeOwn, 2).await;
+    let ended = StorageError::Interrupted { source };
+    for (held, error) in [(1, ended), (2, unknown())] {
+        bed.door.held(Side::BeforeOwn, held).await;
+        bed.door.fail_at(Side::BeforeOwn, error);
+    }
+    bed.door.held(Side::BeforeOwn, 3).await;
     bed.door.release();
     assert_eq!(take.await.unwrap().unwrap(), 1);
     assert_eq!(pieces(&bed).await, 99);
+    // It was put off, which is written down.
+    let ends: Vec<_> = bed.door.own_commits().iter().map(|own| own.outcomes[0].elsewhere).collect();
+    assert_eq!(ends, [true]);
 }
 
 /// Only another program could do better: there is one attempt, and the request waits for that.

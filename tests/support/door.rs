@@ -50,7 +50,9 @@ struct State {
     open: usize,
     /// What each committed batch wrote.
     commits: Vec<Arc<Batch>>,
-    /// Outcomes in them.
+    /// What each committed transaction of a handler wrote.
+    own: Vec<Arc<Batch>>,
+    /// Outcomes in the batches.
     outcomes: usize,
 }
 
@@ -265,6 +267,11 @@ impl Door {
     /// Waits until there were so many calls of this name.
     pub(crate) async fn called(&self, call: &'static str, times: u64) {
         self.until(|state| (state.calls.get(call) >= Some(&times)).then_some(())).await;
+    }
+
+    /// What each committed transaction of a handler wrote beside the handler's own rows.
+    pub(crate) fn own_commits(&self) -> Vec<Arc<Batch>> {
+        self.0.state.lock().unwrap().own.clone()
     }
 
     /// The batches that were committed, in order.

@@ -36,8 +36,8 @@ pub(crate) struct Stored {
     pub(super) transaction: bool,
     /// When it was due, if it was at a time.
     pub(super) due_at: Option<Timestamp>,
-    /// It came here from its acceptance: of what the storage keeps there is the request alone, as
-    /// long as no attempt has failed.
+    /// It came here from its acceptance, and was not put off since: of what the storage keeps there
+    /// is the request alone.
     pub(super) is_new: bool,
 }
 
@@ -56,7 +56,7 @@ impl Stored {
     pub(super) fn outcome(&self, outcome: StoredOutcome, now: Timestamp) -> OutcomeRow {
         let finished_at = self.ends_at(now);
         let RequestRow { seq, shard, epoch, .. } = self.row;
-        let elsewhere = !self.is_new || self.attempts > 0;
+        let elsewhere = !self.is_new;
         OutcomeRow { seq, shard, epoch, outcome, finished_at, elsewhere }
     }
 }
@@ -388,6 +388,7 @@ fn put_off<T: Serves, M: Message, S: Style<T, M>>(
         }
         if in_order {
             stored.attempts = attempts;
+            stored.is_new = false;
             let job = PersistedJob::<M, S>::new(stored, None, to);
             return slot.requeue_at(Box::new(job), retry_at);
         }

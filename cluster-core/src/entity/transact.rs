@@ -246,7 +246,8 @@ async fn write<T: Serves>(
             let unknown = StorageError::UnknownOutcome { source: source.clone() };
             lane.raise_fence(fence).await.map_err(|_| Unwritten::Own(unknown))?;
             let accepted = what_holds(shared, &batch.accepts, request).await;
-            let lost = Unwritten::Own(StorageError::Unavailable { source });
+            // Nothing of it is there: it was ended from outside, which is no attempt.
+            let lost = Unwritten::Own(StorageError::Interrupted { source });
             accepted.ok_or(lost)?.into_iter().map(|row| (row, Accepted::New)).collect()
         }
         // Another transaction was lost meanwhile, and this one ended with it.

@@ -72,7 +72,7 @@ async fn end_at_once(
     match session.simple(text).await {
         Ok(()) => Ok(AtOnce::Done),
         Err(error) if is_ended(&error) => Err(StorageError::TransactionEnded),
-        Err(error) if is_gate(&error) => Ok(AtOnce::InTheWay),
+        Err(error) if is_gate(&error) => Ok(AtOnce::InTheWay(sure(error))),
         Err(error) => Err(commit_error(error)),
     }
 }

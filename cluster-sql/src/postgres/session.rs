@@ -88,6 +88,9 @@ impl Columns for Answer {
     }
 }
 
+/// The most bytes of values in the text that ends a user's transaction: a megabyte of payloads.
+const LITERALS_BYTES_MAX: usize = 1 << 21;
+
 /// The name that the server's process has kept from its beginning; and the statement that sets
 /// those settings as they are that poolers carry from one connection of theirs to the next.
 const FOR_USERS: &str = "SELECT (SELECT reset_val FROM pg_settings WHERE name = \
@@ -118,19 +121,28 @@ impl Session {
     /// The statement that writes a batch that has no requests in a user's transaction, with its
     /// values. It is planned once where the server's process is this connection's alone: the server
     /// would do so each time, which took it longer than the statement itself.
-    pub(super) fn end_statement(&mut self, marks: &Marks, fence: Fence, batch: &Batch) -> String {
+    /// `None` where the values are too large to stand in a text.
+    pub(super) fn end_statement(
+        &mut self,
+        marks: &Marks,
+        fence: Fence,
+        batch: &Batch,
+    ) -> Option<String> {
         let (groups, literals) = ends(marks, fence, batch);
+        if literals.iter().map(String::len).sum::<usize>() > LITERALS_BYTES_MAX {
+            return None;
+        }
         let text = self.texts.commit(groups);
         if !self.is_direct {
-            return with_literals(text, &literals);
+            return Some(with_literals(text, &literals));
         }
         let name = format!("cluster_ends_{}", groups.number());
         let once = "SET LOCAL plan_cache_mode = force_generic_plan";
         let run = format!("{once}; EXECUTE {name} ({})", literals.join(", "));
-        match self.ends.insert(groups.number()) {
+        Some(match self.ends.insert(groups.number()) {
             true => format!("PREPARE {name} AS {text}; {run}"),
             false => run,
-        }
+        })
     }
 
     /// A statement that fails unless the fence holds, which is then kept to the transaction's end.

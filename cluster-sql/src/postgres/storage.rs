@@ -33,6 +33,9 @@ use crate::server::{Inner, Purpose, Server, name_of_one, server_storage, writer_
 /// versions, and poolers that keep prepared statements, such as PgBouncer from 1.21 on, with these
 /// left on.
 ///
+/// A server that logs statements logs what a handler's transaction ends with, values and all, also
+/// where it logs but those that fail.
+///
 /// Clones share it. Its connections carry the table prefix, the process's number and random digits
 /// as their `application_name`, those of handlers' transactions a suffix of their own; who
 /// takes over ends what those before have left open.

@@ -72,11 +72,13 @@ async fn end_at_once(
     batch: &Batch,
 ) -> Result<AtOnce, StorageError> {
     check_depth(session)?;
-    let statement = session.end_statement(marks, fence, batch);
+    let Some(statement) = session.end_statement(marks, fence, batch) else {
+        return Ok(AtOnce::NotThisWay);
+    };
     let packet = format!("{statement}; {}", End::CommitAndChain.text());
     match session.simple(packet).await {
         Ok(()) => Ok(AtOnce::Done),
-        Err(error) if is_gate(&error) => Ok(AtOnce::InTheWay),
+        Err(error) if is_gate(&error) => Ok(AtOnce::InTheWay(sure(error))),
         Err(error) if is_ended(&error) => Err(StorageError::TransactionEnded),
         Err(error) => Err(commit_error(error)),
     }

@@ -1,17 +1,15 @@
 //! Users' transactions.
 
-/// Something stood in the way of a batch, and is gone.
-#[derive(Debug, thiserror::Error)]
-#[error("rows of another transaction stood in the way")]
-pub(crate) struct InTheWay;
+use cluster_core::storage::StorageError;
 
 /// What came of ending a transaction by one packet.
 pub(crate) enum AtOnce {
     /// It is committed.
     Done,
-    /// Nothing is written: what the batch asks for does not hold, or the fence.
-    InTheWay,
-    /// It does not fit into a packet, or the server has none of the kind; nothing was done.
+    /// Nothing is written, with this error: what the batch asks for does not hold, or the fence; or
+    /// what the user's own tables ask for at a commit.
+    InTheWay(StorageError),
+    /// It is too large for a packet, or the server has none of the kind; nothing was done.
     NotThisWay,
 }
 
@@ -39,7 +37,7 @@ macro_rules! server_transactions {
         };
         use $crate::batch::{check_fence, write_batch};
         use $crate::server::{
-            AtOnce, End, How, InTheWay, Inner, Lease, Marks, ServerSession, is_plain,
+            AtOnce, End, How, Inner, Lease, Marks, ServerSession, is_plain,
             leaves_connection, of_users, reading,
         };
 
@@ -82,7 +80,9 @@ macro_rules! server_transactions {
                 if is_plain(batch) && batch.accepts.is_empty() {
                     match end_at_once(session, &self.begun, marks, fence, batch).await? {
                         AtOnce::Done => return Ok(Committed::default()),
-                        AtOnce::InTheWay => return Err(self.why_not(fence, batch).await),
+                        AtOnce::InTheWay(error) => {
+                            return Err(self.why_not(fence, batch, error).await);
+                        }
                         AtOnce::NotThisWay => {}
                     }
                 }
@@ -94,10 +94,15 @@ macro_rules! server_transactions {
 
             /// Finds out why the batch was not written at once: it is written row by row in another
             /// transaction, and that is rolled back.
-            async fn why_not(&mut self, fence: Fence, batch: &Batch) -> StorageError {
+            async fn why_not(
+                &mut self,
+                fence: Fence,
+                batch: &Batch,
+                error: StorageError,
+            ) -> StorageError {
                 let session = &mut self.lease.session;
                 let written = write_again(session, fence, batch).await;
-                let found = written.err().unwrap_or(StorageError::unavailable(InTheWay));
+                let found = written.err().unwrap_or(error);
                 session.roll_back_after::<()>(Err(found)).await.expect_err("it has failed")
             }
 

@@ -166,7 +166,7 @@ impl SqliteTransaction {
         let ending = &self.inner.users.ending;
         ending.may_commit.store(true, Ordering::SeqCst);
         let (transaction, turn) = self.open.take().expect(OPEN);
-        let done = transaction.commit().await.map_err(StorageError::unknown_outcome);
+        let done = transaction.commit().await.map_err(commit_error);
         // A nested transaction that the user leaked would be what was committed.
         let committed = ending.committed.load(Ordering::SeqCst);
         drop(turn);
@@ -180,6 +180,14 @@ impl SqliteTransaction {
     async fn roll_back(mut self) {
         let (transaction, turn) = self.open.take().expect(OPEN);
         roll_back(transaction, turn).await;
+    }
+}
+
+/// A constraint that is checked at the commit lets nothing be written; of all else nobody knows.
+fn commit_error(error: sqlx::Error) -> StorageError {
+    match error.as_database_error().is_some_and(|error| error.is_foreign_key_violation()) {
+        true => StorageError::unavailable(error),
+        false => StorageError::unknown_outcome(error),
     }
 }
 

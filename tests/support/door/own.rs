@@ -70,6 +70,7 @@ impl OpenTransaction for GuardedTransaction {
             let inside = door.enter();
             let committed = open.commit(fence, batch.clone()).await?;
             drop((inside, opened));
+            door.change(|state| state.own.push(batch.clone()));
             door.pass(Side::AfterOwn, &batch).await?;
             Ok(committed)
         })
