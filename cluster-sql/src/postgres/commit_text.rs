@@ -216,8 +216,8 @@ fn accepts(writer: &mut Writer, groups: Groups) -> String {
         true => writer.part(format!(
             "b AS (INSERT INTO {{p}}behind (seq, shard, entity_type, entity_id) \
             SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM unnest(${first}::bigint[], \
-            ${shard}::bigint[], ${due_at}::bigint[], ${entity_type}::bytea[], ${entity_id}::bytea[]) \
-            AS u (seq, shard, due_at, entity_type, entity_id) \
+            ${shard}::bigint[], ${due_at}::bigint[], ${entity_type}::bytea[], \
+            ${entity_id}::bytea[]) AS u (seq, shard, due_at, entity_type, entity_id) \
             WHERE (${first}::bigint[])[1] <= (SELECT mark FROM g) \
             AND u.seq <= (SELECT mark FROM g) AND u.due_at IS NULL \
             AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO NOTHING)"
