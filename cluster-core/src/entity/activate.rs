@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use super::context::Context;
 use super::contract::Serves;
-use super::failure::{decode_error, text};
+use super::failure::decode_error;
 use super::inner::{Inner, Phase};
 use super::kind::Kind;
 use super::options::Access;
@@ -23,7 +23,7 @@ use super::slot::{Slot, Start, discard};
 use super::trace::{life_span, outside};
 use super::turn::Turn;
 use crate::commit::Lineage;
-use crate::error::{ClusterError, Source, panic_text};
+use crate::error::{ClusterError, Source, panic_text, text};
 use crate::id::{Seq, StateVersion};
 use crate::storage::{BoxFuture, StateRow};
 use crate::time::Moment;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
-use super::failure::{encode_error, stored_failure, text};
+use super::failure::{encode_error, stored_failure};
 use super::intake::deliver_sent;
 use super::keep_alive::Wish;
 use super::kind::Kind;
@@ -20,7 +20,7 @@ use super::slot::Slot;
 use super::turn::{Change, Turn};
 use super::wire::Wire;
 use crate::commit::{CommitFailure, Completion, Lineage, Unit, Writes};
-use crate::error::{CallError, ClusterError};
+use crate::error::{CallError, ClusterError, text};
 use crate::storage::{Accepted, OutcomeKind, RequestRow, StoredOutcome};
 
 /// What a handler's end amounts to: all of it becomes durable, or none.

@@ -13,8 +13,7 @@ use super::wire::Wire;
 use crate::codec::{self, DecodeError, EncodeError};
 use crate::commit::CommitFailure;
 use crate::contract::Schema;
-pub(crate) use crate::error::text;
-use crate::error::{CallError, ClusterError, Refused};
+use crate::error::{CallError, ClusterError, Refused, text};
 use crate::id::Address;
 use crate::storage::{OutcomeKind, ShapeRow, StorageError, StoredOutcome};
 

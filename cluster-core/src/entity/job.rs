@@ -9,7 +9,7 @@ use super::cancel::Asked;
 use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
 use super::endpoint::ReplyOf;
-use super::failure::{decode_error, read_reply, text};
+use super::failure::{decode_error, read_reply};
 use super::filter::CallInfo;
 use super::hold::{held, hold};
 use super::kind::Kind;
@@ -22,7 +22,7 @@ use super::slot::Slot;
 use super::trace::Trace;
 use super::transact::run_in_transaction;
 use super::turn::Turn;
-use crate::error::{CallError, ClusterError, Refused};
+use crate::error::{CallError, ClusterError, Refused, text};
 use crate::id::{RequestId, Seq};
 use crate::storage::{Missing, PendingRequest};
 

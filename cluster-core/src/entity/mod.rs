@@ -95,9 +95,7 @@ pub(crate) use cancel::{Cancels, cancel, find, write};
 pub(crate) use clear::clear;
 pub(crate) use deadlines::{Deadlines, watch_deadlines};
 pub(crate) use executions::EXECUTIONS_OF;
-pub(crate) use failure::{
-    decode_error, decode_reply, encode_error, failure_shape, not_committed, text as error_text,
-};
+pub(crate) use failure::{decode_error, decode_reply, encode_error, failure_shape, not_committed};
 pub(crate) use filter::{Filter, GivenUpHook};
 pub(crate) use hold::{HeldSince, held};
 pub(crate) use intake::{Intake, load_pending};

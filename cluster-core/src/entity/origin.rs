@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cancel::Asked;
 use super::context::{Context, Nesting};
 use super::contract::{Message, Serves};
-use super::failure::{cut, not_committed, stored_failure, text};
+use super::failure::{cut, not_committed, stored_failure};
 use super::filter::GivenUp;
 use super::job::{PersistedJob, wait_for_outcome};
 use super::method::Style;
@@ -18,7 +18,7 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::transaction::NoTransaction;
 use crate::commit::{CommitFailure, Lineage, Unit, Writes};
-use crate::error::{ClusterError, panic_text};
+use crate::error::{ClusterError, panic_text, text};
 use crate::storage::{
     AttemptWrite, DeadWrite, OutcomeRow, PendingRequest, RequestRow, StorageError, StoredOutcome,
 };

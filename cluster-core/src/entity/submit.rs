@@ -285,6 +285,9 @@ fn join<T: Serves, M: Message>(
 }
 
 fn tell_dead_letter<T: Serves, M: Message>(slot: &Arc<Slot<T>>, seq: Seq, to: To<M>) {
+    if let To::Nobody = to {
+        return;
+    }
     let (shared, address) = (slot.kind.shared.clone(), slot.address());
     slot.kind.shared.tasks.spawn_waiting(async move {
         to.fail(dead_letter::<M>(&shared, address, seq).await);

@@ -9,7 +9,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
 use crate::cluster::{Cluster, ClusterBuilder, IntoStorage};
-use crate::entity::{DefaultEntity, Serves, error_text};
+use crate::entity::{DefaultEntity, Serves};
+use crate::error::text;
 use crate::id::EntityId;
 use crate::storage::{Faults, FaultyStorage, MemoryStorage, Storage};
 use crate::time::{Clock, Timestamp, VirtualClock};
@@ -161,7 +162,7 @@ impl Setup {
         });
         match started {
             Ok(cluster) => TestCluster { cluster, setup: self, _passing: passing },
-            Err(error) => panic!("the test's cluster does not start: {}", error_text(&error)),
+            Err(error) => panic!("the test's cluster does not start: {}", text(&error)),
         }
     }
 }

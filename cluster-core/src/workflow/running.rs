@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 
 use super::replay::{Began, Command, End, Next, Replay, Sort};
 use crate::commit::CommitFailure;
-use crate::entity::{Bell, Context, Place, Record, error_text, not_committed};
-use crate::error::ClusterError;
+use crate::entity::{Bell, Context, Place, Record, not_committed};
+use crate::error::{ClusterError, text};
 use crate::id::{ExecutionId, TEXT_BYTES_MAX};
 use crate::storage::{DeferredRow, History, JournalEntry, JournalKind, RequestRow, StorageError};
 use crate::time::Timestamp;
@@ -163,7 +163,7 @@ impl Running {
 
     /// Ends the run for a value that cannot be written or read.
     pub(super) fn stop_for_value(&self, error: &ClusterError) {
-        self.stop(Stop::GiveUp(error_text(error)));
+        self.stop(Stop::GiveUp(text(error)));
     }
 
     /// Completions that came from outside.
@@ -244,7 +244,7 @@ impl Running {
     /// The body has made more than it may.
     fn too_many(&self, last: &Command) -> Stop {
         let max = self.ctx.shared().config.journal_max;
-        Stop::GiveUp(error_text(&ClusterError::LimitExceeded {
+        Stop::GiveUp(text(&ClusterError::LimitExceeded {
             limit: "journal_max",
             what: format!("the number of steps, sleeps and deferreds of {}, with {last},", self.id),
             max,

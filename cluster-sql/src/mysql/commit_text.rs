@@ -176,7 +176,7 @@ fn push_outcomes(packet: &mut Packet<'_>, marks: &Marks, batch: &Batch) {
     let seqs = || batch.outcomes.iter().map(|row| row.seq);
     let (Some(first), Some(last)) = (seqs().min(), seqs().max()) else { return };
     packet.push_rows(OUTCOMES, batch.outcomes.iter().map(outcome_values), &[]);
-    if !batch.outcomes.iter().any(|row| row.elsewhere || marks.are_above(row.seq)) {
+    if !marks.may_stand_elsewhere(&batch.outcomes) {
         return;
     }
     let mut list = String::with_capacity(20 * batch.outcomes.len());

@@ -112,7 +112,7 @@ fn groups_of(marks: &Marks, batch: &Batch, careful: bool) -> Groups {
         due: batch.accepts.iter().any(|row| row.due_at.is_some()),
         behind: careful || batch.accepts.first().is_some_and(|row| marks.are_above(row.seq)),
         outcomes: !batch.outcomes.is_empty(),
-        elsewhere: batch.outcomes.iter().any(|row| row.elsewhere || marks.are_above(row.seq)),
+        elsewhere: marks.may_stand_elsewhere(&batch.outcomes),
         states: !batch.states.is_empty(),
         journal: !batch.journal.is_empty(),
         careful,

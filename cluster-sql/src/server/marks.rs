@@ -23,6 +23,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cluster_core::id::Seq;
+use cluster_core::storage::OutcomeRow;
 
 /// After so many accepted requests the marks move: as many as are looked at in some milliseconds.
 pub(crate) const ACCEPTED_MAX: u64 = 20_000;
@@ -85,6 +86,11 @@ impl Marks {
     /// registered. One that is and has ended does no harm.
     pub(crate) fn are_above(&self, seq: Seq) -> bool {
         seq.as_u64() <= self.highest.load(Ordering::Relaxed)
+    }
+
+    /// Whether any of these ends is of a request of which something else may say that it waits.
+    pub(crate) fn may_stand_elsewhere(&self, ends: &[OutcomeRow]) -> bool {
+        ends.iter().any(|end| end.elsewhere || self.are_above(end.seq))
     }
 
     /// They have moved, or could not.

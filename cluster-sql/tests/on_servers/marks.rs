@@ -137,6 +137,23 @@ async fn what_comes_back_below_the_mark_is_found() {
     assert_eq!(owner.recover().await, [1, 4, 5, 7, 8]);
 }
 
+/// A process that knows no mark accepts requests below one, as when its clock is behind: they are
+/// registered all the same.
+// proves: B105
+#[tokio::test]
+async fn what_another_process_accepts_below_the_mark_is_found() {
+    let Some(mut owner) = Owner::start().await else { return };
+    owner.accept(11..=20).await;
+    owner.storage.move_marks(owner.fence).await.unwrap();
+    owner.storage = owner.backend.options().connect().await.unwrap();
+    owner.fence = join(&owner.storage).await;
+    owner.accept(1..=3).await;
+    owner.accept([4, 21]).await;
+    owner.finish([2, 12]).await;
+    let expected = [1, 3, 4, 11].into_iter().chain(13..=21);
+    assert_eq!(owner.recover().await, expected.collect::<Vec<_>>());
+}
+
 /// What was registered and has ended is not looked at for ever.
 // proves: B105
 #[tokio::test]

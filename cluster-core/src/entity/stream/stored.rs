@@ -19,7 +19,7 @@ use crate::entity::cancel::Cancellable;
 use crate::entity::conclude::{Afterwards, Ending as Concluded, commit_beside, writes_of};
 use crate::entity::contract::Serves;
 use crate::entity::endpoint::ReplyOf;
-use crate::entity::failure::{encode_error, stored_failure, text};
+use crate::entity::failure::{encode_error, stored_failure};
 use crate::entity::later::Parcels;
 use crate::entity::method::Style;
 use crate::entity::options::Access;
@@ -32,7 +32,7 @@ use crate::entity::run::{Ran, To};
 use crate::entity::slot::{Slot, discard};
 use crate::entity::turn::{Change, Turn};
 use crate::entity::wire::Wire;
-use crate::error::{CallError, ClusterError};
+use crate::error::{CallError, ClusterError, text};
 use crate::storage::{ChunkScan, ChunkWrite, OutcomeKind, StoredOutcome};
 
 /// How a persisted stream is run.
