@@ -13,6 +13,7 @@ use super::error::{commit_error, is_gate, refused, sure};
 use super::parameter::{Array, Parameter};
 use super::plain::{TextRow, literal, literal_of_array, with_literals};
 use super::texts::{AllTexts, Own};
+use crate::batch::check_fence;
 use crate::driver::Driver;
 use crate::server::{End, Marks, Refused, ServerSession};
 use crate::sql::Sql;
@@ -218,10 +219,15 @@ impl ServerSession for Session {
 
     async fn commit_fenced(&mut self, fence: Fence, end: End) -> Result<(), StorageError> {
         let text = format!("{}; {}", self.gate(fence), end.text());
-        self.simple(text).await.map_err(|error| match is_gate(&error) {
-            true => fence.lost(),
-            false => commit_error(error),
-        })
+        match self.simple(text).await {
+            // A constraint of a user's own table that is checked at the commit may fail so, too.
+            Err(error) if is_gate(&error) => {
+                self.run_in_transaction(&format!("ROLLBACK; {}", Self::BEGIN)).await?;
+                check_fence(self, fence).await?;
+                Err(sure(error))
+            }
+            done => done.map_err(commit_error),
+        }
     }
 }
 

@@ -126,6 +126,28 @@ async fn a_transaction_that_a_statement_ended_writes_no_batch() {
     shop.sell("a").await.commit(shop.fence, batch(0)).await.unwrap();
 }
 
+/// Large values are not written in one packet with the commit, and hold all the same.
+// proves: B106
+#[tokio::test]
+async fn states_of_any_size_commit_with_rows() {
+    let Some(shop) = Shop::open().await else { return };
+    let sized = |from: u64, bytes: usize| {
+        let mut batch = (*batch(from)).clone();
+        batch.states[0].payload = (0..bytes).map(|at| (at % 251) as u8).collect::<Vec<_>>().into();
+        Arc::new(batch)
+    };
+    let sizes = [0, 1 << 10, 1 << 20, 3 << 20, 4 << 20];
+    for (from, bytes) in (0..).zip(sizes) {
+        let written = sized(from, bytes);
+        shop.sell(&bytes.to_string()).await.commit(shop.fence, written.clone()).await.unwrap();
+        let stored = shop.storage.load_states(vec![key()]).await.unwrap().remove(0).unwrap();
+        assert!(stored.payload == written.states[0].payload, "{bytes} bytes");
+    }
+    let conflict = shop.sell("none").await.commit(shop.fence, sized(0, 4 << 20)).await;
+    assert!(matches!(conflict, Err(StorageError::StateConflict { .. })), "{conflict:?}");
+    assert_eq!(shop.sold().await, sizes.map(|bytes| bytes.to_string()));
+}
+
 #[tokio::test]
 async fn nested_transactions_are_savepoints() {
     let Some(shop) = Shop::open().await else { return };

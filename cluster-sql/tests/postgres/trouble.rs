@@ -165,6 +165,41 @@ async fn settings_are_as_they_were(storage: &Postgres, fence: Fence, spoils: &[&
     assert!(seen.iter().all(|now| *now == seen[0]), "{seen:?}");
 }
 
+/// What a user's own tables ask for at the commit fails in the way in which a gate does: it is told
+/// as it is, and the fence holds on.
+// proves: B49
+#[tokio::test]
+async fn a_constraint_that_divides_by_zero_at_the_commit_is_no_lost_fence() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let storage = backend.options().connect().await.unwrap();
+    let fence = join(&storage).await;
+    let mut tool = backend.tool().await;
+    run(&mut tool, "CREATE TABLE shelf (room BIGINT)").await;
+    run(
+        &mut tool,
+        "CREATE FUNCTION share() RETURNS trigger LANGUAGE plpgsql AS \
+        $$ BEGIN PERFORM 1 / NEW.room; RETURN NEW; END $$",
+    )
+    .await;
+    run(
+        &mut tool,
+        "CREATE CONSTRAINT TRIGGER shared AFTER INSERT ON shelf \
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION share()",
+    )
+    .await;
+    let with_request = Batch { accepts: vec![request(1)], ..(*state_of(0)).clone() };
+    for batch in [state_of(0), Arc::new(with_request)] {
+        let mut open = storage.begin().await.unwrap();
+        run(user(&mut *open), "INSERT INTO shelf VALUES (0)").await;
+        let refused = open.commit(fence, batch).await.unwrap_err();
+        let StorageError::Unavailable { source } = refused else { panic!("{refused:?}") };
+        assert!(source.to_string().contains("division by zero"), "{source}");
+    }
+    assert_eq!(version(&storage, "a").await, 0);
+    storage.begin().await.unwrap().commit(fence, state_of(0)).await.unwrap();
+    assert_eq!(version(&storage, "a").await, 1);
+}
+
 fn state_of(from: u64) -> Arc<Batch> {
     Batch { states: vec![state("a", from)], ..Batch::default() }.into()
 }
