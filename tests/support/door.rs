@@ -43,7 +43,9 @@ struct State {
     done: BTreeMap<&'static str, u64>,
     /// Calls that the storage works on.
     under_way: usize,
-    /// Of these, renewals of a lease.
+    /// Commits that the storage was given so far.
+    given: u64,
+    /// Of the calls under way, renewals of a lease.
     renewals: usize,
     /// Handlers' own transactions that are open: an embedded database has one writer, and a renewal
     /// waits for it.
@@ -68,6 +70,9 @@ struct Leaf {
     closed: bool,
     /// Only these batches wait.
     only: Option<fn(&Batch) -> bool>,
+    /// So many commits were given to the storage before it was closed: what they have done may be
+    /// known already, and their answers pass.
+    earlier: u64,
     /// Commits that have come to the closed door so far.
     arrived: usize,
     /// For those that wait, first come first served.
@@ -124,13 +129,20 @@ impl Door {
 
     /// From now on commits wait here.
     pub(crate) fn hold(&self, side: Side) {
-        self.change(|state| state.leaves[side as usize] = Leaf { closed: true, ..Leaf::default() });
+        self.close(side, None);
     }
 
     /// From now on these commits wait here, and others pass.
     pub(crate) fn hold_those(&self, side: Side, which: fn(&Batch) -> bool) {
-        let leaf = Leaf { closed: true, only: Some(which), ..Leaf::default() };
-        self.change(|state| state.leaves[side as usize] = leaf);
+        self.close(side, Some(which));
+    }
+
+    fn close(&self, side: Side, only: Option<fn(&Batch) -> bool>) {
+        self.change(|state| {
+            let earlier = state.given;
+            let leaf = Leaf { closed: true, only, earlier, ..Leaf::default() };
+            state.leaves[side as usize] = leaf;
+        });
     }
 
     /// From now on batches wait before the door.
@@ -334,12 +346,27 @@ impl Door {
         Inside(self.clone())
     }
 
-    /// Stands at a side of the door until it may go on.
+    /// The storage is given a commit; which one that is.
+    fn give(&self) -> u64 {
+        let mut number = 0;
+        self.change(|state| {
+            number = state.given;
+            state.given += 1;
+        });
+        number
+    }
+
+    /// Stands before the door until it may go on.
     async fn pass(&self, side: Side, batch: &Batch) -> Result<(), StorageError> {
+        self.pass_as(side, batch, u64::MAX).await
+    }
+
+    /// Stands at a side of the door until it may go on, as the commit of this number.
+    async fn pass_as(&self, side: Side, batch: &Batch, number: u64) -> Result<(), StorageError> {
         let mut is_meant = true;
         self.change(|state| {
             let leaf = &mut state.leaves[side as usize];
-            is_meant = leaf.only.is_none_or(|only| only(batch));
+            is_meant = number >= leaf.earlier && leaf.only.is_none_or(|only| only(batch));
             leaf.arrived += usize::from(leaf.closed && is_meant);
         });
         if !is_meant {
@@ -471,14 +498,14 @@ impl MessageStorage for Guarded {
         Box::pin(async move {
             self.door.count("commit")?;
             self.door.pass(Side::Before, &batch).await?;
-            let inside = self.door.enter();
+            let (inside, number) = (self.door.enter(), self.door.give());
             let committed = self.storage.commit(fence, batch.clone()).await?;
             drop(inside);
             self.door.change(|state| {
                 state.outcomes += batch.outcomes.len();
                 state.commits.push(batch.clone());
             });
-            self.door.pass(Side::After, &batch).await?;
+            self.door.pass_as(Side::After, &batch, number).await?;
             Ok(committed)
         })
     }

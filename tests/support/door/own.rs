@@ -67,11 +67,11 @@ impl OpenTransaction for GuardedTransaction {
                 open.rollback().await;
                 return Err(error);
             }
-            let inside = door.enter();
+            let (inside, number) = (door.enter(), door.give());
             let committed = open.commit(fence, batch.clone()).await?;
             drop((inside, opened));
             door.change(|state| state.own.push(batch.clone()));
-            door.pass(Side::AfterOwn, &batch).await?;
+            door.pass_as(Side::AfterOwn, &batch, number).await?;
             Ok(committed)
         })
     }
