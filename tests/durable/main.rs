@@ -18,6 +18,7 @@ mod entities;
 mod fenced;
 mod holds;
 mod joins;
+mod kept;
 mod keyed_outbox;
 mod killed;
 mod lease;

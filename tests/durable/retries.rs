@@ -140,6 +140,7 @@ async fn what_stands_elsewhere_is_known_when_it_ends(bed: Bed) {
     attempts_written(&bed, 1).await;
     bed.advance(ten).await;
     again.outcome().await.unwrap();
+    bed.door.at_rest().await;
     assert!(ends().ends_with(&[false, true, true]), "{:?}", ends());
 }
 

@@ -500,11 +500,11 @@ impl MessageStorage for Guarded {
             self.door.pass(Side::Before, &batch).await?;
             let (inside, number) = (self.door.enter(), self.door.give());
             let committed = self.storage.commit(fence, batch.clone()).await?;
-            drop(inside);
             self.door.change(|state| {
                 state.outcomes += batch.outcomes.len();
                 state.commits.push(batch.clone());
             });
+            drop(inside);
             self.door.pass_as(Side::After, &batch, number).await?;
             Ok(committed)
         })

@@ -10,6 +10,7 @@ use super::endpoint::{Exchange, Request, Wanted};
 use super::failure::{encode_error, not_committed, read_reply};
 use super::handle::Handle;
 use super::hold::held;
+use super::intake::{Course, Receiver, tell};
 use super::job::{Delivered, PersistedJob, wait_for_outcome, wants_transaction};
 use super::kind::Kind;
 use super::method::Style;
@@ -58,7 +59,7 @@ enum Asked<M: Message> {
     /// The outcome.
     Outcome(To<M>),
     /// Once it is durable.
-    Acceptance(oneshot::Sender<Result<RequestId, ClusterError>>),
+    Acceptance(Receiver),
 }
 
 impl<M: Message> Asked<M> {
@@ -86,15 +87,18 @@ impl<M: Message> Asked<M> {
         }
     }
 
-    /// The request is durable: goes on to its outcome, then tells who only waited for this. So what
-    /// a sender sends after its receipt comes behind the request.
+    /// The request is durable: goes on to its outcome, then tells who only waited for this.
     fn durable(self, id: RequestId, go_on: impl FnOnce(To<M>)) {
+        let (to, receiver) = self.parts();
+        go_on(to);
+        tell(id, receiver);
+    }
+
+    /// Whom to tell the outcome, and whom that the request is durable.
+    fn parts(self) -> (To<M>, Option<Receiver>) {
         match self {
-            Asked::Outcome(to) => go_on(to),
-            Asked::Acceptance(tell) => {
-                go_on(To::Nobody);
-                let _ = tell.send(Ok(id));
-            }
+            Asked::Outcome(to) => (to, None),
+            Asked::Acceptance(receiver) => (To::Nobody, Some(receiver)),
         }
     }
 }
@@ -193,9 +197,7 @@ fn accept<T: Serves, M: Message, S: Style<T, M>>(
     asked: Asked<M>,
 ) {
     match accepted {
-        Accepted::New => asked.durable(row.id, |to| {
-            deliver_new::<T, M, S>(slot, row, message, parent, to);
-        }),
+        Accepted::New => deliver_new::<T, M, S>(slot, row, message, parent, asked),
         Accepted::SameId(known) => join::<T, M>(slot, known, parent, asked),
         Accepted::SameKey(known) => {
             let schema = &slot.kind.schemas.messages[M::INFO.index].arguments;
@@ -229,23 +231,28 @@ fn key_conflict<M: Message>(address: &Address, row: &RequestRow) -> ClusterError
 #[error("the id {0} belongs to another request; nothing was stored")]
 struct TakenId(RequestId);
 
+/// So that what a sender sends after its receipt comes behind the request, the receipt is told when
+/// it stands before its entity.
 fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
     slot: &Arc<Slot<T>>,
     row: RequestRow,
     message: M,
     parent: Option<Context>,
-    to: To<M>,
+    asked: Asked<M>,
 ) {
     let (id, seq, due_at) = (row.id, row.seq, row.due_at);
     if due_at.is_some() {
-        wait_for_outcome::<T, M>(slot, (seq, id), parent, to);
-        let pending = PendingRequest { request: row, attempts: 0, due_at };
-        return slot.kind.shared.schedule.add(pending);
+        return asked.durable(id, |to| {
+            wait_for_outcome::<T, M>(slot, (seq, id), parent, to);
+            let pending = PendingRequest { request: row, attempts: 0, due_at };
+            slot.kind.shared.schedule.add(pending);
+        });
     }
+    let (to, receiver) = asked.parts();
     let intake = &slot.kind.shared.intake;
-    if !intake.is_direct() {
+    let Course::Straight(receiver) = intake.course(&row, receiver) else {
         return wait_for_outcome::<T, M>(slot, (seq, id), parent, to);
-    }
+    };
     let mut stored = Box::new(Stored::new(row, 0, parent));
     stored.is_new = true;
     stored.nesting = slot.nesting(stored.parent.as_ref());
@@ -261,6 +268,7 @@ fn deliver_new<T: Serves, M: Message, S: Style<T, M>>(
     if let Some((stored, _, to)) = parts {
         wait_for_outcome::<T, M>(slot, (seq, id), stored.parent, to);
     }
+    tell(id, receiver);
 }
 
 /// Joins a request that was there before: gives its outcome, or waits for it.

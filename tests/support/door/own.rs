@@ -69,8 +69,8 @@ impl OpenTransaction for GuardedTransaction {
             }
             let (inside, number) = (door.enter(), door.give());
             let committed = open.commit(fence, batch.clone()).await?;
-            drop((inside, opened));
             door.change(|state| state.own.push(batch.clone()));
+            drop((inside, opened));
             door.pass_as(Side::AfterOwn, &batch, number).await?;
             Ok(committed)
         })
