@@ -170,9 +170,9 @@ impl<M: Message> Call<M> {
     /// Hands the request over without waiting for its outcome. A persisted one is durable then and
     /// gives a receipt; a volatile one is in the mailbox.
     ///
-    /// What is called after this stands behind it in the entity's mailbox. Only where more persisted
-    /// requests wait than fit into memory, so that this one comes by way of the storage, a volatile
-    /// call may overtake it; persisted ones keep their order always.
+    /// What is called after this stands behind it in the entity's mailbox. Only where more
+    /// persisted requests wait than fit into memory, so that this one comes by way of the storage,
+    /// a volatile call may overtake it; persisted ones keep their order always.
     pub fn send(self) -> SendCall<M>
     where
         M::Delivery: Deliver<M>,
