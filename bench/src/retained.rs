@@ -76,7 +76,7 @@ fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
         Case::durable(lane, EMPTY, S::STORAGE, move |bench| {
             let server = server.clone();
             bench.block_on(async move {
-                server.clear().await;
+                server.empty().await;
                 let target = |client| KeyedIn { client, repetition: 0 };
                 asks_with(lane, server.open(None).await, keep, target).await
             })

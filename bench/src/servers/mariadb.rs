@@ -37,6 +37,10 @@ impl Server for Mariadb {
     }
 
     async fn clear(&self) {
+        self.empty().await;
+    }
+
+    async fn empty(&self) {
         let database = self.database;
         let text = format!("DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database}");
         self.run_outside(text).await;

@@ -27,6 +27,10 @@ pub(crate) trait Server: Clone + Send + Sync + 'static {
     /// Makes the place, empty, with nothing left to write of what was there before.
     fn clear(&self) -> impl Future<Output = ()> + Send;
 
+    /// Makes the place, empty. What else is on the server is left alone: writing down all of that
+    /// has a neighbour's next writes write whole pages.
+    fn empty(&self) -> impl Future<Output = ()> + Send;
+
     /// Removes the place.
     fn remove(&self) -> impl Future<Output = ()> + Send;
 

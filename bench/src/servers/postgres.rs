@@ -47,9 +47,14 @@ impl Server for Postgresql {
     }
 
     async fn clear(&self) {
+        self.empty().await;
+        self.run_outside("CHECKPOINT".to_owned()).await;
+    }
+
+    async fn empty(&self) {
         let schema = self.schema;
         let text = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
-        self.run_outside(format!("{text}; CHECKPOINT")).await;
+        self.run_outside(text).await;
     }
 
     async fn remove(&self) {

@@ -65,7 +65,9 @@ impl Running {
                 let launch = launch.setting("max_wal_size", "4GB").setting("shared_buffers", "1GB");
                 counting_statements(launch)
             }
-            Kind::Mariadb => launch.setting("innodb_buffer_pool_size", "2G"),
+            Kind::Mariadb => launch
+                .setting("innodb_log_file_size", "4G")
+                .setting("innodb_buffer_pool_size", "2G"),
             Kind::Pgbouncer => launch,
         })
     }
