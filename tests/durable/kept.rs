@@ -119,6 +119,33 @@ async fn a_kept_request_can_be_cancelled_and_never_runs(bed: Bed) {
     assert_eq!(probe.count("paper"), 0);
 }
 
+/// It waits for a place in memory, as one of a page would.
+// proves: B83
+async fn a_kept_request_that_is_cancelled_while_it_waits_for_room_never_runs(bed: Bed) {
+    let bed = bed.with_virtual_time();
+    let probe = Probe::default();
+    probe.close("first");
+    let one = |builder: ClusterBuilder| builder.config(|config| config.resident_entities_max = 1);
+    let cluster = start_looking(&bed, &probe, one).await;
+    let sent = ["first", "second"].map(|paper| {
+        let desk = cluster.get::<Desk>(paper);
+        spawn(async move { desk.file(paper.into()).send().await.map(|receipt| receipt.id()) })
+    });
+    accepted(&bed, 2).await;
+    bed.door.go_on("load_pending");
+    probe.wait_for("first", 1).await;
+    bed.settle().await;
+    let [first, second] = sent;
+    first.await.unwrap().unwrap();
+    let second = second.await.unwrap().unwrap();
+    assert_eq!(cluster.cancel(second).await.unwrap(), Cancelled::Interrupted);
+    probe.open("first");
+    cluster.caught_up().await.unwrap();
+    bed.settle().await;
+    assert_eq!(cluster.get::<Desk>("second").papers().await.unwrap(), [""; 0]);
+    assert_eq!(probe.count("second"), 0);
+}
+
 /// Who has sent something that is durable is told so, whatever becomes of the look.
 // proves: B39
 async fn a_receipt_is_given_though_its_cluster_ends(bed: Bed) {
@@ -140,5 +167,6 @@ backends!(
     the_storage_is_asked_once_while_requests_keep_coming,
     the_order_holds_however_many_are_kept,
     a_kept_request_can_be_cancelled_and_never_runs,
+    a_kept_request_that_is_cancelled_while_it_waits_for_room_never_runs,
     a_receipt_is_given_though_its_cluster_ends,
 );

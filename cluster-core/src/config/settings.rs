@@ -250,9 +250,10 @@ settings! {
     clear_batch: usize, Count = "1000";
     /// How many chunks of a persisted stream may be unread before its handler waits for the reader.
     stream_window: usize, Count = "1024";
-    /// How many pending requests are loaded from the storage at once.
+    /// How many pending requests are loaded from the storage at once; as many that are accepted
+    /// meanwhile are kept in memory, to follow them.
     load_page: usize, Count = "1024";
-    /// How many bytes of pending requests or dead letters are loaded from the storage at once; the
-    /// last request of a page may go beyond it.
+    /// How many bytes of pending requests or dead letters are loaded from the storage at once, and
+    /// of requests kept meanwhile; the last one may go beyond it.
     load_page_bytes: usize, Bytes = "32MiB";
 }

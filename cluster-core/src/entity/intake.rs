@@ -46,8 +46,8 @@ enum Way {
         /// All that was accepted since the page was asked for; none when some of it is in the
         /// storage only.
         kept: Option<Kept>,
-        /// What has ended since then, and may still stand in the page or be kept. Bounded by
-        /// `load_page`, and until the page is there by what ends meanwhile.
+        /// What has ended since then, and may still stand in the page or be kept. Bounded by twice
+        /// `load_page`, and until the page is there or while some are kept by what ends meanwhile.
         ended: HashSet<Seq>,
         /// The end of the page, once it is there.
         page_end: Option<Seq>,
@@ -212,16 +212,19 @@ impl Intake {
         }
     }
 
-    /// The last page was put before its entities: the first of those that are kept. None when there
-    /// is no more, and the way is direct, or when the rest is to be loaded.
+    /// The last page was put before its entities: the first of those that are kept, which counts as
+    /// the end of the page from now on. None when there is no more, and the way is direct, or when
+    /// the rest is to be loaded.
     fn first_kept(&self) -> Option<RequestRow> {
         let mut way = self.way.lock();
-        let Way::Loading { kept: Some(kept), .. } = &mut *way else { return None };
-        let first = kept.requests.front().map(|(request, _)| request.clone());
-        if first.is_none() {
+        let Way::Loading { kept: Some(kept), page_end, .. } = &mut *way else { return None };
+        let Some((first, _)) = kept.requests.front() else {
             *way = Way::Direct;
-        }
-        first
+            return None;
+        };
+        // Its end is heard of also when it waits for room, and the others are given up for that.
+        *page_end = Some(first.seq).max(*page_end);
+        Some(first.clone())
     }
 }
 
