@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-use crate::commit::Writes;
+use crate::commit::{Rare, Writes};
 use crate::entity::{Runner, cancel, find, redrive, write};
 use crate::error::{ClusterError, text};
 use crate::id::Seq;
@@ -217,7 +217,7 @@ async fn died_at(runner: &Runner, found: &FoundRequest) -> Result<Option<Timesta
 
 /// Takes away a row for which nothing more is to be done.
 async fn take(runner: &Arc<Runner>, number: InboxNumber) -> Result<(), ClusterError> {
-    write(runner, Writes { taken: Some(number), ..Writes::default() }).await
+    write(runner, Writes::rare(Rare { taken: Some(number), ..Rare::default() })).await
 }
 
 fn count(wish: &'static str) {

@@ -6,14 +6,21 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::reminders::{OnReminded, Reminded};
-use super::unit::{CommitFailure, Completion, Unit};
+use super::unit::{CommitFailure, Completion, Rare, Unit};
 use crate::id::Seq;
 use crate::storage::{Accepted, Batch, Committed, RequestRow, StateKey, StorageError};
 
-/// Puts the units' writes into one batch; the rows of accepts move there.
+/// Puts the units' writes into one batch; the rows of accepts and outcomes move there.
 pub(super) fn gather(units: &mut [Unit], next_seq: impl Fn() -> Seq) -> Batch {
-    let mut batch = Batch::default();
-    let mut state_at: HashMap<StateKey, usize> = HashMap::new();
+    let many = |of: fn(&Unit) -> usize| units.iter().map(of).sum();
+    let states = many(|unit| unit.writes.state.iter().len());
+    let mut state_at: HashMap<StateKey, usize> = HashMap::with_capacity(states);
+    let mut batch = Batch {
+        accepts: Vec::with_capacity(many(|unit| unit.writes.accepts.len())),
+        outcomes: Vec::with_capacity(many(|unit| unit.writes.outcome.iter().len())),
+        states: Vec::with_capacity(states),
+        ..Batch::default()
+    };
     for unit in units {
         let writes = &mut unit.writes;
         unit.accepts = writes.accepts.len();
@@ -21,19 +28,11 @@ pub(super) fn gather(units: &mut [Unit], next_seq: impl Fn() -> Seq) -> Batch {
             row.seq = next_seq();
             batch.accepts.push(row);
         }
-        batch.outcomes.extend(writes.outcome.clone());
-        batch.attempts.extend(writes.attempt.clone());
-        batch.dead.extend(writes.dead.clone());
-        batch.journal.extend(writes.journal.iter().cloned());
-        batch.deferreds.extend(writes.deferred.clone());
-        batch.holds.extend(writes.hold.clone());
-        batch.redrives.extend(writes.redrive.clone());
-        batch.removals.extend(writes.removals.iter().copied());
-        batch.forgotten.extend(writes.forgotten.clone());
-        batch.alive.extend(writes.alive.clone());
-        batch.chunks.extend(writes.chunks.iter().cloned());
-        batch.chunks_read.extend(writes.chunks_read.clone());
-        batch.taken.extend(writes.taken);
+        unit.ends = writes.outcome.is_some();
+        batch.outcomes.extend(writes.outcome.take());
+        if let Some(rare) = &writes.rare {
+            gather_rare(rare, &mut batch);
+        }
         let Some(state) = writes.state.clone() else { continue };
         match state_at.get(&state.key) {
             // A later change of the same batch: from where the first began to where this ends.
@@ -51,6 +50,21 @@ pub(super) fn gather(units: &mut [Unit], next_seq: impl Fn() -> Seq) -> Batch {
         }
     }
     batch
+}
+
+fn gather_rare(rare: &Rare, batch: &mut Batch) {
+    batch.attempts.extend(rare.attempt.clone());
+    batch.dead.extend(rare.dead.clone());
+    batch.journal.extend(rare.journal.iter().cloned());
+    batch.deferreds.extend(rare.deferred.clone());
+    batch.holds.extend(rare.hold.clone());
+    batch.redrives.extend(rare.redrive.clone());
+    batch.removals.extend(rare.removals.iter().copied());
+    batch.forgotten.extend(rare.forgotten.clone());
+    batch.alive.extend(rare.alive.clone());
+    batch.chunks.extend(rare.chunks.iter().cloned());
+    batch.chunks_read.extend(rare.chunks_read.clone());
+    batch.taken.extend(rare.taken);
 }
 
 /// Tells every unit that it is durable, and first what has become of reminders with it.
@@ -146,11 +160,13 @@ fn blamed(units: &[Unit], error: &StorageError) -> Option<usize> {
     })
 }
 
-/// The rows to accept return to their units.
+/// The rows that were moved return to their units.
 fn give_back(units: &mut [Unit], batch: Arc<Batch>) {
-    let mut rows = rows_of(batch).into_iter();
+    let Batch { accepts, outcomes, .. } = Arc::unwrap_or_clone(batch);
+    let (mut accepts, mut outcomes) = (accepts.into_iter(), outcomes.into_iter());
     for unit in units {
-        unit.writes.accepts.extend(rows.by_ref().take(unit.accepts));
+        unit.writes.accepts.extend(accepts.by_ref().take(unit.accepts));
+        unit.writes.outcome = outcomes.by_ref().take(unit.ends.into()).next();
     }
 }
 

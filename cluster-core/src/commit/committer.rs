@@ -338,13 +338,13 @@ impl Committer {
                 continue;
             }
             self.metrics.batch_units.record(units.len() as f64);
-            let keys = keys_of(units.iter().flat_map(|unit| &unit.writes.reminders));
+            let keys = keys_of(units.iter().flat_map(|unit| unit.writes.reminders()));
             let reminders = match untold.told_while(self.reminders(keys)).await {
                 Ok(reminders) => reminders,
                 Err(error) => {
                     tracing::warn!(error = text(&error), "reminders of a commit cannot be read");
                     untold.tell();
-                    let speaks = |unit: &Unit| !unit.writes.reminders.is_empty();
+                    let speaks = |unit: &Unit| !unit.writes.reminders().is_empty();
                     let (speaking, others) = units.into_iter().partition(speaks);
                     fail_all(speaking, &CommitFailure::Storage(error));
                     parts.push(others);

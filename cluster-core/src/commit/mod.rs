@@ -13,4 +13,4 @@ pub(crate) use committer::{Committer, Full};
 pub(crate) use gathered::Track;
 pub(crate) use lane::Lane;
 pub(crate) use reminders::{Reminded, ReminderChange, ReminderIntent};
-pub(crate) use unit::{CommitFailure, Completion, Lineage, Unit, Writes};
+pub(crate) use unit::{CommitFailure, Completion, Lineage, Rare, Unit, Writes};

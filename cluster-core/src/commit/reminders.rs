@@ -165,7 +165,7 @@ pub(super) fn apply_all(
     let apply = |unit: &Unit| {
         let line = unit.lineage.as_ref().map(|(line, _)| Arc::clone(line));
         let has_out = |seq| line.as_ref().is_some_and(|line| line.has_out(seq));
-        reminders.apply(&unit.writes.reminders, has_out, now, &next_seq, batch)
+        reminders.apply(unit.writes.reminders(), has_out, now, &next_seq, batch)
     };
     units.iter().map(apply).collect()
 }

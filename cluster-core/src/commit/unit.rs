@@ -29,6 +29,15 @@ pub(crate) struct Writes {
     pub(crate) accepts: Vec<RequestRow>,
     pub(crate) outcome: Option<OutcomeRow>,
     pub(crate) state: Option<StateWrite>,
+    /// The storage is asked whether the fence holds, though nothing may be written.
+    pub(crate) confirm: bool,
+    /// What few units write. Apart, for units are moved a lot.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// The writes that few units have.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rare {
     pub(crate) attempt: Option<AttemptWrite>,
     pub(crate) dead: Option<DeadWrite>,
     pub(crate) journal: Vec<JournalEntry>,
@@ -44,14 +53,22 @@ pub(crate) struct Writes {
     pub(crate) chunks: Vec<ChunkWrite>,
     pub(crate) chunks_read: Option<ChunksRead>,
     pub(crate) taken: Option<InboxNumber>,
-    /// The storage is asked whether the fence holds, though nothing may be written.
-    pub(crate) confirm: bool,
 }
 
 impl Writes {
     /// One request to accept.
     pub(crate) fn accept(row: RequestRow) -> Self {
         Writes { accepts: vec![row], ..Writes::default() }
+    }
+
+    /// Nothing but these.
+    pub(crate) fn rare(rare: Rare) -> Self {
+        Writes { rare: rare.boxed(), ..Writes::default() }
+    }
+
+    /// What it says of reminders, in the order in which it holds.
+    pub(crate) fn reminders(&self) -> &[ReminderIntent] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.reminders)
     }
 
     /// A unit without writes is a barrier: it completes when all before it have, and if it is to be
@@ -63,19 +80,7 @@ impl Writes {
 
     /// Whether it only accepts requests, ends one, or changes a state: what nearly every unit does.
     pub(crate) fn is_frequent(&self) -> bool {
-        self.attempt.is_none()
-            && self.dead.is_none()
-            && self.journal.is_empty()
-            && self.deferred.is_none()
-            && self.hold.is_none()
-            && self.redrive.is_none()
-            && self.reminders.is_empty()
-            && self.removals.is_empty()
-            && self.forgotten.is_none()
-            && self.alive.is_none()
-            && self.chunks.is_empty()
-            && self.chunks_read.is_none()
-            && self.taken.is_none()
+        self.rare.as_ref().is_none_or(|rare| rare.is_empty())
     }
 
     /// Whether it ends a request or changes a state, and no more.
@@ -95,7 +100,34 @@ impl Writes {
         accepts
             + self.outcome.as_ref().map_or(0, |row| row.outcome.payload.len())
             + self.state.as_ref().map_or(0, |write| write.payload.len())
-            + self.attempt.as_ref().map_or(0, |write| write.error.len())
+            + self.rare.as_ref().map_or(0, |rare| rare.bytes())
+    }
+}
+
+impl Rare {
+    /// For a unit; `None` if there is nothing.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        (!self.is_empty()).then(|| Box::new(self))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.attempt.is_none()
+            && self.dead.is_none()
+            && self.journal.is_empty()
+            && self.deferred.is_none()
+            && self.hold.is_none()
+            && self.redrive.is_none()
+            && self.reminders.is_empty()
+            && self.removals.is_empty()
+            && self.forgotten.is_none()
+            && self.alive.is_none()
+            && self.chunks.is_empty()
+            && self.chunks_read.is_none()
+            && self.taken.is_none()
+    }
+
+    fn bytes(&self) -> usize {
+        self.attempt.as_ref().map_or(0, |write| write.error.len())
             + self.dead.as_ref().map_or(0, |write| write.error.len())
             + self.journal.iter().map(|entry| entry.payload.len()).sum::<usize>()
             + self.deferred.as_ref().map_or(0, |row| row.payload.len())
@@ -128,6 +160,8 @@ pub(crate) struct Unit {
     pub(crate) complete: Completion,
     /// How many rows of the running batch are this unit's; set by the committer.
     pub(super) accepts: usize,
+    /// Whether one of its outcomes is; set by the committer.
+    pub(super) ends: bool,
     /// Of its writes, while it waits; set by the committer.
     pub(super) bytes: usize,
 }
@@ -135,7 +169,7 @@ pub(crate) struct Unit {
 impl Unit {
     /// A unit that belongs to no instance: a request to accept.
     pub(crate) fn new(writes: Writes, complete: Completion) -> Self {
-        Unit { writes, lineage: None, complete, accepts: 0, bytes: 0 }
+        Unit { writes, lineage: None, complete, accepts: 0, ends: false, bytes: 0 }
     }
 
     /// A unit that is void once the instance has left the given generation.
@@ -145,7 +179,14 @@ impl Unit {
         writes: Writes,
         complete: Completion,
     ) -> Self {
-        Unit { writes, lineage: Some((line, generation)), complete, accepts: 0, bytes: 0 }
+        Unit {
+            writes,
+            lineage: Some((line, generation)),
+            complete,
+            accepts: 0,
+            ends: false,
+            bytes: 0,
+        }
     }
 
     /// Whether an earlier commit of its instance has failed.

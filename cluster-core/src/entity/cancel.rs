@@ -16,7 +16,7 @@ use super::origin::try_to_record;
 use super::remind::ended;
 use super::shared::Shared;
 use super::slot::{Slot, Start};
-use crate::commit::{CommitFailure, Unit, Writes};
+use crate::commit::{CommitFailure, Rare, Unit, Writes};
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, Seq};
 use crate::storage::{FoundRequest, OutcomeKind, OutcomeRow, StorageError, StoredOutcome};
@@ -347,7 +347,8 @@ async fn end(shared: &Arc<Shared>, found: &FoundRequest) -> Result<Option<Tell>,
     };
     let (tell, told) = oneshot::channel();
     let reminders = ended(shared, &row);
-    let writes = Writes { outcome: Some(outcome), reminders, ..Writes::default() };
+    let rare = Rare { reminders, ..Rare::default() };
+    let writes = Writes { outcome: Some(outcome), ..Writes::rare(rare) };
     let runner = shared.clone();
     let then = move |result: Result<(), CommitFailure>| {
         let ended = |()| {

@@ -13,7 +13,7 @@ use super::keep_alive::Wish;
 use super::options::Access;
 use super::shared::Shared;
 use super::slot::{Slot, Start};
-use crate::commit::Writes;
+use crate::commit::{Rare, Writes};
 use crate::error::ClusterError;
 use crate::id::{EntityId, Seq};
 use crate::storage::{
@@ -101,7 +101,8 @@ impl<T: Serves> Slot<T> {
             let is_last = is_last || next >= upto;
             let forgotten = (part == Part::Unfinished && is_last).then(|| entity.clone());
             let removals = removals(&entity, &page);
-            write(shared, Writes { removals, forgotten, ..Writes::default() }).await?;
+            let writes = Writes::rare(Rare { removals, forgotten, ..Rare::default() });
+            write(shared, writes).await?;
             // A finished one too: it may have been reset since the page was read.
             page.iter().for_each(|gone| end(shared, gone));
             gone.0 = gone.0.max(next);

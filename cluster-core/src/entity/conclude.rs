@@ -17,17 +17,18 @@ use super::outstanding::wait_for_answer;
 use super::remind::ended;
 use super::run::{Ran, To};
 use super::slot::Slot;
-use super::turn::{Change, Turn};
+use super::turn::Turn;
 use super::wire::Wire;
-use crate::commit::{CommitFailure, Completion, Lineage, Unit, Writes};
+use crate::commit::{CommitFailure, Completion, Lineage, Rare, Unit, Writes};
 use crate::error::{CallError, ClusterError, text};
-use crate::storage::{Accepted, OutcomeKind, RequestRow, StoredOutcome};
+use crate::storage::{Accepted, OutcomeKind, RequestRow, StateWrite, StoredOutcome};
 
 /// What a handler's end amounts to: all of it becomes durable, or none.
 pub(super) struct Ending<M: Message> {
     pub(super) reply: ReplyOf<M>,
     pub(super) outcome: Option<StoredOutcome>,
-    pub(super) change: Change,
+    /// What the handler did to the state, until that is among what is written.
+    pub(super) change: Option<StateWrite>,
 }
 
 /// Ends a turn: on `Ok` state, outcome and outgoing messages go to the committer together, on `Err`
@@ -66,7 +67,7 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
         Origin::Volatile => None,
         Origin::Persisted(stored) => Some(&**stored),
     };
-    let ending = match settle::<T, M>(&mut turn, returned, stored) {
+    let mut ending = match settle::<T, M>(&mut turn, returned, stored) {
         Ok(ending) => ending,
         Err(ended) => {
             let (slot, base) = (turn.slot.clone(), turn.base());
@@ -79,7 +80,7 @@ pub(super) fn conclude<T: Serves, M: Message, S: Style<T, M>>(
         Err(_) if turn.rolls_back(&origin) => Afterwards::default(),
         Err(_) => Afterwards::of_failed(parcels),
     };
-    let writes = writes_of(&turn.slot, &ending, ctx, &then, stored);
+    let writes = writes_of(&turn.slot, &mut ending, ctx, &then, stored);
     if writes.asks_nothing() && !turn.must_wait() {
         let slot = turn.slot.clone();
         turn.end();
@@ -172,7 +173,7 @@ pub(super) fn write_down<T: Serves, M: Message>(
             (Err(CallError::Cluster(error)), Some(outcome))
         }
     };
-    Ending { reply, outcome, change: Change::None }
+    Ending { reply, outcome, change: None }
 }
 
 /// A value that cannot be written down is a defect of its handler, unless it is only too large.
@@ -207,27 +208,27 @@ fn encode_outcome<T: Serves, M: Message>(
 
 pub(super) fn writes_of<T: Serves, M: Message>(
     slot: &Slot<T>,
-    ending: &Ending<M>,
+    ending: &mut Ending<M>,
     ctx: Option<&Context>,
     then: &Afterwards,
     stored: Option<&Stored>,
 ) -> Writes {
     let alive = then.wish.as_ref().map(|wish| slot.alive_write(wish.alive()));
-    let mut writes = Writes { alive, confirm: M::INFO.fenced, ..Writes::default() };
+    let mut rare = Rare { alive, ..Rare::default() };
+    let state = ending.change.take();
+    let mut writes = Writes { state, confirm: M::INFO.fenced, ..Writes::default() };
     if let (Some(stored), Some(outcome)) = (stored, &ending.outcome) {
         let now = slot.kind.shared.clock.wall();
         writes.outcome = Some(stored.outcome(outcome.clone(), now));
     }
-    if let Change::To(write) = &ending.change {
-        writes.state = Some(write.clone());
-    }
     if let Some(ctx) = ctx {
-        ctx.hand_over(&mut writes, ending.reply.is_ok());
+        ctx.hand_over(&mut writes, &mut rare, ending.reply.is_ok());
     }
     if let Some(stored) = stored {
         // After what the handler itself says of the same reminder.
-        writes.reminders.extend(ended(&slot.kind.shared, &stored.row));
+        rare.reminders.extend(ended(&slot.kind.shared, &stored.row));
     }
+    writes.rare = rare.boxed();
     writes
 }
 
@@ -320,7 +321,7 @@ pub(super) fn commit_beside<T: Serves, M: Message, S: Style<T, M>>(
     origin: Origin,
     to: To<M>,
 ) {
-    let counted = !writes.reminders.is_empty();
+    let counted = !writes.reminders().is_empty();
     let is_of_instance = counted || base.is_some();
     let generation = base.map_or_else(|| slot.generation(), |(_, generation)| generation);
     let entity = slot.clone();

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::origin::try_to_record;
 use super::shared::Shared;
-use crate::commit::{CommitFailure, Writes};
+use crate::commit::{CommitFailure, Rare, Writes};
 use crate::error::ClusterError;
 use crate::id::{RequestId, Seq};
 use crate::metric;
@@ -75,7 +75,7 @@ pub(super) fn hold(shared: &Arc<Shared>, row: RequestRow, missing: Missing) {
         }
         runner.waiters.tell(row.id, || Err(held(row.id, &missing)));
     };
-    let writes = Writes { hold: Some(hold), ..Writes::default() };
+    let writes = Writes::rare(Rare { hold: Some(hold), ..Rare::default() });
     try_to_record(shared.clone(), 1, None, writes, Box::new(then));
 }
 

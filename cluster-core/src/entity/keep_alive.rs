@@ -21,7 +21,7 @@ use super::contract::Serves;
 use super::inner::Phase;
 use super::shared::Shared;
 use super::slot::{Slot, Start};
-use crate::commit::Writes;
+use crate::commit::{Rare, Writes};
 use crate::error::{ClusterError, Source, text};
 use crate::id::EntityId;
 use crate::storage::{Alive, AliveScan, AliveWrite, StateKey};
@@ -250,7 +250,8 @@ impl<T: Serves> Slot<T> {
     pub(super) async fn fulfil_hooks_wish(self: &Arc<Self>, ctx: &Context) -> Result<(), Source> {
         let Some(wish) = ctx.take_wish() else { return Ok(()) };
         let alive = Some(self.alive_write(wish.alive()));
-        let written = write(&self.kind.shared, Writes { alive, ..Writes::default() }).await;
+        let writes = Writes::rare(Rare { alive, ..Rare::default() });
+        let written = write(&self.kind.shared, writes).await;
         written.map_err(|error| -> Source { Arc::new(error) })?;
         self.fulfil(wish);
         Ok(())

@@ -17,7 +17,7 @@ use super::run::{Ran, To};
 use super::shared::Shared;
 use super::slot::Slot;
 use super::transaction::NoTransaction;
-use crate::commit::{CommitFailure, Lineage, Unit, Writes};
+use crate::commit::{CommitFailure, Lineage, Rare, Unit, Writes};
 use crate::error::{ClusterError, panic_text, text};
 use crate::storage::{
     AttemptWrite, DeadWrite, OutcomeRow, PendingRequest, RequestRow, StorageError, StoredOutcome,
@@ -311,7 +311,8 @@ fn end_with<T: Serves, M: Message, S: Style<T, M>>(
 ) -> Ran<M> {
     let row = stored.outcome(outcome.clone(), slot.kind.shared.clock.wall());
     let reminders = ended(&slot.kind.shared, &stored.row);
-    let writes = Writes { outcome: Some(row), reminders, ..Writes::default() };
+    let rare = Rare { reminders, ..Rare::default() };
+    let writes = Writes { outcome: Some(row), ..Writes::rare(rare) };
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
         slot.request_ended(stored.row.seq);
         slot.kind.metrics.outcome_stored(outcome.kind);
@@ -378,7 +379,7 @@ fn put_off<T: Serves, M: Message, S: Style<T, M>>(
     let retry_at = now.after(pause);
     let in_order = slot.kind.limits.strict_order;
     let attempt = Some(AttemptWrite { seq, shard, epoch, attempts, retry_at, in_order, error });
-    let writes = Writes { attempt, ..Writes::default() };
+    let writes = Writes::rare(Rare { attempt, ..Rare::default() });
     slot.kind.shared.schedule.expect(seq);
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, mut stored, to| {
         if slot.is_cleared(seq) {
@@ -417,7 +418,7 @@ fn bury<T: Serves, M: Message, S: Style<T, M>>(
     let died_at = stored.ends_at(slot.kind.shared.clock.wall());
     let dead = Some(DeadWrite { seq, shard, epoch, attempts, error: cut(&reason), died_at });
     let reminders = ended(&slot.kind.shared, &stored.row);
-    let writes = Writes { dead, reminders, ..Writes::default() };
+    let writes = Writes::rare(Rare { dead, reminders, ..Rare::default() });
     let error = defect::<T, M>(slot, attempts, reason.clone());
     record::<T, M, S>(slot, stored, base, writes, to, move |slot, stored, to| {
         slot.request_ended(stored.row.seq);

@@ -235,12 +235,12 @@ impl<T: Serves, M: Message> Waiting<T, M> {
             Origin::Volatile => None,
             Origin::Persisted(stored) => Some(&**stored),
         };
-        let ending = write_down::<T, M>(&slot, reply, stored);
+        let mut ending = write_down::<T, M>(&slot, reply, stored);
         let then = match ending.reply {
             Ok(_) => Afterwards::of(ctx.as_ref(), Parcels::default()),
             Err(_) => Afterwards::default(),
         };
-        let writes = writes_of(&slot, &ending, ctx.as_ref(), &then, stored);
+        let writes = writes_of(&slot, &mut ending, ctx.as_ref(), &then, stored);
         if writes.asks_nothing() && base.is_none() {
             then.happen(&slot);
             drop(to.reply(ending.reply));

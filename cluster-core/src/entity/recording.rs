@@ -10,7 +10,7 @@ use super::context::{Context, Frame};
 use super::intake::deliver_sent;
 use super::kind::Shards;
 use super::transaction::TransactionSlot;
-use crate::commit::{CommitFailure, Unit, Writes};
+use crate::commit::{CommitFailure, Rare, Unit, Writes};
 use crate::id::{Epoch, Seq, ShardId};
 use crate::storage::{JournalEntry, RequestRow};
 
@@ -89,7 +89,8 @@ impl Context {
         written: impl FnOnce(Result<(), CommitFailure>) + Send + 'static,
     ) {
         let Record { entries, sent } = record;
-        let writes = Writes { journal: entries, accepts: sent, ..Writes::default() };
+        let rare = Rare { journal: entries, ..Rare::default() };
+        let writes = Writes { accepts: sent, ..Writes::rare(rare) };
         let shared = self.shared().clone();
         let committer = shared.committer.clone();
         let complete = move |result: Result<Vec<_>, CommitFailure>| {
@@ -100,15 +101,15 @@ impl Context {
 
     /// Hands over what is committed with the outcome: what was recorded, and what was sent if the
     /// handler has succeeded.
-    pub(super) fn hand_over(&self, writes: &mut Writes, succeeded: bool) {
+    pub(super) fn hand_over(&self, writes: &mut Writes, rare: &mut Rare, succeeded: bool) {
         let mut sent = self.0.sent.lock();
         let Some(sent) = sent.as_mut() else { return };
         let Record { entries, sent: of_steps } = std::mem::take(&mut sent.record);
-        writes.journal = entries;
+        rare.journal = entries;
         writes.accepts = of_steps;
         if succeeded {
             writes.accepts.append(&mut sent.outbox);
-            writes.reminders.append(&mut sent.reminders);
+            rare.reminders.append(&mut sent.reminders);
         }
     }
 }

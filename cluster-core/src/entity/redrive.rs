@@ -6,7 +6,7 @@ use super::cancel::{find, write};
 use super::kind::AnyKind;
 use super::shared::Shared;
 use crate::codec;
-use crate::commit::Writes;
+use crate::commit::{Rare, Writes};
 use crate::error::ClusterError;
 use crate::id::{RequestId, Seq};
 use crate::storage::{
@@ -58,7 +58,7 @@ async fn run_again(
         from,
         due_at: Some(now),
     };
-    let writes = Writes { redrive: Some(redrive), taken, ..Writes::default() };
+    let writes = Writes::rare(Rare { redrive: Some(redrive), taken, ..Rare::default() });
     let written = write(shared, writes).await;
     // Also when another was first, or when nobody knows: what is there is found.
     shared.schedule.look_again(Due { at: now, seq: row.seq });

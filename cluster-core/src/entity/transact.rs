@@ -173,7 +173,7 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
             return;
         }
     };
-    let ending = match settle::<T, M>(&mut turn, returned, Some(&stored)) {
+    let mut ending = match settle::<T, M>(&mut turn, returned, Some(&stored)) {
         Ok(ending) => ending,
         Err(ended) => {
             abandon_opened(opened).await;
@@ -186,7 +186,8 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
         Ok(_) => Afterwards::of(Some(ctx), ctx.parcels()),
         Err(_) => Afterwards::default(),
     };
-    let writes = writes_of(&turn.slot, &ending, Some(ctx), &then, Some(&stored));
+    let writes = writes_of(&turn.slot, &mut ending, Some(ctx), &then, Some(&stored));
+    let change = writes.state.clone();
     let written = match opened {
         Some(opened) if ending.reply.is_ok() => {
             write(&slot, opened, writes, stored.row.id).await.map(Some)
@@ -199,6 +200,7 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
     };
     match written {
         Ok(lane) => {
+            change.into_iter().for_each(|change| turn.committed(change));
             committed(turn, ending, then, &stored, to);
             drop(lane);
         }
@@ -226,17 +228,18 @@ async fn write<T: Serves>(
     for row in &mut writes.accepts {
         row.seq = lane.next_seq();
     }
+    let rare = writes.rare.unwrap_or_default();
     let mut batch = Batch {
         accepts: writes.accepts,
         outcomes: writes.outcome.into_iter().collect(),
         states: writes.state.into_iter().collect(),
-        alive: writes.alive.into_iter().collect(),
+        alive: rare.alive.into_iter().collect(),
         ..Batch::default()
     };
-    let mut reminders = lane.reminders(&writes.reminders).await.map_err(Unwritten::Own)?;
+    let mut reminders = lane.reminders(&rare.reminders).await.map_err(Unwritten::Own)?;
     let now = shared.clock.wall();
     let (has_out, next_seq) = (|seq| slot.has_out(seq), || lane.next_seq());
-    let reminded = reminders.apply(&writes.reminders, has_out, now, &next_seq, &mut batch);
+    let reminded = reminders.apply(&rare.reminders, has_out, now, &next_seq, &mut batch);
     let batch = Arc::new(batch);
     lane.writes_next(&batch);
     let fence = lane.fence();
@@ -311,14 +314,13 @@ async fn write_alone<T: Serves>(slot: &Arc<Slot<T>>, writes: Writes) -> Result<(
 }
 
 fn committed<T: Serves, M: Message>(
-    mut turn: Turn<T>,
+    turn: Turn<T>,
     ending: Ending<M>,
     then: Afterwards,
     stored: &Stored,
     to: To<M>,
 ) {
     let slot = turn.slot.clone();
-    turn.committed(ending.change);
     then.happen(&slot);
     slot.request_is_back(stored.row.seq);
     turn.end();

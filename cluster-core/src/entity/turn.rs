@@ -34,12 +34,6 @@ pub(crate) struct Turn<T: Serves> {
     spoiled: bool,
 }
 
-/// What a handler did to the state.
-pub(super) enum Change {
-    None,
-    To(StateWrite),
-}
-
 impl<T: Serves> Turn<T> {
     #[inline]
     pub(super) fn new(
@@ -80,13 +74,13 @@ impl<T: Serves> Turn<T> {
         self.changes_state() || matches!(origin, Origin::Persisted(_))
     }
 
-    /// The change that the handler made, to be written.
+    /// The change that the handler made to the state, to be written.
     ///
     /// # Errors
     /// The state exceeds its limit or cannot be encoded; it must be rolled back.
-    pub(super) fn capture(&mut self) -> Result<Change, ClusterError> {
+    pub(super) fn capture(&mut self) -> Result<Option<StateWrite>, ClusterError> {
         if !self.changes_state() {
-            return Ok(Change::None);
+            return Ok(None);
         }
         let slot = &self.slot;
         let kind = &slot.kind;
@@ -101,13 +95,13 @@ impl<T: Serves> Turn<T> {
             let inner = slot.lock();
             let ledger = inner.ledger.as_ref().expect("made when the entity was activated");
             if ledger.snapshot.as_ref() == Some(&payload) {
-                return Ok(Change::None);
+                return Ok(None);
             }
             ledger.version
         };
         let key = kind.state_key(slot.id());
         let epoch = kind.shards.epoch(key.shard);
-        Ok(Change::To(StateWrite { key, epoch, from, to: from.next(), payload }))
+        Ok(Some(StateWrite { key, epoch, from, to: from.next(), payload }))
     }
 
     /// Undoes what the handler did to the state: in place where that can be told to be complete.
@@ -175,8 +169,7 @@ impl<T: Serves> Turn<T> {
     }
 
     /// Records a state that the handler's own transaction has written.
-    pub(super) fn committed(&mut self, change: Change) {
-        let Change::To(write) = change else { return };
+    pub(super) fn committed(&mut self, write: StateWrite) {
         let mut inner = self.slot.lock();
         let ledger = inner.ledger.get_or_insert_default();
         ledger.version = write.to;

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::shapes::schema_of;
 use super::start::find_run;
 use super::token::DeferredToken;
-use crate::commit::{CommitFailure, Unit, Writes};
+use crate::commit::{CommitFailure, Rare, Unit, Writes};
 use crate::contract::Schema;
 use crate::entity::{Context, EXECUTIONS_OF, Runner, Wire, encode_error, not_committed};
 use crate::error::{ClusterError, text};
@@ -166,7 +166,7 @@ fn row<T>(
 /// Commits a completion. Once handed over it is written, though nobody may wait for it any more.
 async fn commit(shared: &Runner, row: DeferredRow) -> Result<(), ClusterError> {
     let (tell, told) = oneshot::channel();
-    let writes = Writes { deferred: Some(row), ..Writes::default() };
+    let writes = Writes::rare(Rare { deferred: Some(row), ..Rare::default() });
     let complete = Box::new(move |result: Result<_, CommitFailure>| {
         // Who went away needs no answer.
         let _ = tell.send(result.map(|_| ()));

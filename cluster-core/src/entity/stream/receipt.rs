@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::live::{Live, Next, Numbered};
 use super::streaming::Streaming;
 use super::{Chunks, StreamMessage};
-use crate::commit::{Unit, Writes};
+use crate::commit::{Rare, Unit, Writes};
 use crate::entity::cancel::{Cancelled, find};
 use crate::entity::endpoint::ReplyOf;
 use crate::entity::failure::{decode_error, decode_reply};
@@ -290,7 +290,7 @@ impl<M: StreamMessage> Reading<M> {
         self.live.acknowledge(upto, || {
             if tells {
                 let chunks_read = Some(ChunksRead { seq, upto });
-                let writes = Writes { chunks_read, ..Writes::default() };
+                let writes = Writes::rare(Rare { chunks_read, ..Rare::default() });
                 // Lost with a crash, they are read again: nobody waits for this. Until then the
                 // next reader in this process is told.
                 let complete = Box::new(move |_: Result<_, _>| drop(live));

@@ -13,7 +13,7 @@ use super::live::Live;
 use super::producer::Producer;
 use super::streaming::{Begun, End, Streaming};
 use super::{StreamMessage, Streams};
-use crate::commit::{CommitFailure, Unit, Writes};
+use crate::commit::{CommitFailure, Rare, Unit, Writes};
 use crate::entity::Context;
 use crate::entity::cancel::Cancellable;
 use crate::entity::conclude::{Afterwards, Ending as Concluded, commit_beside, writes_of};
@@ -30,7 +30,7 @@ use crate::entity::outcome::{Outcome, Verdict};
 use crate::entity::outstanding::hand_out_after;
 use crate::entity::run::{Ran, To};
 use crate::entity::slot::{Slot, discard};
-use crate::entity::turn::{Change, Turn};
+use crate::entity::turn::Turn;
 use crate::entity::wire::Wire;
 use crate::error::{CallError, ClusterError, text};
 use crate::storage::{ChunkScan, ChunkWrite, OutcomeKind, StoredOutcome};
@@ -213,16 +213,11 @@ impl<T: Serves, M: StreamMessage> Run<'_, T, M> {
         let (seq, shard) = (self.stored.row.seq, self.stored.row.shard);
         let epoch = self.slot.kind.shards.epoch(shard);
         let numbered: Vec<_> = (self.last + 1..).zip(chunks).collect();
-        let writes = Writes {
-            chunks: numbered
-                .iter()
-                .map(|(number, payload)| {
-                    let (number, payload) = (*number, payload.clone());
-                    ChunkWrite { seq, shard, epoch, number, payload }
-                })
-                .collect(),
-            ..Writes::default()
-        };
+        let chunks = numbered.iter().map(|(number, payload)| {
+            let (number, payload) = (*number, payload.clone());
+            ChunkWrite { seq, shard, epoch, number, payload }
+        });
+        let writes = Writes::rare(Rare { chunks: chunks.collect(), ..Rare::default() });
         let (unit, told) = unit(|complete| Unit::new(writes, complete));
         self.slot.kind.shared.committer.push(unit);
         told.await.unwrap_or(Err(CommitFailure::Stopped))?;
@@ -317,8 +312,8 @@ fn commit_end<T: Serves, M: StreamMessage, S: Style<T, Streaming<M>>>(
         Ok(End) => Afterwards::of(Some(ctx), Parcels::default()),
         Err(_) => Afterwards::default(),
     };
-    let ended = Concluded { reply, outcome: Some(outcome), change: Change::None };
-    let writes = writes_of(slot, &ended, Some(ctx), &then, Some(&stored));
+    let mut ended = Concluded { reply, outcome: Some(outcome), change: None };
+    let writes = writes_of(slot, &mut ended, Some(ctx), &then, Some(&stored));
     let origin = Origin::Persisted(stored);
     commit_beside::<T, Streaming<M>, S>(slot.clone(), None, ended, writes, then, origin, to);
 }
