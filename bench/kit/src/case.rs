@@ -147,19 +147,23 @@ impl Case {
         &self.lane
     }
 
-    /// Repeats it and sums up.
-    pub(crate) fn measure(&mut self, bench: &Bench, runs: usize) -> Row {
-        let mut fsyncs: Vec<Duration> = Vec::new();
-        let runs = if self.kind == Kind::Memory { 1 } else { runs };
-        let mut done = Vec::with_capacity(runs);
-        for _ in 0..runs {
-            if self.kind == Kind::Durable {
-                fsyncs.push(fsync::probe(&bench.dir).expect("the bench's folder is writable"));
-            }
-            done.push((self.repeat)(bench));
+    /// What it writes to.
+    pub(crate) fn storage(&self) -> &'static str {
+        self.storage
+    }
+
+    /// One repetition.
+    fn repeat(&mut self, bench: &Bench, done: &mut Done) {
+        if self.kind == Kind::Durable {
+            done.fsyncs.push(fsync::probe(&bench.dir).expect("the bench's folder is writable"));
         }
+        done.runs.push((self.repeat)(bench));
+    }
+
+    /// Sums up its repetitions.
+    fn row(&mut self, bench: &Bench, done: Done) -> Row {
         let counts = self.count.as_mut().map(|count| count(bench));
-        let row = Row::new(self.lane, self.system, self.storage, done, &fsyncs);
+        let row = Row::new(self.lane, self.system, self.storage, done.runs, &done.fsyncs);
         Row { counts, ..row }
     }
 
@@ -169,4 +173,25 @@ impl Case {
             end(bench);
         }
     }
+}
+
+/// The repetitions of a case so far.
+#[derive(Default)]
+struct Done {
+    runs: Vec<Run>,
+    fsyncs: Vec<Duration>,
+}
+
+/// Repeats cases that are compared, one repetition of each after the other: what the machine does
+/// meanwhile is done to all of them.
+pub(crate) fn measure_in_turns(cases: &mut [Case], bench: &Bench, runs: usize) -> Vec<Row> {
+    let mut all: Vec<Done> = cases.iter().map(|_| Done::default()).collect();
+    for turn in 0..runs {
+        for (case, done) in cases.iter_mut().zip(&mut all) {
+            if turn == 0 || case.kind != Kind::Memory {
+                case.repeat(bench, done);
+            }
+        }
+    }
+    cases.iter_mut().zip(all).map(|(case, done)| case.row(bench, done)).collect()
 }

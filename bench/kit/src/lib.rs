@@ -31,6 +31,7 @@ pub use watch::{Watch, unix_micros};
 use std::process::ExitCode;
 
 use args::Args;
+use case::measure_in_turns;
 
 /// Runs what the command line asks of the cases: the `main` of every program.
 ///
@@ -59,13 +60,18 @@ fn run_with(args: &Args, cases: Vec<Case>) -> Result<(), String> {
     if args.header {
         println!("{}", Row::header());
     }
-    for mut case in cases.into_iter().filter(|case| args.wants(case.lane())) {
-        let row = case.measure(&bench, args.runs);
-        println!("{}", row.line());
-        case.end(&bench);
-        if let Some(file) = &args.json {
-            row.append_to(file)?;
+    let mut cases: Vec<Case> = cases.into_iter().filter(|case| args.wants(case.lane())).collect();
+    while let Some(first) = cases.first() {
+        let (lane, storage) = (*first.lane(), first.storage());
+        let are_compared = |case: &mut Case| *case.lane() == lane && case.storage() == storage;
+        let mut group: Vec<Case> = cases.extract_if(.., are_compared).collect();
+        for row in measure_in_turns(&mut group, &bench, args.runs) {
+            println!("{}", row.line());
+            if let Some(file) = &args.json {
+                row.append_to(file)?;
+            }
         }
+        group.iter_mut().for_each(|case| case.end(&bench));
     }
     Ok(())
 }

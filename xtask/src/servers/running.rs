@@ -59,10 +59,12 @@ impl Running {
         let on_disk = Path::new("/var/tmp");
         let place = if on_disk.is_dir() { Place::inside(on_disk)? } else { Place::temporary()? };
         Running::start(&place, |launch| match launch.kind() {
-            // Checkpoints come by time, not by volume; and buffers hold the index of keys of the
-            // lane with ten million requests.
+            // Checkpoints come by time, not by volume: a lane writes some 70 MB of log a second,
+            // and one begins when about half of this size is written. And buffers hold the index
+            // of keys of the lane with ten million requests.
             Kind::Postgres => {
-                let launch = launch.setting("max_wal_size", "4GB").setting("shared_buffers", "1GB");
+                let launch =
+                    launch.setting("max_wal_size", "32GB").setting("shared_buffers", "1GB");
                 counting_statements(launch)
             }
             Kind::Mariadb => launch
