@@ -21,12 +21,11 @@ use crate::servers::{Mariadb, Postgresql, Server};
 
 /// Finished requests in the tables.
 const RETAINED: u64 = 10_000_000;
-/// Calls after that, before those that are measured. A server writes a page as a whole when it is
-/// first changed after a checkpoint, as it does all the time for a few seconds in five minutes:
-/// these change nearly all pages of the index of keys.
-const WARMING: Lane = Lane { operations: 300_000, ..lane::RETAINED_1024 };
 /// Made by one statement each.
 const CHUNK: u64 = 250_000;
+/// The calls before those that are measured. PostgreSQL logs a page as a whole when it is first
+/// changed after a checkpoint: these change nearly all pages of the index of keys.
+const WARMING: Lane = Lane { operations: 300_000, ..lane::RETAINED_1024 };
 /// The system's name where nothing is retained.
 const EMPTY: &str = "cluster-empty";
 /// The schemas and databases of the two.

@@ -4,7 +4,7 @@ use cluster::prelude::*;
 use tokio::spawn;
 
 use crate::entities::{Counter, Desk, DeskClient, start, start_with};
-use crate::support::{Bed, Probe, backends, is_waiting, refused};
+use crate::support::{Bed, Probe, backends, is_waiting, refused, settle};
 
 // proves: B46
 async fn after_a_panic_the_last_committed_state_is_seen(bed: Bed) {
@@ -149,6 +149,51 @@ async fn a_conflict_of_one_entity_harms_no_other(bed: Bed) {
     assert_eq!(one.add(1).await.unwrap(), 2);
 }
 
+/// What was in one batch with it is written as it was, with the outcome of its request.
+// proves: B39, B44
+async fn a_conflict_of_one_entity_leaves_the_outcome_of_another(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let [one, other] = ["one", "other"].map(|desk| cluster.get::<Desk>(desk));
+    for desk in [&one, &other] {
+        assert_eq!(desk.file("kept".into()).await.unwrap(), 1);
+    }
+    probe.close("lost once");
+    probe.close("beside");
+    let first = file(&one, "lost once");
+    let second = spawn(async move { other.file("beside".into()).key("k").await });
+    probe.wait_for("lost once", 1).await;
+    probe.wait_for("beside", 1).await;
+    // While another batch waits, both ends come together in the next one.
+    bed.door.hold_commits();
+    let before = cluster.get::<Counter>("before");
+    let before = spawn(async move { before.bump(1).await });
+    bed.door.commits_held(1).await;
+    probe.open("lost once");
+    probe.open("beside");
+    settle().await;
+    bed.door.pass_one();
+    bed.door.commits_held(2).await;
+    bed.door.turn_away(cluster::storage::StorageError::StateConflict {
+        entity_type: "Desk".into(),
+        entity_id: "one".into(),
+        expected: cluster::id::StateVersion::new(1),
+        found: cluster::id::StateVersion::new(7),
+    });
+    bed.door.release();
+    assert_eq!(before.await.unwrap().unwrap(), 1);
+    assert_eq!(second.await.unwrap().unwrap(), 2);
+    // It runs again from the stored state.
+    assert_eq!(first.await.unwrap().unwrap(), 2);
+    assert_eq!((probe.count("lost once"), probe.count("beside")), (2, 1));
+    drop((one, cluster));
+    let cluster = start(&bed, &probe).await;
+    let other = cluster.get::<Desk>("other");
+    assert_eq!(other.file("beside".into()).key("k").await.unwrap(), 2);
+    assert_eq!(other.papers().await.unwrap(), ["kept", "beside"]);
+    assert_eq!(probe.count("beside"), 1);
+}
+
 // proves: B246
 async fn every_state_is_written_over_the_version_it_came_from(bed: Bed) {
     let probe = Probe::default();
@@ -207,6 +252,7 @@ backends!(
     state_and_outcome_are_in_one_batch_or_in_none,
     a_state_over_its_limit_is_refused_and_the_one_before_stays,
     a_conflict_of_one_entity_harms_no_other,
+    a_conflict_of_one_entity_leaves_the_outcome_of_another,
     every_state_is_written_over_the_version_it_came_from,
     storage_that_fails_for_long_ends_no_request,
 );

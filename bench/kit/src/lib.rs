@@ -65,13 +65,14 @@ fn run_with(args: &Args, cases: Vec<Case>) -> Result<(), String> {
         let (lane, storage) = (*first.lane(), first.storage());
         let are_compared = |case: &mut Case| *case.lane() == lane && case.storage() == storage;
         let mut group: Vec<Case> = cases.extract_if(.., are_compared).collect();
-        for row in measure_in_turns(&mut group, &bench, args.runs) {
+        let rows = measure_in_turns(&mut group, &bench, args.runs);
+        group.iter_mut().for_each(|case| case.end(&bench));
+        for row in rows {
             println!("{}", row.line());
             if let Some(file) = &args.json {
                 row.append_to(file)?;
             }
         }
-        group.iter_mut().for_each(|case| case.end(&bench));
     }
     Ok(())
 }

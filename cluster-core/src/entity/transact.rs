@@ -200,7 +200,9 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
     };
     match written {
         Ok(lane) => {
-            change.into_iter().for_each(|change| turn.committed(change));
+            if let Some(change) = change {
+                turn.committed(change);
+            }
             committed(turn, ending, then, &stored, to);
             drop(lane);
         }
