@@ -2,7 +2,7 @@
 //! `persisted-unkeyed-1024`, `persisted-hot`; and what their rows are to a server alone.
 
 use bench_kit::drive::{Target, closed_loop};
-use bench_kit::{Case, Counts, Lane, Run, Watch, lane};
+use bench_kit::{Case, Counts, Lane, Run, lane};
 use cluster::Config;
 use cluster::prelude::*;
 
@@ -136,28 +136,19 @@ pub(crate) async fn asks<T: Target>(
     storage: impl Storage,
     target: impl Fn(CounterClient) -> T,
 ) -> Run {
-    let run = asks_with(lane, storage, |_| {}, target).await;
-    Run { start: None, ..run }
-}
-
-/// The same with other settings than the defaults; and how long the start took.
-pub(crate) async fn asks_with<T: Target>(
-    lane: Lane,
-    storage: impl Storage,
-    config: fn(&mut Config),
-    target: impl Fn(CounterClient) -> T,
-) -> Run {
-    let watch = Watch::start();
-    let cluster = start(storage, config).await;
-    let started = watch.elapsed();
-    let clients = (0..lane.entities).map(|number| cluster.get::<Counter>(number.to_string()));
-    let mut run = closed_loop(&lane, clients.map(target).collect()).await;
-    run.start = Some(started);
+    let cluster = start(storage, |_| {}).await;
+    let run = closed_loop(&lane, clients(&cluster, lane).map(target).collect()).await;
     cluster.shutdown().await.expect("the storage works");
     run
 }
 
-async fn start(storage: impl Storage, config: fn(&mut Config)) -> Cluster {
+/// The clients of the lane's entities.
+pub(crate) fn clients(cluster: &Cluster, lane: Lane) -> impl Iterator<Item = CounterClient> {
+    (0..lane.entities).map(|number| cluster.get::<Counter>(number.to_string()))
+}
+
+/// A cluster of counters.
+pub(crate) async fn start(storage: impl Storage, config: fn(&mut Config)) -> Cluster {
     let builder = Cluster::builder().storage(storage).config(config).entity::<Counter>();
     builder.start().await.expect("the storage works")
 }

@@ -9,13 +9,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bench_kit::drive::Target;
-use bench_kit::{Case, Lane, Watch, lane};
+use bench_kit::drive::{Target, closed_loop};
+use bench_kit::{Case, Lane, Run, Watch, lane};
 use cluster::Config;
 use cluster::prelude::*;
 
 use crate::SYSTEM;
-use crate::persisted::{CounterClient, asks_with, sample};
+use crate::persisted::{CounterClient, clients, sample, start};
 use crate::raw::RawServer;
 use crate::servers::{Mariadb, Postgresql, Server};
 
@@ -23,9 +23,14 @@ use crate::servers::{Mariadb, Postgresql, Server};
 const RETAINED: u64 = 10_000_000;
 /// Made by one statement each.
 const CHUNK: u64 = 250_000;
-/// The calls before those that are measured. PostgreSQL logs a page as a whole when it is first
-/// changed after a checkpoint: these change nearly all pages of the index of keys.
-const WARMING: Lane = Lane { operations: 300_000, ..lane::RETAINED_1024 };
+/// The calls of each repetition before those that are measured, where requests are retained: a new
+/// connection of PostgreSQL maps each part of the server's memory when it first reads it.
+const WARMING: u64 = 100_000;
+/// Those of the first repetition there. PostgreSQL logs a page as a whole when it is first changed
+/// after a checkpoint: these change nearly all pages of the index of keys.
+const FIRST_WARMING: u64 = 300_000;
+/// Those where none are: for the connections, and so few that the tables are still next to empty.
+const EMPTY_WARMING: u64 = 10_000;
 /// The system's name where nothing is retained.
 const EMPTY: &str = "cluster-empty";
 /// The schemas and databases of the two.
@@ -35,12 +40,12 @@ const EMPTY_PLACE: &str = "bench_empty";
 /// Each call with a key of its own, which those of other repetitions have not.
 struct KeyedIn {
     client: CounterClient,
-    repetition: u64,
+    part: Arc<str>,
 }
 
 impl Target for KeyedIn {
     async fn ask(&self, operation: u64) {
-        let key = format!("{}-{operation}", self.repetition);
+        let key = format!("{}-{operation}", self.part);
         self.client.add(1).key(key).await.expect("the storage works");
     }
 }
@@ -65,13 +70,12 @@ fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
         Case::durable(lane, SYSTEM, S::STORAGE, move |bench| {
             let (server, repetition) = (place.clone(), used.fetch_add(1, Ordering::Relaxed));
             bench.block_on(async move {
+                let mut warming = WARMING;
                 if repetition == 0 {
                     fill(&server).await;
-                    let target = |client| KeyedIn { client, repetition: 0 };
-                    asks_with(WARMING, server.open(None).await, keep, target).await;
+                    warming = FIRST_WARMING;
                 }
-                let target = |client| KeyedIn { client, repetition: repetition + 1 };
-                asks_with(lane, server.open(None).await, keep, target).await
+                asks(lane, server, repetition, warming).await
             })
         })
     };
@@ -81,8 +85,7 @@ fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
             let server = server.clone();
             bench.block_on(async move {
                 server.empty().await;
-                let target = |client| KeyedIn { client, repetition: 0 };
-                asks_with(lane, server.open(None).await, keep, target).await
+                asks(lane, server, 0, EMPTY_WARMING).await
             })
         })
     };
@@ -92,6 +95,23 @@ fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
         bench.block_on(async move { server.remove().await });
     });
     vec![full(lane::RETAINED_64), bare(lane::RETAINED_64), bare(lane::RETAINED_1024), last]
+}
+
+/// The lane's calls in a cluster that has just started, after others that are not measured; and how
+/// long the start took.
+async fn asks<S: Server>(lane: Lane, server: S, repetition: u64, warming: u64) -> Run {
+    let storage = server.open(None).await;
+    let watch = Watch::start();
+    let cluster = start(storage, keep).await;
+    let started = watch.elapsed();
+    let targets = |part: &str| {
+        let part: Arc<str> = format!("{repetition}-{part}").into();
+        clients(&cluster, lane).map(|client| KeyedIn { client, part: Arc::clone(&part) }).collect()
+    };
+    closed_loop(&Lane { operations: warming, ..lane }, targets("warming")).await;
+    let run = closed_loop(&lane, targets("measured")).await;
+    cluster.shutdown().await.expect("the storage works");
+    Run { start: Some(started), ..run }
 }
 
 /// Retention leaves everything that a run makes.
@@ -147,23 +167,30 @@ impl RetainingServer for Postgresql {
         || set_byte('\\x00000000'::bytea, 0, octet_length(r.entity_type)) || r.entity_type \
         || set_byte('\\x00000000'::bytea, 0, octet_length(r.entity_id)) || r.entity_id \
         || (SELECT string_agg(substr(int8send(r.message), 9 - b, 1), ''::bytea ORDER BY b) \
-        FROM generate_series(1, 8) b) AS scope, r.key, r.key_digest \
+        FROM generate_series(1, 8) b) AS scope, r.key, int8send(digest_1) || int8send(digest_2) \
+        || int8send(digest_3) || int8send(digest_4) AS digest \
         FROM cluster_request r JOIN cluster_outcome o ON o.seq = r.seq; \
         ALTER TABLE template ADD PRIMARY KEY (n); ANALYZE template; \
         DO $$ BEGIN ASSERT (SELECT bool_and(sha256(scope \
-        || set_byte('\\x00000000'::bytea, 0, octet_length(key)) || key) = key_digest) \
-        FROM template), 'digests are made in another way'; END $$";
+        || set_byte('\\x00000000'::bytea, 0, octet_length(key)) || key) = digest) \
+        FROM template), 'digests are made in another way'; END $$; \
+        ALTER TABLE template DROP COLUMN digest";
     const COPY: &'static str = "WITH made AS MATERIALIZED (SELECT t.*, t.top + x AS new_seq, \
         (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at, \
         convert_to('retained-' || x, 'UTF8') AS new_key FROM generate_series({first}, {last}) x \
         JOIN template t ON t.n = x % 1000), \
         a AS (INSERT INTO cluster_request (seq, shard, epoch, class, accepted_at, message, id, \
-        entity_type, entity_id, key_digest, key, arguments) \
+        entity_type, entity_id, digest_1, digest_2, digest_3, digest_4, key, arguments) \
         SELECT new_seq, shard, epoch, class, at, message, \
         substr(int8send(at), 3) || substr(int8send(new_seq), 1) || '\\x0000'::bytea, \
         entity_type, entity_id, \
-        sha256(scope || set_byte('\\x00000000'::bytea, 0, octet_length(new_key)) || new_key), \
-        new_key, arguments FROM made ORDER BY new_seq) \
+        ('x' || left(digest, 16))::bit(64)::bigint, \
+        ('x' || substr(digest, 17, 16))::bit(64)::bigint, \
+        ('x' || substr(digest, 33, 16))::bit(64)::bigint, \
+        ('x' || right(digest, 16))::bit(64)::bigint, new_key, arguments \
+        FROM made CROSS JOIN LATERAL (SELECT encode(sha256(scope \
+        || set_byte('\\x00000000'::bytea, 0, octet_length(new_key)) || new_key), 'hex') AS digest \
+        OFFSET 0) d ORDER BY new_seq) \
         INSERT INTO cluster_outcome (seq, shard, epoch, finished_at, kind, payload) \
         SELECT new_seq, shard, epoch, at, kind, payload FROM made ORDER BY new_seq";
     const SETTLE: &'static [&'static str] = &[
@@ -206,5 +233,7 @@ impl RetainingServer for Mariadb {
         "UPDATE cluster_shard SET mark = \
         GREATEST(mark, (SELECT max(seq) FROM cluster_request) - 10000)",
         "ANALYZE TABLE cluster_request, cluster_outcome",
+        "FLUSH TABLES cluster_request, cluster_outcome FOR EXPORT",
+        "UNLOCK TABLES",
     ];
 }

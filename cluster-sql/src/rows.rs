@@ -36,6 +36,11 @@ impl<'a> EncodedRequest<'a> {
         }
     }
 
+    /// The digest of its key.
+    pub(crate) fn digest(&self) -> Option<&KeyDigest> {
+        self.row.key.as_ref().map(|key| &key.digest)
+    }
+
     /// The values in the order of the columns.
     pub(crate) fn values(&self) -> [Value<'_>; REQUEST_COLUMNS] {
         let row = self.row;
@@ -52,7 +57,7 @@ impl<'a> EncodedRequest<'a> {
             row.message.as_u64().cast_signed().into(),
             Value::Bytes(row.entity_type.as_bytes()),
             (&row.entity_id).into(),
-            key.map(|key| &key.digest.as_bytes()[..]).into(),
+            self.digest().map(|digest| &digest.as_bytes()[..]).into(),
             key.map(|key| key.key.as_str().as_bytes()).into(),
             self.trace.as_deref().into(),
             self.headers.as_deref().map_or(Value::Null, Value::Text),

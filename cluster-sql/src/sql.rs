@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use super::dialect::Dialect;
 
-/// The columns of a request, in the order in which rows are written and read.
+/// The columns of a request, in the order in which rows are written and read. Who stores the digest
+/// of the key in another form says what stands in its place.
 macro_rules! request_columns {
     ($table:literal) => {
+        $crate::sql::request_columns!($table, concat!($table, "key_digest"))
+    };
+    ($table:literal, $digest:expr) => {
         concat!(
             $table,
             "seq, ",
@@ -31,8 +35,8 @@ macro_rules! request_columns {
             "entity_type, ",
             $table,
             "entity_id, ",
-            $table,
-            "key_digest, ",
+            $digest,
+            ", ",
             $table,
             "key, ",
             $table,
@@ -48,6 +52,23 @@ macro_rules! request_columns {
 }
 
 pub(crate) use request_columns;
+
+/// A request with its outcome and where else it stands, by a condition on the request `r`.
+macro_rules! found_by {
+    ($columns:expr, $condition:expr) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing \
+            FROM {p}request r LEFT JOIN {p}outcome o ON o.seq = r.seq \
+            LEFT JOIN {p}dead d ON d.seq = r.seq \
+            LEFT JOIN {p}held h ON h.seq = r.seq WHERE ",
+            $condition
+        )
+    };
+}
+
+pub(crate) use found_by;
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
@@ -123,21 +144,9 @@ statements! {
     /// seq, shard, due_at
     InsertDue = "INSERT INTO {p}due (seq, shard, due_at) VALUES (?1, ?2, ?3)";
     /// id → request, outcome, finished_at, dead, held
-    RequestById = concat!(
-        "SELECT ", request_columns!("r."),
-        ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing \
-        FROM {p}request r LEFT JOIN {p}outcome o ON o.seq = r.seq \
-        LEFT JOIN {p}dead d ON d.seq = r.seq \
-        LEFT JOIN {p}held h ON h.seq = r.seq WHERE r.id = ?1"
-    );
+    RequestById = found_by!(request_columns!("r."), "r.id = ?1");
     /// key_digest → request, outcome, finished_at, dead, held
-    RequestByKey = concat!(
-        "SELECT ", request_columns!("r."),
-        ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing \
-        FROM {p}request r LEFT JOIN {p}outcome o ON o.seq = r.seq \
-        LEFT JOIN {p}dead d ON d.seq = r.seq \
-        LEFT JOIN {p}held h ON h.seq = r.seq WHERE r.key_digest = ?1"
-    );
+    RequestByKey = found_by!(request_columns!("r."), "r.key_digest = ?1");
 
     /// seq
     DeletePending = "DELETE FROM {p}pending WHERE seq = ?1";

@@ -87,7 +87,7 @@ fn push_request(text: &mut String, call: &RawCall) {
     match &call.key {
         Some(key) => {
             text.push(',');
-            push_bytes(text, &key.digest);
+            push_bytes(text, &key.digest.map(i64::to_be_bytes).concat());
             text.push(',');
             push_bytes(text, key.text.as_bytes());
         }

@@ -76,7 +76,7 @@ pub(crate) struct RawCall {
 #[derive(Debug)]
 struct Key {
     text: String,
-    digest: Vec<u8>,
+    digest: [i64; 4],
 }
 
 /// Whether calls have a key.
@@ -121,10 +121,10 @@ impl Numbers {
     }
 }
 
-/// 32 bytes that follow from a number and look random.
-fn spread(number: u64) -> Vec<u8> {
+/// 32 bytes that follow from a number and look random, as numbers.
+fn spread(number: u64) -> [i64; 4] {
     let mut rng = Rng::new(number);
-    (0..4).flat_map(|_| (rng.below(usize::MAX) as u64).to_le_bytes()).collect()
+    std::array::from_fn(|_| (rng.below(usize::MAX) as u64).cast_signed())
 }
 
 /// A server whose tables are written without the product.

@@ -64,7 +64,7 @@ impl KeyDigest {
         KeyDigest(hasher.finalize().into())
     }
 
-    /// The 32 bytes, as stored.
+    /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

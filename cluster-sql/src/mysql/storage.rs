@@ -33,6 +33,10 @@ use crate::server::{Inner, Purpose, Server, server_storage, writer_name};
 ///
 /// Connections must not go through a proxy that shares them between transactions.
 ///
+/// Keys of requests stand in an index that is met at random places, of some 65 bytes for each that
+/// is within its `deduplication_window`: 650 MB for ten million. Calls with keys are fast while
+/// `innodb_buffer_pool_size` holds it.
+///
 /// Clones share it.
 #[derive(Clone)]
 pub struct MySql {

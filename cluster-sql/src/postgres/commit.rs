@@ -8,7 +8,8 @@ use cluster_core::storage::{
     Accepted, Batch, Committed, Fence, FoundRequest, RequestRow, StateWrite, StorageError,
 };
 
-use super::commit_text::{ENTRY, Groups, OUTCOME, REQUEST, STATE, stand_in};
+use super::commit_text::{DIGEST, ENTRY, Groups, OUTCOME, REQUEST, STATE, stand_in};
+use super::digest::{self, PARTS};
 use super::error::{commit_error, is_duplicate, is_gate};
 use super::parameter::Array;
 use super::reads::{find_keys, find_requests};
@@ -126,7 +127,7 @@ fn arguments(mut arguments: Arguments, fence: Fence, batch: &Batch, groups: Grou
     arguments.add(integer(fence.number.as_u64()));
     if groups.accepts {
         let encoded: Vec<_> = batch.accepts.iter().map(EncodedRequest::new).collect();
-        add_all(&mut arguments, Array::columns(REQUEST, encoded.iter().map(|row| row.values())));
+        add_all(&mut arguments, Array::columns(REQUEST, encoded.iter().map(row_of_request)));
     }
     if groups.outcomes {
         add_all(&mut arguments, Array::columns(OUTCOME, batch.outcomes.iter().map(outcome_values)));
@@ -138,6 +139,17 @@ fn arguments(mut arguments: Arguments, fence: Fence, batch: &Batch, groups: Grou
         add_all(&mut arguments, Array::columns(ENTRY, batch.journal.iter().map(entry_values)));
     }
     arguments
+}
+
+/// The values of a request in the order of the columns.
+fn row_of_request<'a>(row: &'a EncodedRequest<'_>) -> [Value<'a>; REQUEST.len()] {
+    let values = row.values();
+    let digest = row.digest().map(digest::parts);
+    std::array::from_fn(|at| match at.checked_sub(DIGEST) {
+        None => values[at],
+        Some(part @ 0..PARTS) => digest.map(|digest| digest[part]).into(),
+        Some(_) => values[at + 1 - PARTS],
+    })
 }
 
 /// The values of a state in the order of the columns.

@@ -12,9 +12,11 @@ use std::iter;
 
 use cluster_core::id::StateVersion;
 
+use super::digest::{PARTS, digest_columns};
 use super::parameter::Element;
 use Element::{Bytes, Integer, Text};
 
+use crate::rows::REQUEST_COLUMNS;
 use crate::sql::request_columns;
 use crate::value::integer;
 
@@ -86,10 +88,12 @@ impl Groups {
 }
 
 /// The columns of a request.
-pub(super) const REQUEST: [Element; 17] = [
+pub(super) const REQUEST: [Element; REQUEST_COLUMNS - 1 + PARTS] = [
     Integer, Bytes, Integer, Integer, Integer, Integer, Integer, Bytes, Integer, Bytes, Bytes,
-    Bytes, Bytes, Bytes, Text, Bytes, Integer,
+    Integer, Integer, Integer, Integer, Bytes, Bytes, Text, Bytes, Integer,
 ];
+/// The place of the first part of the digest among them.
+pub(super) const DIGEST: usize = 11;
 /// The columns of an outcome.
 pub(super) const OUTCOME: [Element; 6] = [Integer, Integer, Integer, Integer, Integer, Bytes];
 /// The columns of a state; the shard of one that replaces another is a [`stand_in`].
@@ -208,7 +212,7 @@ fn accepts(writer: &mut Writer, groups: Groups) -> String {
     writer.part(format!(
         "a AS (INSERT INTO {{p}}request ({}) SELECT {rows} WHERE {OK} \
         {}RETURNING seq, shard, due_at)",
-        request_columns!(""),
+        request_columns!("", digest_columns!()),
         on_conflict(groups.careful)
     ));
     let [shard, due_at, entity_type, entity_id] = [2, 6, 9, 10].map(|column| first + column);

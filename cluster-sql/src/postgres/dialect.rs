@@ -4,10 +4,11 @@
 //! due at a time, held, or dead, in none of those tables. So accepting a request and finishing it
 //! each insert one row, and change none.
 
+use super::digest::{digest_columns, digest_parts, read_columns};
 use crate::dialect::Dialect;
 use crate::entity::entity_window;
 use crate::schema::Migration;
-use crate::sql::{Sql, request_columns};
+use crate::sql::{Sql, found_by, request_columns};
 
 /// PostgreSQL's SQL.
 pub(crate) struct PostgresDialect;
@@ -107,7 +108,7 @@ macro_rules! pending_page {
             ") AND ",
             is_pending!(),
             " ORDER BY r.seq LIMIT ?2) SELECT ",
-            request_columns!("r."),
+            read_columns!(),
             ", r.attempts, r.retry_at, reached.seq FROM reached LEFT JOIN (\
             SELECT r.*, a.attempts, a.retry_at, \
             sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) \
@@ -143,6 +144,9 @@ impl Dialect for PostgresDialect {
             Sql::InsertFence => {
                 "INSERT INTO {p}fence (incarnation, number, alive, mark) VALUES (?1, ?2, 1, 0)"
             }
+            Sql::InsertRequest => INSERT_REQUEST,
+            Sql::RequestById => found_by!(read_columns!(), "r.id = ?1"),
+            Sql::RequestByKey => REQUEST_BY_KEY,
             // Its place among those above the mark is its row itself; here nobody knows the mark.
             Sql::InsertPending => {
                 "INSERT INTO {p}behind (seq, shard, entity_type, entity_id) \
@@ -166,20 +170,8 @@ impl Dialect for PostgresDialect {
             Sql::LoadPending => LOAD_PENDING,
             Sql::LoadPendingOf => LOAD_PENDING_OF,
             Sql::LoadDue => LOAD_DUE,
-            Sql::DeadLetters => concat!(
-                "SELECT ",
-                request_columns!("r."),
-                ", d.attempts, d.died_at, d.error \
-                FROM {p}dead d JOIN {p}request r ON r.seq = d.seq \
-                WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2"
-            ),
-            Sql::Held => concat!(
-                "SELECT ",
-                request_columns!("r."),
-                ", h.held_at, h.kind, h.missing \
-                FROM {p}held h JOIN {p}request r ON r.seq = h.seq \
-                WHERE h.seq > ?1 ORDER BY h.seq LIMIT ?2"
-            ),
+            Sql::DeadLetters => DEAD_LETTERS,
+            Sql::Held => HELD,
             Sql::InsertAlive => INSERT_ALIVE,
             Sql::LoadAlive => LOAD_ALIVE,
             // The planner must know that a window is a small part of the table.
@@ -205,6 +197,17 @@ impl Dialect for PostgresDialect {
         Some(text)
     }
 }
+
+const INSERT_REQUEST: &str = concat!(
+    "INSERT INTO {p}request (",
+    request_columns!("", digest_columns!()),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ",
+    digest_parts!("?12"),
+    ", ?13, ?14, ?15, ?16, ?17) ON CONFLICT DO NOTHING"
+);
+
+const REQUEST_BY_KEY: &str =
+    found_by!(read_columns!(), concat!("(", digest_columns!(), ") = (", digest_parts!("?1"), ")"));
 
 const INSERT_ALIVE: &str = "INSERT INTO {p}alive (entity_type, entity_id, shard, epoch) \
     VALUES (?1, ?2, ?3, ?4) \
@@ -239,6 +242,20 @@ const INSERT_CHUNK: &str = concat!(
     " AND NOT EXISTS (SELECT 1 FROM {p}chunk c WHERE c.seq = ?1 AND c.number >= ?2)"
 );
 
+const DEAD_LETTERS: &str = concat!(
+    "SELECT ",
+    read_columns!(),
+    ", d.attempts, d.died_at, d.error FROM {p}dead d JOIN {p}request r ON r.seq = d.seq \
+    WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2"
+);
+
+const HELD: &str = concat!(
+    "SELECT ",
+    read_columns!(),
+    ", h.held_at, h.kind, h.missing FROM {p}held h JOIN {p}request r ON r.seq = h.seq \
+    WHERE h.seq > ?1 ORDER BY h.seq LIMIT ?2"
+);
+
 /// Who owns no shard finds nothing.
 const LOAD_PENDING: &str = pending_page!(
     "?4",
@@ -266,7 +283,7 @@ const LOAD_DUE: &str = concat!(
     JOIN {p}shard s ON s.shard = d.shard AND s.owner = ?4 \
     WHERE (d.due_at, d.seq) > (?1, ?2) ORDER BY d.due_at, d.seq LIMIT ?3) \
     SELECT ",
-    request_columns!("r."),
+    read_columns!(),
     ", r.attempts, r.at FROM (SELECT r.*, a.attempts, page.due_at AS at, \
     sum(octet_length(r.arguments)) OVER (ORDER BY page.due_at, page.seq) \
     - octet_length(r.arguments) AS bytes \

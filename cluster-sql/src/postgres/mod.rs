@@ -7,6 +7,7 @@
 mod commit;
 mod commit_text;
 mod dialect;
+mod digest;
 mod error;
 mod marks;
 mod options;

@@ -7,6 +7,7 @@ use cluster_core::storage::{
 };
 use cluster_core::time::ClusterTime;
 
+use super::digest::{PARTS, parts};
 use super::error::sure;
 use super::parameter::Array;
 use super::session::Session;
@@ -66,8 +67,10 @@ pub(super) async fn find_keys(
     session: &mut Session,
     digests: &[KeyDigest],
 ) -> Result<Vec<Option<FoundRequest>>, StorageError> {
-    let array = Array::bytes(digests.iter().map(|digest| &digest.as_bytes()[..]));
-    answers(session, Own::Keys, [array], digests.len(), REQUEST_COLUMNS + 6, read_found).await
+    let digests: Vec<[i64; PARTS]> = digests.iter().map(parts).collect();
+    let arrays: [Array<'_>; PARTS] =
+        std::array::from_fn(|part| Array::integers(digests.iter().map(|digest| digest[part])));
+    answers(session, Own::Keys, arrays, digests.len(), REQUEST_COLUMNS + 6, read_found).await
 }
 
 pub(super) async fn load_states(

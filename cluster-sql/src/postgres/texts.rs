@@ -4,15 +4,16 @@ use std::sync::{Arc, OnceLock};
 
 use super::commit_text::{Groups, commit_text};
 use super::dialect::{PostgresDialect, has_no_outcome, is_pending, mark, window};
+use super::digest::read_columns;
 use crate::server::own;
-use crate::sql::{Texts, request_columns, with_prefix};
+use crate::sql::{Texts, with_prefix};
 
 /// A request with its outcome and where else it stands, and at which place it was asked for.
 macro_rules! found {
     ($asked:literal) => {
         concat!(
             "SELECT ",
-            request_columns!("r."),
+            read_columns!(),
             ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM ",
             $asked,
             " LEFT JOIN LATERAL \
@@ -52,11 +53,12 @@ own! {
         "unnest($1::bytea[]) WITH ORDINALITY u (id, n) \
         CROSS JOIN LATERAL (SELECT * FROM {p}request r WHERE r.id = u.id OFFSET 0) r"
     );
-    /// key_digests → request, outcome, finished_at, dead, held, place
+    /// the parts of digests → request, outcome, finished_at, dead, held, place
     Keys = found!(
-        "unnest($1::bytea[]) WITH ORDINALITY u (digest, n) \
-        CROSS JOIN LATERAL \
-        (SELECT * FROM {p}request r WHERE r.key_digest = u.digest OFFSET 0) r"
+        "unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
+        WITH ORDINALITY u (digest_1, digest_2, digest_3, digest_4, n) CROSS JOIN LATERAL \
+        (SELECT * FROM {p}request r WHERE r.digest_1 = u.digest_1 AND r.digest_2 = u.digest_2 \
+        AND r.digest_3 = u.digest_3 AND r.digest_4 = u.digest_4 OFFSET 0) r"
     );
     /// entity_types, entity_ids → version, payload, place
     States = "SELECT s.version, s.payload, u.n \

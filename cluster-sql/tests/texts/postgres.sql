@@ -57,8 +57,12 @@ SELECT max(seq) FROM p_request;
 
 -- InsertRequest
 INSERT INTO p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message,
-entity_type, entity_id, key_digest, key, trace, headers, arguments, reminder) VALUES ($1, $2, $3,
-$4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING;
+entity_type, entity_id, digest_1, digest_2, digest_3, digest_4, key, trace, headers, arguments,
+reminder) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, ('x' || encode(substr($12::bytea,
+1, 8), 'hex'))::bit(64)::bigint, ('x' || encode(substr($12::bytea, 9, 8), 'hex'))::bit(64)::bigint,
+('x' || encode(substr($12::bytea, 17, 8), 'hex'))::bit(64)::bigint, ('x' ||
+encode(substr($12::bytea, 25, 8), 'hex'))::bit(64)::bigint, $13, $14, $15, $16, $17) ON CONFLICT DO
+NOTHING;
 
 -- InsertPending
 INSERT INTO p_behind (seq, shard, entity_type, entity_id) SELECT r.seq, $2::bigint, r.entity_type,
@@ -70,17 +74,20 @@ excluded.due_at;
 
 -- RequestById
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
-o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o
-ON o.seq = r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE r.id
-= $1;
+r.entity_type, r.entity_id, int8send(r.digest_1) || int8send(r.digest_2) || int8send(r.digest_3) ||
+int8send(r.digest_4), r.key, r.trace, r.headers, r.arguments, r.reminder, o.kind, o.payload,
+o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o ON o.seq = r.seq
+LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE r.id = $1;
 
 -- RequestByKey
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
-o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o
-ON o.seq = r.seq LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE
-r.key_digest = $1;
+r.entity_type, r.entity_id, int8send(r.digest_1) || int8send(r.digest_2) || int8send(r.digest_3) ||
+int8send(r.digest_4), r.key, r.trace, r.headers, r.arguments, r.reminder, o.kind, o.payload,
+o.finished_at, d.seq, h.kind, h.missing FROM p_request r LEFT JOIN p_outcome o ON o.seq = r.seq
+LEFT JOIN p_dead d ON d.seq = r.seq LEFT JOIN p_held h ON h.seq = r.seq WHERE (digest_1, digest_2,
+digest_3, digest_4) = (('x' || encode(substr($1::bytea, 1, 8), 'hex'))::bit(64)::bigint, ('x' ||
+encode(substr($1::bytea, 9, 8), 'hex'))::bit(64)::bigint, ('x' || encode(substr($1::bytea, 17, 8),
+'hex'))::bit(64)::bigint, ('x' || encode(substr($1::bytea, 25, 8), 'hex'))::bit(64)::bigint);
 
 -- DeletePending
 WITH b AS (DELETE FROM p_behind WHERE seq = $1), d AS (DELETE FROM p_due WHERE seq = $1) SELECT 1
@@ -203,8 +210,9 @@ r.seq) IS NULL OFFSET 0) r WHERE r.seq <= coalesce((SELECT seq FROM reached), r.
 FROM p_held h WHERE h.seq = r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL
 AND (SELECT 1 FROM p_due w WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2) SELECT r.seq,
 r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type,
-r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts,
-r.retry_at, reached.seq FROM reached LEFT JOIN (SELECT r.*, a.attempts, a.retry_at,
+r.entity_id, int8send(r.digest_1) || int8send(r.digest_2) || int8send(r.digest_3) ||
+int8send(r.digest_4), r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.retry_at,
+reached.seq FROM reached LEFT JOIN (SELECT r.*, a.attempts, a.retry_at,
 sum(octet_length(r.arguments)) OVER (ORDER BY r.seq) - octet_length(r.arguments) AS bytes FROM page
 CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.seq = page.seq OFFSET 0) r LEFT JOIN LATERAL
 (SELECT * FROM p_attempt a WHERE a.seq = page.seq OFFSET 0) a ON true) r ON r.bytes < $4 ORDER BY
@@ -223,7 +231,8 @@ WHERE r.seq <= coalesce((SELECT seq FROM reached), r.seq) AND r.is_above = (r.se
 FROM p_shard s WHERE s.shard = r.shard AND s.owner = $3)) AND (SELECT 1 FROM p_held h WHERE h.seq =
 r.seq) IS NULL AND (SELECT 1 FROM p_dead d WHERE d.seq = r.seq) IS NULL AND (SELECT 1 FROM p_due w
 WHERE w.seq = r.seq) IS NULL ORDER BY r.seq LIMIT $2) SELECT r.seq, r.id, r.shard, r.epoch,
-r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type, r.entity_id, r.key_digest,
+r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type, r.entity_id,
+int8send(r.digest_1) || int8send(r.digest_2) || int8send(r.digest_3) || int8send(r.digest_4),
 r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.retry_at, reached.seq FROM
 reached LEFT JOIN (SELECT r.*, a.attempts, a.retry_at, sum(octet_length(r.arguments)) OVER (ORDER
 BY r.seq) - octet_length(r.arguments) AS bytes FROM page CROSS JOIN LATERAL (SELECT * FROM
@@ -234,23 +243,24 @@ a.seq = page.seq OFFSET 0) a ON true) r ON r.bytes < $7 ORDER BY r.seq;
 WITH page AS (SELECT d.seq, d.due_at FROM p_due d JOIN p_shard s ON s.shard = d.shard AND s.owner =
 $4 WHERE (d.due_at, d.seq) > ($1, $2) ORDER BY d.due_at, d.seq LIMIT $3) SELECT r.seq, r.id,
 r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message, r.entity_type,
-r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.at
-FROM (SELECT r.*, a.attempts, page.due_at AS at, sum(octet_length(r.arguments)) OVER (ORDER BY
+r.entity_id, int8send(r.digest_1) || int8send(r.digest_2) || int8send(r.digest_3) ||
+int8send(r.digest_4), r.key, r.trace, r.headers, r.arguments, r.reminder, r.attempts, r.at FROM
+(SELECT r.*, a.attempts, page.due_at AS at, sum(octet_length(r.arguments)) OVER (ORDER BY
 page.due_at, page.seq) - octet_length(r.arguments) AS bytes FROM page CROSS JOIN LATERAL (SELECT *
 FROM p_request r WHERE r.seq = page.seq OFFSET 0) r LEFT JOIN LATERAL (SELECT * FROM p_attempt a
 WHERE a.seq = page.seq OFFSET 0) a ON true) r WHERE r.bytes < $5 ORDER BY r.at, r.seq;
 
 -- DeadLetters
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
-d.attempts, d.died_at, d.error FROM p_dead d JOIN p_request r ON r.seq = d.seq WHERE d.seq > $1
-ORDER BY d.seq LIMIT $2;
+r.entity_type, r.entity_id, int8send(r.digest_1) || int8send(r.digest_2) || int8send(r.digest_3) ||
+int8send(r.digest_4), r.key, r.trace, r.headers, r.arguments, r.reminder, d.attempts, d.died_at,
+d.error FROM p_dead d JOIN p_request r ON r.seq = d.seq WHERE d.seq > $1 ORDER BY d.seq LIMIT $2;
 
 -- Held
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
-h.held_at, h.kind, h.missing FROM p_held h JOIN p_request r ON r.seq = h.seq WHERE h.seq > $1 ORDER
-BY h.seq LIMIT $2;
+r.entity_type, r.entity_id, int8send(r.digest_1) || int8send(r.digest_2) || int8send(r.digest_3) ||
+int8send(r.digest_4), r.key, r.trace, r.headers, r.arguments, r.reminder, h.held_at, h.kind,
+h.missing FROM p_held h JOIN p_request r ON r.seq = h.seq WHERE h.seq > $1 ORDER BY h.seq LIMIT $2;
 
 -- OuterRequest
 SELECT r.class, o.finished_at FROM p_request r LEFT JOIN p_outcome o ON o.seq = r.seq WHERE r.id =
@@ -345,21 +355,25 @@ SELECT coalesce(current_setting('cluster.begun', true), '') = '1';
 
 -- Requests
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
-o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH
-ORDINALITY u (id, n) CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.id = u.id OFFSET 0) r
-LEFT JOIN LATERAL (SELECT * FROM p_outcome o WHERE o.seq = r.seq OFFSET 0) o ON true LEFT JOIN
-LATERAL (SELECT * FROM p_dead d WHERE d.seq = r.seq OFFSET 0) d ON true LEFT JOIN LATERAL (SELECT *
-FROM p_held h WHERE h.seq = r.seq OFFSET 0) h ON true;
+r.entity_type, r.entity_id, int8send(r.digest_1) || int8send(r.digest_2) || int8send(r.digest_3) ||
+int8send(r.digest_4), r.key, r.trace, r.headers, r.arguments, r.reminder, o.kind, o.payload,
+o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH ORDINALITY u (id, n)
+CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.id = u.id OFFSET 0) r LEFT JOIN LATERAL
+(SELECT * FROM p_outcome o WHERE o.seq = r.seq OFFSET 0) o ON true LEFT JOIN LATERAL (SELECT * FROM
+p_dead d WHERE d.seq = r.seq OFFSET 0) d ON true LEFT JOIN LATERAL (SELECT * FROM p_held h WHERE
+h.seq = r.seq OFFSET 0) h ON true;
 
 -- Keys
 SELECT r.seq, r.id, r.shard, r.epoch, r.class, r.accepted_at, r.due_at, r.outer_id, r.message,
-r.entity_type, r.entity_id, r.key_digest, r.key, r.trace, r.headers, r.arguments, r.reminder,
-o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bytea[]) WITH
-ORDINALITY u (digest, n) CROSS JOIN LATERAL (SELECT * FROM p_request r WHERE r.key_digest =
-u.digest OFFSET 0) r LEFT JOIN LATERAL (SELECT * FROM p_outcome o WHERE o.seq = r.seq OFFSET 0) o
-ON true LEFT JOIN LATERAL (SELECT * FROM p_dead d WHERE d.seq = r.seq OFFSET 0) d ON true LEFT JOIN
-LATERAL (SELECT * FROM p_held h WHERE h.seq = r.seq OFFSET 0) h ON true;
+r.entity_type, r.entity_id, int8send(r.digest_1) || int8send(r.digest_2) || int8send(r.digest_3) ||
+int8send(r.digest_4), r.key, r.trace, r.headers, r.arguments, r.reminder, o.kind, o.payload,
+o.finished_at, d.seq, h.kind, h.missing, u.n FROM unnest($1::bigint[], $2::bigint[], $3::bigint[],
+$4::bigint[]) WITH ORDINALITY u (digest_1, digest_2, digest_3, digest_4, n) CROSS JOIN LATERAL
+(SELECT * FROM p_request r WHERE r.digest_1 = u.digest_1 AND r.digest_2 = u.digest_2 AND r.digest_3
+= u.digest_3 AND r.digest_4 = u.digest_4 OFFSET 0) r LEFT JOIN LATERAL (SELECT * FROM p_outcome o
+WHERE o.seq = r.seq OFFSET 0) o ON true LEFT JOIN LATERAL (SELECT * FROM p_dead d WHERE d.seq =
+r.seq OFFSET 0) d ON true LEFT JOIN LATERAL (SELECT * FROM p_held h WHERE h.seq = r.seq OFFSET 0) h
+ON true;
 
 -- States
 SELECT s.version, s.payload, u.n FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY u
@@ -440,11 +454,12 @@ FROM g), NULL::text;
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT unnest($3::bigint[]),
-unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
-unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
-unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
-unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
+entity_id, digest_1, digest_2, digest_3, digest_4, key, trace, headers, arguments, reminder) SELECT
+unnest($3::bigint[]), unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]),
+unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]),
+unnest($11::bigint[]), unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bigint[]),
+unnest($15::bigint[]), unnest($16::bigint[]), unnest($17::bigint[]), unnest($18::bytea[]),
+unnest($19::bytea[]), unnest($20::text[]), unnest($21::bytea[]), unnest($22::bigint[]) WHERE
 (SELECT ok FROM g) RETURNING seq, shard, due_at) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE
 WHEN NOT (SELECT ok FROM g) OR ((SELECT mark FROM g) < ($3::bigint[])[1]) THEN 1 ELSE 0 END);
 
@@ -452,11 +467,12 @@ WHEN NOT (SELECT ok FROM g) OR ((SELECT mark FROM g) < ($3::bigint[])[1]) THEN 1
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT unnest($3::bigint[]),
-unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
-unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
-unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
-unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
+entity_id, digest_1, digest_2, digest_3, digest_4, key, trace, headers, arguments, reminder) SELECT
+unnest($3::bigint[]), unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]),
+unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]),
+unnest($11::bigint[]), unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bigint[]),
+unnest($15::bigint[]), unnest($16::bigint[]), unnest($17::bigint[]), unnest($18::bytea[]),
+unnest($19::bytea[]), unnest($20::text[]), unnest($21::bytea[]), unnest($22::bigint[]) WHERE
 (SELECT ok FROM g) RETURNING seq, shard, due_at), w AS (INSERT INTO p_due (seq, shard, due_at)
 SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON CONFLICT DO NOTHING) SELECT (SELECT ok
 FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT mark FROM g) <
@@ -466,11 +482,12 @@ FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT mark FROM
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT unnest($3::bigint[]),
-unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
-unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
-unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
-unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
+entity_id, digest_1, digest_2, digest_3, digest_4, key, trace, headers, arguments, reminder) SELECT
+unnest($3::bigint[]), unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]),
+unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]),
+unnest($11::bigint[]), unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bigint[]),
+unnest($15::bigint[]), unnest($16::bigint[]), unnest($17::bigint[]), unnest($18::bytea[]),
+unnest($19::bytea[]), unnest($20::text[]), unnest($21::bytea[]), unnest($22::bigint[]) WHERE
 (SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT INTO p_behind (seq, shard,
 entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM unnest($3::bigint[],
 $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u (seq, shard, due_at, entity_type,
@@ -531,11 +548,12 @@ RETURNING 1) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT o
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT unnest($3::bigint[]),
-unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
-unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
-unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
-unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
+entity_id, digest_1, digest_2, digest_3, digest_4, key, trace, headers, arguments, reminder) SELECT
+unnest($3::bigint[]), unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]),
+unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]),
+unnest($11::bigint[]), unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bigint[]),
+unnest($15::bigint[]), unnest($16::bigint[]), unnest($17::bigint[]), unnest($18::bytea[]),
+unnest($19::bytea[]), unnest($20::text[]), unnest($21::bytea[]), unnest($22::bigint[]) WHERE
 (SELECT ok FROM g) RETURNING seq, shard, due_at), b AS (INSERT INTO p_behind (seq, shard,
 entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM unnest($3::bigint[],
 $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u (seq, shard, due_at, entity_type,
@@ -543,8 +561,8 @@ entity_id) WHERE ($3::bigint[])[1] <= (SELECT mark FROM g) AND u.seq <= (SELECT 
 u.due_at IS NULL AND u.seq = ANY (ARRAY(SELECT seq FROM a)) ON CONFLICT DO NOTHING), w AS (INSERT
 INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at FROM a WHERE due_at IS NOT NULL ON
 CONFLICT DO NOTHING), o AS (INSERT INTO p_outcome (seq, shard, epoch, finished_at, kind, payload)
-SELECT u.* FROM (SELECT unnest($20::bigint[]), unnest($21::bigint[]), unnest($22::bigint[]),
-unnest($23::bigint[]), unnest($24::bigint[]), unnest($25::bytea[]) WHERE (SELECT ok FROM g)) AS u
+SELECT u.* FROM (SELECT unnest($23::bigint[]), unnest($24::bigint[]), unnest($25::bigint[]),
+unnest($26::bigint[]), unnest($27::bigint[]), unnest($28::bytea[]) WHERE (SELECT ok FROM g)) AS u
 (seq, shard, epoch, finished_at, kind, payload) WHERE (SELECT 1 FROM p_request r WHERE r.seq =
 u.seq) = 1 RETURNING seq), o_behind AS (DELETE FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM
 o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS
@@ -557,27 +575,28 @@ p_held))), o_dead AS (DELETE FROM p_dead WHERE seq = ANY (ARRAY(SELECT seq FROM 
 o_attempt AS (DELETE FROM p_attempt WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN
 (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM o) AND (SELECT EXISTS (SELECT 1 FROM
 p_attempt))), s AS (INSERT INTO p_state AS s (entity_type, entity_id, shard, version, epoch,
-payload) SELECT unnest($26::bytea[]), unnest($27::bytea[]), unnest($28::bigint[]),
-unnest($29::bigint[]), unnest($30::bigint[]), unnest($31::bytea[]) WHERE (SELECT ok FROM g) ON
+payload) SELECT unnest($29::bytea[]), unnest($30::bytea[]), unnest($31::bigint[]),
+unnest($32::bigint[]), unnest($33::bigint[]), unnest($34::bytea[]) WHERE (SELECT ok FROM g) ON
 CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version, epoch = excluded.epoch,
 payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING s.shard), j AS (INSERT
 INTO p_journal (execution, position, shard, epoch, kind, occurrence, recorded_at, due_at, name,
-payload) SELECT unnest($32::bigint[]), unnest($33::bigint[]), unnest($34::bigint[]),
-unnest($35::bigint[]), unnest($36::bigint[]), unnest($37::bigint[]), unnest($38::bigint[]),
-unnest($39::bigint[]), unnest($40::bytea[]), unnest($41::bytea[]) WHERE (SELECT ok FROM g) ON
+payload) SELECT unnest($35::bigint[]), unnest($36::bigint[]), unnest($37::bigint[]),
+unnest($38::bigint[]), unnest($39::bigint[]), unnest($40::bigint[]), unnest($41::bigint[]),
+unnest($42::bigint[]), unnest($43::bytea[]), unnest($44::bytea[]) WHERE (SELECT ok FROM g) ON
 CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), NULL::text, 1 / (CASE WHEN NOT (SELECT
-ok FROM g) OR ((SELECT count(*) FROM s WHERE shard >= 0) = cardinality($26) AND (SELECT count(*)
-FROM j) = cardinality($32)) THEN 1 ELSE 0 END);
+ok FROM g) OR ((SELECT count(*) FROM s WHERE shard >= 0) = cardinality($29) AND (SELECT count(*)
+FROM j) = cardinality($35)) THEN 1 ELSE 0 END);
 
 -- CommitCarefully
 WITH f AS (SELECT mark FROM p_fence WHERE incarnation = $1::bigint AND number = $2::bigint AND
 alive = 1 FOR SHARE), g AS (SELECT count(*) = 1 AS ok, max(mark) AS mark FROM f), a AS (INSERT INTO
 p_request (seq, id, shard, epoch, class, accepted_at, due_at, outer_id, message, entity_type,
-entity_id, key_digest, key, trace, headers, arguments, reminder) SELECT unnest($3::bigint[]),
-unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]),
-unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]), unnest($11::bigint[]),
-unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bytea[]), unnest($15::bytea[]),
-unnest($16::bytea[]), unnest($17::text[]), unnest($18::bytea[]), unnest($19::bigint[]) WHERE
+entity_id, digest_1, digest_2, digest_3, digest_4, key, trace, headers, arguments, reminder) SELECT
+unnest($3::bigint[]), unnest($4::bytea[]), unnest($5::bigint[]), unnest($6::bigint[]),
+unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bytea[]),
+unnest($11::bigint[]), unnest($12::bytea[]), unnest($13::bytea[]), unnest($14::bigint[]),
+unnest($15::bigint[]), unnest($16::bigint[]), unnest($17::bigint[]), unnest($18::bytea[]),
+unnest($19::bytea[]), unnest($20::text[]), unnest($21::bytea[]), unnest($22::bigint[]) WHERE
 (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING seq, shard, due_at), b AS (INSERT INTO p_behind
 (seq, shard, entity_type, entity_id) SELECT u.seq, u.shard, u.entity_type, u.entity_id FROM
 unnest($3::bigint[], $5::bigint[], $9::bigint[], $12::bytea[], $13::bytea[]) AS u (seq, shard,
@@ -587,8 +606,8 @@ NOTHING), w AS (INSERT INTO p_due (seq, shard, due_at) SELECT seq, shard, due_at
 due_at IS NOT NULL ON CONFLICT DO NOTHING), c AS (SELECT count((SELECT 1 FROM p_request r WHERE
 r.seq = u.seq AND r.id <> u.id)) AS clashes FROM unnest($3::bigint[], $4::bytea[]) AS u (seq, id)
 WHERE (SELECT count(*) FROM a) < cardinality($3)), o AS (INSERT INTO p_outcome (seq, shard, epoch,
-finished_at, kind, payload) SELECT u.* FROM (SELECT unnest($20::bigint[]), unnest($21::bigint[]),
-unnest($22::bigint[]), unnest($23::bigint[]), unnest($24::bigint[]), unnest($25::bytea[]) WHERE
+finished_at, kind, payload) SELECT u.* FROM (SELECT unnest($23::bigint[]), unnest($24::bigint[]),
+unnest($25::bigint[]), unnest($26::bigint[]), unnest($27::bigint[]), unnest($28::bytea[]) WHERE
 (SELECT ok FROM g)) AS u (seq, shard, epoch, finished_at, kind, payload) WHERE (SELECT 1 FROM
 p_request r WHERE r.seq = u.seq) = 1 ON CONFLICT DO NOTHING RETURNING seq), o_behind AS (DELETE
 FROM p_behind WHERE seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o)
@@ -601,18 +620,18 @@ seq = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AN
 FROM o) AND (SELECT EXISTS (SELECT 1 FROM p_dead))), o_attempt AS (DELETE FROM p_attempt WHERE seq
 = ANY (ARRAY(SELECT seq FROM o)) AND seq BETWEEN (SELECT min(seq) FROM o) AND (SELECT max(seq) FROM
 o) AND (SELECT EXISTS (SELECT 1 FROM p_attempt))), s AS (INSERT INTO p_state AS s (entity_type,
-entity_id, shard, version, epoch, payload) SELECT unnest($26::bytea[]), unnest($27::bytea[]),
-unnest($28::bigint[]), unnest($29::bigint[]), unnest($30::bigint[]), unnest($31::bytea[]) WHERE
+entity_id, shard, version, epoch, payload) SELECT unnest($29::bytea[]), unnest($30::bytea[]),
+unnest($31::bigint[]), unnest($32::bigint[]), unnest($33::bigint[]), unnest($34::bytea[]) WHERE
 (SELECT ok FROM g) ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version,
 epoch = excluded.epoch, payload = excluded.payload WHERE s.version = -1 - excluded.shard RETURNING
 s.shard), j AS (INSERT INTO p_journal (execution, position, shard, epoch, kind, occurrence,
-recorded_at, due_at, name, payload) SELECT unnest($32::bigint[]), unnest($33::bigint[]),
-unnest($34::bigint[]), unnest($35::bigint[]), unnest($36::bigint[]), unnest($37::bigint[]),
-unnest($38::bigint[]), unnest($39::bigint[]), unnest($40::bytea[]), unnest($41::bytea[]) WHERE
+recorded_at, due_at, name, payload) SELECT unnest($35::bigint[]), unnest($36::bigint[]),
+unnest($37::bigint[]), unnest($38::bigint[]), unnest($39::bigint[]), unnest($40::bigint[]),
+unnest($41::bigint[]), unnest($42::bigint[]), unnest($43::bytea[]), unnest($44::bytea[]) WHERE
 (SELECT ok FROM g) ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT ok FROM g), CASE WHEN (SELECT
 count(*) FROM a) < cardinality($3) THEN (SELECT coalesce(string_agg(seq::text, ','), '') FROM a)
 END, 1 / (CASE WHEN NOT (SELECT ok FROM g) OR ((SELECT clashes FROM c) = 0 AND (SELECT count(*)
-FROM s WHERE shard >= 0) = cardinality($26) AND (SELECT count(*) FROM j) = cardinality($32)) THEN 1
+FROM s WHERE shard >= 0) = cardinality($29) AND (SELECT count(*) FROM j) = cardinality($35)) THEN 1
 ELSE 0 END);
 
 -- EndsInOwn
