@@ -53,15 +53,17 @@ macro_rules! request_columns {
 
 pub(crate) use request_columns;
 
-/// A request with its outcome and where else it stands, by a condition on the request `r`.
+/// A request with its outcome and where else it stands, by a condition on the request `r`, which is
+/// read from what the text `from` names.
 macro_rules! found_by {
-    ($columns:expr, $condition:expr) => {
+    ($columns:expr, $from:literal, $condition:expr) => {
         concat!(
             "SELECT ",
             $columns,
             ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing \
-            FROM {p}request r LEFT JOIN {p}outcome o ON o.seq = r.seq \
-            LEFT JOIN {p}dead d ON d.seq = r.seq \
+            FROM ",
+            $from,
+            " LEFT JOIN {p}outcome o ON o.seq = r.seq LEFT JOIN {p}dead d ON d.seq = r.seq \
             LEFT JOIN {p}held h ON h.seq = r.seq WHERE ",
             $condition
         )
@@ -144,9 +146,9 @@ statements! {
     /// seq, shard, due_at
     InsertDue = "INSERT INTO {p}due (seq, shard, due_at) VALUES (?1, ?2, ?3)";
     /// id → request, outcome, finished_at, dead, held
-    RequestById = found_by!(request_columns!("r."), "r.id = ?1");
+    RequestById = found_by!(request_columns!("r."), "{p}request r", "r.id = ?1");
     /// key_digest → request, outcome, finished_at, dead, held
-    RequestByKey = found_by!(request_columns!("r."), "r.key_digest = ?1");
+    RequestByKey = found_by!(request_columns!("r."), "{p}request r", "r.key_digest = ?1");
 
     /// seq
     DeletePending = "DELETE FROM {p}pending WHERE seq = ?1";

@@ -5,17 +5,7 @@ use std::sync::Arc;
 use super::commit_text::sample_packets;
 use super::dialect::{MySqlDialect, is_pending, places};
 use crate::server::own;
-use crate::sql::{Sql, Texts, request_columns, with_prefix};
-
-/// What is read of a request with its outcome and where else it stands.
-macro_rules! found_columns {
-    () => {
-        concat!(
-            request_columns!("r."),
-            ", o.kind, o.payload, o.finished_at, d.seq, h.kind, h.missing"
-        )
-    };
-}
+use crate::sql::{Sql, Texts, found_by, request_columns, with_prefix};
 
 own! {
     /// Lets one transaction in that changes who owns what.
@@ -39,16 +29,16 @@ own! {
     /// incarnation → the lowest mark of its shards
     LowestMark = "SELECT MIN(mark) FROM {p}shard WHERE owner = ?1";
     /// ids → request, outcome, finished_at, dead, held
-    Requests = concat!(
-        "SELECT ", found_columns!(), " FROM {p}request r FORCE INDEX ({p}request_id) \
-        LEFT JOIN {p}outcome o ON o.seq = r.seq LEFT JOIN {p}dead d ON d.seq = r.seq \
-        LEFT JOIN {p}held h ON h.seq = r.seq WHERE r.id IN ({list})"
+    Requests = found_by!(
+        request_columns!("r."),
+        "{p}request r FORCE INDEX ({p}request_id)",
+        "r.id IN ({list})"
     );
     /// key_digests → request, outcome, finished_at, dead, held
-    Keys = concat!(
-        "SELECT ", found_columns!(), " FROM {p}request r FORCE INDEX ({p}request_key) \
-        LEFT JOIN {p}outcome o ON o.seq = r.seq LEFT JOIN {p}dead d ON d.seq = r.seq \
-        LEFT JOIN {p}held h ON h.seq = r.seq WHERE r.key_digest IN ({list})"
+    Keys = found_by!(
+        request_columns!("r."),
+        "{p}request r FORCE INDEX ({p}request_key)",
+        "r.key_digest IN ({list})"
     );
     /// conditions → version, payload, entity_type, entity_id
     States = "SELECT version, payload, entity_type, entity_id \

@@ -145,7 +145,7 @@ impl Dialect for PostgresDialect {
                 "INSERT INTO {p}fence (incarnation, number, alive, mark) VALUES (?1, ?2, 1, 0)"
             }
             Sql::InsertRequest => INSERT_REQUEST,
-            Sql::RequestById => found_by!(read_columns!(), "r.id = ?1"),
+            Sql::RequestById => found_by!(read_columns!(), "{p}request r", "r.id = ?1"),
             Sql::RequestByKey => REQUEST_BY_KEY,
             // Its place among those above the mark is its row itself; here nobody knows the mark.
             Sql::InsertPending => {
@@ -206,8 +206,11 @@ const INSERT_REQUEST: &str = concat!(
     ", ?13, ?14, ?15, ?16, ?17) ON CONFLICT DO NOTHING"
 );
 
-const REQUEST_BY_KEY: &str =
-    found_by!(read_columns!(), concat!("(", digest_columns!(), ") = (", digest_parts!("?1"), ")"));
+const REQUEST_BY_KEY: &str = found_by!(
+    read_columns!(),
+    "{p}request r",
+    concat!("(", digest_columns!(), ") = (", digest_parts!("?1"), ")")
+);
 
 const INSERT_ALIVE: &str = "INSERT INTO {p}alive (entity_type, entity_id, shard, epoch) \
     VALUES (?1, ?2, ?3, ?4) \
