@@ -44,9 +44,9 @@ pub use cluster_core::workflow::{
 pub use cluster_core::{codec, contract, id, message, metric, storage, testing, time};
 pub use cluster_macros::{Entity, activate, deactivate, entity, message, run, step, workflow};
 #[cfg(feature = "mysql")]
-pub use cluster_sql::MySql;
+pub use cluster_sql::{MySql, MySqlOptions};
 #[cfg(feature = "postgres")]
-pub use cluster_sql::Postgres;
+pub use cluster_sql::{Postgres, PostgresOptions};
 #[cfg(feature = "sqlite")]
 pub use cluster_sql::{Sqlite, SqliteOptions, Synchronous};
 

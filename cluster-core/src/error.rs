@@ -149,7 +149,11 @@ pub enum ClusterError {
         /// The message's name, or its tag where the name is unknown.
         message: String,
     },
-    /// This cluster is shutting down. Nothing was run.
+    /// This cluster is shutting down, or another program has taken its database over, as its log
+    /// says then. Nothing of a volatile call was run.
+    ///
+    /// When a persisted call ends with this, its request may be stored: it runs when a program
+    /// has started there, unless it has run already. Call again under the same key only.
     #[error("this cluster is shutting down")]
     ShuttingDown,
     /// A named limit was exceeded.

@@ -1,9 +1,11 @@
 //! The end of a cluster, in the middle of everything: nothing is lost, nobody waits for ever, and
 //! nothing is kept.
 
+use std::future::pending;
 use std::sync::mpsc::sync_channel;
 
 use cluster::prelude::*;
+use cluster::storage::StorageError;
 use tokio::spawn;
 
 use crate::entities::{Counter, Desk, DeskFile, start, start_with};
@@ -172,6 +174,35 @@ async fn a_runner_that_is_fenced_off_writes_and_answers_nothing(bed: Bed) {
     assert_eq!(second.get::<Counter>("c").add(1).await.unwrap(), 2);
 }
 
+/// A service learns that it serves no more, and ends.
+async fn who_is_taken_over_ends_with_an_error(bed: Bed) {
+    if bed.is_a_file() {
+        return;
+    }
+    let probe = Probe::default();
+    let first = start(&bed, &probe).await;
+    let mut serves = Box::pin(first.clone().run_until(pending::<()>()));
+    assert!(is_waiting(&mut serves).await);
+    let _second = bed.start_beside(|builder| builder.entity::<Counter>()).await;
+    let counter = first.get::<Counter>("c");
+    assert!(counter.add(1).await.is_err());
+    let ended = serves.await.unwrap_err();
+    let cluster::Error::Storage(StorageError::Fenced { .. }) = ended else { panic!("{ended:?}") };
+}
+
+async fn a_signal_ends_gracefully(bed: Bed) {
+    let probe = Probe::default();
+    let cluster = start(&bed, &probe).await;
+    let counter = cluster.get::<Counter>("c");
+    let (send, signal) = tokio::sync::oneshot::channel::<()>();
+    let mut serves = Box::pin(cluster.clone().run_until(signal));
+    assert!(is_waiting(&mut serves).await);
+    assert_eq!(counter.add(1).await.unwrap(), 1);
+    send.send(()).unwrap();
+    serves.await.unwrap();
+    assert!(cluster.is_shutting_down());
+}
+
 // proves: B245
 async fn an_acceptance_of_which_nobody_knows_is_not_called_a_failure(bed: Bed) {
     if bed.is_a_file() {
@@ -204,6 +235,8 @@ backends!(
     a_shutdown_lets_running_handlers_finish,
     a_runner_that_is_fenced_off_writes_and_answers_nothing,
     an_acceptance_of_which_nobody_knows_is_not_called_a_failure,
+    who_is_taken_over_ends_with_an_error,
+    a_signal_ends_gracefully,
 );
 
 /// Blocks its thread.

@@ -17,6 +17,7 @@ use crate::entity::{
 };
 use crate::error::ClusterError;
 use crate::id::{EntityId, RequestId, ShardId, Snowflake};
+use crate::storage::StorageError;
 use crate::workflow::{self, Completion, DeferredToken, Executions, WorkflowClient, WorkflowType};
 
 /// A running cluster: hosts entities and calls them. Cheap to clone; every clone is the same
@@ -198,18 +199,31 @@ impl Cluster {
         caught_up(self.runner()).await
     }
 
-    /// Whether the cluster takes no more calls.
+    /// Whether the cluster takes no more calls: it is being shut down, or another program has taken
+    /// its database over.
     pub fn is_shutting_down(&self) -> bool {
         !self.runner().gate.is_open()
     }
 
-    /// Serves until the signal comes, then ends as [`Cluster::shutdown`] does.
+    /// Serves until the signal comes, then ends as [`Cluster::shutdown`] does; or until another
+    /// program has taken the database over, or a clone was shut down.
     ///
     /// # Errors
-    /// As [`Cluster::shutdown`].
+    /// As [`Cluster::shutdown`]; [`StorageError::Fenced`] when another program has taken over: then
+    /// nothing of this one is served any more, and its process had better end.
     pub async fn run_until(self, signal: impl Future) -> Result<()> {
-        signal.await;
-        self.shutdown().await
+        let runner = self.runner();
+        let is_taken_over = tokio::select! {
+            biased;
+            () = runner.gate.shut() => runner.committer.is_fenced(),
+            _ = signal => false,
+        };
+        let ended = self.shutdown().await;
+        if is_taken_over {
+            let incarnation = runner.committer.fence().incarnation.as_u64();
+            return Err(StorageError::Fenced { incarnation }.into());
+        }
+        ended
     }
 
     /// Ends gracefully: takes no more calls, lets running handlers and open streams finish within

@@ -165,7 +165,7 @@ impl Origin {
     }
 
     /// The handler's end was no outcome, and no run could end better.
-    fn give_up<T: Serves, M: Message, S: Style<T, M>>(
+    pub(super) fn give_up<T: Serves, M: Message, S: Style<T, M>>(
         self,
         slot: &Arc<Slot<T>>,
         base: Base,

@@ -2,12 +2,14 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 
 use super::alarms::Alarms;
 use super::bells::Bells;
@@ -127,7 +129,10 @@ impl fmt::Debug for Shared {
 
 /// Whether calls may start.
 #[derive(Debug)]
-pub(crate) struct Gate(AtomicU8);
+pub(crate) struct Gate {
+    state: AtomicU8,
+    changed: Notify,
+}
 
 impl Gate {
     /// Everything may start.
@@ -138,27 +143,38 @@ impl Gate {
     pub(crate) const CLOSED: u8 = 2;
 
     pub(crate) const fn open() -> Self {
-        Gate(AtomicU8::new(Self::OPEN))
+        Gate { state: AtomicU8::new(Self::OPEN), changed: Notify::const_new() }
     }
 
     pub(crate) fn set(&self, state: u8) {
-        self.0.store(state, Ordering::SeqCst);
+        self.state.store(state, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until it is open no more. Cancel safe.
+    pub(crate) async fn shut(&self) {
+        let mut changed = pin!(self.changed.notified());
+        // Asked for before the look, so nothing in between is missed.
+        changed.as_mut().enable();
+        if self.is_open() {
+            changed.await;
+        }
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::OPEN
+        self.state.load(Ordering::Relaxed) == Self::OPEN
     }
 
     /// Whether the runner has ended: set before the slots are emptied, so whoever has had a slot's
     /// lock after that sees it.
     pub(crate) fn is_closed(&self) -> bool {
-        self.0.load(Ordering::Acquire) == Self::CLOSED
+        self.state.load(Ordering::Acquire) == Self::CLOSED
     }
 
     /// Lets a call pass, made by a running handler or not.
     #[inline]
     pub(crate) fn check(&self, from_handler: bool) -> Result<(), ClusterError> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.state.load(Ordering::Relaxed) {
             Self::OPEN => Ok(()),
             Self::DRAINING if from_handler => Ok(()),
             _ => Err(ClusterError::ShuttingDown),

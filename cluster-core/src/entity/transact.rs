@@ -358,6 +358,10 @@ fn not_written<T: Serves, M: Message, S: Style<T, M>>(
             let error = not_committed(&CommitFailure::Storage(error));
             _ = wait_for_room::<T, M, S>(&slot, stored, None, &error, to);
         }
+        // What it wrote may be committed: another attempt could do it twice.
+        Unwritten::Own(error @ StorageError::TransactionEnded) => {
+            _ = Origin::Persisted(stored).give_up::<T, M, S>(&slot, None, text(&error), to);
+        }
         Unwritten::Own(error) => {
             let is_own_fault = !matches!(
                 error,

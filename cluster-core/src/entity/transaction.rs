@@ -99,6 +99,11 @@ impl Context {
     /// outcome, state and outgoing messages, or not at all. The first use opens it, later ones in
     /// the same handler give the same one. It is bounded by `transaction_limit`.
     ///
+    /// `COMMIT` and `ROLLBACK` are the handler's end's, and on MariaDB `CREATE TABLE` and its like
+    /// commit too. A persisted request whose handler has ended the transaction itself, or returns
+    /// although an error has ended it, becomes a dead letter at once: what was committed so stays,
+    /// and another attempt could do it twice.
+    ///
     /// # Errors
     /// `Persistence`: the message is not declared with `transaction`, the storage is of another
     /// kind than `D`, the guard is held already, or no transaction can be opened now. A persisted

@@ -16,6 +16,15 @@ pub enum StorageError {
         #[source]
         source: Arc<dyn Error + Send + Sync>,
     },
+    /// The server does not let this program in, or does not let it do what it needs: a wrong
+    /// password, a database that does not exist, a missing right. Told by who connects; a storage
+    /// that was connected before says `Unavailable`, for nothing is lost by waiting.
+    #[error("the server refuses this program; mend what it says before you try again")]
+    Denied {
+        /// What the server said.
+        #[source]
+        source: Arc<dyn Error + Send + Sync>,
+    },
     /// The connection was lost while committing: the work is done wholly or not at all. Raise the
     /// fence, then make the same call again: every write is idempotent.
     #[error("the outcome of the commit is unknown")]
@@ -104,7 +113,8 @@ pub enum StorageError {
         fingerprint: u64,
     },
     /// A statement of the user ended the handler's transaction: `COMMIT`, `ROLLBACK`, one that
-    /// makes a table, a deadlock, on PostgreSQL any that failed. Nothing of the batch was written.
+    /// makes a table, a deadlock, on PostgreSQL any that failed. Nothing of the batch was written;
+    /// whether the user's rows before it were, nobody knows.
     #[error(
         "a statement of the handler ended its transaction: leave COMMIT and ROLLBACK to its end, \
         pass the error of a failed statement on, or surround what may fail with a savepoint"

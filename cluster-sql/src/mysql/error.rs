@@ -22,6 +22,9 @@ const NO_SAVEPOINT: u16 = 1305;
 /// There is no table of the name, or it has other columns than ours.
 const NOT_OURS: [u16; 2] = [1146, 1054];
 
+/// Who connects, with which password and from where; which database; a missing right.
+const DENIED: [u16; 10] = [1044, 1045, 1049, 1130, 1142, 1143, 1227, 1698, 1820, 1862];
+
 /// Errors whose texts quote values or statements.
 const QUOTING: [u16; 8] = [DUPLICATE, 1064, 1265, 1292, 1300, 1366, 1411, NO_PARENT];
 
@@ -80,6 +83,7 @@ pub(super) fn refused(error: &sqlx::Error) -> Option<Refused> {
         message: format!("{message} (error {number}, SQLSTATE {code})"),
         goes_on: !ENDING.contains(&number),
         is_transient: number == DEADLOCK,
+        is_denied: DENIED.contains(&number),
     })
 }
 

@@ -1,14 +1,12 @@
 //! How a database is connected to.
 
-use std::str::FromStr;
-
 use cluster_core::storage::{RowLimits, StorageError};
 use sqlx::ConnectOptions;
 use sqlx::mysql::MySqlConnectOptions;
 
 use super::dialect::MySqlDialect;
 use super::storage::MySql;
-use crate::server::{Settings, Urls, common_settings};
+use crate::server::{Settings, Urls, common_settings, of_connecting};
 
 /// Settings of a [`MySql`] storage that is not connected yet. Made by [`MySql::options`].
 #[derive(Clone)]
@@ -35,11 +33,11 @@ impl MySqlOptions {
     ///
     /// # Errors
     /// `BadSetting` for a bad URL, prefix or number, and when the server takes no packets as large
-    /// as rows may be; `SchemaTooNew` when a newer program made the
-    /// tables; `Corrupt` when they are not this library's; `Unavailable` when the server cannot be
-    /// reached or refuses. None of them tells the URL.
+    /// as rows may be; `SchemaTooNew` when a newer program made the tables; `Corrupt` when they are
+    /// not this library's; `Denied` for a wrong password, a database that does not exist or a
+    /// missing right; `Unavailable` when the server cannot be reached. None of them tells the URL.
     pub async fn connect(self) -> Result<MySql, StorageError> {
-        MySql::connect_with(self).await
+        MySql::connect_with(self).await.map_err(of_connecting)
     }
 
     /// The driver's options.
@@ -48,7 +46,7 @@ impl MySqlOptions {
     /// `BadSetting`.
     pub(super) fn driver(&self) -> Result<MySqlConnectOptions, StorageError> {
         self.settings.check::<MySqlDialect>(&URLS)?;
-        let options = MySqlConnectOptions::from_str(&self.settings.url).map_err(|_| URLS.bad())?;
+        let options: MySqlConnectOptions = URLS.options(&self.settings.url)?;
         if options.get_database().is_none_or(str::is_empty) {
             return Err(URLS.bad());
         }

@@ -26,8 +26,8 @@ use crate::server::{Inner, Purpose, Server, server_storage, writer_name};
 /// `sync_binlog` at 1 where there is a binary log, and its format not `STATEMENT`. The character
 /// set of the database does not matter: nothing of ours takes its default.
 ///
-/// Whoever makes the tables needs the rights `CREATE`, `INDEX`, `REFERENCES`, `CREATE VIEW` and
-/// `DROP`; afterwards `SELECT`, `INSERT`, `UPDATE` and `DELETE` are enough. The views
+/// A program needs the rights `SELECT`, `INSERT`, `UPDATE` and `DELETE`; the one that makes the
+/// tables also `CREATE`, `INDEX`, `REFERENCES`, `CREATE VIEW` and `DROP`. The views
 /// `cluster_requests`, `cluster_outcomes`, `cluster_pending_requests`, `cluster_dead_letters` and
 /// `cluster_entity_states` show people what is stored.
 ///

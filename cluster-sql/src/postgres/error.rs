@@ -25,6 +25,10 @@ const COMPLETION_UNKNOWN: &str = "40003";
 const FOREIGN_STATEMENTS: [&str; 2] = ["26000", "42P05"];
 /// Connections: the first two characters of their codes.
 const CONNECTION: &str = "08";
+/// Who connects, and with which password: the first two characters of their codes.
+const AUTHORIZATION: &str = "28";
+/// There is no such database, or no schema to make tables in; a right is missing.
+const DENIED: [&str; 3] = ["3D000", "3F000", "42501"];
 /// A table, index or type of the name is there already, or was made at the same moment.
 const MADE_BY_ANOTHER: [&str; 3] = ["42P07", "42710", "23505"];
 
@@ -79,7 +83,8 @@ pub(super) fn refused(error: &sqlx::Error) -> Option<Refused> {
         message.push_str(": behind a pooler, turn `prepared_statements` off");
     }
     let is_transient = [DEADLOCK, SERIALIZATION].contains(&error.code());
-    Some(Refused { message, goes_on, is_transient })
+    let is_denied = error.code().starts_with(AUTHORIZATION) || DENIED.contains(&error.code());
+    Some(Refused { message, goes_on, is_transient, is_denied })
 }
 
 /// The failure of a statement whose transaction has not been committed, nor ever will be.

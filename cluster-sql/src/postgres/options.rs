@@ -1,13 +1,11 @@
 //! How a database is connected to.
 
-use std::str::FromStr;
-
 use cluster_core::storage::{RowLimits, StorageError};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
 use super::storage::Postgres;
-use crate::server::{Settings, Urls, common_settings};
+use crate::server::{Settings, Urls, common_settings, of_connecting};
 
 /// Settings of a [`Postgres`] storage that is not connected yet. Made by [`Postgres::options`].
 #[derive(Clone)]
@@ -45,10 +43,10 @@ impl PostgresOptions {
     /// # Errors
     /// `BadSetting` for a bad URL, prefix or number, and for a database whose encoding is not
     /// `UTF8`; `SchemaTooNew` when a newer program made the tables; `Corrupt` when they are not
-    /// this library's; `Unavailable` when the server cannot be reached or refuses. None of them
-    /// tells the URL.
+    /// this library's; `Denied` for a wrong password, a database that does not exist or a missing
+    /// right; `Unavailable` when the server cannot be reached. None of them tells the URL.
     pub async fn connect(self) -> Result<Postgres, StorageError> {
-        Postgres::connect_with(self).await
+        Postgres::connect_with(self).await.map_err(of_connecting)
     }
 
     /// Whether statements are prepared.
@@ -61,7 +59,7 @@ impl PostgresOptions {
     /// # Errors
     /// `BadSetting`.
     pub(super) fn driver(&self, name: &str) -> Result<PgConnectOptions, StorageError> {
-        let options = PgConnectOptions::from_str(&self.settings.url).map_err(|_| URLS.bad())?;
+        let options: PgConnectOptions = URLS.options(&self.settings.url)?;
         Ok(options
             // Poolers refuse what they cannot keep apart.
             .extra_float_digits(None)

@@ -15,6 +15,8 @@ pub(crate) struct Refused {
     pub(crate) goes_on: bool,
     /// The same transaction may succeed at once when it is made again.
     pub(crate) is_transient: bool,
+    /// Who connects, or what it may do, must be changed first.
+    pub(crate) is_denied: bool,
 }
 
 /// No answer came in time.
@@ -46,6 +48,19 @@ pub(crate) fn unsure(error: StorageError) -> StorageError {
     match error {
         StorageError::Unavailable { source } if !goes_on(&source) => {
             StorageError::UnknownOutcome { source }
+        }
+        error => error,
+    }
+}
+
+/// The failure of who connects, which trying again may not mend.
+pub(crate) fn of_connecting(error: StorageError) -> StorageError {
+    let is_denied = |source: &Arc<dyn Error + Send + Sync>| {
+        source.downcast_ref::<Refused>().is_some_and(|refused| refused.is_denied)
+    };
+    match error {
+        StorageError::Unavailable { source } if is_denied(&source) => {
+            StorageError::Denied { source }
         }
         error => error,
     }

@@ -20,7 +20,9 @@ mod writer;
 
 pub(crate) use batch::{Written, is_plain};
 pub(crate) use connections::{Attempts, Lease, Purpose, Server};
-pub(crate) use error::{Refused, commit_error, leaves_connection, of_users, sure, unsure};
+pub(crate) use error::{
+    Refused, commit_error, leaves_connection, of_connecting, of_users, sure, unsure,
+};
 pub(crate) use join::join;
 pub(crate) use marks::{ACCEPTED_MAX, Marks};
 pub(crate) use reads::{

@@ -1,6 +1,7 @@
 //! How a database is connected to.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 use std::time::Duration;
 
 use cluster_core::storage::{RowLimits, StorageError};
@@ -116,6 +117,17 @@ impl Urls {
         Ok(())
     }
 
+    /// The driver's options of a URL that was looked at.
+    ///
+    /// # Errors
+    /// `BadSetting`: it names the parameter whose value it is, if it is one.
+    pub(crate) fn options<O: FromStr>(&self, text: &str) -> Result<O, StorageError> {
+        O::from_str(text).map_err(|_| {
+            let parameter = Url::parse(text).ok().and_then(|url| bad_parameter::<O>(&url));
+            parameter.unwrap_or_else(|| self.bad())
+        })
+    }
+
     /// What is said of a URL that cannot be read. What the driver says of it may quote it.
     pub(crate) fn bad(&self) -> StorageError {
         let reason = format!(
@@ -124,6 +136,19 @@ impl Urls {
         );
         StorageError::BadSetting { setting: "url", reason }
     }
+}
+
+/// What is said of a URL that one of its parameters makes a bad one. Not what the parameter says.
+fn bad_parameter<O: FromStr>(url: &Url) -> Option<StorageError> {
+    let mut alone = url.clone();
+    alone.set_query(None);
+    O::from_str(alone.as_str()).ok()?;
+    let (name, _) = url.query_pairs().find(|(name, value)| {
+        alone.query_pairs_mut().clear().append_pair(name, value);
+        O::from_str(alone.as_str()).is_err()
+    })?;
+    let reason = format!("the value of its parameter `{name}` is none that it may have");
+    Some(StorageError::BadSetting { setting: "url", reason })
 }
 
 /// What is said of a parameter that the driver does not know.

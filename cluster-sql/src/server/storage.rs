@@ -201,7 +201,8 @@ macro_rules! server_storage {
                         // Who has taken over moves them.
                         Ok(()) | Err(StorageError::Fenced { .. }) => {}
                         Err(error) => {
-                            tracing::warn!(%error, "the marks of recovery stay where they are");
+                            let error: &dyn std::error::Error = &error;
+                            tracing::warn!(error, "the marks of recovery stay where they are");
                         }
                     }
                     storage.inner.marks.moved();

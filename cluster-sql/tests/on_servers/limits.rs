@@ -156,6 +156,38 @@ async fn an_unknown_parameter_is_named() {
     assert!(refused.to_string().contains("`sslmood`"), "{refused}");
 }
 
+/// A parameter with a value that it cannot have is named.
+#[tokio::test]
+async fn a_bad_value_of_a_parameter_is_told() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let url = backend.url();
+    let url = format!("{}{}{TLS_MODE}=some", url, if url.contains('?') { '&' } else { '?' });
+    let refused = Connected::options(url).connect().await.unwrap_err();
+    assert!(matches!(refused, StorageError::BadSetting { setting: "url", .. }), "{refused:?}");
+    assert!(refused.to_string().contains(&format!("`{TLS_MODE}`")), "{refused}");
+}
+
+/// What only a person can mend is told apart from what passes.
+#[tokio::test]
+async fn who_is_not_let_in_is_denied() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let url = backend.url();
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (user, place) = rest.split_once('@').unwrap();
+    let (host, _) = place.split_once('/').unwrap();
+    let wrong_password = format!("{scheme}://cluster:wrong@{place}");
+    let no_database = format!("{scheme}://{user}@{host}/no_such_database");
+    for url in [wrong_password, no_database] {
+        let denied = Connected::options(url).connect().await.unwrap_err();
+        assert!(matches!(denied, StorageError::Denied { .. }), "{denied:?}");
+        assert!(!denied.source().unwrap().to_string().is_empty());
+    }
+    let nobody = format!("{scheme}://{user}@127.0.0.1:1/test");
+    let options = Connected::options(nobody).connect_timeout(Duration::from_secs(2));
+    let gone = options.connect().await.unwrap_err();
+    assert!(matches!(gone, StorageError::Unavailable { .. }), "{gone:?}");
+}
+
 /// Whatever is wrong with a URL, nobody hears its password.
 #[tokio::test]
 async fn no_error_tells_a_password() {
