@@ -150,7 +150,7 @@ pub enum ClusterError {
         message: String,
     },
     /// This cluster is shutting down, or another program has taken its database over, as its log
-    /// says then. Nothing of a volatile call was run.
+    /// says then. Nothing of a volatile call was run, but for a `fenced` one, whose answer is void.
     ///
     /// When a persisted call ends with this, its request may be stored: it runs when a program
     /// has started there, unless it has run already. Call again under the same key only.

@@ -153,7 +153,7 @@ async fn only_the_framework_commits() {
         let _ = insert(user(&mut *open), "b").await;
         let refused = open.commit(shop.fence, batch(0)).await;
         assert!(
-            matches!(refused, Err(StorageError::TransactionEnded)),
+            matches!(refused, Err(StorageError::TransactionFailed)),
             "{refused:?} after {statement}"
         );
         assert_eq!((shop.sold(), shop.version().await), (Vec::new(), 0), "after {statement}");
@@ -183,7 +183,7 @@ async fn transactions_nest() {
     let mut open = shop.sell("e").await;
     std::mem::forget(user(&mut *open).begin().await.unwrap());
     let refused = open.commit(shop.fence, batch(1)).await;
-    assert!(matches!(refused, Err(StorageError::TransactionEnded)), "{refused:?}");
+    assert!(matches!(refused, Err(StorageError::TransactionFailed)), "{refused:?}");
     shop.sell("f").await.commit(shop.fence, batch(1)).await.unwrap();
     assert_eq!((shop.sold().pop(), shop.version().await), (Some("f".to_owned()), 2));
 }

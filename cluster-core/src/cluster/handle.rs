@@ -219,7 +219,8 @@ impl Cluster {
             _ = signal => false,
         };
         let ended = self.shutdown().await;
-        if is_taken_over {
+        // Or it was meanwhile.
+        if is_taken_over || (ended.is_ok() && runner.committer.is_fenced()) {
             let incarnation = runner.committer.fence().incarnation.as_u64();
             return Err(StorageError::Fenced { incarnation }.into());
         }

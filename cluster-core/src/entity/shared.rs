@@ -146,8 +146,9 @@ impl Gate {
         Gate { state: AtomicU8::new(Self::OPEN), changed: Notify::const_new() }
     }
 
+    /// Shuts it further; it is never opened again.
     pub(crate) fn set(&self, state: u8) {
-        self.state.store(state, Ordering::SeqCst);
+        self.state.fetch_max(state, Ordering::SeqCst);
         self.changed.notify_waiters();
     }
 

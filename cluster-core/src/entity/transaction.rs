@@ -100,9 +100,9 @@ impl Context {
     /// the same handler give the same one. It is bounded by `transaction_limit`.
     ///
     /// `COMMIT` and `ROLLBACK` are the handler's end's, and on MariaDB `CREATE TABLE` and its like
-    /// commit too. A persisted request whose handler has ended the transaction itself, or returns
-    /// although an error has ended it, becomes a dead letter at once: what was committed so stays,
-    /// and another attempt could do it twice.
+    /// commit too. What is committed so stays, and another attempt would do it twice: a persisted
+    /// request whose handler returns `Ok` after that becomes a dead letter at once. After a panic,
+    /// or an error, nobody looks for it. On MariaDB an ignored deadlock cannot be told from it.
     ///
     /// # Errors
     /// `Persistence`: the message is not declared with `transaction`, the storage is of another

@@ -112,14 +112,21 @@ pub enum StorageError {
         /// The fingerprint.
         fingerprint: u64,
     },
-    /// A statement of the user ended the handler's transaction: `COMMIT`, `ROLLBACK`, one that
-    /// makes a table, a deadlock, on PostgreSQL any that failed. Nothing of the batch was written;
-    /// whether the user's rows before it were, nobody knows.
+    /// A statement of the user ended the handler's transaction: `COMMIT`, `ROLLBACK`; on MariaDB
+    /// one that makes a table, or a deadlock whose error was ignored. Nothing of the batch was
+    /// written; the user's rows before it may be committed.
     #[error(
         "a statement of the handler ended its transaction: leave COMMIT and ROLLBACK to its end, \
-        pass the error of a failed statement on, or surround what may fail with a savepoint"
+        and what commits by itself, and pass the error of a deadlock on"
     )]
     TransactionEnded,
+    /// The handler's transaction cannot commit: a statement of it has failed and the error was
+    /// ignored, or one that was begun inside of it has not ended. Surely nothing was written.
+    #[error(
+        "the handler's transaction cannot commit: pass the error of a failed statement on, or \
+        surround what may fail with a savepoint, and end what you begin inside of it"
+    )]
+    TransactionFailed,
     /// A handler's transaction was ended from outside, as by a deadlock with another or a lost
     /// connection. Nothing of it was written, and the handler may succeed when it runs again.
     #[error("the handler's transaction was ended by others")]

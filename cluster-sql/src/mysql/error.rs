@@ -23,7 +23,8 @@ const NO_SAVEPOINT: u16 = 1305;
 const NOT_OURS: [u16; 2] = [1146, 1054];
 
 /// Who connects, with which password and from where; which database; a missing right.
-const DENIED: [u16; 10] = [1044, 1045, 1049, 1130, 1142, 1143, 1227, 1698, 1820, 1862];
+const DENIED: [u16; 14] =
+    [1044, 1045, 1049, 1129, 1130, 1142, 1143, 1227, 1698, 1820, 1862, 3118, 3159, 4151];
 
 /// Errors whose texts quote values or statements.
 const QUOTING: [u16; 8] = [DUPLICATE, 1064, 1265, 1292, 1300, 1366, 1411, NO_PARENT];

@@ -7,7 +7,7 @@ use super::commit_text::{BEGIN_MARK, bytes_of, packet_of_ends};
 use super::error::{commit_error, is_ended, is_gate, sure};
 use super::session::Session;
 use super::storage::{MySql, MySqlServer};
-use crate::server::server_transactions;
+use crate::server::{check_end, server_transactions};
 
 server_transactions!(MySql, MySqlServer);
 
@@ -17,7 +17,7 @@ type Begun = ();
 async fn begin(session: &mut Session) -> Result<Begun, StorageError> {
     // The driver is to believe that one is open, so that what the user begins on it is a savepoint;
     // from then on it does.
-    if MySqlTransactionManager::get_transaction_depth(&session.connection) == 0 {
+    if depth(session) == 0 {
         MySqlTransactionManager::begin(&mut session.connection, None).await.map_err(sure)?;
     }
     let text = format!("{}; SAVEPOINT {BEGIN_MARK}", Session::BEGIN);
@@ -36,20 +36,16 @@ fn compound(statements: &str) -> String {
 /// Says whether the transaction is still the one that was begun: also a statement that makes a
 /// table ends it, and a deadlock.
 async fn check_open(session: &mut Session, (): &Begun) -> Result<(), StorageError> {
-    check_depth(session)?;
-    let released = session.simple(format!("RELEASE SAVEPOINT {BEGIN_MARK}")).await;
-    released.map_err(|error| match is_ended(&error) {
-        true => StorageError::TransactionEnded,
-        false => sure(error),
-    })
+    let is_marked = match session.simple(format!("RELEASE SAVEPOINT {BEGIN_MARK}")).await {
+        Ok(()) => true,
+        Err(error) if is_ended(&error) => false,
+        Err(error) => return Err(sure(error)),
+    };
+    check_end(depth(session), is_marked)
 }
 
-/// One that was begun inside and left open would be what is committed.
-fn check_depth(session: &Session) -> Result<(), StorageError> {
-    match MySqlTransactionManager::get_transaction_depth(&session.connection) {
-        1 => Ok(()),
-        _ => Err(StorageError::TransactionEnded),
-    }
+fn depth(session: &Session) -> usize {
+    MySqlTransactionManager::get_transaction_depth(&session.connection)
 }
 
 /// Writes ends of requests and commits in one packet, where the server takes it, if the fence holds
@@ -61,8 +57,10 @@ async fn end_at_once(
     fence: Fence,
     batch: &Batch,
 ) -> Result<AtOnce, StorageError> {
-    check_depth(session)?;
-    if !session.has_compound_statements || !session.takes(bytes_of(&[], batch)) {
+    if depth(session) != 1
+        || !session.has_compound_statements
+        || !session.takes(bytes_of(&[], batch))
+    {
         return Ok(AtOnce::NotThisWay);
     }
     let text = packet_of_ends(&session.texts.prefix, marks, fence, batch);
@@ -79,8 +77,7 @@ async fn end_at_once(
 
 /// Rolls back what is open; says whether the connection may be used again, which is as it was then.
 async fn give_back(session: &mut Session, _: How) -> bool {
-    MySqlTransactionManager::get_transaction_depth(&session.connection) == 1
-        && session.give_back().await.is_ok()
+    depth(session) == 1 && session.give_back().await.is_ok()
 }
 
 /// The statement that ends the connection, and what is open on it: users may end their own.

@@ -17,8 +17,9 @@ const DEADLOCK: &str = "40P01";
 const SERIALIZATION: &str = "40001";
 /// The transaction has failed and takes nothing more.
 const ABORTED: &str = "25P02";
-/// The setting that marks a transaction is empty, or was never there.
-const NOT_MARKED: [&str; 2] = ["22P02", "42704"];
+/// The setting that marks a transaction is empty, which is no number, or was never there: the code,
+/// and what the text quotes.
+const NOT_MARKED: [(&str, &str); 2] = [("22P02", "\"\""), ("42704", "\"cluster.begun\"")];
 /// The server does not know what became of a statement.
 const COMPLETION_UNKNOWN: &str = "40003";
 /// A prepared statement is missing, or there already: another connection's.
@@ -62,11 +63,20 @@ pub(super) fn is_aborted(error: &sqlx::Error) -> bool {
     database(error).is_some_and(|error| error.code() == ABORTED)
 }
 
-/// Whether a statement of ours has found that its transaction is not the one that was begun, or
-/// has failed.
-pub(super) fn is_ended(error: &sqlx::Error) -> bool {
-    let is_not_marked = |error: &PgDatabaseError| NOT_MARKED.contains(&error.code());
-    is_aborted(error) || database(error).is_some_and(is_not_marked)
+/// Whether a statement of ours has found that its transaction is not the one that was begun. In the
+/// same packet triggers of the user may run, whose errors have other texts.
+pub(super) fn is_unmarked(error: &sqlx::Error) -> bool {
+    database(error).is_some_and(|error| {
+        let is_it = |(code, quoted): &(&str, &str)| {
+            error.code() == *code && error.message().contains(quoted)
+        };
+        NOT_MARKED.iter().any(is_it)
+    })
+}
+
+/// Whether the server does not let this program do it.
+pub(super) fn is_denied(error: &sqlx::Error) -> bool {
+    refused(error).is_some_and(|refused| refused.is_denied)
 }
 
 /// Whether another process has made the same table meanwhile.

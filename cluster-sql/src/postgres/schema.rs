@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cluster_core::storage::StorageError;
 
 use super::dialect::PostgresDialect;
-use super::error::{commit_error, is_made_by_another, is_refusal, sure};
+use super::error::{commit_error, is_denied, is_made_by_another, is_refusal, sure};
 use super::session::Session;
 use crate::dialect::Dialect;
 use crate::schema::{SCHEMA_CURRENT, SCHEMA_MINIMUM, schema_version};
@@ -113,8 +113,8 @@ async fn stored_version(session: &mut Session) -> Result<u32, StorageError> {
     let text = Arc::from(versions_text(&session.texts.prefix));
     let rows = session.rows(&text, session.arguments()).await;
     let rows = rows.map_err(|error| match is_refusal(&error) {
-        true => not_ours(sure(error).to_string()),
-        false => sure(error),
+        true if !is_denied(&error) => not_ours(sure(error).to_string()),
+        _ => sure(error),
     })?;
     read_version::<PostgresDialect>(&rows)
 }

@@ -29,8 +29,8 @@ use crate::server::{Inner, Purpose, Server, name_of_one, server_storage, writer_
 /// One program at a time has the tables of a prefix: a second one that starts ends the first.
 ///
 /// A program needs the rights `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the tables; the one that
-/// makes them owns them, and needs `CREATE` on the schema. The views `cluster_requests`,
-/// `cluster_outcomes`, `cluster_pending_requests`, `cluster_dead_letters` and
+/// makes them owns them, and needs `CREATE` and `USAGE` on the schema. The views
+/// `cluster_requests`, `cluster_outcomes`, `cluster_pending_requests`, `cluster_dead_letters` and
 /// `cluster_entity_states` show people what is stored.
 ///
 /// It works behind a pooler in transaction mode with [`PostgresOptions::prepared_statements`] off.
@@ -48,9 +48,8 @@ use crate::server::{Inner, Purpose, Server, name_of_one, server_storage, writer_
 ///
 /// Clones share it. Its connections carry the table prefix, the process's number and random digits
 /// as their `application_name`, those of handlers' transactions a suffix of their own; who
-/// takes over ends what those before have left open, if it is the same role, or one that may end
-/// theirs (`pg_signal_backend`). What another role has left open holds its locks until the server
-/// finds out that its client is gone.
+/// takes over ends what those before have left open, if it is the same role. What another role has
+/// left open holds its locks until the server finds out that its client is gone.
 #[derive(Clone)]
 pub struct Postgres {
     pub(super) inner: Arc<Inner<PostgresServer>>,

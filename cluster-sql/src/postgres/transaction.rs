@@ -4,12 +4,12 @@ use sqlx::postgres::PgTransactionManager;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 
-use super::error::{commit_error, is_aborted, is_ended, is_gate, sure};
+use super::error::{commit_error, is_aborted, is_gate, is_unmarked, sure};
 use super::plain::literal;
 use super::session::Session;
 use super::storage::{Postgres, PostgresServer};
 use super::texts::Own;
-use crate::server::server_transactions;
+use crate::server::{check_end, server_transactions};
 use crate::value::{Columns, Value};
 
 server_transactions!(Postgres, PostgresServer);
@@ -29,7 +29,7 @@ async fn begin(session: &mut Session) -> Result<Begun, StorageError> {
     }
     // The driver is to believe that one is open, so that what the user begins on it is a savepoint;
     // from then on it does.
-    if PgTransactionManager::get_transaction_depth(&session.connection) == 1 {
+    if depth(session) == 1 {
         return session.simple(text).await.map_err(sure);
     }
     let text = AssertSqlSafe(text).into_sql_str();
@@ -38,26 +38,20 @@ async fn begin(session: &mut Session) -> Result<Begun, StorageError> {
 
 /// Says whether the transaction is still the one that was begun.
 async fn check_open(session: &mut Session, (): &Begun) -> Result<(), StorageError> {
-    check_depth(session)?;
     let text = session.texts.own(Own::IsBegun).clone();
-    let rows = session.rows(&text, session.arguments()).await.map_err(ended_or_sure)?;
-    match rows.first().and_then(|row| row.integer(0)) {
-        Some(1) => Ok(()),
-        _ => Err(StorageError::TransactionEnded),
-    }
+    let rows = session.rows(&text, session.arguments()).await.map_err(failed_or_sure)?;
+    let is_marked = rows.first().and_then(|row| row.integer(0)) == Some(1);
+    check_end(depth(session), is_marked)
 }
 
-/// One that was begun inside and left open would be what is committed.
-fn check_depth(session: &Session) -> Result<(), StorageError> {
-    match PgTransactionManager::get_transaction_depth(&session.connection) {
-        1 => Ok(()),
-        _ => Err(StorageError::TransactionEnded),
-    }
+fn depth(session: &Session) -> usize {
+    PgTransactionManager::get_transaction_depth(&session.connection)
 }
 
-fn ended_or_sure(error: sqlx::Error) -> StorageError {
+/// After a statement that has failed, a transaction takes nothing more, and cannot commit.
+fn failed_or_sure(error: sqlx::Error) -> StorageError {
     match is_aborted(&error) {
-        true => StorageError::TransactionEnded,
+        true => StorageError::TransactionFailed,
         false => sure(error),
     }
 }
@@ -71,7 +65,9 @@ async fn end_at_once(
     fence: Fence,
     batch: &Batch,
 ) -> Result<AtOnce, StorageError> {
-    check_depth(session)?;
+    if depth(session) != 1 {
+        return Ok(AtOnce::NotThisWay);
+    }
     let Some(statement) = session.end_statement(marks, fence, batch) else {
         return Ok(AtOnce::NotThisWay);
     };
@@ -79,7 +75,8 @@ async fn end_at_once(
     match session.simple(packet).await {
         Ok(()) => Ok(AtOnce::Done),
         Err(error) if is_gate(&error) => Ok(AtOnce::InTheWay(sure(error))),
-        Err(error) if is_ended(&error) => Err(StorageError::TransactionEnded),
+        Err(error) if is_unmarked(&error) => Err(StorageError::TransactionEnded),
+        Err(error) if is_aborted(&error) => Err(StorageError::TransactionFailed),
         Err(error) => Err(commit_error(error)),
     }
 }
@@ -91,7 +88,7 @@ const RESET: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL";
 /// be used again. Behind a pooler the server's connection is this one's until the packet's end. Not
 /// after a statement has failed: what is kept of it on the connection may be why.
 async fn give_back(session: &mut Session, how: How) -> bool {
-    if PgTransactionManager::get_transaction_depth(&session.connection) != 1 {
+    if depth(session) != 1 {
         return false;
     }
     // It fails in a transaction that has failed.

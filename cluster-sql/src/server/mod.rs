@@ -35,7 +35,7 @@ pub(crate) use session::{End, ServerSession, write_slowly};
 pub(crate) use settings::{Settings, Urls, common_settings};
 pub(crate) use storage::{Inner, reading, server_storage, writing};
 pub(crate) use texts::own;
-pub(crate) use transaction::{AtOnce, How, server_transactions};
+pub(crate) use transaction::{AtOnce, How, check_end, server_transactions};
 #[cfg(feature = "postgres")]
 pub(crate) use writer::name_of_one;
 pub(crate) use writer::writer_name;

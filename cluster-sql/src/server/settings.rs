@@ -108,8 +108,7 @@ impl Urls {
             return Err(self.bad());
         }
         for (name, _) in url.query_pairs() {
-            // One may stand with what it is of in brackets.
-            let name = name.split_once('[').map_or(&*name, |(name, _)| name);
+            let name = without_brackets(&name);
             if !self.parameters.contains(&name) {
                 return Err(unknown_parameter(name));
             }
@@ -138,6 +137,11 @@ impl Urls {
     }
 }
 
+/// The name of a parameter, which may stand with what it is of in brackets.
+fn without_brackets(name: &str) -> &str {
+    name.split_once('[').map_or(name, |(name, _)| name)
+}
+
 /// What is said of a URL that one of its parameters makes a bad one. Not what the parameter says.
 fn bad_parameter<O: FromStr>(url: &Url) -> Option<StorageError> {
     let mut alone = url.clone();
@@ -147,6 +151,7 @@ fn bad_parameter<O: FromStr>(url: &Url) -> Option<StorageError> {
         alone.query_pairs_mut().clear().append_pair(name, value);
         O::from_str(alone.as_str()).is_err()
     })?;
+    let name = without_brackets(&name);
     let reason = format!("the value of its parameter `{name}` is none that it may have");
     Some(StorageError::BadSetting { setting: "url", reason })
 }

@@ -24,6 +24,17 @@ pub(crate) enum How {
     Badly,
 }
 
+/// Says whether a transaction is at its end the one that was begun, with no other one inside, by
+/// the driver's count and by its mark.
+pub(crate) fn check_end(depth: usize, is_marked: bool) -> Result<(), StorageError> {
+    match (depth, is_marked) {
+        (1, true) => Ok(()),
+        // The driver itself has rolled it back, or one inside would be what is committed.
+        (0, _) | (_, true) => Err(StorageError::TransactionFailed),
+        (_, false) => Err(StorageError::TransactionEnded),
+    }
+}
+
 /// Implements them for a storage, whose database has its own ways to `begin` one, to `check_open`
 /// that it is still the same one, to `end_at_once` with all that needs, to `give_back` the
 /// connection when it has ended, and the `text_of_stop` that ends it from another connection.

@@ -156,7 +156,8 @@ impl SqliteTransaction {
 
     fn check_open(&self) -> Result<(), StorageError> {
         match self.inner.users.ending.is_rolled_back() {
-            true => Err(StorageError::TransactionEnded),
+            // It lets no handler commit: nothing of it is there.
+            true => Err(StorageError::TransactionFailed),
             false => Ok(()),
         }
     }
@@ -171,7 +172,7 @@ impl SqliteTransaction {
         let committed = ending.committed.load(Ordering::SeqCst);
         drop(turn);
         match done {
-            Ok(()) if !committed => Err(StorageError::TransactionEnded),
+            Ok(()) if !committed => Err(StorageError::TransactionFailed),
             done => done,
         }
     }

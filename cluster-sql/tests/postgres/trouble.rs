@@ -257,3 +257,44 @@ async fn a_search_path_of_a_handler_does_not_lead_the_batch_astray() {
     }
     assert_eq!((version(&storage, "a").await, version(&others, "a").await), (2, 0));
 }
+
+/// Whoever ignores that a statement has failed commits nothing.
+// proves: B49
+#[tokio::test]
+async fn a_transaction_with_a_failure_in_it_cannot_commit() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let storage = backend.options().connect().await.unwrap();
+    let fence = join(&storage).await;
+    run(&mut backend.tool().await, "CREATE TABLE sold (n bigint PRIMARY KEY)").await;
+    for statement in ["SELECT 1 / 0", "SELECT pg_sleep(60)"] {
+        let mut open = storage.begin().await.unwrap();
+        let connection: &mut PgConnection = open.connection().downcast_mut().unwrap();
+        run(connection, "INSERT INTO sold VALUES (1)").await;
+        run(connection, "SET LOCAL statement_timeout = 50").await;
+        connection.execute(statement).await.unwrap_err();
+        let refused = open.commit(fence, states(0)).await;
+        assert!(matches!(refused, Err(StorageError::TransactionFailed)), "{refused:?}");
+    }
+    let mut tool = backend.tool().await;
+    let sold: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sold").fetch_one(&mut tool).await.unwrap();
+    assert_eq!(sold, 0);
+}
+
+/// What is there belongs to somebody else: that is no damage.
+#[tokio::test]
+async fn tables_that_it_may_not_read_are_told_as_that() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let mut tool = backend.tool().await;
+    drop(backend.options().connect().await.unwrap());
+    let role = format!("stranger_{}", std::process::id());
+    let text =
+        format!("CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA public TO {role}");
+    run(&mut tool, &text).await;
+    let url = backend.url();
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (_, place) = rest.split_once('@').unwrap();
+    let denied = Postgres::connect(format!("{scheme}://{role}:x@{place}")).await.unwrap_err();
+    assert!(matches!(denied, StorageError::Denied { .. }), "{denied:?}");
+    run(&mut tool, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
