@@ -17,9 +17,8 @@ const DEADLOCK: &str = "40P01";
 const SERIALIZATION: &str = "40001";
 /// The transaction has failed and takes nothing more.
 const ABORTED: &str = "25P02";
-/// The setting that marks a transaction is empty, which is no number, or was never there: the code,
-/// and what the text quotes.
-const NOT_MARKED: [(&str, &str); 2] = [("22P02", "\"\""), ("42704", "\"cluster.begun\"")];
+/// The setting that marks a transaction is empty, which is no number, or was never there.
+const NOT_MARKED: [&str; 2] = ["22P02", "42704"];
 /// The server does not know what became of a statement.
 const COMPLETION_UNKNOWN: &str = "40003";
 /// A prepared statement is missing, or there already: another connection's.
@@ -64,14 +63,11 @@ pub(super) fn is_aborted(error: &sqlx::Error) -> bool {
 }
 
 /// Whether a statement of ours has found that its transaction is not the one that was begun. In the
-/// same packet triggers of the user may run, whose errors have other texts.
+/// same packet functions of the user may run, as triggers do: their errors say where they were.
+/// Texts tell nothing, for servers speak many languages.
 pub(super) fn is_unmarked(error: &sqlx::Error) -> bool {
-    database(error).is_some_and(|error| {
-        let is_it = |(code, quoted): &(&str, &str)| {
-            error.code() == *code && error.message().contains(quoted)
-        };
-        NOT_MARKED.iter().any(is_it)
-    })
+    database(error)
+        .is_some_and(|error| NOT_MARKED.contains(&error.code()) && error.r#where().is_none())
 }
 
 /// Whether the server does not let this program do it.

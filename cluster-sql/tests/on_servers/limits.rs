@@ -145,12 +145,15 @@ async fn what_is_larger_than_the_limit_is_refused() {
     assert!(found.request.accepted_at == Timestamp::from_unix_ms(0));
 }
 
+fn with_parameter(url: &str, parameter: &str) -> String {
+    format!("{url}{}{parameter}", if url.contains('?') { '&' } else { '?' })
+}
+
 /// A misspelt parameter is named, and what may be a part of a password is not.
 #[tokio::test]
 async fn an_unknown_parameter_is_named() {
     let Some(backend) = TestDatabase::make().await else { return };
-    let url = backend.url();
-    let url = format!("{}{}sslmood=x", url, if url.contains('?') { '&' } else { '?' });
+    let url = with_parameter(&backend.url(), "sslmood=x");
     let refused = Connected::options(url).connect().await.unwrap_err();
     assert!(matches!(refused, StorageError::BadSetting { setting: "url", .. }), "{refused:?}");
     assert!(refused.to_string().contains("`sslmood`"), "{refused}");
@@ -160,8 +163,7 @@ async fn an_unknown_parameter_is_named() {
 #[tokio::test]
 async fn a_bad_value_of_a_parameter_is_told() {
     let Some(backend) = TestDatabase::make().await else { return };
-    let url = backend.url();
-    let url = format!("{}{}{TLS_MODE}=some", url, if url.contains('?') { '&' } else { '?' });
+    let url = with_parameter(&backend.url(), &format!("{TLS_MODE}=some"));
     let refused = Connected::options(url).connect().await.unwrap_err();
     assert!(matches!(refused, StorageError::BadSetting { setting: "url", .. }), "{refused:?}");
     assert!(refused.to_string().contains(&format!("`{TLS_MODE}`")), "{refused}");

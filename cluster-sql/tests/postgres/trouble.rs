@@ -281,6 +281,28 @@ async fn a_transaction_with_a_failure_in_it_cannot_commit() {
     assert_eq!(sold, 0);
 }
 
+/// A trigger that runs at the commit, and fails as our own look at the transaction does, has not
+/// ended it by hand.
+#[tokio::test]
+async fn what_a_trigger_says_is_not_taken_for_ours() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let storage = backend.options().connect().await.unwrap();
+    let fence = join(&storage).await;
+    let text = "CREATE TABLE sold (n bigint); \
+        CREATE FUNCTION ask() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+        PERFORM current_setting('app.tenant'); RETURN NULL; END $$; \
+        CREATE CONSTRAINT TRIGGER asks AFTER INSERT ON sold DEFERRABLE INITIALLY DEFERRED \
+        FOR EACH ROW EXECUTE FUNCTION ask()";
+    run(&mut backend.tool().await, text).await;
+    let mut open = storage.begin().await.unwrap();
+    let connection: &mut PgConnection = open.connection().downcast_mut().unwrap();
+    run(connection, "INSERT INTO sold VALUES (1)").await;
+    let refused = open.commit(fence, states(0)).await.unwrap_err();
+    assert!(matches!(refused, StorageError::Unavailable { .. }), "{refused:?}");
+    let source = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(source.contains("app.tenant"), "{source}");
+}
+
 /// What is there belongs to somebody else: that is no damage.
 #[tokio::test]
 async fn tables_that_it_may_not_read_are_told_as_that() {
