@@ -1,14 +1,16 @@
 //! How a cluster ends: what still runs, what stays stored, what is left behind.
 
 use std::sync::{Arc, Barrier};
+use std::task::Poll;
 
 use cluster::prelude::*;
 use cluster::storage::Storage;
 use cluster::time::Clock;
+use tokio::task::unconstrained;
 
 use crate::helpers::{memory, on_own_thread};
 use crate::stage::Stage;
-use crate::support::{Bed, backends, poll_once, soon, until};
+use crate::support::{Bed, backends, poll_once, settle, soon, until};
 
 #[derive(Entity)]
 #[entity(idle = "1h")]
@@ -311,6 +313,72 @@ fn a_handler_that_ends_after_the_cluster_hurts_nobody() {
     });
 }
 
+/// Asks a clerk, and takes whatever becomes of that for an answer.
+#[derive(Entity)]
+struct Visitor {
+    stage: Stage,
+}
+
+#[entity]
+impl Visitor {
+    #[message(persisted)]
+    async fn visit(&self, ctx: &Context) -> bool {
+        let mut looking = Box::pin(unconstrained(ctx.get::<Clerk>("a").look().into_future()));
+        assert!(poll_once(&mut looking).await.is_pending());
+        self.stage.arrived(1).await;
+        // The clerk's task is then none that this thread alone could turn to.
+        settle().await;
+        self.stage.note("visits");
+        loop {
+            // It does not leave its thread, as no handler should, so it is not dropped meanwhile.
+            if let Poll::Ready(looked) = poll_once(&mut looking).await {
+                return looked.is_ok();
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+// A handler that is being polled while the cluster ends sees others dropped by that. What it makes
+// of it is not kept: it runs again after the next start.
+async fn no_answer_is_kept_that_an_end_has_brought_about(bed: Bed) {
+    for drains in [false, true] {
+        let stage = Stage::default();
+        let start = async || {
+            let (clerks, visitors) = (stage.clone(), stage.clone());
+            Cluster::builder()
+                .storage(bed.open().await)
+                .entity_with::<Visitor>(move |_| Visitor { stage: visitors.clone() })
+                .entity_with::<Clerk>(move |_| Clerk { filed: vec![], stage: clerks.clone() })
+                .config(|config| config.drain_limit = Duration::from_millis(1))
+                .start()
+                .await
+                .unwrap()
+        };
+        let cluster = start().await;
+        let visitor = cluster.get::<Visitor>(drains.to_string());
+        let visit = visitor.visit().send().await.unwrap().id();
+        drop(visitor);
+        stage.noted(2).await;
+        if drains {
+            // With a clock of its own: nobody looks after this one's while a handler is so rude.
+            let ends = async move { cluster.shutdown().await.unwrap() };
+            let on_another = move || on_own_thread(move |runtime| runtime.block_on(ends));
+            tokio::task::spawn_blocking(on_another).await.unwrap();
+        } else {
+            drop(cluster);
+        }
+        bed.settle().await;
+
+        let cluster = start().await;
+        stage.noted(4).await;
+        assert_eq!(stage.notes(), ["looks", "visits", "looks", "visits"]);
+        stage.let_on(1);
+        assert!(soon(cluster.receipt::<VisitorVisit>(visit).outcome()).await.unwrap());
+        cluster.shutdown().await.unwrap();
+    }
+}
+
 // Tasks of entities are dropped with the runtime, and what their drop frees must not wait for it.
 #[test]
 fn a_runtime_can_end_before_its_cluster() {
@@ -343,4 +411,5 @@ async fn a_second_shutdown_changes_nothing() {
 
 backends!(
     a_drain_lets_running_handlers_end_and_leaves_stored_what_waits on threads,
+    no_answer_is_kept_that_an_end_has_brought_about on threads,
 );

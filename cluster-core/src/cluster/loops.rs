@@ -81,11 +81,11 @@ pub(super) async fn shut_down(runner: &Arc<Runner>) -> Result<(), StorageError> 
             ?limit,
             "handlers and streams that did not end within the drain limit are dropped"
         );
-        runner.gate.set(Gate::CLOSED);
+        close(runner);
         runner.tasks.abort_work();
         runner.tasks.drained().await;
     }
-    runner.committer.close();
+    close(runner);
     runner.tasks.end().await;
     runner.waiters.close();
     runner.tasks.all_told().await;
@@ -121,14 +121,20 @@ pub(super) fn end(runner: &Runner) {
     if runner.up.swap(false, Ordering::SeqCst) {
         count_out(runner);
     }
-    runner.gate.set(Gate::CLOSED);
+    close(runner);
     runner.tasks.end_now();
     runner.streams.close();
-    runner.committer.close();
     runner.alarms.close();
     runner.schedule.close();
     runner.waiters.close();
     runner.close();
+}
+
+/// Takes no more calls and nothing more to write. Before any handler is dropped or any of its calls
+/// refused: what another makes of that on its way to its own end must not become its outcome.
+fn close(runner: &Runner) {
+    runner.committer.close();
+    runner.gate.set(Gate::CLOSED);
 }
 
 /// Tells the metrics that the runner serves no more.
