@@ -10,7 +10,7 @@ use tokio::task::unconstrained;
 
 use crate::helpers::{memory, on_own_thread};
 use crate::stage::Stage;
-use crate::support::{Bed, backends, poll_once, settle, soon, until};
+use crate::support::{Bed, Own, backends, poll_once, settle, soon, until};
 
 #[derive(Entity)]
 #[entity(idle = "1h")]
@@ -45,6 +45,7 @@ impl Clerk {
     #[message]
     async fn look(&self) -> Vec<String> {
         self.stage.note("looks");
+        let _looked = self.stage.note_on_drop("looked");
         self.stage.pause().await;
         self.filed.clone()
     }
@@ -337,6 +338,45 @@ impl Visitor {
             std::thread::yield_now();
         }
     }
+
+    /// Has a transaction of its own, in which no call is awaited: it sees by other ways that the
+    /// clerk is gone.
+    #[message(persisted, transaction)]
+    async fn book(&mut self, ctx: &Context) -> Result<bool, CallError> {
+        let transaction = Own::of(ctx).await?;
+        self.stage.note("books");
+        loop {
+            match self.stage.notes().last().map(String::as_str) {
+                Some("looked") => return Ok(false),
+                Some("books it") => break,
+                _ => std::thread::yield_now(),
+            }
+        }
+        drop(transaction);
+        Ok(true)
+    }
+}
+
+async fn visited(bed: &Bed, stage: &Stage) -> Cluster {
+    let (clerks, visitors) = (stage.clone(), stage.clone());
+    Cluster::builder()
+        .storage(bed.open().await)
+        .entity_with::<Visitor>(move |_| Visitor { stage: visitors.clone() })
+        .entity_with::<Clerk>(move |_| Clerk { filed: vec![], stage: clerks.clone() })
+        .config(|config| config.drain_limit = Duration::from_millis(1))
+        .start()
+        .await
+        .expect("it starts")
+}
+
+/// Ends the cluster while a handler keeps its thread: a drain needs a clock that goes on meanwhile.
+async fn end(cluster: Cluster, drains: bool) {
+    if !drains {
+        return drop(cluster);
+    }
+    let ends = async move { cluster.shutdown().await.unwrap() };
+    let on_another = move || on_own_thread(move |runtime| runtime.block_on(ends));
+    tokio::task::spawn_blocking(on_another).await.unwrap();
 }
 
 // A handler that is being polled while the cluster ends sees others dropped by that. What it makes
@@ -344,37 +384,43 @@ impl Visitor {
 async fn no_answer_is_kept_that_an_end_has_brought_about(bed: Bed) {
     for drains in [false, true] {
         let stage = Stage::default();
-        let start = async || {
-            let (clerks, visitors) = (stage.clone(), stage.clone());
-            Cluster::builder()
-                .storage(bed.open().await)
-                .entity_with::<Visitor>(move |_| Visitor { stage: visitors.clone() })
-                .entity_with::<Clerk>(move |_| Clerk { filed: vec![], stage: clerks.clone() })
-                .config(|config| config.drain_limit = Duration::from_millis(1))
-                .start()
-                .await
-                .unwrap()
-        };
-        let cluster = start().await;
+        let cluster = visited(&bed, &stage).await;
         let visitor = cluster.get::<Visitor>(drains.to_string());
         let visit = visitor.visit().send().await.unwrap().id();
         drop(visitor);
         stage.noted(2).await;
-        if drains {
-            // With a clock of its own: nobody looks after this one's while a handler is so rude.
-            let ends = async move { cluster.shutdown().await.unwrap() };
-            let on_another = move || on_own_thread(move |runtime| runtime.block_on(ends));
-            tokio::task::spawn_blocking(on_another).await.unwrap();
-        } else {
-            drop(cluster);
-        }
+        end(cluster, drains).await;
         bed.settle().await;
 
-        let cluster = start().await;
-        stage.noted(4).await;
-        assert_eq!(stage.notes(), ["looks", "visits", "looks", "visits"]);
+        let cluster = visited(&bed, &stage).await;
+        stage.noted(5).await;
+        assert_eq!(stage.notes(), ["looks", "visits", "looked", "looks", "visits"]);
         stage.let_on(1);
         assert!(soon(cluster.receipt::<VisitorVisit>(visit).outcome()).await.unwrap());
+        cluster.shutdown().await.unwrap();
+    }
+}
+
+// The same of a handler with its own transaction, which does not go by the committer.
+async fn no_transaction_commits_after_an_end_has_begun(bed: Bed) {
+    for drains in [false, true] {
+        let stage = Stage::default();
+        let cluster = visited(&bed, &stage).await;
+        let looking = tokio::spawn(cluster.get::<Clerk>("a").look().into_future());
+        stage.arrived(1).await;
+        let visitor = cluster.get::<Visitor>(drains.to_string());
+        let visit = visitor.book().send().await.unwrap().id();
+        drop(visitor);
+        stage.noted(2).await;
+        end(cluster, drains).await;
+        soon(looking).await.unwrap().unwrap_err();
+        bed.settle().await;
+
+        let cluster = visited(&bed, &stage).await;
+        stage.noted(4).await;
+        assert_eq!(stage.notes(), ["looks", "books", "looked", "books"]);
+        stage.note("books it");
+        assert!(soon(cluster.receipt::<VisitorBook>(visit).outcome()).await.unwrap());
         cluster.shutdown().await.unwrap();
     }
 }
@@ -413,3 +459,9 @@ backends!(
     a_drain_lets_running_handlers_end_and_leaves_stored_what_waits on threads,
     no_answer_is_kept_that_an_end_has_brought_about on threads,
 );
+
+mod own {
+    use super::*;
+
+    backends!(on disk: no_transaction_commits_after_an_end_has_begun on threads);
+}

@@ -228,9 +228,10 @@ impl Cluster {
     }
 
     /// Ends gracefully: takes no more calls, lets running handlers and open streams finish within
-    /// `drain_limit`, writes their commits, and leaves the database. What is accepted and has not
-    /// run stays stored for the next start. Dropped before its end, the drain goes no further, but
-    /// nothing durable is lost.
+    /// `drain_limit`, writes their commits, and leaves the database. Handlers that run longer are
+    /// dropped, and nothing that they come to is kept: their persisted requests run again after the
+    /// next start, as does what was accepted and has not run. Dropped before its end, the drain
+    /// goes no further, but nothing durable is lost.
     ///
     /// # Errors
     /// The storage could not be told; everything has ended all the same.

@@ -224,7 +224,8 @@ impl Committer {
         fail_all(units, &CommitFailure::Stopped);
     }
 
-    fn is_closed(&self) -> bool {
+    /// Whether it takes no more units.
+    pub(crate) fn is_closed(&self) -> bool {
         self.gathered.lock().is_closed()
     }
 

@@ -211,7 +211,7 @@ async fn end<T: Serves, M: Message, S: Style<T, M>>(
 }
 
 /// Commits the user's rows and the handler's writes together. What comes back is to be held until
-/// the end is told.
+/// the end is told. When the runner has ended before, nothing is written, as by the committer.
 ///
 /// # Errors
 /// Nothing was written, unless it is `UnknownOutcome`.
@@ -222,6 +222,10 @@ async fn write<T: Serves>(
     request: RequestId,
 ) -> Result<Lane, Unwritten> {
     let shared = &slot.kind.shared;
+    if shared.committer.is_closed() {
+        abandon_opened(Some(opened)).await;
+        return Err(Unwritten::Elsewhere(CommitFailure::Stopped));
+    }
     let Opened { transaction, lane } = opened;
     let lane = match lane {
         Some(lane) => lane,
