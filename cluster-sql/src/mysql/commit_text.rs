@@ -36,7 +36,7 @@ const BEGIN_IN_OWN: &str = "BEGIN NOT ATOMIC\nDECLARE is_elsewhere BIGINT;\n\
 const END_IN_OWN: &str = "IF NOT EXISTS (SELECT 1 FROM {p}fence WHERE incarnation = {incarnation} \
     AND number = {number} AND alive = 1 LOCK IN SHARE MODE) THEN SIGNAL SQLSTATE '45000' \
     SET MESSAGE_TEXT = 'the fence does not hold'; END IF;\n\
-    COMMIT AND CHAIN;\nEND";
+    COMMIT AND NO CHAIN NO RELEASE;\nEND";
 
 const REQUESTS: &str =
     concat!("INSERT INTO {p}request (", request_columns!(""), ") VALUES\n{rows};\n");

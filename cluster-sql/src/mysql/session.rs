@@ -111,9 +111,12 @@ impl Session {
 
     /// Ends the open transaction with nothing written, and sets back what a user may have set.
     pub(super) async fn give_back(&mut self) -> Result<(), StorageError> {
-        let autocommit = autocommit(Purpose::Users);
-        let text = format!("ROLLBACK; {}, autocommit = {autocommit}", self.settings);
-        self.simple(text).await.map_err(sure)
+        self.simple(format!("ROLLBACK; {}", self.set_back())).await.map_err(sure)
+    }
+
+    /// The statement that sets back what a user may have set.
+    pub(super) fn set_back(&self) -> String {
+        format!("{}, autocommit = {}", self.settings, autocommit(Purpose::Users))
     }
 
     /// Runs a packet that has a gate and commits.

@@ -48,8 +48,8 @@ fn depth(session: &Session) -> usize {
     MySqlTransactionManager::get_transaction_depth(&session.connection)
 }
 
-/// Writes ends of requests and commits in one packet, where the server takes it, if the fence holds
-/// and the transaction is still the one that was begun.
+/// Writes ends of requests, commits and sets the connection back in one packet, where the server
+/// takes it, if the fence holds and the transaction is still the one that was begun.
 async fn end_at_once(
     session: &mut Session,
     (): &Begun,
@@ -63,12 +63,13 @@ async fn end_at_once(
     {
         return Ok(AtOnce::NotThisWay);
     }
-    let text = packet_of_ends(&session.texts.prefix, marks, fence, batch);
+    let mut text = packet_of_ends(&session.texts.prefix, marks, fence, batch);
+    text.push_str(&format!("; {}", session.set_back()));
     if !session.takes(text.len()) {
         return Ok(AtOnce::NotThisWay);
     }
-    match session.simple(text).await {
-        Ok(()) => Ok(AtOnce::Done),
+    match commit_and_set_back(session, text, 1).await {
+        Ok(how) => Ok(AtOnce::Done(how)),
         Err(error) if is_ended(&error) => Err(StorageError::TransactionEnded),
         Err(error) if is_gate(&error) => Ok(AtOnce::InTheWay(sure(error))),
         Err(error) => Err(commit_error(error)),

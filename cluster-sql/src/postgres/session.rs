@@ -119,30 +119,30 @@ impl Session {
         Ok(())
     }
 
-    /// The statement that writes a batch that has no requests in a user's transaction, with its
-    /// values. It is planned once where the server's process is this connection's alone: the server
-    /// would do so each time, which took it longer than the statement itself.
-    /// `None` where the values are too large to stand in a text.
+    /// The statements that write a batch that has no requests in a user's transaction, with their
+    /// values, and how many they are. The batch's is planned once where the server's process is
+    /// this connection's alone: the server would do so each time, which took it longer than the
+    /// statement itself. `None` where the values are too large to stand in a text.
     pub(super) fn end_statement(
         &mut self,
         marks: &Marks,
         fence: Fence,
         batch: &Batch,
-    ) -> Option<String> {
+    ) -> Option<(String, usize)> {
         let (groups, literals) = ends(marks, fence, batch);
         if literals.iter().map(String::len).sum::<usize>() > LITERALS_BYTES_MAX {
             return None;
         }
         let text = self.texts.commit(groups);
         if !self.is_direct {
-            return Some(with_literals(text, &literals));
+            return Some((with_literals(text, &literals), 1));
         }
         let name = format!("cluster_ends_{}", groups.number());
         let once = "SET LOCAL plan_cache_mode = force_generic_plan";
         let run = format!("{once}; EXECUTE {name} ({})", literals.join(", "));
         Some(match self.ends.insert(groups.number()) {
-            true => format!("PREPARE {name} AS {text}; {run}"),
-            false => run,
+            true => (format!("PREPARE {name} AS {text}; {run}"), 3),
+            false => (run, 2),
         })
     }
 

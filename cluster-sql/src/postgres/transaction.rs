@@ -56,8 +56,8 @@ fn failed_or_sure(error: sqlx::Error) -> StorageError {
     }
 }
 
-/// Writes ends of requests and commits in one packet, if the fence holds and the transaction is
-/// still the one that was begun.
+/// Writes ends of requests, commits and sets the connection back in one packet, if the fence holds
+/// and the transaction is still the one that was begun.
 async fn end_at_once(
     session: &mut Session,
     (): &Begun,
@@ -68,12 +68,12 @@ async fn end_at_once(
     if depth(session) != 1 {
         return Ok(AtOnce::NotThisWay);
     }
-    let Some(statement) = session.end_statement(marks, fence, batch) else {
+    let Some((statements, many)) = session.end_statement(marks, fence, batch) else {
         return Ok(AtOnce::NotThisWay);
     };
-    let packet = format!("{statement}; {}", End::CommitAndChain.text());
-    match session.simple(packet).await {
-        Ok(()) => Ok(AtOnce::Done),
+    let packet = format!("{statements}; {}; {RESET}; {}", End::Commit.text(), session.kept);
+    match commit_and_set_back(session, packet, many + 1).await {
+        Ok(how) => Ok(AtOnce::Done(how)),
         Err(error) if is_gate(&error) => Ok(AtOnce::InTheWay(sure(error))),
         Err(error) if is_unmarked(&error) => Err(StorageError::TransactionEnded),
         Err(error) if is_aborted(&error) => Err(StorageError::TransactionFailed),

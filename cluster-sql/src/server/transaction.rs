@@ -4,8 +4,8 @@ use cluster_core::storage::StorageError;
 
 /// What came of ending a transaction by one packet.
 pub(crate) enum AtOnce {
-    /// It is committed.
-    Done,
+    /// It is committed, and this is how the connection is left.
+    Done(How),
     /// Nothing is written, with this error: what the batch asks for does not hold, or the fence; or
     /// what the user's own tables ask for at a commit.
     InTheWay(StorageError),
@@ -16,6 +16,8 @@ pub(crate) enum AtOnce {
 /// How what a transaction was for has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
+    /// It is committed, and the connection is as it was before.
+    SetBack,
     /// It is committed; another one is open, in which nothing was done.
     Committed,
     /// With an outcome that is elsewhere.
@@ -46,6 +48,7 @@ macro_rules! server_transactions {
         use cluster_core::storage::{
             Batch, BoxFuture, Committed, Fence, OpenTransaction, StorageError, TransactionStorage,
         };
+        use futures_util::StreamExt;
         use $crate::batch::{check_fence, write_batch};
         use $crate::server::{
             AtOnce, End, How, Inner, Lease, Marks, ServerSession, is_plain,
@@ -80,17 +83,17 @@ macro_rules! server_transactions {
         }
 
         impl Transaction {
-            /// Writes the batch, compares the fence and commits; the next transaction is open then.
+            /// Writes the batch, compares the fence and commits.
             async fn write(
                 &mut self,
                 fence: Fence,
                 batch: &Batch,
-            ) -> Result<Committed, StorageError> {
+            ) -> Result<(Committed, How), StorageError> {
                 self.inner.settings.limits.check(batch)?;
                 let (session, marks) = (&mut self.lease.session, &self.inner.marks);
                 if is_plain(batch) && batch.accepts.is_empty() {
                     match end_at_once(session, &self.begun, marks, fence, batch).await? {
-                        AtOnce::Done => return Ok(Committed::default()),
+                        AtOnce::Done(how) => return Ok((Committed::default(), how)),
                         AtOnce::InTheWay(error) => {
                             return Err(self.why_not(fence, batch, error).await);
                         }
@@ -100,7 +103,7 @@ macro_rules! server_transactions {
                 check_open(session, &self.begun).await?;
                 let committed = write_batch(session, batch).await?;
                 session.commit_fenced(fence, End::CommitAndChain).await?;
-                Ok(committed)
+                Ok((committed, How::Committed))
             }
 
             /// Finds out why the batch was not written at once: it is written row by row in another
@@ -142,6 +145,26 @@ macro_rules! server_transactions {
             }
         }
 
+        /// Runs a packet whose statement of this number commits, and others after it set back what
+        /// a user may have set. It does not fail once the commit was heard of.
+        async fn commit_and_set_back(
+            session: &mut Session,
+            packet: String,
+            commit: usize,
+        ) -> Result<How, sqlx::Error> {
+            let packet = sqlx::raw_sql(sqlx::AssertSqlSafe(packet));
+            let mut results = packet.execute_many(&mut session.connection);
+            let mut done = 0;
+            while let Some(result) = results.next().await {
+                match result {
+                    Ok(_) => done += 1,
+                    Err(_) if done >= commit => return Ok(How::Badly),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(How::SetBack)
+        }
+
         /// Writes the batch row by row in another transaction, which stays open.
         async fn write_again(
             session: &mut Session,
@@ -171,12 +194,13 @@ macro_rules! server_transactions {
                     let inner = self.inner.clone();
                     let written = inner.within_or_unknown(self.write(fence, &batch)).await;
                     match &written {
+                        Ok((_, How::SetBack)) => self.lease.keep(),
                         // The answer need not wait for it.
-                        Ok(_) => drop(tokio::spawn(self.end(How::Committed))),
+                        Ok((_, how)) => drop(tokio::spawn(self.end(*how))),
                         Err(error) if leaves_connection(error) => self.end(How::Badly).await,
                         Err(_) => self.lease.lost(),
                     }
-                    written.map_err(of_users)
+                    written.map(|(committed, _)| committed).map_err(of_users)
                 })
             }
 

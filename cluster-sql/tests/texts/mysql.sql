@@ -466,5 +466,5 @@ BEGIN NOT ATOMIC DECLARE is_elsewhere BIGINT; RELEASE SAVEPOINT {mark};;
 -- PacketEndInOwn
 IF NOT EXISTS (SELECT 1 FROM p_fence WHERE incarnation = {incarnation} AND number = {number} AND
 alive = 1 LOCK IN SHARE MODE) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the fence does not
-hold'; END IF; COMMIT AND CHAIN; END;
+hold'; END IF; COMMIT AND NO CHAIN NO RELEASE; END;
 
