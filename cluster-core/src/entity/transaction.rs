@@ -104,6 +104,11 @@ impl Context {
     /// request whose handler returns `Ok` after that becomes a dead letter at once. After a panic,
     /// or an error, nobody looks for it. On MariaDB an ignored deadlock cannot be told from it.
     ///
+    /// Its connection is used again. What the handler sets for the session (the role, the time
+    /// zone, MariaDB's database) is set back. What else a session keeps may still be there in the
+    /// next handler's transaction, or keep others out: temporary tables, user variables, locks by
+    /// name. Where there is a form that ends with the transaction, use that.
+    ///
     /// # Errors
     /// `Persistence`: the message is not declared with `transaction`, the storage is of another
     /// kind than `D`, the guard is held already, or no transaction can be opened now. A persisted

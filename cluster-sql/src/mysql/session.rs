@@ -20,8 +20,8 @@ use crate::value::{Columns, Value, integer};
 /// What every connection is set to, whatever the server's defaults are, and again after a user has
 /// had it: each statement sees what was committed when it began, values are refused rather than
 /// changed to fit, the time is UTC, an idle connection stays, no statement is ended in its middle,
-/// and who waits for a lock, of rows or of a table, is told that nothing was done before this
-/// process gives up on an answer.
+/// the end of a transaction begins none and ends no connection, and who waits for a lock, of rows
+/// or of a table, is told that nothing was done before this process gives up on an answer.
 pub(super) fn settings(lock_timeout: Duration) -> Arc<str> {
     let seconds = lock_timeout.as_secs().clamp(1, LOCK_SECONDS_MAX);
     let locks = format!("innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}");
@@ -29,10 +29,11 @@ pub(super) fn settings(lock_timeout: Duration) -> Arc<str> {
 }
 
 /// The same, but for how long is waited for locks.
-const SETTINGS: &str = "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+const SETTINGS: &str = "SET NAMES utf8mb4; \
+    SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
     time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, \
-    sql_safe_updates = 0, sql_select_limit = DEFAULT, wait_timeout = 2147483 \
+    sql_safe_updates = 0, sql_select_limit = DEFAULT, completion_type = 0, wait_timeout = 2147483 \
     /*M! , max_statement_time = 0 */";
 
 /// The longest time that the server waits for a lock, in seconds: a year.
@@ -61,6 +62,8 @@ pub(super) struct Session {
     pub(super) connection: MySqlConnection,
     pub(super) texts: Arc<AllTexts>,
     settings: Arc<str>,
+    /// The database of the tables.
+    database: Box<str>,
     /// The server is a MariaDB.
     pub(super) has_compound_statements: bool,
     /// The largest packet that the server takes.
@@ -91,6 +94,7 @@ impl Session {
             connection,
             texts,
             settings,
+            database: options.get_database().unwrap_or_default().into(),
             has_compound_statements: number(1) == Some(1),
             packet_bytes_max: packet_bytes_max.unwrap_or(0),
             logs_statements: number(2) == Some(1),
@@ -109,9 +113,12 @@ impl Session {
         sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut self.connection).await
     }
 
-    /// Ends the open transaction with nothing written, and sets back what a user may have set.
+    /// Ends the open transaction with nothing written, and sets back what a user may have set,
+    /// also which database it is in: where that is another one, nothing of ours can commit.
     pub(super) async fn give_back(&mut self) -> Result<(), StorageError> {
-        self.simple(format!("ROLLBACK; {}", self.set_back())).await.map_err(sure)
+        let (database, set_back) = (self.database.replace('`', "``"), self.set_back());
+        let text = format!("{}; USE `{database}`; {set_back}", Self::ROLLBACK);
+        self.simple(text).await.map_err(sure)
     }
 
     /// The statement that sets back what a user may have set.
@@ -197,6 +204,8 @@ impl ServerSession for Session {
     type Dialect = MySqlDialect;
     type Row = MySqlRow;
     const BEGIN: &'static str = "START TRANSACTION";
+    /// Also where a user has set that a transaction or a connection is to follow its end.
+    const ROLLBACK: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE";
 
     fn refused(error: &sqlx::Error) -> Option<Refused> {
         refused(error)
@@ -221,7 +230,7 @@ impl ServerSession for Session {
     }
 
     async fn commit_fenced(&mut self, fence: Fence, end: End) -> Result<(), StorageError> {
-        let text = format!("{}; {}", self.gate(fence, 0), end.text());
+        let text = format!("{}; {} NO RELEASE", self.gate(fence, 0), end.text());
         self.fenced(fence, text).await
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn migrate(session: &mut Session) -> Result<String, StorageErro
         session.begin().await?;
         match migrate_in_transaction(session).await {
             Ok(()) => session.end(Ok(())).await?,
-            Err(error) => session.simple("ROLLBACK".to_owned()).await.map_err(sure).and(error)?,
+            Err(error) => session.run_in_transaction(Session::ROLLBACK).await.and(error)?,
         }
     }
     let reason = "other processes make and remove the tables".to_owned();

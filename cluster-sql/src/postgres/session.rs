@@ -198,6 +198,7 @@ impl ServerSession for Session {
     type Row = Answer;
     // Whatever the database's default is: each statement must see what was committed before it.
     const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+    const ROLLBACK: &'static str = "ROLLBACK";
 
     fn refused(error: &sqlx::Error) -> Option<Refused> {
         refused(error)
@@ -222,7 +223,7 @@ impl ServerSession for Session {
         match self.simple(text).await {
             // A constraint of a user's own table that is checked at the commit may fail so, too.
             Err(error) if is_gate(&error) => {
-                self.run_in_transaction(&format!("ROLLBACK; {}", Self::BEGIN)).await?;
+                self.run_in_transaction(&format!("{}; {}", Self::ROLLBACK, Self::BEGIN)).await?;
                 check_fence(self, fence).await?;
                 Err(sure(error))
             }

@@ -34,6 +34,8 @@ pub(crate) trait ServerSession: Driver {
     type Row: Columns;
     /// Begins a transaction.
     const BEGIN: &'static str;
+    /// Rolls one back.
+    const ROLLBACK: &'static str;
 
     /// What the server said, if an error is its own.
     fn refused(error: &sqlx::Error) -> Option<Refused>;
@@ -94,7 +96,7 @@ pub(crate) trait ServerSession: Driver {
         done: Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         if done.as_ref().is_err_and(leaves_connection) {
-            self.run_in_transaction("ROLLBACK").await?;
+            self.run_in_transaction(Self::ROLLBACK).await?;
         }
         done
     }

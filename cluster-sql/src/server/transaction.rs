@@ -146,7 +146,7 @@ macro_rules! server_transactions {
         }
 
         /// Runs a packet whose statement of this number commits, and others after it set back what
-        /// a user may have set. It does not fail once the commit was heard of.
+        /// a user may have set. What fails after the commit was heard of is none of its own.
         async fn commit_and_set_back(
             session: &mut Session,
             packet: String,
@@ -171,7 +171,8 @@ macro_rules! server_transactions {
             fence: Fence,
             batch: &Batch,
         ) -> Result<(), StorageError> {
-            session.run_in_transaction(&format!("ROLLBACK; {}", Session::BEGIN)).await?;
+            let text = format!("{}; {}", Session::ROLLBACK, Session::BEGIN);
+            session.run_in_transaction(&text).await?;
             check_fence(session, fence).await?;
             write_batch(session, batch).await.map(drop)
         }

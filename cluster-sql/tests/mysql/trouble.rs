@@ -165,28 +165,47 @@ async fn statements(tool: &mut MySqlConnection) -> i64 {
     sqlx::query_scalar(text).fetch_one(tool).await.unwrap()
 }
 
-/// What a user has set in one transaction is not there in the next.
+/// What a user has set in one transaction is not there in the next, however the former has ended:
+/// rolled back, committed by one packet, or row by row.
 #[tokio::test]
 async fn a_connection_is_given_back_as_it_was() {
     let Some(backend) = TestDatabase::make().await else { return };
     let storage = backend.options().connections(3).connect().await.unwrap();
-    join(&storage).await;
+    let fence = join(&storage).await;
     let settings = "SELECT CONCAT(@@sql_mode, @@time_zone, @@autocommit, @@foreign_key_checks, \
-        @@tx_isolation)";
+        @@tx_isolation, @@tx_read_only, @@completion_type, DATABASE(), CONNECTION_ID())";
+    let by_rows = |seq| Batch { accepts: vec![request(seq)], ..Batch::default() };
     let mut seen = Vec::new();
-    for _ in 0..2 {
+    for (completion, commits) in [
+        ("CHAIN", None),
+        ("RELEASE", None),
+        ("CHAIN", Some(Batch::default())),
+        ("RELEASE", Some(Batch::default())),
+        ("CHAIN", Some(by_rows(1))),
+        ("RELEASE", Some(by_rows(2))),
+        ("CHAIN", None),
+    ] {
         let mut open = storage.begin().await.unwrap();
         let connection: &mut MySqlConnection = open.connection().downcast_mut().unwrap();
         let now: String = sqlx::query_scalar(settings).fetch_one(&mut *connection).await.unwrap();
         seen.push(now);
-        let spoil = "SET SESSION sql_mode = '', time_zone = '-07:00', foreign_key_checks = 0; \
-            SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE";
-        run(connection, spoil).await;
-        open.rollback().await;
+        let spoil = format!(
+            "SET SESSION sql_mode = '', time_zone = '-07:00', foreign_key_checks = 0, \
+            completion_type = '{completion}'; \
+            SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY"
+        );
+        run(connection, &spoil).await;
+        match commits {
+            Some(batch) => drop(open.commit(fence, Arc::new(batch)).await.unwrap()),
+            None => {
+                run(connection, "USE information_schema").await;
+                open.rollback().await;
+            }
+        }
     }
-    assert_eq!(seen[0], seen[1]);
+    assert!(seen.iter().all(|now| *now == seen[0]), "{seen:?}");
     assert!(seen[0].contains("STRICT_ALL_TABLES"), "{seen:?}");
-    assert!(seen[0].ends_with("+00:00OFFONREAD-COMMITTED"), "{seen:?}");
+    assert!(seen[0].contains("+00:00OFFONREAD-COMMITTEDOFFNO_CHAIN"), "{seen:?}");
 }
 
 /// The server ends the transaction of a batch, for another one and this wait for each other.
