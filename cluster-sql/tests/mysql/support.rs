@@ -1,5 +1,7 @@
 //! A database of its own for each test, on the server that all tests share.
 
+#[path = "../support/cut.rs"]
+mod cut;
 #[path = "../../../tests/support/mysql.rs"]
 mod place;
 #[path = "../support/rows.rs"]
@@ -10,6 +12,7 @@ use std::sync::Arc;
 use cluster_core::storage::{Storage, StorageError};
 use cluster_core::testing::suite::Backend;
 use cluster_sql::{MySql, MySqlOptions};
+pub(crate) use cut::{Commits, cut_after_commits};
 use place::Database;
 pub(crate) use rows::{accept, join, outcome, request};
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
@@ -40,6 +43,15 @@ pub(crate) const NUL: &str = "\0";
 /// What differs in URLs.
 pub(crate) const TLS_MODE: &str = "ssl-mode";
 pub(crate) const BAD_TLS: &str = "ssl-mode=verify_identity&ssl-ca=/no/such/file";
+
+pub(crate) const COMMITS: Commits = Commits { asked: b"COMMIT AND NO CHAIN", said };
+
+/// The first packet of an answer: its first bytes say how long it is.
+fn said(answer: &[u8]) -> Option<usize> {
+    let [low, middle, high, _, ..] = *answer else { return None };
+    let bytes = 4 + u32::from_le_bytes([low, middle, high, 0]) as usize;
+    (answer.len() >= bytes).then_some(bytes)
+}
 
 /// A database of its own for one case.
 pub(crate) struct TestDatabase(Database);

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::support::{COMMITTING, Connected, ENDS, MAKE_SOLD, SELL, TestDatabase, Tool, join};
+use crate::support::{
+    COMMITS, COMMITTING, Connected, ENDS, MAKE_SOLD, SELL, TestDatabase, Tool, cut_after_commits,
+    join,
+};
 use bytes::Bytes;
 use cluster_core::id::{Epoch, ShardId, StateVersion};
 use cluster_core::storage::{
@@ -204,6 +207,22 @@ async fn lost_connections_lose_nothing() {
     assert_eq!((shop.sold().await, shop.version().await), (Vec::new(), 0));
     shop.sell("b").await.commit(raised, batch(0)).await.unwrap();
     assert_eq!((shop.sold().await, shop.version().await), (words("b"), 1));
+}
+
+/// A connection is cut when its server has said that the commit is done, before it says that the
+/// connection is as it was: it is committed, and the next transaction has another connection.
+// proves: B109
+#[tokio::test]
+async fn a_connection_cut_behind_its_commit_has_committed() {
+    let Some(shop) = Shop::open().await else { return };
+    let url = cut_after_commits(&shop.backend.url(), COMMITS).await;
+    let storage = Connected::options(&url).connections(3).connect().await.unwrap();
+    for (version, sku) in (0..).zip(["a", "b"]) {
+        let mut open = storage.begin().await.unwrap();
+        insert(user(&mut *open), sku).await.unwrap();
+        open.commit(shop.fence, batch(version)).await.unwrap();
+    }
+    assert_eq!((shop.sold().await, shop.version().await), (words("a b"), 2));
 }
 
 /// A handler is dropped while its statement waits for a row that somebody else holds: giving the

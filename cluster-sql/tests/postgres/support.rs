@@ -1,5 +1,7 @@
 //! A schema of its own for each test, on the server that all tests share.
 
+#[path = "../support/cut.rs"]
+mod cut;
 #[path = "../../../tests/support/postgres.rs"]
 mod place;
 #[path = "../support/rows.rs"]
@@ -11,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use cluster_core::storage::{Storage, StorageError};
 use cluster_core::testing::suite::Backend;
 use cluster_sql::{Postgres, PostgresOptions};
+pub(crate) use cut::{Commits, cut_after_commits};
 use place::Schema;
 pub(crate) use rows::{accept, join, outcome, request};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -39,6 +42,15 @@ pub(crate) const NUL: &str = "\\000";
 /// What differs in URLs.
 pub(crate) const TLS_MODE: &str = "sslmode";
 pub(crate) const BAD_TLS: &str = "sslmode=verify-full&sslrootcert=/no/such/file";
+
+pub(crate) const COMMITS: Commits = Commits { asked: b"; COMMIT;", said };
+
+/// What is said of the statements up to the one that commits.
+fn said(answer: &[u8]) -> Option<usize> {
+    let word = b"COMMIT\0";
+    let at = answer.windows(word.len()).position(|part| part == word)?;
+    Some(at + word.len())
+}
 
 /// A schema of its own for one case.
 pub(crate) struct TestDatabase(Schema);
