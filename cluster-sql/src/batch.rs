@@ -205,7 +205,7 @@ async fn count_attempt<D: Driver>(
         integer(write.epoch.as_u64()).into(),
         write.attempts.into(),
         write.retry_at.into(),
-        Value::Text(&write.error),
+        Value::Words(&write.error),
     ];
     let counted = driver.execute(Sql::CountAttempt, &values).await? == 1;
     if counted && write.in_order {
@@ -230,7 +230,7 @@ async fn bury<D: Driver>(driver: &mut D, write: &DeadWrite) -> Result<(), Storag
             integer(write.epoch.as_u64()).into(),
             write.attempts.into(),
             write.died_at.into(),
-            Value::Text(&write.error),
+            Value::Words(&write.error),
         ];
         driver.execute(Sql::InsertDead, &values).await?;
     }

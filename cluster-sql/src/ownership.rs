@@ -45,7 +45,7 @@ pub(crate) async fn join<D: Driver>(
     let values = [
         number.into(),
         u32::from(machine.as_u16()).into(),
-        Value::Text(&request.advertised),
+        Value::Words(&request.advertised),
         now.now.into(),
         now.now.after(request.lease).into(),
     ];

@@ -12,7 +12,10 @@ pub(crate) enum Value<'a> {
     Null,
     Integer(i64),
     Bytes(&'a [u8]),
+    /// Names and numbers of ours, and JSON: no NUL is in it.
     Text(&'a str),
+    /// Whatever a program says: on a server its column is one of bytes.
+    Words(&'a str),
 }
 
 impl From<i64> for Value<'_> {

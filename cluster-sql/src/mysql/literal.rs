@@ -10,7 +10,7 @@ pub(super) fn push(text: &mut String, value: &Value<'_>) {
         Value::Null => text.push_str("NULL"),
         Value::Integer(number) => write!(text, "{number}").expect("a text takes everything"),
         Value::Bytes(bytes) => push_bytes(text, bytes),
-        Value::Text(words) => push_bytes(text, words.as_bytes()),
+        Value::Text(words) | Value::Words(words) => push_bytes(text, words.as_bytes()),
     }
 }
 

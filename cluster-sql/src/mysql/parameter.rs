@@ -21,7 +21,9 @@ impl Encode<'_, MySql> for Parameter<'_> {
     fn produces(&self) -> Option<MySqlTypeInfo> {
         Some(match self.0 {
             Value::Integer(_) => <i64 as Type<MySql>>::type_info(),
-            Value::Null | Value::Bytes(_) | Value::Text(_) => <[u8] as Type<MySql>>::type_info(),
+            Value::Null | Value::Bytes(_) | Value::Text(_) | Value::Words(_) => {
+                <[u8] as Type<MySql>>::type_info()
+            }
         })
     }
 
@@ -31,7 +33,9 @@ impl Encode<'_, MySql> for Parameter<'_> {
             Value::Integer(number) => Encode::<MySql>::encode_by_ref(&number, buffer),
             Value::Bytes(bytes) => Encode::<MySql>::encode_by_ref(&bytes, buffer),
             // All columns hold bytes.
-            Value::Text(text) => Encode::<MySql>::encode_by_ref(&text.as_bytes(), buffer),
+            Value::Text(text) | Value::Words(text) => {
+                Encode::<MySql>::encode_by_ref(&text.as_bytes(), buffer)
+            }
         }
     }
 }

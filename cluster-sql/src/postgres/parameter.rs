@@ -23,7 +23,7 @@ impl Encode<'_, Postgres> for Parameter<'_> {
             Value::Null => return Ok(IsNull::Yes),
             Value::Integer(number) => buffer.extend_from_slice(&number.to_be_bytes()),
             Value::Bytes(bytes) => buffer.extend_from_slice(bytes),
-            Value::Text(text) => buffer.extend_from_slice(text.as_bytes()),
+            Value::Text(text) | Value::Words(text) => buffer.extend_from_slice(text.as_bytes()),
         }
         Ok(IsNull::No)
     }
@@ -131,7 +131,7 @@ impl Encode<'_, Postgres> for Array<'_> {
                 Value::Null => buffer.extend_from_slice(&(-1_i32).to_be_bytes()),
                 Value::Integer(number) => put(buffer, &number.to_be_bytes())?,
                 Value::Bytes(bytes) => put(buffer, bytes)?,
-                Value::Text(text) => put(buffer, text.as_bytes())?,
+                Value::Text(text) | Value::Words(text) => put(buffer, text.as_bytes())?,
             }
         }
         Ok(IsNull::No)

@@ -37,6 +37,7 @@ pub(super) fn literal(value: Value<'_>) -> String {
             text.push('\'');
             text
         }
+        Value::Words(words) => literal(Value::Bytes(words.as_bytes())),
         Value::Text(inside) => {
             let mut text = "E'".to_owned();
             push_quoted(&mut text, inside);
@@ -56,12 +57,8 @@ pub(super) fn literal_of_array(array: &Array<'_>) -> String {
         match value {
             Value::Null => text.push_str("NULL"),
             Value::Integer(number) => write!(text, "{number}").expect("a text takes all"),
-            Value::Bytes(bytes) => {
-                // A backslash for the array's quotes, each twice for those of the text.
-                text.push_str("\"\\\\\\\\x");
-                push_hex(&mut text, bytes);
-                text.push('"');
-            }
+            Value::Bytes(bytes) => push_element(&mut text, bytes),
+            Value::Words(words) => push_element(&mut text, words.as_bytes()),
             Value::Text(inside) => {
                 let inside = inside.replace('\\', "\\\\").replace('"', "\\\"");
                 text.push('"');
@@ -73,6 +70,13 @@ pub(super) fn literal_of_array(array: &Array<'_>) -> String {
     text.push_str("}'::");
     text.push_str(array.element.array_type());
     text
+}
+
+/// Bytes inside an array: a backslash for its quotes, each twice for those of the text.
+fn push_element(text: &mut String, bytes: &[u8]) {
+    text.push_str("\"\\\\\\\\x");
+    push_hex(text, bytes);
+    text.push('"');
 }
 
 fn push_quoted(text: &mut String, inside: &str) {

@@ -186,7 +186,7 @@ impl ToSql for Value<'_> {
             Value::Null => ValueRef::Null,
             Value::Integer(number) => ValueRef::Integer(*number),
             Value::Bytes(bytes) => ValueRef::Blob(bytes),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Text(text) | Value::Words(text) => ValueRef::Text(text.as_bytes()),
         }))
     }
 }

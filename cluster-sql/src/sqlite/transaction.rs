@@ -258,7 +258,7 @@ impl UserSession<'_> {
                 Value::Null => query.bind(None::<i64>),
                 Value::Integer(number) => query.bind(*number),
                 Value::Bytes(bytes) => query.bind(bytes.to_vec()),
-                Value::Text(text) => query.bind((*text).to_owned()),
+                Value::Text(text) | Value::Words(text) => query.bind((*text).to_owned()),
             };
         }
         query

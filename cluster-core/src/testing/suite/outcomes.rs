@@ -5,6 +5,9 @@ use super::fixture::{Runner, outcome, request, request_id, stored_outcome, time}
 use crate::id::Seq;
 use crate::storage::{AttemptWrite, Batch, DeadWrite, OutcomeKind, OutcomeRow, StoredOutcome};
 
+/// What a program says when it fails, with all that a text may have.
+const TROUBLE: &str = "'C:\\new\\x41' said \"a\\\\b\\\"\n\0$1 ?2 {p} ü";
+
 fn attempt(seq: u64, attempts: u32) -> AttemptWrite {
     AttemptWrite {
         seq: Seq::new(seq),
@@ -13,7 +16,7 @@ fn attempt(seq: u64, attempts: u32) -> AttemptWrite {
         attempts,
         retry_at: time(i64::from(attempts)),
         in_order: false,
-        error: format!("attempt {attempts} failed"),
+        error: format!("attempt {attempts}: {TROUBLE}"),
     }
 }
 
@@ -23,7 +26,7 @@ fn death(seq: u64) -> DeadWrite {
         shard: request(seq).shard,
         epoch: request(seq).epoch,
         attempts: 10,
-        error: format!("{seq} gave up"),
+        error: format!("{seq} gave up: {TROUBLE}"),
         died_at: time(10),
     }
 }
@@ -95,7 +98,7 @@ pub(super) async fn a_dead_letter_is_listed_until_it_has_an_outcome<B: Backend>(
     let letters = runner.storage.dead_letters(Seq::new(0), 100).await.unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].request.id, request_id(1));
-    assert_eq!((letters[0].attempts, letters[0].error.as_str()), (10, "1 gave up"));
+    assert_eq!((letters[0].attempts, letters[0].error.clone()), (10, death(1).error));
     assert_eq!(letters[0].died_at, time(10));
     let found = runner.find(request_id(1)).await.unwrap();
     assert_eq!((found.outcome, found.dead), (None, true));
@@ -106,7 +109,7 @@ pub(super) async fn a_dead_letter_is_listed_until_it_has_an_outcome<B: Backend>(
     runner.commit(attempts(vec![attempt(1, 11)])).await.unwrap();
     assert_eq!(runner.waiting_seqs().await, [2]);
     let letters = runner.storage.dead_letters(Seq::new(0), 100).await.unwrap();
-    assert_eq!((letters[0].attempts, letters[0].error.as_str()), (10, "1 gave up"));
+    assert_eq!((letters[0].attempts, letters[0].error.clone()), (10, death(1).error));
 
     runner.finish([1]).await;
     assert_eq!(dead_seqs(&runner).await, Vec::<u64>::new());

@@ -26,7 +26,7 @@ async fn listed(storage: &dyn Storage, fence: Fence) -> RunnerRow {
 // proves: B102
 pub(super) async fn a_renewal_moves_the_end_of_the_lease<B: Backend>(backend: B) {
     let storage = backend.open(PREFIX).await;
-    let request = JoinRequest { advertised: "somewhere:7000".into(), ..join_request() };
+    let request = JoinRequest { advertised: r"some\where\x:7000".into(), ..join_request() };
     let first_lease = request.lease;
     let before = storage.cluster_time().await.unwrap();
     let joined = storage.join(request).await.unwrap();
@@ -35,7 +35,7 @@ pub(super) async fn a_renewal_moves_the_end_of_the_lease<B: Backend>(backend: B)
     let expected = RunnerRow {
         incarnation: joined.fence.incarnation,
         machine: joined.machine,
-        advertised: "somewhere:7000".into(),
+        advertised: r"some\where\x:7000".into(),
         joined_at: joined.now.now,
         lease_ends_at: joined.now.now.after(first_lease),
         alive: true,
