@@ -13,7 +13,7 @@ use super::parameter::Parameter;
 use super::takeover::Recorded;
 use super::texts::{AllTexts, Own, Statement};
 use crate::driver::Driver;
-use crate::server::{End, Purpose, Refused, ServerSession};
+use crate::server::{Answers, End, Purpose, Refused, ServerSession};
 use crate::sql::Sql;
 use crate::value::{Columns, Value, integer};
 
@@ -74,6 +74,7 @@ pub(super) struct Session {
     pub(super) logs_statements: bool,
     /// The server's number of the connection.
     pub(super) number: i64,
+    answers: Answers,
 }
 
 impl Session {
@@ -100,6 +101,7 @@ impl Session {
             logs_statements: number(2) == Some(1),
             recorded: None,
             number: number(3).unwrap_or(0),
+            answers: Answers::default(),
         })
     }
 
@@ -211,6 +213,10 @@ impl ServerSession for Session {
         refused(error)
     }
 
+    fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
     async fn simple(&mut self, text: String) -> Result<(), sqlx::Error> {
         self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.map(drop)
     }
@@ -222,7 +228,9 @@ impl ServerSession for Session {
     ) -> Result<Vec<MySqlRow>, StorageError> {
         let texts = self.texts.clone();
         let query = query(texts.common(sql), values);
-        query.fetch_all(&mut self.connection).await.map_err(sure)
+        let rows = query.fetch_all(&mut self.connection).await.map_err(sure)?;
+        self.answers.add();
+        Ok(rows)
     }
 
     async fn take_turn(&mut self) -> Result<(), StorageError> {
@@ -245,6 +253,7 @@ impl Driver for Session {
         let texts = self.texts.clone();
         let done: Result<MySqlQueryResult, sqlx::Error> =
             query(texts.common(sql), values).execute(&mut self.connection).await;
+        self.answers.add();
         match done {
             Ok(done) => Ok(usize::from(done.rows_affected() > 0)),
             Err(error) if may_be_there(sql) && is_duplicate(&error) => Ok(0),

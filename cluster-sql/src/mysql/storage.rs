@@ -104,7 +104,8 @@ impl MySql {
         let inner = Inner::new(server, options.settings);
         let mut lease = inner.writers.lease().await?;
         check_server(&inner.settings.limits, &lease.session)?;
-        inner.within_or_unknown(schema::migrate(&mut lease.session)).await?;
+        let answers = lease.session.answers().clone();
+        inner.within_or_unknown(answers, schema::migrate(&mut lease.session)).await?;
         lease.keep();
         Ok(MySql { inner: Arc::new(inner) })
     }

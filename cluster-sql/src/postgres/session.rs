@@ -15,7 +15,7 @@ use super::plain::{TextRow, literal, literal_of_array, with_literals};
 use super::texts::{AllTexts, Own};
 use crate::batch::check_fence;
 use crate::driver::Driver;
-use crate::server::{End, Marks, Refused, ServerSession};
+use crate::server::{Answers, End, Marks, Refused, ServerSession};
 use crate::sql::Sql;
 use crate::value::{Columns, Value, integer};
 
@@ -40,6 +40,7 @@ pub(super) struct Session {
     /// The statements that set what is not as it was when this connected, after a user has set it
     /// back: of poolers, what they keep of each client.
     pub(super) kept: String,
+    pub(super) answers: Answers,
 }
 
 /// What goes into the places of a statement.
@@ -167,11 +168,13 @@ impl Session {
             Arguments::Prepared(arguments) => {
                 let query = sqlx::query_with(AssertSqlSafe(text.clone()), arguments);
                 let rows = query.fetch_all(&mut self.connection).await?;
+                self.answers.add();
                 Ok(rows.into_iter().map(Answer::Prepared).collect())
             }
             Arguments::Plain(literals) => {
                 let query = sqlx::raw_sql(AssertSqlSafe(with_literals(text, &literals)));
                 let rows = query.fetch_all(&mut self.connection).await?;
+                self.answers.add();
                 rows.iter().map(|row| TextRow::read(row).map(Answer::Plain)).collect()
             }
         }
@@ -202,6 +205,10 @@ impl ServerSession for Session {
 
     fn refused(error: &sqlx::Error) -> Option<Refused> {
         refused(error)
+    }
+
+    fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     async fn simple(&mut self, text: String) -> Result<(), sqlx::Error> {
@@ -246,6 +253,7 @@ impl Driver for Session {
             }
         };
         let done = done.map_err(sure)?;
+        self.answers.add();
         Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
     }
 

@@ -15,7 +15,7 @@ use super::shards::take_shards;
 use super::takeover::take_over;
 use super::texts::AllTexts;
 use super::{marks, reads, retention, schema};
-use crate::server::{Inner, Purpose, Server, name_of_one, server_storage, writer_name};
+use crate::server::{Answers, Inner, Purpose, Server, name_of_one, server_storage, writer_name};
 
 /// A storage in a PostgreSQL database, 13 or newer: made with [`Postgres::connect`] or
 /// [`Postgres::options`].
@@ -96,6 +96,7 @@ impl Server for PostgresServer {
             is_direct: false,
             ends: HashSet::new(),
             kept: String::new(),
+            answers: Answers::default(),
         };
         if purpose == Purpose::Users {
             session.prepare_for_users(name, setting).await.map_err(sure)?;
@@ -158,7 +159,9 @@ impl Postgres {
         let prefix = &options.settings.prefix;
         let making = inner(prefix);
         let mut lease = making.writers.lease().await?;
-        let schema = making.within_or_unknown(schema::migrate(&mut lease.session)).await?;
+        let answers = lease.session.answers().clone();
+        let schema = schema::migrate(&mut lease.session);
+        let schema = making.within_or_unknown(answers, schema).await?;
         // With their schema, for a handler may look for its own tables elsewhere.
         Ok(Postgres { inner: Arc::new(inner(&format!("{schema}.{prefix}"))) })
     }

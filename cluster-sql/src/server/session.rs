@@ -1,5 +1,8 @@
 //! Statements and transactions on one connection.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use cluster_core::storage::{Batch, Committed, Fence, StorageError};
 
 use super::error::{Refused, commit_error, leaves_connection, sure};
@@ -26,6 +29,22 @@ impl End {
     }
 }
 
+/// How many answers a connection has had to statements that may be some of many: who waits for all
+/// of them sees that they come.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answers(Arc<AtomicU64>);
+
+impl Answers {
+    /// One has come, and its connection is used by nobody else.
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A connection to a server.
 pub(crate) trait ServerSession: Driver {
     /// Its language.
@@ -39,6 +58,9 @@ pub(crate) trait ServerSession: Driver {
 
     /// What the server said, if an error is its own.
     fn refused(error: &sqlx::Error) -> Option<Refused>;
+
+    /// How many answers it has had.
+    fn answers(&self) -> &Answers;
 
     /// Runs statements without parameters, in one packet.
     async fn simple(&mut self, text: String) -> Result<(), sqlx::Error>;

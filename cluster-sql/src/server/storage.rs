@@ -1,5 +1,6 @@
 //! The traits' calls: each on a connection, within a time, and again where that is right.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use cluster_core::time::Clock;
 use super::connections::{Connections, Purpose, Server};
 use super::error::TimedOut;
 use super::marks::Marks;
+use super::session::Answers;
 use super::settings::Settings;
 
 /// How long a connection may take to be given back, while its entity waits for that: a server that
@@ -52,11 +54,23 @@ impl<S: Server> Inner<S> {
         }
     }
 
-    /// Waits for the server as long as the settings say.
-    pub(crate) async fn within<F: Future>(&self, answer: F) -> Result<F::Output, StorageError> {
+    /// Waits for the server as long as the settings say, and so long again while its answers come:
+    /// none of them takes twice that.
+    pub(crate) async fn within<F: Future>(
+        &self,
+        answers: Answers,
+        work: F,
+    ) -> Result<F::Output, StorageError> {
         let limit = self.settings.answer_timeout;
-        let answer = self.machine_clock.timeout(limit, answer).await;
-        answer.map_err(|_| StorageError::unavailable(TimedOut(limit)))
+        let mut work = pin!(work);
+        loop {
+            let before = answers.number();
+            match self.machine_clock.timeout(limit, work.as_mut()).await {
+                Ok(done) => return Ok(done),
+                Err(_) if answers.number() != before => {}
+                Err(_) => return Err(StorageError::unavailable(TimedOut(limit))),
+            }
+        }
     }
 
     /// Waits for a connection to be given back; `None` when it does not answer soon.
@@ -74,9 +88,10 @@ impl<S: Server> Inner<S> {
     /// As [`Inner::within`], for what commits.
     pub(crate) async fn within_or_unknown<T>(
         &self,
-        answer: impl Future<Output = Result<T, StorageError>>,
+        answers: Answers,
+        work: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
-        self.within(answer).await.unwrap_or_else(|error| match error {
+        self.within(answers, work).await.unwrap_or_else(|error| match error {
             StorageError::Unavailable { source } => Err(StorageError::UnknownOutcome { source }),
             error => Err(error),
         })
@@ -93,8 +108,9 @@ macro_rules! reading {
         loop {
             let mut lease = $inner.readers.lease().await?;
             let done = {
+                let answers = $crate::server::ServerSession::answers(&lease.session).clone();
                 let $session = &mut lease.session;
-                $inner.within($work).await.and_then(|done| done)
+                $inner.within(answers, $work).await.and_then(|done| done)
             };
             if let Some(done) = attempts.of_read(lease, done) {
                 break done;
@@ -112,8 +128,9 @@ macro_rules! writing {
         loop {
             let mut lease = $inner.writers.lease().await?;
             let done = {
+                let answers = $crate::server::ServerSession::answers(&lease.session).clone();
                 let $session = &mut lease.session;
-                $inner.within_or_unknown($work).await
+                $inner.within_or_unknown(answers, $work).await
             };
             if let Some(done) = attempts.of_write(lease, done) {
                 break done;

@@ -59,7 +59,8 @@ macro_rules! server_transactions {
             fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>> {
                 Box::pin(async move {
                     let mut lease = self.inner.own.lease_when_free().await?;
-                    let begun = self.inner.within(begin(&mut lease.session)).await;
+                    let answers = lease.session.answers().clone();
+                    let begun = self.inner.within(answers, begin(&mut lease.session)).await;
                     match begun.and_then(|begun| begun) {
                         Ok(begun) => {
                             let open = Transaction { lease, begun, inner: self.inner.clone() };
@@ -193,7 +194,9 @@ macro_rules! server_transactions {
             ) -> BoxFuture<'static, Result<Committed, StorageError>> {
                 Box::pin(async move {
                     let inner = self.inner.clone();
-                    let written = inner.within_or_unknown(self.write(fence, &batch)).await;
+                    let answers = self.lease.session.answers().clone();
+                    let written = self.write(fence, &batch);
+                    let written = inner.within_or_unknown(answers, written).await;
                     match &written {
                         Ok((_, How::SetBack)) => self.lease.keep(),
                         // The answer need not wait for it.

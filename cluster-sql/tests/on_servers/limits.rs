@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use cluster_core::id::{Epoch, Seq, ShardId, StateVersion};
 use cluster_core::storage::{
-    Batch, JournalEntry, JournalKind, JournalStorage, MessageStorage, OwnershipStorage, RequestRow,
-    StateKey, StateWrite, StorageError, TransactionStorage,
+    AttemptWrite, Batch, JournalEntry, JournalKind, JournalStorage, MessageStorage,
+    OwnershipStorage, RequestRow, StateKey, StateWrite, StorageError, TransactionStorage,
 };
 use cluster_core::time::{Clock, Timestamp};
 use sqlx::Executor;
@@ -102,6 +102,40 @@ async fn a_statement_that_does_not_return_ends() {
     assert_eq!(storage.load_journal(execution).await.unwrap().entries, []);
     storage.commit(raised, journal()).await.unwrap();
     assert_eq!(storage.load_journal(execution).await.unwrap().entries, [step(execution)]);
+}
+
+/// A batch that is written row by row takes longer than one answer may: while its answers come, it
+/// is waited for, for it would take as long another time.
+#[tokio::test]
+async fn a_batch_of_many_statements_takes_as_long_as_it_takes() {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let Some(backend) = TestDatabase::make().await else { return };
+    let storage = backend.options().answer_timeout(PATIENCE).connect().await.unwrap();
+    let fence = join(&storage).await;
+    let requests: Vec<_> = (1..=100).map(request).collect();
+    accept(&storage, fence, requests.clone()).await;
+    let clock = Clock::system();
+    for round in 0.. {
+        let attempt = |attempts| {
+            requests.iter().map(move |request| AttemptWrite {
+                seq: request.seq,
+                shard: request.shard,
+                epoch: request.epoch,
+                attempts,
+                retry_at: Timestamp::from_unix_ms(1),
+                in_order: false,
+                error: "failed".to_owned(),
+            })
+        };
+        // A number of statements that takes long enough, however fast they are.
+        let attempts: Vec<_> = (1..=60 << round).flat_map(attempt).collect();
+        let begun = clock.now();
+        let batch = Arc::new(Batch { attempts, ..Batch::default() });
+        storage.commit(fence, batch).await.unwrap();
+        if clock.now() - begun > PATIENCE * 3 / 2 {
+            return;
+        }
+    }
 }
 
 fn step(execution: Seq) -> JournalEntry {
