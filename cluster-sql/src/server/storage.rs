@@ -185,6 +185,17 @@ macro_rules! server_storage {
                 })
             }
 
+            async fn try_to_join(&self, request: &JoinRequest) -> Result<Joined, StorageError> {
+                writing!(self.inner, session => async {
+                    session.begin_alone().await?;
+                    let joined = match self.time(session).await {
+                        Ok(now) => server::join(session, request, now).await,
+                        Err(error) => Err(error),
+                    };
+                    session.end(joined).await
+                })
+            }
+
             /// Cluster time.
             async fn time(&self, session: &mut Session) -> Result<ClusterTime, StorageError> {
                 match &self.inner.settings.clock {
@@ -255,14 +266,14 @@ macro_rules! server_storage {
         impl OwnershipStorage for $storage {
             fn join(&self, request: JoinRequest) -> BoxFuture<'_, Result<Joined, StorageError>> {
                 Box::pin(async move {
-                    let joined = writing!(self.inner, session => async {
-                        session.begin_alone().await?;
-                        let joined = match self.time(session).await {
-                            Ok(now) => server::join(session, &request, now).await,
-                            Err(error) => Err(error),
-                        };
-                        session.end(joined).await
-                    })?;
+                    let joined = match self.try_to_join(&request).await {
+                        // It may have waited for what others have left open.
+                        Err(StorageError::Unavailable { .. }) => {
+                            self.take_over().await?;
+                            self.try_to_join(&request).await?
+                        }
+                        joined => joined?,
+                    };
                     if let Err(error) = self.take_over().await {
                         tracing::warn!(%error, "what others left open may still lock rows");
                     }

@@ -128,17 +128,22 @@ macro_rules! server_transactions {
                 match given_back {
                     Some(true) if how != How::Badly => self.lease.keep(),
                     Some(_) => self.lease.failed(),
-                    None => drop(tokio::spawn(async {
-                        if let Err(error) = self.stop().await {
-                            tracing::warn!(%error, "a statement given up may go on at the server");
-                        }
-                    })),
+                    None => self.stop(),
                 }
             }
 
-            /// Ends at the server what is open. The connection is held until then: nobody else's is
-            /// the one that is ended.
-            async fn stop(self) -> Result<(), StorageError> {
+            /// Ends at the server what is open, beside everything else: it may wait for others, or
+            /// hold what others wait for. The connection is held until then, for nobody else's is
+            /// to be the one that is ended.
+            fn stop(self) {
+                tokio::spawn(async move {
+                    if let Err(error) = self.stopped().await {
+                        tracing::warn!(%error, "a statement given up may go on at the server");
+                    }
+                });
+            }
+
+            async fn stopped(self) -> Result<(), StorageError> {
                 let text = text_of_stop(&self.lease.session);
                 reading!(self.inner, session => async {
                     session.simple(text.clone()).await.map_err(sure)
@@ -202,7 +207,7 @@ macro_rules! server_transactions {
                         // The answer need not wait for it.
                         Ok((_, how)) => drop(tokio::spawn(self.end(*how))),
                         Err(error) if leaves_connection(error) => self.end(How::Badly).await,
-                        Err(_) => self.lease.lost(),
+                        Err(_) => self.stop(),
                     }
                     written.map(|(committed, _)| committed).map_err(of_users)
                 })

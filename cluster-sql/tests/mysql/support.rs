@@ -31,6 +31,9 @@ pub(crate) const SELL: &str = "INSERT INTO sold (sku) VALUES (?)";
 pub(crate) const ENDS: &str = "CREATE TABLE other (number INT)";
 pub(crate) const COMMITTING: &[&str] = &["COMMIT", "COMMIT; BEGIN", ENDS];
 
+/// Takes ten minutes.
+pub(crate) const SLEEP: &str = "SELECT SLEEP(600)";
+
 /// Keeps everybody else from a table, and no longer.
 pub(crate) const LOCK_JOURNAL: &str = "LOCK TABLES cluster_journal WRITE";
 pub(crate) const UNLOCK_JOURNAL: &str = "UNLOCK TABLES";

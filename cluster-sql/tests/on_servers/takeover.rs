@@ -1,12 +1,15 @@
 //! What a dead incarnation has left open on the server is ended by who takes over, for nobody else
 //! may ever do so.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::support::{Connected, MAKE_SOLD, SELL, TestDatabase, Tool, join};
+use crate::support::{Connected, MAKE_SOLD, SELL, SLEEP, TestDatabase, Tool, join};
 use cluster_core::storage::{
-    Batch, Database, MessageStorage, OpenTransaction, Storage, StorageError, TransactionStorage,
+    Batch, Database, MessageStorage, OpenTransaction, OwnershipStorage, Storage, StorageError,
+    TransactionStorage,
 };
 use cluster_core::time::Clock;
 use sqlx::{Connection, Executor};
@@ -72,6 +75,47 @@ async fn who_takes_over_ends_what_is_open() {
     heir.commit(new, Arc::new(Batch::default())).await.unwrap();
     drop((idle, tool.close().await));
     assert_eq!(heir.kind(), <Connected as Database>::NAME);
+}
+
+/// What a dead incarnation has open holds also what whoever starts has to change: it is ended.
+// proves: B115
+#[tokio::test]
+async fn who_starts_does_not_wait_for_the_dead() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let dead = backend.connect().await.unwrap();
+    join(&dead).await;
+    let mut open = dead.begin().await.unwrap();
+    let fences = "SELECT number FROM cluster_fence FOR UPDATE";
+    user(&mut *open).execute(fences).await.unwrap();
+    let heir = backend.options().answer_timeout(Duration::from_secs(3)).connect().await.unwrap();
+    let fence = Clock::system().timeout(HANG, join(&heir)).await.expect("in time");
+    heir.commit(fence, Arc::default()).await.unwrap();
+}
+
+/// A handler has left a statement that goes on: nothing tells whether it has committed, and what it
+/// holds at the server is free again.
+// proves: B49, B109
+#[tokio::test]
+async fn a_transaction_that_does_not_answer_is_ended() {
+    let Some(backend) = TestDatabase::make().await else { return };
+    let mut tool = backend.tool().await;
+    tool.execute(MAKE_SOLD).await.unwrap();
+    sqlx::query(SELL).bind("paper".to_owned()).execute(&mut tool).await.unwrap();
+    let storage = backend.options().answer_timeout(Duration::from_secs(3)).connect().await.unwrap();
+    let fence = join(&storage).await;
+    let mut open = storage.begin().await.unwrap();
+    change(user(&mut *open), "ink").await;
+    {
+        let mut sleeps = user(&mut *open).execute(SLEEP);
+        let begun = poll_fn(|cx| Poll::Ready(sleeps.as_mut().poll(cx).is_pending())).await;
+        assert!(begun);
+    }
+    let unknown = open.commit(fence, Arc::default()).await;
+    assert!(matches!(unknown, Err(StorageError::UnknownOutcome { .. })), "{unknown:?}");
+    let changed = Clock::system().timeout(HANG, change(&mut tool, "pens")).await;
+    changed.expect("nobody has the row");
+    let raised = storage.raise_fence(fence).await.unwrap();
+    storage.commit(raised, Arc::default()).await.unwrap();
 }
 
 /// Whoever joins again with the same storage ends nothing of it: its connections go on.

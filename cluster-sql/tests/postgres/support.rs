@@ -30,6 +30,9 @@ pub(crate) const SELL: &str = "INSERT INTO sold (sku) VALUES ($1)";
 pub(crate) const ENDS: &str = "SELECT 1 / 0";
 pub(crate) const COMMITTING: &[&str] = &["COMMIT", "COMMIT; BEGIN"];
 
+/// Takes ten minutes.
+pub(crate) const SLEEP: &str = "SELECT pg_sleep(600)";
+
 /// Keeps everybody else from a table, and no longer.
 pub(crate) const LOCK_JOURNAL: &str = "BEGIN; LOCK TABLE cluster_journal";
 pub(crate) const UNLOCK_JOURNAL: &str = "ROLLBACK";
