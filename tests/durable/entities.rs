@@ -159,6 +159,25 @@ impl Desk {
         self.drawer.papers.clone()
     }
 
+    /// Asks another desk to file a copy until it has, passing a point each time and one after.
+    #[message(persisted)]
+    pub(crate) async fn insist_on_copy(
+        &mut self,
+        ctx: &Context,
+        paper: String,
+        to: String,
+    ) -> usize {
+        let copies = loop {
+            self.probe.pass("asking").await;
+            match ctx.get::<Desk>(&*to).file(format!("copy of {paper}")).await {
+                Ok(copies) => break copies,
+                Err(error) => assert!(error.is_retryable(), "{error}"),
+            }
+        };
+        self.probe.pass(&paper).await;
+        copies
+    }
+
     /// Files a paper, then asks another desk to file a copy, and waits for it.
     #[message(persisted)]
     pub(crate) async fn file_with_copy(

@@ -1,10 +1,12 @@
 //! A persisted request runs until one outcome is committed, in the order of acceptance, whatever
 //! becomes of its caller and of the process. The same with real processes is in `processes`.
 
+use cluster::ClusterBuilder;
 use cluster::prelude::*;
+use cluster::storage::{Fault, Write};
 use tokio::spawn;
 
-use crate::entities::{Counter, Desk, DeskFile, start};
+use crate::entities::{Counter, Desk, DeskFile, start, start_with};
 use crate::support::{Bed, Probe, backends, is_waiting, settle};
 
 // proves: B29
@@ -103,6 +105,24 @@ async fn an_inner_call_that_still_runs_is_joined_by_the_rerun(bed: Bed) {
     assert_eq!(cluster.get::<Desk>("copies").papers().await.unwrap(), ["copy of paper"]);
 }
 
+/// What a handler has called again, after calls that were surely not accepted, its rerun finds.
+// proves: B41
+async fn an_inner_call_that_was_refused_before_is_found_by_the_rerun(bed: Bed) {
+    let probe = Probe::default();
+    let once = |builder: ClusterBuilder| builder.config(|config| config.commit_attempts = 1);
+    let cluster = start_with(&bed, &probe, once).await;
+    probe.close("asking");
+    probe.panic_at("paper", 1);
+    let desk = cluster.get::<Desk>("d");
+    let receipt = desk.insist_on_copy("paper".into(), "copies".into()).send().await.unwrap();
+    probe.wait_for("asking", 1).await;
+    bed.faulty().fail_next(Write::Commit, Fault::Refused, 3);
+    probe.open("asking");
+    assert_eq!(receipt.outcome().await.unwrap(), 1);
+    assert_eq!((probe.count("paper"), probe.count("asking")), (2, 5));
+    assert_eq!(cluster.get::<Desk>("copies").papers().await.unwrap(), ["copy of paper"]);
+}
+
 // proves: B39, B44
 async fn a_shutdown_in_the_middle_loses_nothing(bed: Bed) {
     let probe = Probe::default();
@@ -133,5 +153,6 @@ backends!(
     an_outcome_committed_before_a_crash_is_the_callers,
     receipts_answer_after_a_restart,
     an_inner_call_that_still_runs_is_joined_by_the_rerun,
+    an_inner_call_that_was_refused_before_is_found_by_the_rerun,
     a_shutdown_in_the_middle_loses_nothing,
 );

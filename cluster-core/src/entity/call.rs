@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::coop;
 
-use super::context::Context;
+use super::context::{Context, Numbered};
 use super::contract::{Deliver, EndsWithCaller, Message, Persisted};
 use super::deadlines::Limit;
 use super::encoded::received;
@@ -193,7 +193,7 @@ impl<M: Message> IntoFuture for Call<M> {
 
     fn into_future(self) -> CallFuture<M> {
         let limit = self.limit();
-        CallFuture { limit, at: At::Start(self), watch: CallWatch::NONE }
+        CallFuture { limit, at: At::Start(self), numbered: None, watch: CallWatch::NONE }
     }
 }
 
@@ -224,13 +224,23 @@ impl<M: Message> Call<M> {
         let trace = Trace::of_call(&self.handle, M::INFO, parent.as_ref(), extra.trace);
         let Extra { headers, due, uninterruptible, .. } = extra;
         let message = self.message;
-        let mut request =
-            Request { message, headers, trace, key, due, parent, wanted, uninterruptible };
+        let numbered = None;
+        let mut request = Request {
+            message,
+            headers,
+            trace,
+            key,
+            numbered,
+            due,
+            parent,
+            wanted,
+            uninterruptible,
+        };
         if let (Some(parent), Wanted::Outcome) = (&request.parent, wanted) {
             let target = self.handle.address();
             parent.check_reentrance(&target, M::INFO.access)?;
             if M::INFO.delivery == Delivery::Persisted && request.key.is_none() {
-                request.key = parent.derive_key(&target, M::INFO);
+                (request.key, request.numbered) = parent.derive_key(&target, M::INFO).unzip();
             }
         }
         Ok((self.handle, request))
@@ -267,6 +277,7 @@ fn check_filters(
 pub struct CallFuture<M: Message> {
     limit: Duration,
     at: At<M>,
+    numbered: Option<Box<Numbered>>,
     watch: CallWatch,
 }
 
@@ -307,6 +318,10 @@ impl<M: Message> Future for CallFuture<M> {
         };
         if let Poll::Ready(reply) = &result {
             self.at = At::Done;
+            if let (Some(numbered), Err(CallError::Cluster(error))) = (self.numbered.take(), reply)
+            {
+                numbered.failed(error);
+            }
             self.watch.ended(M::INFO, || matches!(reply, Err(CallError::Cluster(_))));
         }
         result.map(<M::Outcome as Outcome>::reply)
@@ -319,10 +334,11 @@ impl<M: Message> CallFuture<M> {
         let At::Start(call) = std::mem::replace(&mut self.at, At::Done) else { unreachable!() };
         let parent = Context::current();
         let confirmation = parent.as_ref().and_then(Context::confirmation);
-        let (handle, request) = match call.request(parent, Wanted::Outcome) {
+        let (handle, mut request) = match call.request(parent, Wanted::Outcome) {
             Ok(checked) => checked,
             Err(error) => return Poll::Ready(Err(CallError::Cluster(error))),
         };
+        self.numbered = request.numbered.take();
         self.watch.look(&handle, M::INFO, &request.trace);
         match confirmation {
             Some(told) => {

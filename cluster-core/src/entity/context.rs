@@ -1,6 +1,7 @@
 //! What a handler knows of its call.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -116,6 +117,42 @@ pub(super) enum Nesting {
     Read,
 }
 
+/// The numbers of a handler's calls with derived keys to one type, id and message.
+#[derive(Default)]
+pub(super) struct Numbers {
+    last: u32,
+    /// Of calls that were surely not accepted: another one has none of them taken.
+    free: BTreeSet<u32>,
+}
+
+impl Numbers {
+    fn next(&mut self) -> u32 {
+        self.free.pop_first().unwrap_or_else(|| {
+            self.last += 1;
+            self.last
+        })
+    }
+}
+
+/// The number that a call under way has in its derived key.
+pub(super) struct Numbered {
+    by: Context,
+    calls: (Address, u64),
+    number: u32,
+}
+
+impl Numbered {
+    /// The call has ended with an error. One that was surely not accepted is no call: made again,
+    /// it has the same number, as in a rerun that nothing refuses.
+    pub(super) fn failed(self, error: &ClusterError) {
+        if error.is_retryable() {
+            let mut sent = self.by.0.sent.lock();
+            let numbers = sent.get_or_insert_default().occurrences.entry(self.calls).or_default();
+            numbers.free.insert(self.number);
+        }
+    }
+}
+
 /// What a handler has sent so far.
 #[derive(Default)]
 pub(super) struct Sent {
@@ -123,8 +160,8 @@ pub(super) struct Sent {
     pub(super) outbox: Vec<RequestRow>,
     /// What becomes of reminders with the commit; at most one for each message.
     pub(super) reminders: Vec<ReminderIntent>,
-    /// How often each (type, id, message) was called, for derived keys.
-    pub(super) occurrences: HashMap<(Address, u64), u32>,
+    /// The calls to each (type, id, message), for derived keys.
+    pub(super) occurrences: HashMap<(Address, u64), Numbers>,
     /// What has happened in an execution and is not handed to the committer yet.
     pub(super) record: Record,
     /// Replies to others' requests; at most as many as may be outstanding.
@@ -440,18 +477,21 @@ impl Context {
     ///
     /// Its text is `~`, the outer request's id, `/`, the step's scope, and the call's number among
     /// those to the same type, id and message; those three are the key's scope already.
-    pub(super) fn derive_key(&self, target: &Address, message: &MessageInfo) -> Option<Key> {
+    pub(super) fn derive_key(
+        &self,
+        target: &Address,
+        message: &MessageInfo,
+    ) -> Option<(Key, Box<Numbered>)> {
         // A stream that goes on makes other calls than the run before it.
         self.0.holds?;
         let (outer, _) = self.0.request.as_ref()?;
         let mut sent = self.0.sent.lock();
         let sent = sent.get_or_insert_default();
-        let count = sent.occurrences.entry((target.clone(), message.tag.as_u64())).or_insert(0);
-        *count += 1;
-        Some(
-            Key::new(format!("{}{}{count}", derived_prefix(*outer), self.0.scope))
-                .expect("names are short"),
-        )
+        let calls = (target.clone(), message.tag.as_u64());
+        let number = sent.occurrences.entry(calls.clone()).or_default().next();
+        let key = Key::new(format!("{}{}{number}", derived_prefix(*outer), self.0.scope));
+        let numbered = Box::new(Numbered { by: self.clone(), calls, number });
+        Some((key.expect("names are short"), numbered))
     }
 
     /// A wait until everything is durable that the handler could have read when it started; `None`

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::context::Context;
+use super::context::{Context, Numbered};
 use super::contract::Message;
 use super::shared::Shared;
 use super::trace::Trace;
@@ -52,6 +52,8 @@ pub(crate) struct Request<M> {
     pub(super) headers: Headers,
     pub(super) trace: Trace,
     pub(super) key: Option<Key>,
+    /// Of a derived key.
+    pub(super) numbered: Option<Box<Numbered>>,
     /// When it may start.
     pub(super) due: Option<DueSpec>,
     /// The handler that calls.

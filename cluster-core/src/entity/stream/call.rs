@@ -90,6 +90,7 @@ async fn store<M: StreamMessage>(
     let confirmation = parent.as_ref().and_then(Context::confirmation);
     let (handle, mut request) = call.request(parent, Wanted::Outcome)?;
     request.wanted = Wanted::HandOver;
+    let numbered = request.numbered.take();
     let address = handle.address();
     let accepted = async {
         if let Some(confirmation) = confirmation {
@@ -98,8 +99,11 @@ async fn store<M: StreamMessage>(
         hand_over(&handle, request).await
     };
     let timeout = |_| ClusterError::Timeout { address, message: M::INFO.name, after: limit };
-    let id = shared.clock.timeout(limit, accepted).await.map_err(timeout)??;
-    let id = id.expect("a persisted request has an id");
+    let accepted = shared.clock.timeout(limit, accepted).await.map_err(timeout).flatten();
+    if let (Some(numbered), Err(error)) = (numbered, &accepted) {
+        numbered.failed(error);
+    }
+    let id = accepted?.expect("a persisted request has an id");
     Ok(StreamReceipt::of(shared, id))
 }
 
