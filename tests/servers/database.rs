@@ -76,7 +76,12 @@ impl Database {
         let url = self.server.url();
         match self.kind {
             Kind::Mariadb => {
-                Tool::MySql(MySqlConnection::connect(&url).await.expect("the server answers"))
+                let mut tool = MySqlConnection::connect(&url).await.expect("the server answers");
+                // Whatever a test has made the server's defaults.
+                let usual = "SET tx_read_only = 0, max_statement_time = 0, sql_big_selects = 1, \
+                    default_storage_engine = InnoDB";
+                tool.execute(sqlx::raw_sql(usual)).await.expect("a superuser may");
+                Tool::MySql(tool)
             }
             _ => Tool::Postgres(PgConnection::connect(&url).await.expect("the server answers")),
         }

@@ -8,6 +8,7 @@
 mod cuts;
 mod database;
 mod deaths;
+mod defaults;
 mod load;
 mod logs;
 mod pooler;

@@ -13,15 +13,16 @@ use super::parameter::Parameter;
 use super::takeover::Recorded;
 use super::texts::{AllTexts, Own, Statement};
 use crate::driver::Driver;
-use crate::server::{Answers, End, Purpose, Refused, ServerSession};
+use crate::server::{Answers, End, IDLE_IN_TRANSACTION, Purpose, Refused, ServerSession};
 use crate::sql::Sql;
 use crate::value::{Columns, Value, integer};
 
 /// What every connection is set to, whatever the server's defaults are, and again after a user has
-/// had it: each statement sees what was committed when it began, values are refused rather than
-/// changed to fit, the time is UTC, an idle connection stays, no statement is ended in its middle,
-/// the end of a transaction begins none and ends no connection, and who waits for a lock, of rows
-/// or of a table, is told that nothing was done before this process gives up on an answer.
+/// had it: each statement sees what was committed when it began, all rows are read, values are
+/// refused rather than changed to fit, the time is UTC, an idle connection stays, no statement is
+/// ended in its middle, the end of a transaction begins none and ends no connection, and who waits
+/// for a lock, of rows or of a table, is told that nothing was done before this process gives up on
+/// an answer.
 pub(super) fn settings(lock_timeout: Duration) -> Arc<str> {
     let seconds = lock_timeout.as_secs().clamp(1, LOCK_SECONDS_MAX);
     let locks = format!("innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}");
@@ -32,26 +33,37 @@ pub(super) fn settings(lock_timeout: Duration) -> Arc<str> {
 const SETTINGS: &str = "SET NAMES utf8mb4; \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
-    time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, \
-    sql_safe_updates = 0, sql_select_limit = DEFAULT, completion_type = 0, wait_timeout = 2147483 \
-    /*M! , max_statement_time = 0 */";
+    time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, \
+    sql_select_limit = 18446744073709551615, sql_big_selects = 1, completion_type = 0, \
+    wait_timeout = 2147483 /*M! , check_constraint_checks = 1, max_statement_time = 0 */";
+
+/// What a user may have set that changes what statements do, and storages do not mind.
+const USERS_OWN: &str = "timestamp = DEFAULT, group_concat_max_len = DEFAULT, \
+    sql_auto_is_null = DEFAULT, div_precision_increment = DEFAULT, default_week_format = DEFAULT, \
+    lc_time_names = DEFAULT, auto_increment_increment = DEFAULT, auto_increment_offset = DEFAULT, \
+    default_storage_engine = DEFAULT /*M! , idle_transaction_timeout = DEFAULT */";
 
 /// The longest time that the server waits for a lock, in seconds: a year.
 const LOCK_SECONDS_MAX: u64 = 31_536_000;
 
 /// When what is written outside a transaction commits: at once, as the storage's statements rely
 /// on; or never by itself. A server may end a handler's transaction, for a deadlock, and what the
-/// handler writes then is rolled back.
-const fn autocommit(purpose: Purpose) -> &'static str {
+/// handler writes then is rolled back. The storage's own transactions end by themselves when the
+/// next statement does not come.
+fn of_purpose(purpose: Purpose) -> String {
     match purpose {
-        Purpose::Storage => "1",
-        Purpose::Users => "0",
+        Purpose::Users => "autocommit = 0".to_owned(),
+        Purpose::Storage => {
+            let idle = IDLE_IN_TRANSACTION.as_secs();
+            format!("autocommit = 1 /*M! , idle_transaction_timeout = {idle} */")
+        }
     }
 }
 
 /// What the server says of itself.
 const SERVER: &str = "SELECT @@max_allowed_packet, VERSION() LIKE '%MariaDB%', \
-    @@log_bin AND @@binlog_format = 'STATEMENT', CAST(CONNECTION_ID() AS SIGNED)";
+    @@log_bin AND @@binlog_format = 'STATEMENT', CAST(CONNECTION_ID() AS SIGNED) \
+    /*M! , CURRENT_ROLE() */";
 
 /// Room for what stands around the text in a packet.
 const PACKET_MARGIN: usize = 1024;
@@ -62,8 +74,10 @@ pub(super) struct Session {
     pub(super) connection: MySqlConnection,
     pub(super) texts: Arc<AllTexts>,
     settings: Arc<str>,
-    /// The database of the tables.
-    database: Box<str>,
+    /// The statement that goes to the database of the tables.
+    go_home: String,
+    /// The role that a connection has from the beginning, as `SET` takes it.
+    role: String,
     /// The server is a MariaDB.
     pub(super) has_compound_statements: bool,
     /// The largest packet that the server takes.
@@ -86,16 +100,18 @@ impl Session {
         settings: Arc<str>,
     ) -> Result<Session, StorageError> {
         let mut connection = options.connect().await.map_err(sure)?;
-        let text = format!("{settings}, autocommit = {}; {SERVER}", autocommit(purpose));
+        let text = format!("{settings}, {}; {SERVER}", of_purpose(purpose));
         let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut connection).await;
         let rows = rows.map_err(sure)?;
         let number = |at: usize| rows.first().and_then(|row| row.integer(at));
+        let role = rows.first().and_then(|row| Columns::bytes(row, 4)).map(String::from_utf8_lossy);
         let packet_bytes_max = number(0).and_then(|bytes| usize::try_from(bytes).ok());
         Ok(Session {
             connection,
             texts,
             settings,
-            database: options.get_database().unwrap_or_default().into(),
+            go_home: format!("USE {}", quoted(options.get_database().unwrap_or_default())),
+            role: role.map_or_else(|| "NONE".to_owned(), |role| quoted(&role)),
             has_compound_statements: number(1) == Some(1),
             packet_bytes_max: packet_bytes_max.unwrap_or(0),
             logs_statements: number(2) == Some(1),
@@ -118,14 +134,14 @@ impl Session {
     /// Ends the open transaction with nothing written, and sets back what a user may have set,
     /// also which database it is in: where that is another one, nothing of ours can commit.
     pub(super) async fn give_back(&mut self) -> Result<(), StorageError> {
-        let (database, set_back) = (self.database.replace('`', "``"), self.set_back());
-        let text = format!("{}; USE `{database}`; {set_back}", Self::ROLLBACK);
+        let text = format!("{}; {}; {}", Self::ROLLBACK, self.go_home, self.set_back());
         self.simple(text).await.map_err(sure)
     }
 
     /// The statement that sets back what a user may have set.
     pub(super) fn set_back(&self) -> String {
-        format!("{}, autocommit = {}", self.settings, autocommit(Purpose::Users))
+        let (settings, users, role) = (&self.settings, of_purpose(Purpose::Users), &self.role);
+        format!("{settings}, {users}, {USERS_OWN} /*M! , ROLE {role} */")
     }
 
     /// Runs a packet that has a gate and commits.
@@ -173,6 +189,11 @@ impl Session {
         }
         self.run(Own::ForgetTurn, values).await.map(|()| true).map_err(sure)
     }
+}
+
+/// A name as a statement takes it.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
 }
 
 /// A statement with its parameters.

@@ -115,7 +115,7 @@ fn read_column(row: &PgRow, at: usize) -> Result<Option<Vec<u8>>, sqlx::Error> {
     let text = value.as_str().map_err(sqlx::Error::Decode)?;
     let bad = || sqlx::Error::Decode(format!("column {at} is not of its type").into());
     let bytes = match value.type_info().name() {
-        "BYTEA" => read_hex(text).ok_or_else(bad)?,
+        "BYTEA" => read_hex(text).or_else(|| read_escaped(text)).ok_or_else(bad)?,
         "BOOL" => vec![u8::from(text == "t")],
         "INT2" | "INT4" | "INT8" => {
             let number: i64 = text.parse().map_err(|_| bad())?;
@@ -135,6 +135,24 @@ fn read_hex(text: &str) -> Option<Vec<u8>> {
         _ => None,
     };
     digits.chunks(2).map(byte).collect()
+}
+
+/// As `a\\b\000`, which another client of a pooler, or an administrator, may have asked for.
+fn read_escaped(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut parts = text.split('\\');
+    bytes.extend_from_slice(parts.next()?.as_bytes());
+    while let Some(part) = parts.next() {
+        if part.is_empty() {
+            bytes.push(b'\\');
+            bytes.extend_from_slice(parts.next()?.as_bytes());
+        } else {
+            let (digits, rest) = part.split_at_checked(3)?;
+            bytes.push(u8::from_str_radix(digits, 8).ok()?);
+            bytes.extend_from_slice(rest.as_bytes());
+        }
+    }
+    Some(bytes)
 }
 
 impl Columns for TextRow {
@@ -181,5 +199,8 @@ mod tests {
         assert_eq!(read_hex(r"\x00ffA5"), Some(vec![0, 255, 0xa5]));
         assert_eq!(read_hex(r"\x0"), None);
         assert_eq!(read_hex("00"), None);
+        assert_eq!(read_escaped(r"a\\\\b\000\377x\\"), Some(b"a\\\\b\0\xffx\\".to_vec()));
+        assert_eq!(read_escaped(r"a\9"), None);
+        assert_eq!(read_escaped(""), Some(Vec::new()));
     }
 }

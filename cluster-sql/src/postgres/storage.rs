@@ -15,7 +15,9 @@ use super::shards::take_shards;
 use super::takeover::take_over;
 use super::texts::AllTexts;
 use super::{marks, reads, retention, schema};
-use crate::server::{Answers, Inner, Purpose, Server, name_of_one, server_storage, writer_name};
+use crate::server::{
+    Answers, IDLE_IN_TRANSACTION, Inner, Purpose, Server, name_of_one, server_storage, writer_name,
+};
 
 /// A storage in a PostgreSQL database, 13 or newer: made with [`Postgres::connect`] or
 /// [`Postgres::options`].
@@ -83,9 +85,14 @@ impl Server for PostgresServer {
         let setting = if self.prepared { &*self.setting } else { "" };
         if !setting.is_empty() {
             // A user's own statements are planned as the server likes.
-            let planned = if purpose == Purpose::Storage { PLANNED_ONCE } else { "" };
-            let settings = sqlx::raw_sql(AssertSqlSafe(format!("{setting}{planned}")));
-            connection.execute(settings).await.map_err(sure)?;
+            let text = match purpose {
+                Purpose::Users => setting.to_owned(),
+                Purpose::Storage => {
+                    let idle = IDLE_IN_TRANSACTION.as_millis();
+                    format!("{setting}; {FOR_STORAGE}; SET {IDLE} = {idle}")
+                }
+            };
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.map_err(sure)?;
         }
         let mut session = Session {
             connection,
@@ -106,8 +113,11 @@ impl Server for PostgresServer {
 }
 
 /// All statements of the storage have plans that are good for any values: that of a batch took
-/// longer to make than to follow, where few have waited.
-const PLANNED_ONCE: &str = "; SET plan_cache_mode = force_generic_plan";
+/// longer to make than to follow, where few have waited. `NULL` in an array is none whatever old
+/// programs want.
+const FOR_STORAGE: &str = "SET plan_cache_mode = force_generic_plan; SET array_nulls = on";
+
+const IDLE: &str = "idle_in_transaction_session_timeout";
 
 /// The longest time that the server waits for a lock, in milliseconds.
 const LOCK_MS_MAX: u128 = i32::MAX as u128;

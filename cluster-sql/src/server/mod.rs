@@ -32,7 +32,7 @@ pub(crate) use reads::{
 pub(crate) use retention::{Look, Past};
 pub(crate) use schema::{not_ours, read_version, versions_text};
 pub(crate) use session::{Answers, End, ServerSession, write_slowly};
-pub(crate) use settings::{Settings, Urls, common_settings};
+pub(crate) use settings::{IDLE_IN_TRANSACTION, Settings, Urls, common_settings};
 pub(crate) use storage::{Inner, reading, server_storage, writing};
 pub(crate) use texts::own;
 pub(crate) use transaction::{AtOnce, How, check_end, server_transactions};

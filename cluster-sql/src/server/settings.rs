@@ -26,6 +26,10 @@ pub(crate) struct Settings {
     pub(crate) clock: Option<Clock>,
 }
 
+/// How long a transaction of the storage's own may wait for its next statement, where the server
+/// can end it: who has lost its process, or its network, holds nothing for longer.
+pub(crate) const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
+
 /// The URLs of a database.
 pub(crate) struct Urls {
     /// How they begin.

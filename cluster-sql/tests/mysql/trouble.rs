@@ -172,8 +172,12 @@ async fn a_connection_is_given_back_as_it_was() {
     let Some(backend) = TestDatabase::make().await else { return };
     let storage = backend.options().connections(3).connect().await.unwrap();
     let fence = join(&storage).await;
+    let role = format!("{}_role", backend.name());
+    run(&mut backend.tool().await, &format!("CREATE OR REPLACE ROLE {role}")).await;
     let settings = "SELECT CONCAT(@@sql_mode, @@time_zone, @@autocommit, @@foreign_key_checks, \
-        @@tx_isolation, @@tx_read_only, @@completion_type, DATABASE(), CONNECTION_ID())";
+        @@tx_isolation, @@tx_read_only, @@completion_type, YEAR(NOW()) > 1970, \
+        @@check_constraint_checks, @@group_concat_max_len, @@auto_increment_increment, \
+        IFNULL(CURRENT_ROLE(), 'none'), DATABASE(), CONNECTION_ID())";
     let by_rows = |seq| Batch { accepts: vec![request(seq)], ..Batch::default() };
     let mut seen = Vec::new();
     for (completion, commits) in [
@@ -191,7 +195,8 @@ async fn a_connection_is_given_back_as_it_was() {
         seen.push(now);
         let spoil = format!(
             "SET SESSION sql_mode = '', time_zone = '-07:00', foreign_key_checks = 0, \
-            completion_type = '{completion}'; \
+            check_constraint_checks = 0, timestamp = 86400, group_concat_max_len = 4, \
+            auto_increment_increment = 7, completion_type = '{completion}'; SET ROLE {role}; \
             SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY"
         );
         run(connection, &spoil).await;
