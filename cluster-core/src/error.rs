@@ -132,8 +132,10 @@ pub enum ClusterError {
     /// The request was cancelled, or its handler was dropped before its end.
     #[error("interrupted")]
     Interrupted,
-    /// The call would wait for itself.
-    #[error("the call would wait for itself: {}", Chain(chain))]
+    /// The call would wait for itself; or it was awaited while its handler's transaction was open,
+    /// in which others may wait for the rows it holds: call before `ctx.transaction()`, or hand the
+    /// message over with `.send()`, which leaves with the handler's commit.
+    #[error("{}", Chain(chain))]
     Reentrant {
         /// The entities that wait for each other, outermost first; the last is the called one.
         chain: Vec<Address>,
@@ -210,6 +212,15 @@ struct Chain<'a>(&'a [Address]);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0.split_last() {
+            Some((called, waiting)) if waiting.contains(called) => {
+                "the call would wait for itself: "
+            }
+            _ => {
+                "no call is awaited while the handler's transaction is open; make it before \
+                `ctx.transaction()`, or use `.send()`: "
+            }
+        })?;
         for (n, address) in self.0.iter().enumerate() {
             write!(f, "{}{address}", if n > 0 { " → " } else { "" })?;
         }

@@ -47,7 +47,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     // Test bodies that other crates run: a panic is how they fail.
     allow("cluster-core/src/testing/suite/", ".unwrap()", "bodies of tests, in a library"),
     allow(
-        "cluster-sql/src/server/storage.rs",
+        "cluster-sql/src/server/inner.rs",
         MACHINE_SLEEP,
         "a server is waited for in real time",
     ),

@@ -104,10 +104,15 @@ impl Context {
     /// request whose handler returns `Ok` after that becomes a dead letter at once. After a panic,
     /// or an error, nobody looks for it. On MariaDB an ignored deadlock cannot be told from it.
     ///
-    /// Its connection is used again. What the handler sets for the session (the role, the time
-    /// zone, MariaDB's database) is set back. What else a session keeps may still be there in the
-    /// next handler's transaction, or keep others out: temporary tables, user variables, locks by
-    /// name. Where there is a form that ends with the transaction, use that.
+    /// No call is awaited while it is open, for others may wait for the rows that it holds: that
+    /// ends at once with `Reentrant`. Call before, or use `.send()`.
+    ///
+    /// Its connection is used again. PostgreSQL's settings and role are set back; so are MariaDB's
+    /// role, database, and those variables that change what statements do or see: modes, times,
+    /// checks, limits, isolation, character sets, increments. What else a session keeps may still
+    /// be there in the next handler's transaction, or keep others out: other variables, temporary
+    /// tables, cursors `WITH HOLD`, locks by name. Where there is a form that ends with the
+    /// transaction or the statement (`SET LOCAL`, `SET STATEMENT`), use that.
     ///
     /// # Errors
     /// `Persistence`: the message is not declared with `transaction`, the storage is of another

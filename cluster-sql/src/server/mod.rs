@@ -6,6 +6,7 @@
 mod batch;
 mod connections;
 mod error;
+mod inner;
 mod join;
 mod marks;
 mod reads;
@@ -23,6 +24,7 @@ pub(crate) use connections::{Attempts, Lease, Purpose, Server};
 pub(crate) use error::{
     Refused, commit_error, leaves_connection, of_connecting, of_users, sure, unsure,
 };
+pub(crate) use inner::Inner;
 pub(crate) use join::join;
 pub(crate) use marks::{ACCEPTED_MAX, Marks};
 pub(crate) use reads::{
@@ -33,7 +35,7 @@ pub(crate) use retention::{Look, Past};
 pub(crate) use schema::{not_ours, read_version, versions_text};
 pub(crate) use session::{Answers, End, ServerSession, write_slowly};
 pub(crate) use settings::{IDLE_IN_TRANSACTION, Settings, Urls, common_settings};
-pub(crate) use storage::{Inner, reading, server_storage, writing};
+pub(crate) use storage::{reading, server_storage, writing};
 pub(crate) use texts::own;
 pub(crate) use transaction::{AtOnce, How, check_end, server_transactions};
 #[cfg(feature = "postgres")]

@@ -6,7 +6,7 @@ use crate::id::Seq;
 use crate::storage::{AttemptWrite, Batch, DeadWrite, OutcomeKind, OutcomeRow, StoredOutcome};
 
 /// What a program says when it fails, with all that a text may have.
-const TROUBLE: &str = "'C:\\new\\x41' said \"a\\\\b\\\"\n\0$1 ?2 {p} ü";
+const TROUBLE: &str = "'\\new\\x41' said \"a\\\\b\\\"\n\0$1 ?2 {p} ü";
 
 fn attempt(seq: u64, attempts: u32) -> AttemptWrite {
     AttemptWrite {
