@@ -88,8 +88,17 @@ pub(crate) async fn write_batch<D: Driver>(
 
 async fn accept<D: Driver>(driver: &mut D, row: &RequestRow) -> Result<Accepted, StorageError> {
     let encoded = EncodedRequest::new(row);
-    if driver.execute(Sql::InsertRequest, &encoded.values()).await? == 0 {
-        return find_duplicate(driver, row).await;
+    let mut is_stored = driver.execute(Sql::InsertRequest, &encoded.values()).await? == 1;
+    if !is_stored {
+        if let Some(found) = find_duplicate(driver, row).await? {
+            return Ok(found);
+        }
+        // What was in the way may have been removed since: its time was over.
+        is_stored = driver.execute(Sql::InsertRequest, &encoded.values()).await? == 1;
+    }
+    if !is_stored {
+        let reason = format!("seq {} was given to two requests", row.seq);
+        return Err(StorageError::Corrupt { table: "request", reason });
     }
     let shard = row.shard.as_u32().into();
     match row.due_at {
@@ -101,25 +110,19 @@ async fn accept<D: Driver>(driver: &mut D, row: &RequestRow) -> Result<Accepted,
     Ok(Accepted::New)
 }
 
-/// Finds out which row was in the way of a request.
+/// Finds out which row is in the way of a request.
 async fn find_duplicate<D: Driver>(
     driver: &mut D,
     row: &RequestRow,
-) -> Result<Accepted, StorageError> {
+) -> Result<Option<Accepted>, StorageError> {
     let id = row.id.to_bytes();
     if let Some(found) = driver.first(Sql::RequestById, &[Value::Bytes(&id)], read_found).await? {
-        return Ok(known_by_id(row, found));
+        return Ok(Some(known_by_id(row, found)));
     }
-    if let Some(key) = &row.key {
-        let digest = [Value::Bytes(key.digest.as_bytes())];
-        if let Some(found) = driver.first(Sql::RequestByKey, &digest, read_found).await? {
-            return Ok(known_by_key(row, found));
-        }
-    }
-    Err(StorageError::Corrupt {
-        table: "request",
-        reason: format!("seq {} was given to two requests", row.seq),
-    })
+    let Some(key) = &row.key else { return Ok(None) };
+    let digest = [Value::Bytes(key.digest.as_bytes())];
+    let found = driver.first(Sql::RequestByKey, &digest, read_found).await?;
+    Ok(found.map(|found| known_by_key(row, found)))
 }
 
 /// What it means that a request of this id is stored.

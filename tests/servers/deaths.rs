@@ -34,6 +34,35 @@ async fn mariadb_is_killed_and_started_again() {
     is_killed_and_started_again(Kind::Mariadb).await;
 }
 
+/// A restart ends connections that nobody uses: who needs one next has another.
+async fn is_started_again_between_transactions(kind: Kind) {
+    let Some(mut database) = Database::start(kind) else { return };
+    let storage = database.storage().await;
+    let transactions = storage.transactions().unwrap();
+    let mut open = Vec::new();
+    for _ in 0..7 {
+        open.push(transactions.begin().await.unwrap());
+    }
+    for open in open {
+        open.rollback().await;
+    }
+    database = database.meanwhile(Server::restart).await;
+    transactions.begin().await.unwrap().rollback().await;
+    drop(database);
+}
+
+// proves: B109
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_is_started_again_between_transactions() {
+    is_started_again_between_transactions(Kind::Postgres).await;
+}
+
+// proves: B109
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_is_started_again_between_transactions() {
+    is_started_again_between_transactions(Kind::Mariadb).await;
+}
+
 /// It stays away for longer than anybody waits for an answer.
 async fn is_stopped_for_a_while(kind: Kind) {
     let Some(mut database) = Database::start(kind) else { return };

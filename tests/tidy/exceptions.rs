@@ -46,11 +46,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     allow("bench/kit/src/watch.rs", "thread::sleep", "memory is read once the machine settled"),
     // Test bodies that other crates run: a panic is how they fail.
     allow("cluster-core/src/testing/suite/", ".unwrap()", "bodies of tests, in a library"),
-    allow(
-        "cluster-sql/src/server/inner.rs",
-        MACHINE_SLEEP,
-        "a server is waited for in real time",
-    ),
+    allow("cluster-sql/src/server/inner.rs", MACHINE_SLEEP, "a server is waited for in real time"),
     allow("tests/programs/bank.rs", MACHINE_SLEEP, "the moment of a kill is real time"),
 ];
 

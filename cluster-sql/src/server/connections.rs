@@ -114,7 +114,7 @@ impl<S: Server> Connections<S> {
     }
 
     /// Closes those that nobody uses: one was lost, so they may be as well.
-    pub(super) fn forget_idle(&self) {
+    pub(crate) fn forget_idle(&self) {
         self.idle.lock().sessions.clear();
     }
 
@@ -212,18 +212,22 @@ impl Attempts {
         lease: Lease<S>,
         done: Result<T, StorageError>,
     ) -> Option<Result<T, StorageError>> {
-        self.0 += 1;
         match done {
             Err(error) if !leaves_connection(&error) => {
                 lease.lost();
-                let is_last = self.0 == ATTEMPTS_MAX || has_timed_out(&error);
-                is_last.then_some(Err(error))
+                (!self.another_after(&error)).then_some(Err(error))
             }
             done => {
                 lease.keep();
                 Some(done)
             }
         }
+    }
+
+    /// Whether to try on another connection, as the server has ended this one.
+    pub(crate) fn another_after(&mut self, error: &StorageError) -> bool {
+        self.0 += 1;
+        self.0 < ATTEMPTS_MAX && !leaves_connection(error) && !has_timed_out(error)
     }
 
     /// What came of a write; `None` to try again.

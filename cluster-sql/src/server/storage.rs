@@ -17,6 +17,8 @@ macro_rules! reading {
             if let Some(done) = attempts.of_read(lease, done) {
                 break done;
             }
+            // What ended this one has most likely ended those beside it, too.
+            $inner.readers.forget_idle();
         }
     }};
 }

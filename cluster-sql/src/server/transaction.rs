@@ -51,24 +51,31 @@ macro_rules! server_transactions {
         use futures_util::StreamExt;
         use $crate::batch::{check_fence, write_batch};
         use $crate::server::{
-            AtOnce, End, How, Inner, Lease, Marks, ServerSession, is_plain,
+            AtOnce, Attempts, End, How, Inner, Lease, Marks, ServerSession, is_plain,
             leaves_connection, of_users, reading,
         };
 
         impl TransactionStorage for $storage {
             fn begin(&self) -> BoxFuture<'_, Result<Box<dyn OpenTransaction>, StorageError>> {
                 Box::pin(async move {
-                    let mut lease = self.inner.own.lease_when_free().await?;
-                    let answers = lease.session.answers().clone();
-                    let begun = self.inner.within(answers, begin(&mut lease.session)).await;
-                    match begun.and_then(|begun| begun) {
-                        Ok(begun) => {
-                            let open = Transaction { lease, begun, inner: self.inner.clone() };
-                            Ok(Box::new(open) as Box<dyn OpenTransaction>)
-                        }
-                        Err(error) => {
-                            lease.lost();
-                            Err(error)
+                    let mut attempts = Attempts::default();
+                    loop {
+                        let mut lease = self.inner.own.lease_when_free().await?;
+                        let answers = lease.session.answers().clone();
+                        let begun = self.inner.within(answers, begin(&mut lease.session)).await;
+                        match begun.and_then(|begun| begun) {
+                            Ok(begun) => {
+                                let open = Transaction { lease, begun, inner: self.inner.clone() };
+                                return Ok(Box::new(open) as Box<dyn OpenTransaction>);
+                            }
+                            Err(error) => {
+                                lease.lost();
+                                if !attempts.another_after(&error) {
+                                    return Err(error);
+                                }
+                                // What ended it has most likely ended those beside it, too.
+                                self.inner.own.forget_idle();
+                            }
                         }
                     }
                 })
