@@ -247,7 +247,7 @@ async fn a_violated_constraint_rolls_everything_back(bed: Bed) {
 
 // proves: B49
 async fn a_constraint_violated_at_the_commit_is_an_attempt_that_failed(bed: Bed) {
-    give_up(bed, Turn::BadRowAtCommit, 3, "constraint", NOT_SOLD).await;
+    give_up(bed, Turn::BadRowAtCommit, 3, "refuses to commit", NOT_SOLD).await;
 }
 
 // proves: B49

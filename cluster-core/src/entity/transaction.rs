@@ -102,7 +102,8 @@ impl Context {
     /// `COMMIT` and `ROLLBACK` are the handler's end's, and on MariaDB `CREATE TABLE` and its like
     /// commit too. What is committed so stays, and another attempt would do it twice: a persisted
     /// request whose handler returns `Ok` after that becomes a dead letter at once. After a panic,
-    /// or an error, nobody looks for it. On MariaDB an ignored deadlock cannot be told from it.
+    /// or an error, nobody looks for it. On MariaDB an ignored deadlock cannot be told from it, nor
+    /// on PostgreSQL a `RESET ALL`, which is the handler's end's, too.
     ///
     /// No call is awaited while it is open, for others may wait for the rows that it holds: that
     /// ends at once with `Reentrant`. Call before, or use `.send()`.

@@ -127,6 +127,14 @@ pub enum StorageError {
         surround what may fail with a savepoint, and end what you begin inside of it"
     )]
     TransactionFailed,
+    /// The database refuses to commit a handler's transaction: by a constraint that is checked at
+    /// its end, or a setting that the handler has made. Nothing of it was written.
+    #[error("the database refuses to commit the handler's transaction")]
+    TransactionRefused {
+        /// What the driver said.
+        #[source]
+        source: Arc<dyn Error + Send + Sync>,
+    },
     /// A handler's transaction was ended from outside, as by a deadlock with another or a lost
     /// connection. Nothing of it was written, and the handler may succeed when it runs again.
     #[error("the handler's transaction was ended by others")]

@@ -45,10 +45,10 @@ pub trait OpenTransaction: Send {
     ///
     /// # Errors
     /// As [`MessageStorage::commit`](super::MessageStorage::commit), and `TransactionEnded` when a
-    /// statement of the user ended the transaction, `Interrupted` when others did; `Unavailable` is
-    /// what the handler wrote that was refused. After `UnknownOutcome` raise the fence; then
-    /// the outcome of the handler's request tells whether it committed; it cannot be written again,
-    /// the handler must run again if it did not.
+    /// statement of the user ended the transaction, `Interrupted` when others did;
+    /// `TransactionRefused` for what the handler wrote that cannot be committed. After
+    /// `UnknownOutcome` raise the fence; then the outcome of the handler's request tells whether it
+    /// committed; it cannot be written again, the handler must run again if it did not.
     fn commit(
         self: Box<Self>,
         fence: Fence,

@@ -35,7 +35,8 @@ impl MySqlOptions {
     /// `BadSetting` for a bad URL, prefix or number, and when the server takes no packets as large
     /// as rows may be; `SchemaTooNew` when a newer program made the tables; `Corrupt` when they are
     /// not this library's; `Denied` for a wrong password, a database that does not exist or a
-    /// missing right; `Unavailable` when the server cannot be reached. None of them tells the URL.
+    /// missing right; `Unavailable` when the server cannot be reached now: this does not wait for
+    /// it, call it again. None of them tells the URL.
     pub async fn connect(self) -> Result<MySql, StorageError> {
         MySql::connect_with(self).await.map_err(of_connecting)
     }

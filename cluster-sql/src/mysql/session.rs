@@ -38,10 +38,11 @@ const SETTINGS: &str = "SET NAMES utf8mb4; \
     wait_timeout = 2147483 /*M! , check_constraint_checks = 1, max_statement_time = 0 */";
 
 /// What a user may have set that changes what statements do, and storages do not mind.
-const USERS_OWN: &str = "timestamp = DEFAULT, group_concat_max_len = DEFAULT, \
-    sql_auto_is_null = DEFAULT, div_precision_increment = DEFAULT, default_week_format = DEFAULT, \
-    lc_time_names = DEFAULT, auto_increment_increment = DEFAULT, auto_increment_offset = DEFAULT, \
-    default_storage_engine = DEFAULT /*M! , idle_transaction_timeout = DEFAULT */";
+const USERS_OWN: &str = "group_concat_max_len = DEFAULT, sql_auto_is_null = DEFAULT, \
+    div_precision_increment = DEFAULT, default_week_format = DEFAULT, lc_time_names = DEFAULT, \
+    default_storage_engine = DEFAULT /*M! , timestamp = DEFAULT, \
+    auto_increment_increment = DEFAULT, auto_increment_offset = DEFAULT, \
+    idle_transaction_timeout = DEFAULT */";
 
 /// The longest time that the server waits for a lock, in seconds: a year.
 const LOCK_SECONDS_MAX: u64 = 31_536_000;

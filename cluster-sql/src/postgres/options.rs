@@ -44,7 +44,8 @@ impl PostgresOptions {
     /// `BadSetting` for a bad URL, prefix or number, and for a database whose encoding is not
     /// `UTF8`; `SchemaTooNew` when a newer program made the tables; `Corrupt` when they are not
     /// this library's; `Denied` for a wrong password, a database that does not exist or a missing
-    /// right; `Unavailable` when the server cannot be reached. None of them tells the URL.
+    /// right; `Unavailable` when the server cannot be reached now: this does not wait for it, call
+    /// it again. None of them tells the URL.
     pub async fn connect(self) -> Result<Postgres, StorageError> {
         Postgres::connect_with(self).await.map_err(of_connecting)
     }

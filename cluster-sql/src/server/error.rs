@@ -89,9 +89,10 @@ pub(crate) fn leaves_connection(error: &StorageError) -> bool {
 pub(crate) fn of_users(error: StorageError) -> StorageError {
     let is_from_outside = is_transient(&error) || !leaves_connection(&error);
     match error {
-        StorageError::Unavailable { source } if is_from_outside => {
-            StorageError::Interrupted { source }
-        }
+        StorageError::Unavailable { source } => match is_from_outside {
+            true => StorageError::Interrupted { source },
+            false => StorageError::TransactionRefused { source },
+        },
         error => error,
     }
 }

@@ -187,7 +187,7 @@ impl SqliteTransaction {
 /// A constraint that is checked at the commit lets nothing be written; of all else nobody knows.
 fn commit_error(error: sqlx::Error) -> StorageError {
     match error.as_database_error().is_some_and(|error| error.is_foreign_key_violation()) {
-        true => StorageError::unavailable(error),
+        true => StorageError::TransactionRefused { source: Arc::new(error) },
         false => StorageError::unknown_outcome(error),
     }
 }

@@ -192,7 +192,7 @@ async fn a_constraint_that_divides_by_zero_at_the_commit_is_no_lost_fence() {
         let mut open = storage.begin().await.unwrap();
         run(user(&mut *open), "INSERT INTO shelf VALUES (0)").await;
         let refused = open.commit(fence, batch).await.unwrap_err();
-        let StorageError::Unavailable { source } = refused else { panic!("{refused:?}") };
+        let StorageError::TransactionRefused { source } = refused else { panic!("{refused:?}") };
         assert!(source.to_string().contains("division by zero"), "{source}");
     }
     assert_eq!(version(&storage, "a").await, 0);
@@ -298,7 +298,7 @@ async fn what_a_trigger_says_is_not_taken_for_ours() {
     let connection: &mut PgConnection = open.connection().downcast_mut().unwrap();
     run(connection, "INSERT INTO sold VALUES (1)").await;
     let refused = open.commit(fence, states(0)).await.unwrap_err();
-    assert!(matches!(refused, StorageError::Unavailable { .. }), "{refused:?}");
+    assert!(matches!(refused, StorageError::TransactionRefused { .. }), "{refused:?}");
     let source = std::error::Error::source(&refused).unwrap().to_string();
     assert!(source.contains("app.tenant"), "{source}");
 }
