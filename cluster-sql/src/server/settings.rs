@@ -199,9 +199,10 @@ macro_rules! common_settings {
 
             /// How long a call waits for the server's answer. Then a read fails with `Unavailable`;
             /// the outcome of a write is unknown, which the runtime settles. Calls of several
-            /// statements wait so long for all of them, or for each where there may be many; one
-            /// that is tried again, as after a deadlock, waits anew. A statement waits for a lock
-            /// two thirds of that, then it fails with nothing done. 30 s at first.
+            /// statements wait so long for all of them, or, where there may be many, as long as one
+            /// comes in each such time; one that is tried again, as after a deadlock, waits anew. A
+            /// statement waits for a lock two thirds of that, then it fails with nothing done. 30 s
+            /// at first.
             pub fn answer_timeout(mut self, timeout: std::time::Duration) -> Self {
                 self.settings.answer_timeout = timeout;
                 self
