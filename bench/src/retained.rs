@@ -37,16 +37,17 @@ const EMPTY: &str = "cluster-empty";
 const PLACE: &str = "bench_retained";
 const EMPTY_PLACE: &str = "bench_empty";
 
-/// Each call with a key of its own, which those of other repetitions have not.
-struct KeyedIn {
+/// Each call with a key of its own: its number, which goes on from those of the retained requests
+/// and of other repetitions.
+struct Numbered {
     client: CounterClient,
-    part: Arc<str>,
+    last: Arc<AtomicU64>,
 }
 
-impl Target for KeyedIn {
-    async fn ask(&self, operation: u64) {
-        let key = format!("{}-{operation}", self.part);
-        self.client.add(1).key(key).await.expect("the storage works");
+impl Target for Numbered {
+    async fn ask(&self, _operation: u64) {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        self.client.add(1).key(number.to_string()).await.expect("the storage works");
     }
 }
 
@@ -65,27 +66,29 @@ pub(crate) fn cases() -> Vec<Case> {
 fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
     // How many have used the retained rows; they are made before the first one does.
     let used = Arc::new(AtomicU64::new(0));
+    let last = Arc::new(AtomicU64::new(RETAINED));
     let full = |lane: Lane| {
-        let (place, used) = (place.clone(), Arc::clone(&used));
+        let (place, used, last) = (place.clone(), Arc::clone(&used), Arc::clone(&last));
         Case::durable(lane, SYSTEM, S::STORAGE, move |bench| {
-            let (server, repetition) = (place.clone(), used.fetch_add(1, Ordering::Relaxed));
+            let (server, last) = (place.clone(), Arc::clone(&last));
+            let is_first = used.fetch_add(1, Ordering::Relaxed) == 0;
             bench.block_on(async move {
                 let mut warming = WARMING;
-                if repetition == 0 {
+                if is_first {
                     fill(&server).await;
                     warming = FIRST_WARMING;
                 }
-                asks(lane, server, repetition, warming).await
+                asks(lane, server, last, warming).await
             })
         })
     };
     let bare = |lane: Lane| {
-        let server = empty.clone();
+        let (server, last) = (empty.clone(), Arc::clone(&last));
         Case::durable(lane, EMPTY, S::STORAGE, move |bench| {
-            let server = server.clone();
+            let (server, last) = (server.clone(), Arc::clone(&last));
             bench.block_on(async move {
                 server.empty().await;
-                asks(lane, server, 0, EMPTY_WARMING).await
+                asks(lane, server, last, EMPTY_WARMING).await
             })
         })
     };
@@ -99,17 +102,16 @@ fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
 
 /// The lane's calls in a cluster that has just started, after others that are not measured; and how
 /// long the start took.
-async fn asks<S: Server>(lane: Lane, server: S, repetition: u64, warming: u64) -> Run {
+async fn asks<S: Server>(lane: Lane, server: S, last: Arc<AtomicU64>, warming: u64) -> Run {
     let storage = server.open(None).await;
     let watch = Watch::start();
     let cluster = start(storage, keep).await;
     let started = watch.elapsed();
-    let targets = |part: &str| {
-        let part: Arc<str> = format!("{repetition}-{part}").into();
-        clients(&cluster, lane).map(|client| KeyedIn { client, part: Arc::clone(&part) }).collect()
+    let targets = || {
+        clients(&cluster, lane).map(|client| Numbered { client, last: Arc::clone(&last) }).collect()
     };
-    closed_loop(&Lane { operations: warming, ..lane }, targets("warming")).await;
-    let run = closed_loop(&lane, targets("measured")).await;
+    closed_loop(&Lane { operations: warming, ..lane }, targets()).await;
+    let run = closed_loop(&lane, targets()).await;
     cluster.shutdown().await.expect("the storage works");
     Run { start: Some(started), ..run }
 }
@@ -171,13 +173,15 @@ impl RetainingServer for Postgresql {
         || int8send(digest_3) || int8send(digest_4) AS digest \
         FROM cluster_request r JOIN cluster_outcome o ON o.seq = r.seq; \
         ALTER TABLE template ADD PRIMARY KEY (n); ANALYZE template; \
-        DO $$ BEGIN ASSERT (SELECT bool_and(sha256(scope \
-        || set_byte('\\x00000000'::bytea, 0, octet_length(key)) || key) = digest) \
+        DO $$ BEGIN ASSERT (SELECT bool_and(decode(rpad(encode(convert_to(left(coalesce(\
+        substring(convert_from(key, 'UTF8') from '[1-9].*'), convert_from(key, 'UTF8')), 8), \
+        'UTF8'), 'hex'), 16, '0'), 'hex') || substr(sha256(scope \
+        || set_byte('\\x00000000'::bytea, 0, octet_length(key)) || key), 1, 24) = digest) \
         FROM template), 'digests are made in another way'; END $$; \
         ALTER TABLE template DROP COLUMN digest";
     const COPY: &'static str = "WITH made AS MATERIALIZED (SELECT t.*, t.top + x AS new_seq, \
         (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at, \
-        convert_to('retained-' || x, 'UTF8') AS new_key FROM generate_series({first}, {last}) x \
+        convert_to(x::text, 'UTF8') AS new_key FROM generate_series({first}, {last}) x \
         JOIN template t ON t.n = x % 1000), \
         a AS (INSERT INTO cluster_request (seq, shard, epoch, class, accepted_at, message, id, \
         entity_type, entity_id, digest_1, digest_2, digest_3, digest_4, key, arguments) \
@@ -187,8 +191,9 @@ impl RetainingServer for Postgresql {
         ('x' || left(digest, 16))::bit(64)::bigint, \
         ('x' || substr(digest, 17, 16))::bit(64)::bigint, \
         ('x' || substr(digest, 33, 16))::bit(64)::bigint, \
-        ('x' || right(digest, 16))::bit(64)::bigint, new_key, arguments \
-        FROM made CROSS JOIN LATERAL (SELECT encode(sha256(scope \
+        ('x' || substr(digest, 49, 16))::bit(64)::bigint, new_key, arguments \
+        FROM made CROSS JOIN LATERAL (SELECT rpad(left(encode(new_key, 'hex'), 16), 16, '0') \
+        || encode(sha256(scope \
         || set_byte('\\x00000000'::bytea, 0, octet_length(new_key)) || new_key), 'hex') AS digest \
         OFFSET 0) d ORDER BY new_seq) \
         INSERT INTO cluster_outcome (seq, shard, epoch, finished_at, kind, payload) \
@@ -211,8 +216,10 @@ impl RetainingServer for Mariadb {
         REVERSE(UNHEX(LPAD(HEX(r.message), 16, '0')))) AS scope, \
         (SELECT max(seq) FROM cluster_request) AS top, r.`key`, r.key_digest \
         FROM cluster_request r JOIN cluster_outcome o ON o.seq = r.seq; \
-        BEGIN NOT ATOMIC IF EXISTS (SELECT 1 FROM template WHERE UNHEX(SHA2(CONCAT(scope, \
-        CHAR(LENGTH(`key`)), x'000000', `key`), 256)) <> key_digest) \
+        BEGIN NOT ATOMIC IF EXISTS (SELECT 1 FROM template WHERE UNHEX(CONCAT(RPAD(HEX(LEFT( \
+        IF(`key` REGEXP '[1-9]', REGEXP_SUBSTR(`key`, '[1-9].*'), `key`), 8)), 16, '0'), \
+        LEFT(SHA2(CONCAT(scope, CHAR(LENGTH(`key`)), x'000000', `key`), 256), 48))) \
+        <> key_digest) \
         THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'digests are made in another way'; \
         END IF; END";
     const COPY: &'static str = "SET @at = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED); \
@@ -221,9 +228,9 @@ impl RetainingServer for Mariadb {
         entity_type, entity_id, key_digest, `key`, arguments) \
         SELECT t.top + x.seq, shard, epoch, class, @at, message, \
         UNHEX(CONCAT(LPAD(HEX(@at), 12, '0'), LPAD(HEX(t.top + x.seq), 16, '0'), '0000')), \
-        entity_type, entity_id, UNHEX(SHA2(CONCAT(scope, \
-        CHAR(LENGTH(CONCAT('retained-', x.seq))), x'000000', 'retained-', x.seq), 256)), \
-        CONCAT('retained-', x.seq), arguments \
+        entity_type, entity_id, UNHEX(CONCAT( \
+        RPAD(LEFT(HEX(CONCAT('', x.seq)), 16), 16, '0'), LEFT(SHA2(CONCAT(scope, \
+        CHAR(LENGTH(x.seq)), x'000000', x.seq), 256), 48))), CONCAT('', x.seq), arguments \
         FROM seq_{first}_to_{last} x STRAIGHT_JOIN template t ON t.n = x.seq % 1000; \
         INSERT INTO cluster_outcome (seq, shard, epoch, finished_at, kind, payload) \
         SELECT t.top + x.seq, shard, epoch, @at, kind, payload \

@@ -2,7 +2,7 @@
 //! without the product.
 //!
 //! What the rows hold is read from calls that the product has made; new are `seq`, id, key and its
-//! digest, which has the same size and is spread over its index as evenly.
+//! digest, which has the same size and the same first part, and is random behind it.
 
 mod mariadb;
 mod postgres;
@@ -113,18 +113,24 @@ impl Numbers {
                 at_ms: ms.cast_signed(),
                 // The time part, and what follows it.
                 id: (u128::from(ms) << 80 | u128::from(number)).to_be_bytes(),
-                key: (self.keys == Keys::Each)
-                    .then(|| Key { text: number.to_string(), digest: spread(number) }),
+                key: (self.keys == Keys::Each).then(|| {
+                    let text = number.to_string();
+                    Key { digest: digest(number, &text), text }
+                }),
             }
         };
         samples.iter().zip(first..).map(call).collect()
     }
 }
 
-/// 32 bytes that follow from a number and look random, as numbers.
-fn spread(number: u64) -> [i64; 4] {
+/// What stands for the digest of a key, as numbers: the first 8 digits, then what looks random.
+fn digest(number: u64, text: &str) -> [i64; 4] {
+    let mut head = [0; 8];
+    head.iter_mut().zip(text.bytes()).for_each(|(to, byte)| *to = byte);
     let mut rng = Rng::new(number);
-    std::array::from_fn(|_| (rng.below(usize::MAX) as u64).cast_signed())
+    let mut digest = [0; 4].map(|_: i64| (rng.below(usize::MAX) as u64).cast_signed());
+    digest[0] = i64::from_be_bytes(head);
+    digest
 }
 
 /// A server whose tables are written without the product.

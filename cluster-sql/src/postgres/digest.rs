@@ -1,8 +1,9 @@
 //! The digest of a request's key, in four columns of a quarter each, as numbers.
 //!
-//! Digests go to random places of their index, which is the dearest part of a request once the
-//! index is large. The server compares numbers faster than bytes, and of four columns the inner
-//! pages of the index hold the first alone. What it brings is in bench/README.md.
+//! Keys without an order go to random places of their index, which is the dearest part of a request
+//! once the index is large. The server compares numbers faster than bytes, and of four columns the
+//! inner pages of the index hold the first alone where that tells keys apart. What it brings is in
+//! bench/README.md.
 
 use cluster_core::id::KeyDigest;
 

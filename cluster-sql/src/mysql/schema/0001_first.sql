@@ -71,6 +71,7 @@ CREATE TABLE IF NOT EXISTS {p}request (
     message BIGINT NOT NULL,
     entity_type VARBINARY(1024) NOT NULL,
     entity_id VARBINARY(1024) NOT NULL,
+    -- The first 8 bytes are what counts up in the key.
     key_digest BINARY(32),
     `key` VARBINARY(1024),
     trace LONGBLOB,
@@ -81,8 +82,9 @@ CREATE TABLE IF NOT EXISTS {p}request (
     part TINYINT AS (shard & 7) STORED,
     -- Ids begin with their time, so this index grows at its end.
     UNIQUE KEY {p}request_id (id),
-    -- Digests are spread over the whole index. Requests without a key stand together before them,
-    -- where it grows in one place.
+    -- Keys that count up stand in the order in which they were made, those without an order are
+    -- spread over the whole index. Requests without a key stand together before them, where it grows
+    -- in one place.
     UNIQUE KEY {p}request_key (key_digest),
     -- In the owner's order within each of 8 parts: to find what is stored of one entity. Every
     -- request pays for it, and mostly for the pages that it touches: it grows at its 8 ends alone.

@@ -63,7 +63,8 @@ CREATE TABLE {p}request (
     outer_id BYTEA,
     entity_type BYTEA NOT NULL,
     entity_id BYTEA NOT NULL,
-    -- The digest of the key, a quarter in each; in this order these are its bytes.
+    -- The digest of the key, a quarter in each; in this order these are its bytes. The first is what
+    -- counts up in the key.
     digest_1 BIGINT,
     digest_2 BIGINT,
     digest_3 BIGINT,
@@ -75,8 +76,8 @@ CREATE TABLE {p}request (
 );
 -- Ids begin with their time, so this index grows at its end.
 CREATE UNIQUE INDEX {p}request_id ON {p}request (id);
--- Digests are spread over the whole index, so only requests with a key pay for it.
--- Its inner pages hold their first numbers alone.
+-- Keys that count up stand in the order in which they were made, those without an order are spread
+-- over the whole index: only requests with a key pay for it.
 CREATE UNIQUE INDEX {p}request_key ON {p}request (digest_1, digest_2, digest_3, digest_4)
     WHERE digest_1 IS NOT NULL;
 -- In the owner's order within each of 8 parts: to find what is stored of one entity. Every request

@@ -57,6 +57,7 @@ CREATE TABLE {p}request (
     message INTEGER NOT NULL,
     entity_type BLOB NOT NULL,
     entity_id BLOB NOT NULL,
+    -- The first 8 of its 32 bytes are what counts up in the key.
     key_digest BLOB,
     key BLOB,
     trace BLOB,
@@ -65,7 +66,8 @@ CREATE TABLE {p}request (
 ) STRICT;
 -- Ids begin with their time, so this index grows at its end.
 CREATE UNIQUE INDEX {p}request_id ON {p}request (id);
--- Digests are spread over the whole index, so only requests with a key pay for it.
+-- Keys that count up stand in the order in which they were made, those without an order are spread
+-- over the whole index: only requests with a key pay for it.
 CREATE UNIQUE INDEX {p}request_key ON {p}request (key_digest) WHERE key_digest IS NOT NULL;
 
 -- In the owner's order within each of 8 parts: to find what is stored of one entity. Every request
