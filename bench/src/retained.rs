@@ -1,5 +1,5 @@
 //! The calls of `persisted-64` and `persisted-1024` while very many finished requests are retained:
-//! `persisted-retained`.
+//! `persisted-retained`, where keys count up, and `persisted-retained-random`, where they are random.
 //!
 //! The server makes the retained rows out of those of calls that the product has made: the same
 //! with another place in the order, another id, another key with its true digest, finished now.
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bench_kit::drive::{Target, closed_loop};
-use bench_kit::{Case, Lane, Run, Watch, lane};
+use bench_kit::{Case, Lane, Rng, Run, Watch, lane};
 use cluster::Config;
 use cluster::prelude::*;
 
@@ -37,33 +37,56 @@ const EMPTY: &str = "cluster-empty";
 const PLACE: &str = "bench_retained";
 const EMPTY_PLACE: &str = "bench_empty";
 
-/// Each call with a key of its own: its number, which goes on from those of the retained requests
-/// and of other repetitions.
-struct Numbered {
+/// The keys of the retained requests and of the calls.
+#[derive(Clone, Copy)]
+enum Keys {
+    /// Numbers: those of the calls go on from the retained ones.
+    Counting,
+    /// 32 hexadecimal digits.
+    Random,
+}
+
+impl Keys {
+    /// The key of a call.
+    fn of(self, number: u64) -> String {
+        let mut rng = Rng::new(number);
+        match self {
+            Keys::Counting => number.to_string(),
+            Keys::Random => (0..4).map(|_| format!("{:08x}", rng.below(1 << 32))).collect(),
+        }
+    }
+}
+
+/// Each call with a key of its own.
+struct Keyed {
     client: CounterClient,
+    keys: Keys,
+    /// The number of the last one: of this cluster, of earlier ones, or of a retained request.
     last: Arc<AtomicU64>,
 }
 
-impl Target for Numbered {
+impl Target for Keyed {
     async fn ask(&self, _operation: u64) {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        self.client.add(1).key(number.to_string()).await.expect("the storage works");
+        self.client.add(1).key(self.keys.of(number)).await.expect("the storage works");
     }
 }
 
 /// The cases of this family.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    if let Some((place, empty)) = Postgresql::place(PLACE).zip(Postgresql::place(EMPTY_PLACE)) {
-        cases.extend(on_server(place, empty));
-    }
-    if let Some((place, empty)) = Mariadb::place(PLACE).zip(Mariadb::place(EMPTY_PLACE)) {
-        cases.extend(on_server(place, empty));
+    for keys in [Keys::Counting, Keys::Random] {
+        if let Some((place, empty)) = Postgresql::place(PLACE).zip(Postgresql::place(EMPTY_PLACE)) {
+            cases.extend(on_server(place, empty, keys));
+        }
+        if let Some((place, empty)) = Mariadb::place(PLACE).zip(Mariadb::place(EMPTY_PLACE)) {
+            cases.extend(on_server(place, empty, keys));
+        }
     }
     cases
 }
 
-fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
+fn on_server<S: RetainingServer>(place: S, empty: S, keys: Keys) -> Vec<Case> {
     // How many have used the retained rows; they are made before the first one does.
     let used = Arc::new(AtomicU64::new(0));
     let last = Arc::new(AtomicU64::new(RETAINED));
@@ -75,10 +98,10 @@ fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
             bench.block_on(async move {
                 let mut warming = WARMING;
                 if is_first {
-                    fill(&server).await;
+                    fill(&server, keys).await;
                     warming = FIRST_WARMING;
                 }
-                asks(lane, server, last, warming).await
+                asks(lane, server, keys, last, warming).await
             })
         })
     };
@@ -88,27 +111,38 @@ fn on_server<S: RetainingServer>(place: S, empty: S) -> Vec<Case> {
             let (server, last) = (server.clone(), Arc::clone(&last));
             bench.block_on(async move {
                 server.empty().await;
-                asks(lane, server, last, EMPTY_WARMING).await
+                asks(lane, server, keys, last, EMPTY_WARMING).await
             })
         })
     };
     let done = place.clone();
-    let last = full(lane::RETAINED_1024).ended(move |bench| {
+    let (few, many) = match keys {
+        Keys::Counting => (lane::RETAINED_64, lane::RETAINED_1024),
+        Keys::Random => (lane::RETAINED_RANDOM_64, lane::RETAINED_RANDOM_1024),
+    };
+    let last = full(many).ended(move |bench| {
         let server = done.clone();
         bench.block_on(async move { server.remove().await });
     });
-    vec![full(lane::RETAINED_64), bare(lane::RETAINED_64), bare(lane::RETAINED_1024), last]
+    vec![full(few), bare(few), bare(many), last]
 }
 
 /// The lane's calls in a cluster that has just started, after others that are not measured; and how
 /// long the start took.
-async fn asks<S: Server>(lane: Lane, server: S, last: Arc<AtomicU64>, warming: u64) -> Run {
+async fn asks<S: Server>(
+    lane: Lane,
+    server: S,
+    keys: Keys,
+    last: Arc<AtomicU64>,
+    warming: u64,
+) -> Run {
     let storage = server.open(None).await;
     let watch = Watch::start();
     let cluster = start(storage, keep).await;
     let started = watch.elapsed();
     let targets = || {
-        clients(&cluster, lane).map(|client| Numbered { client, last: Arc::clone(&last) }).collect()
+        let target = |client| Keyed { client, keys, last: Arc::clone(&last) };
+        clients(&cluster, lane).map(target).collect()
     };
     closed_loop(&Lane { operations: warming, ..lane }, targets()).await;
     let run = closed_loop(&lane, targets()).await;
@@ -124,18 +158,16 @@ fn keep(config: &mut Config) {
 }
 
 /// Makes the retained rows.
-async fn fill<S: RetainingServer>(server: &S) {
+async fn fill<S: RetainingServer>(server: &S, keys: Keys) {
     let watch = Watch::start();
     sample(server.clone()).await;
     let mut tool = server.connect().await;
     S::run(&mut tool, S::MAKE_TEMPLATE.to_owned()).await;
     for first in (1..=RETAINED).step_by(CHUNK as usize) {
         let last = (first + CHUNK - 1).min(RETAINED);
-        let numbers = [("{first}", first), ("{last}", last)];
-        let text = numbers.iter().fold(S::COPY.to_owned(), |text, (name, number)| {
-            text.replace(name, &number.to_string())
-        });
-        S::run(&mut tool, text).await;
+        let text = S::COPY.replace("{key}", S::key(keys));
+        let text = text.replace("{first}", &first.to_string());
+        S::run(&mut tool, text.replace("{last}", &last.to_string())).await;
     }
     for text in S::SETTLE {
         S::run(&mut tool, (*text).to_owned()).await;
@@ -155,10 +187,13 @@ fn note(storage: &str, elapsed: Duration) {
 trait RetainingServer: RawServer {
     /// Makes a table of the rows to be copied, numbered from 0.
     const MAKE_TEMPLATE: &'static str;
-    /// Makes those of the numbers from `{first}` to `{last}`.
+    /// Makes those of the numbers from `{first}` to `{last}`, with the keys `{key}`.
     const COPY: &'static str;
     /// Moves the marks, and does what the server does in the background.
     const SETTLE: &'static [&'static str];
+
+    /// The key of the number `x`.
+    fn key(keys: Keys) -> &'static str;
 }
 
 impl RetainingServer for Postgresql {
@@ -181,7 +216,7 @@ impl RetainingServer for Postgresql {
         ALTER TABLE template DROP COLUMN digest";
     const COPY: &'static str = "WITH made AS MATERIALIZED (SELECT t.*, t.top + x AS new_seq, \
         (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at, \
-        convert_to(x::text, 'UTF8') AS new_key FROM generate_series({first}, {last}) x \
+        convert_to({key}, 'UTF8') AS new_key FROM generate_series({first}, {last}) x \
         JOIN template t ON t.n = x % 1000), \
         a AS (INSERT INTO cluster_request (seq, shard, epoch, class, accepted_at, message, id, \
         entity_type, entity_id, digest_1, digest_2, digest_3, digest_4, key, arguments) \
@@ -192,7 +227,8 @@ impl RetainingServer for Postgresql {
         ('x' || substr(digest, 17, 16))::bit(64)::bigint, \
         ('x' || substr(digest, 33, 16))::bit(64)::bigint, \
         ('x' || substr(digest, 49, 16))::bit(64)::bigint, new_key, arguments \
-        FROM made CROSS JOIN LATERAL (SELECT rpad(left(encode(new_key, 'hex'), 16), 16, '0') \
+        FROM made CROSS JOIN LATERAL (SELECT rpad(encode(convert_to(left(\
+        substring({key} from '[1-9].*'), 8), 'UTF8'), 'hex'), 16, '0') \
         || encode(sha256(scope \
         || set_byte('\\x00000000'::bytea, 0, octet_length(new_key)) || new_key), 'hex') AS digest \
         OFFSET 0) d ORDER BY new_seq) \
@@ -205,6 +241,13 @@ impl RetainingServer for Postgresql {
         "VACUUM ANALYZE",
         "CHECKPOINT",
     ];
+
+    fn key(keys: Keys) -> &'static str {
+        match keys {
+            Keys::Counting => "x::text",
+            Keys::Random => "md5(x::text)",
+        }
+    }
 }
 
 impl RetainingServer for Mariadb {
@@ -229,8 +272,8 @@ impl RetainingServer for Mariadb {
         SELECT t.top + x.seq, shard, epoch, class, @at, message, \
         UNHEX(CONCAT(LPAD(HEX(@at), 12, '0'), LPAD(HEX(t.top + x.seq), 16, '0'), '0000')), \
         entity_type, entity_id, UNHEX(CONCAT( \
-        RPAD(LEFT(HEX(CONCAT('', x.seq)), 16), 16, '0'), LEFT(SHA2(CONCAT(scope, \
-        CHAR(LENGTH(x.seq)), x'000000', x.seq), 256), 48))), CONCAT('', x.seq), arguments \
+        RPAD(HEX(LEFT(REGEXP_SUBSTR({key}, '[1-9].*'), 8)), 16, '0'), LEFT(SHA2(CONCAT(scope, \
+        CHAR(LENGTH({key})), x'000000', {key}), 256), 48))), {key}, arguments \
         FROM seq_{first}_to_{last} x STRAIGHT_JOIN template t ON t.n = x.seq % 1000; \
         INSERT INTO cluster_outcome (seq, shard, epoch, finished_at, kind, payload) \
         SELECT t.top + x.seq, shard, epoch, @at, kind, payload \
@@ -243,4 +286,11 @@ impl RetainingServer for Mariadb {
         "FLUSH TABLES cluster_request, cluster_outcome FOR EXPORT",
         "UNLOCK TABLES",
     ];
+
+    fn key(keys: Keys) -> &'static str {
+        match keys {
+            Keys::Counting => "CONCAT('', x.seq)",
+            Keys::Random => "MD5(x.seq)",
+        }
+    }
 }

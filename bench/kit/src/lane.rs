@@ -47,6 +47,11 @@ pub const PERSISTED_HOT: Lane = Lane { entities: 1, ..ask("persisted-hot", 100_0
 pub const RETAINED_64: Lane = ask("persisted-retained", 100_000);
 /// The call of `persisted-1024`, likewise.
 pub const RETAINED_1024: Lane = Lane { callers: 1_024, ..ask("persisted-retained", 150_000) };
+/// The calls of `persisted-retained` with random keys, among random ones.
+pub const RETAINED_RANDOM_64: Lane = ask("persisted-retained-random", 100_000);
+/// Likewise, of many callers.
+pub const RETAINED_RANDOM_1024: Lane =
+    Lane { callers: 1_024, ..ask("persisted-retained-random", 150_000) };
 
 /// Persisted call whose handler changes a user's own row in its transaction.
 pub const TRANSACTION_64: Lane = ask("transaction-64", 10_000);
