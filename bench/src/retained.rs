@@ -1,5 +1,5 @@
 //! The calls of `persisted-64` and `persisted-1024` while very many finished requests are retained:
-//! `persisted-retained`, where keys count up, and `persisted-retained-random`, where they are random.
+//! `persisted-retained` with keys that count up, `persisted-retained-random` with random ones.
 //!
 //! The server makes the retained rows out of those of calls that the product has made: the same
 //! with another place in the order, another id, another key with its true digest, finished now.
@@ -228,7 +228,7 @@ impl RetainingServer for Postgresql {
         ('x' || substr(digest, 33, 16))::bit(64)::bigint, \
         ('x' || substr(digest, 49, 16))::bit(64)::bigint, new_key, arguments \
         FROM made CROSS JOIN LATERAL (SELECT rpad(encode(convert_to(left(\
-        substring({key} from '[1-9].*'), 8), 'UTF8'), 'hex'), 16, '0') \
+        substring(convert_from(new_key, 'UTF8') from '[1-9].*'), 8), 'UTF8'), 'hex'), 16, '0') \
         || encode(sha256(scope \
         || set_byte('\\x00000000'::bytea, 0, octet_length(new_key)) || new_key), 'hex') AS digest \
         OFFSET 0) d ORDER BY new_seq) \

@@ -2,6 +2,8 @@
 #![cfg(feature = "mysql")]
 #![allow(clippy::unwrap_used)] // Helpers of tests fail as tests do.
 
+#[path = "../on_servers/keys.rs"]
+mod keys;
 #[path = "../on_servers/limits.rs"]
 mod limits;
 #[path = "../on_servers/marks.rs"]
