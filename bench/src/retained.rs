@@ -23,14 +23,12 @@ use crate::servers::{Mariadb, Postgresql, Server};
 const RETAINED: u64 = 10_000_000;
 /// Made by one statement each.
 const CHUNK: u64 = 250_000;
-/// The calls of each repetition before those that are measured, where requests are retained: a new
-/// connection of PostgreSQL maps each part of the server's memory when it first reads it.
+/// The calls of each repetition before those that are measured: a new connection of PostgreSQL maps
+/// each part of the server's memory when it first reads it.
 const WARMING: u64 = 100_000;
-/// Those of the first repetition there. PostgreSQL logs a page as a whole when it is first changed
-/// after a checkpoint: these change nearly all pages of the index of keys.
+/// Those of the first repetition where requests are retained. PostgreSQL logs a page as a whole when
+/// it is first changed after a checkpoint: these change nearly all pages of the index of keys.
 const FIRST_WARMING: u64 = 300_000;
-/// Those where none are: for the connections, and so few that the tables are still next to empty.
-const EMPTY_WARMING: u64 = 10_000;
 /// The system's name where nothing is retained.
 const EMPTY: &str = "cluster-empty";
 /// The schemas and databases of the two.
@@ -111,7 +109,7 @@ fn on_server<S: RetainingServer>(place: S, empty: S, keys: Keys) -> Vec<Case> {
             let (server, last) = (server.clone(), Arc::clone(&last));
             bench.block_on(async move {
                 server.empty().await;
-                asks(lane, server, keys, last, EMPTY_WARMING).await
+                asks(lane, server, keys, last, WARMING).await
             })
         })
     };
