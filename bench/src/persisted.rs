@@ -115,7 +115,7 @@ pub(crate) async fn sample<S: RawServer>(server: S) {
     server.clear().await;
     let cluster = start(server.open(None).await, |_| {}).await;
     for number in 0..lane::PERSISTED_64.entities {
-        let key = format!("sample-{number}");
+        let key = format!("sample {number} of many");
         let call = cluster.get::<Counter>(number.to_string()).add(1).key(key);
         call.send().await.expect("the storage works");
     }

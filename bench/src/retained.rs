@@ -4,7 +4,7 @@
 //! The server makes the retained rows out of those of calls that the product has made: the same
 //! with another place in the order, another id, another key with its true digest, finished now.
 //! They stand below the marks of recovery but for the last, as the product leaves them. Beside
-//! them, on the same server, the same calls are made in empty tables: `cluster-empty`.
+//! them, on the same server, the same calls are made in tables that were empty: `cluster-empty`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,8 +26,8 @@ const CHUNK: u64 = 250_000;
 /// The calls of each repetition before those that are measured: a new connection of PostgreSQL maps
 /// each part of the server's memory when it first reads it.
 const WARMING: u64 = 100_000;
-/// Those of the first repetition where requests are retained. PostgreSQL logs a page as a whole when
-/// it is first changed after a checkpoint: these change nearly all pages of the index of keys.
+/// Those of the first repetition where requests are retained. PostgreSQL logs a page as a whole
+/// when it is first changed after a checkpoint: random keys change nearly all pages of their index.
 const FIRST_WARMING: u64 = 300_000;
 /// The system's name where nothing is retained.
 const EMPTY: &str = "cluster-empty";

@@ -171,7 +171,7 @@ async fn raw_changes<S: RawServer>(server: &S, with_rows: bool) -> Run {
     persisted::sample(server.clone()).await;
     make_accounts(server).await;
     let samples = samples(server).await;
-    let numbers = Arc::new(Numbers::new(Keys::Each));
+    let numbers = Arc::new(Numbers::new(LANE, Keys::Each));
     let mut idle = Vec::new();
     for _ in 0..LANE.callers {
         idle.push(server.connect().await);

@@ -126,8 +126,8 @@ fn a_key_has_its_digest_for_ever() {
     }
 }
 
-/// Keys that are made one after the other stand one after the other in the index of keys, whatever
-/// they are for and whatever stands before the number: it meets each of its pages once.
+/// Keys that count up stand one after the other in the index of keys, whatever entity they are for
+/// and whatever stands before the number that is no other number; no two are the same.
 // proves: B33
 #[test]
 fn keys_that_count_up_stand_in_their_order() {

@@ -35,12 +35,17 @@ pub async fn closed_loop<T: Target>(lane: &Lane, targets: Vec<T>) -> Run {
     Run::new(lane.operations, whole.elapsed(), latencies_ns)
 }
 
+/// What tells one operation of a repetition from all others: the caller's operations count up.
+pub const fn operation(caller: u64, number: u64) -> u64 {
+    caller << 40 | number
+}
+
 async fn call_in_turn<T: Target>(caller: u32, share: u64, targets: Arc<Vec<T>>) -> Vec<u64> {
     let mut rng = Rng::new(u64::from(caller) + 1);
     let mut latencies_ns = Vec::with_capacity(usize::try_from(share).unwrap_or_default());
     for number in 0..share {
         let target = &targets[rng.below(targets.len())];
-        let operation = u64::from(caller) << 40 | number;
+        let operation = operation(caller.into(), number);
         let watch = Watch::start();
         target.ask(operation).await;
         latencies_ns.push(watch.nanos());

@@ -2,7 +2,8 @@
 //! without the product.
 //!
 //! What the rows hold is read from calls that the product has made; new are `seq`, id, key and its
-//! digest, which has the same size and the same first part, and is random behind it.
+//! digest. Keys are as the lane's callers have them; a digest has the same size and the same first
+//! part, and is random behind it.
 
 mod mariadb;
 mod postgres;
@@ -10,6 +11,7 @@ mod postgres;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use bench_kit::drive::operation;
 use bench_kit::{Bench, Case, Counts, Lane, Rng, Run, Watch, unix_micros};
 
 use crate::servers::{Server, counted};
@@ -93,11 +95,12 @@ pub(crate) enum Keys {
 pub(crate) struct Numbers {
     next: AtomicI64,
     keys: Keys,
+    callers: u64,
 }
 
 impl Numbers {
-    pub(crate) fn new(keys: Keys) -> Self {
-        Numbers { next: AtomicI64::new(FIRST_SEQ), keys }
+    pub(crate) fn new(lane: Lane, keys: Keys) -> Self {
+        Numbers { next: AtomicI64::new(FIRST_SEQ), keys, callers: u64::from(lane.callers) }
     }
 
     /// Calls of these entities, with numbers that follow each other.
@@ -114,7 +117,8 @@ impl Numbers {
                 // The time part, and what follows it.
                 id: (u128::from(ms) << 80 | u128::from(number)).to_be_bytes(),
                 key: (self.keys == Keys::Each).then(|| {
-                    let text = number.to_string();
+                    let call = (seq - FIRST_SEQ).cast_unsigned();
+                    let text = operation(call % self.callers, call / self.callers).to_string();
                     Key { digest: digest(number, &text), text }
                 }),
             }
@@ -184,7 +188,7 @@ where
 /// batch has at most one call of each entity.
 async fn write_all<S: RawServer>(lane: Lane, server: &S, keys: Keys) -> Run {
     let samples = samples(server).await;
-    let numbers = Arc::new(Numbers::new(keys));
+    let numbers = Arc::new(Numbers::new(lane, keys));
     let share = samples.len() / WRITERS;
     let batch = (lane.callers as usize / WRITERS).min(share);
     let operations = usize::try_from(lane.operations).expect("a lane is bounded") / WRITERS;

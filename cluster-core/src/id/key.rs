@@ -47,9 +47,9 @@ impl fmt::Debug for Key {
 /// key.
 ///
 /// The last 192 are a digest and alone tell keys apart. The first 64 are a part of the key, so that
-/// keys with a number that counts up or a time stand in the index as they were made: a new one then
-/// meets the pages that the one before it has just met, however many there are, and old ones leave
-/// whole pages when they are retired.
+/// keys that count up in it, over all entities, stand in the index beside those made before them: a
+/// new one then meets the pages that the one before it has just met, however many there are, and
+/// old ones leave whole pages when they are retired.
 ///
 /// Specification, version 1 (for ever; see the golden vectors): the first 8 bytes of the key from
 /// its first digit other than `0` on (of the whole key, if it has none), with zeros after fewer;
@@ -82,8 +82,8 @@ impl KeyDigest {
     }
 }
 
-/// What counts up in a key that does: order numbers, times, ULIDs and UUIDs of version 7 behind any
-/// prefix.
+/// What counts up in keys that do, behind a prefix without a digit from 1 to 9: an order number, a
+/// time, a ULID (to 32 ms), a UUID of version 7 (to 65 s).
 fn counting_part(key: &str) -> &[u8] {
     let bytes = key.as_bytes();
     let first = bytes.iter().position(|byte| matches!(byte, b'1'..=b'9'));

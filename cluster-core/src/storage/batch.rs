@@ -92,7 +92,8 @@ pub enum Accepted {
     /// A request of this key in the same scope was accepted before. Nothing was stored; the caller
     /// of this storage compares the arguments.
     SameKey(KnownRequest),
-    /// The id belongs to a different request. Nothing was stored: an error for its caller.
+    /// The id, or the digest of the key, is that of a different request. Nothing was stored: an
+    /// error for its caller.
     IdCollision,
 }
 

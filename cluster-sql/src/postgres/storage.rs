@@ -41,15 +41,16 @@ use crate::server::{
 /// left on.
 ///
 /// Keys of requests stand in an index of some 65 bytes for each that is within its
-/// `deduplication_window`: 650 MB for ten million. A key with a number that counts up, or a time,
-/// in the 8 characters from its first digit other than 0 on is met where the last ones were (so
-/// are ULIDs and UUIDs of version 7), and is fast however many there are. Others are met anywhere,
-/// and are fast while `shared_buffers` hold it; and after each checkpoint the server logs every
-/// page of it as a whole once more, so checkpoints should be rare: `max_wal_size` says by how much
-/// log they come.
+/// `deduplication_window`: 650 MB for ten million. Keys whose 8 characters from the first digit
+/// other than 0 on count up over all entities, as with order numbers, Unix times, ULIDs and UUIDs
+/// of version 7, are met where the last ones were, and are fast however many there are. Others are
+/// met anywhere, and are fast while `shared_buffers` hold it; and after each checkpoint the server
+/// logs every page of it as a whole once more, so checkpoints should be rare: `max_wal_size` says
+/// by how much log they come.
 ///
 /// A server that logs statements logs what a handler's transaction ends with, values and all, also
-/// where it logs but those that fail. Who sends a key again may make it log 8 bytes of that key.
+/// where it logs but those that fail. Who sends a key again may make it log 8 bytes of that key;
+/// with [`PostgresOptions::prepared_statements`] off, all of the batch in which that key is.
 ///
 /// Clones share it. Its connections carry the table prefix, the process's number and random digits
 /// as their `application_name`, those of handlers' transactions a suffix of their own; who
