@@ -40,13 +40,13 @@ use crate::server::{
 /// versions, and poolers that keep prepared statements, such as PgBouncer from 1.21 on, with these
 /// left on.
 ///
-/// Keys of requests stand in an index of some 65 bytes for each that is within its
-/// `deduplication_window`: 650 MB for ten million. Keys whose 8 characters from the first digit
-/// other than 0 on count up over all entities, as with order numbers, Unix times, ULIDs and UUIDs
-/// of version 7, are met where the last ones were, and are fast however many there are. Others are
-/// met anywhere, and are fast while `shared_buffers` hold it; and after each checkpoint the server
-/// logs every page of it as a whole once more, so checkpoints should be rare: `max_wal_size` says
-/// by how much log they come.
+/// Keys of requests stand in an index of 50 to 90 bytes for each that is within its
+/// `deduplication_window`: up to 900 MB for ten million. Keys whose 8 characters from the first
+/// digit other than 0 on count up over all entities, as with order numbers, Unix times, ULIDs and
+/// UUIDs of version 7, are met where the last ones were, and are fast however many there are.
+/// Others are met anywhere, and are fast while `shared_buffers` hold it; and after each checkpoint
+/// the server logs every page of it as a whole once more, so checkpoints should be rare:
+/// `max_wal_size` says by how much log they come.
 ///
 /// A server that logs statements logs what a handler's transaction ends with, values and all, also
 /// where it logs but those that fail. Who sends a key again may make it log 8 bytes of that key;
